@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where things lie and how they are set: the home folder, `ttapi.toml`, the environment.
+
+Precedence: flag, environment, `ttapi.toml`, default. This module alone knows where the bundled
+`sql/` and `migrations/` folders are. The standard library serves here: `status` must answer in
+200 ms, and importing pydantic-settings alone takes 180 ms of them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ttapi.errors import UsageError
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def bundled_folder(name: str) -> Path:
+    """The folder of bundled `sql` or `migrations` files, in a wheel or in a checkout.
+
+    *Raises* UsageError when the installation lacks it.
+    """
+    for candidate in (_PACKAGE / "_bundled" / name, _PACKAGE.parent / name):
+        if candidate.is_dir():
+            return candidate
+    raise UsageError(f"this installation of ttapi has no {name!r} folder", hint="reinstall ttapi")
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of one ttapi installation's data, and the names in it."""
+
+    root: Path
+
+    @property
+    def settings_file(self) -> Path:
+        return self.root / "ttapi.toml"
+
+    @property
+    def sql(self) -> Path:
+        """The user's own models."""
+        return self.root / "sql"
+
+    @property
+    def sources(self) -> Path:
+        """The user's own one-file plugins."""
+        return self.root / "sources"
+
+    @property
+    def live(self) -> Path:
+        return self.root / "live"
+
+    @property
+    def live_file(self) -> Path:
+        """The file the one owner writes; never opened by any other process."""
+        return self.live / "market.duckdb"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.live / "market.lock"
+
+    @property
+    def state_file(self) -> Path:
+        return self.live / "state.json"
+
+    @property
+    def public_file(self) -> Path:
+        """The symbolic link every client opens, read-only."""
+        return self.root / "market.duckdb"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    @property
+    def exports(self) -> Path:
+        return self.root / "exports"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    def folders(self) -> tuple[Path, ...]:
+        """Every folder `init` makes, the root first."""
+        return (
+            self.root,
+            self.sql,
+            self.sources,
+            self.live,
+            self.snapshots,
+            self.exports,
+            self.root / "backups",
+            self.root / "journal",
+            self.logs,
+        )
+
+
+def default_home() -> Path:
+    """The platform's user data folder for ttapi."""
+    import platformdirs  # noqa: PLC0415 - only needed where neither flag nor TTAPI_HOME is given
+
+    return Path(platformdirs.user_data_dir("ttapi", appauthor=False))
+
+
+def find_home(flag: Path | None, environ: Mapping[str, str]) -> Home:
+    """The home folder: `--home`, else TTAPI_HOME, else the platform's user data folder."""
+    chosen = flag or (Path(environ["TTAPI_HOME"]) if environ.get("TTAPI_HOME") else None)
+    return Home((chosen or default_home()).expanduser().absolute())
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting; each field's text is its documentation."""
+
+    display_timezone: str = "America/New_York"
+    """`[display] timezone`: the zone in which table output shows instants."""
+    export_datasets: tuple[str, ...] = ()
+    """`[export] datasets`: relations written again after each publication that changed them."""
+    export_formats: tuple[str, ...] = ("parquet",)
+    """`[export] formats`: `parquet`, `csv` or both."""
+    universe_default: str | None = None
+    """`[universe] default`: the list that serves queries which bind no symbol; None: everything."""
+    max_stale: str = "5 sessions"
+    """`[refresh] max_stale`: how old a snapshot may be when it answers because the file is locked."""
+    max_calls: int = 200
+    """`[refresh] max_calls`: source calls a query may cause without `--yes`."""
+    max_seconds: float = 30.0
+    """`[refresh] max_seconds`: predicted seconds a query may spend on refreshing without `--yes`."""
+    memory_limit: str = "4GB"
+    """`[store] memory_limit`: the engine's memory while a refresh writes."""
+    snapshots_kept: int = 2
+    """`[store] snapshots_kept`: published generations kept besides the current one."""
+    sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """`[sources.<name>]`: each source's own fields, as text."""
+
+
+_TOML_NAMES = {
+    ("display", "timezone"): "display_timezone",
+    ("export", "datasets"): "export_datasets",
+    ("export", "formats"): "export_formats",
+    ("universe", "default"): "universe_default",
+    ("refresh", "max_stale"): "max_stale",
+    ("refresh", "max_calls"): "max_calls",
+    ("refresh", "max_seconds"): "max_seconds",
+    ("store", "memory_limit"): "memory_limit",
+    ("store", "snapshots_kept"): "snapshots_kept",
+}
+# Names in TTAPI_* that are not settings of a source.
+_RESERVED = {"TTAPI_HOME", "TTAPI_NOW", "TTAPI_REALDATA"}
+
+
+def load_settings(home: Home, environ: Mapping[str, str]) -> Settings:
+    """The settings in force for `home`.
+
+    *Raises* UsageError naming file, field and what would have worked.
+    """
+    document = _read_toml(home.settings_file)
+    values: dict[str, object] = {}
+    sources: dict[str, dict[str, str]] = {}
+    for section, body in document.items():
+        if not isinstance(body, dict):
+            raise UsageError(f"{home.settings_file}: {section!r} must be a section, [{section}]")
+        if section == "sources":
+            for name, block in body.items():
+                if not isinstance(block, dict):
+                    raise UsageError(f"{home.settings_file}: [sources] {name} must be a section, [sources.{name}]")
+                sources[name] = _flatten(block)
+            continue
+        for key, value in body.items():
+            values[_setting_name(section, key, home.settings_file)] = value
+    for section, key in _TOML_NAMES:
+        variable = f"TTAPI_{section}_{key}".upper()
+        if variable in environ:
+            values[_TOML_NAMES[section, key]] = environ[variable]
+    for variable, text in environ.items():
+        _merge_source_variable(variable, text, sources)
+    typed = {name: _typed(name, value, home.settings_file) for name, value in values.items()}
+    return Settings(sources=sources, **typed)  # type: ignore[arg-type]  # each value was typed above
+
+
+def now_from(environ: Mapping[str, str]) -> datetime:
+    """The instant a command takes for now: TTAPI_NOW (ISO, UTC when it names no zone) or the clock."""
+    text = environ.get("TTAPI_NOW")
+    if not text:
+        return datetime.now(UTC)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise UsageError(f"TTAPI_NOW={text!r} is not an ISO instant", hint="2024-06-14T20:00:00Z works") from exc
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def _read_toml(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise UsageError(f"{file} is not valid TOML: {exc}") from exc
+    except OSError as exc:
+        raise UsageError(f"{file} cannot be read: {exc.strerror}") from exc
+
+
+def _flatten(block: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in block.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{key}_")
+        elif isinstance(value, bool):
+            flat[prefix + key] = str(value).lower()
+        elif isinstance(value, list):
+            flat[prefix + key] = ",".join(str(item) for item in value)
+        else:
+            flat[prefix + key] = str(value)
+    return flat
+
+
+def _setting_name(section: str, key: str, file: Path) -> str:
+    try:
+        return _TOML_NAMES[section, key]
+    except KeyError:
+        known = ", ".join(f"[{s}] {k}" for s, k in sorted(_TOML_NAMES))
+        raise UsageError(f"{file}: unknown setting [{section}] {key}", hint=f"known: {known}") from None
+
+
+def _merge_source_variable(variable: str, text: str, sources: dict[str, dict[str, str]]) -> None:
+    match = re.fullmatch(r"TTAPI_([A-Z0-9]+)_([A-Z0-9_]+)", variable)
+    if not match or variable in _RESERVED:
+        return
+    source, name = match[1].lower(), match[2].lower()
+    if any(f"TTAPI_{s}_{k}".upper() == variable for s, k in _TOML_NAMES):
+        return
+    sources.setdefault(source, {})[name] = text
+
+
+def _typed(name: str, value: object, file: Path) -> object:
+    default = {f.name: f.default for f in fields(Settings)}[name]
+    try:
+        if isinstance(default, tuple):
+            items = value.split(",") if isinstance(value, str) else value
+            return tuple(str(item).strip() for item in items)  # type: ignore[attr-defined]
+        if isinstance(default, bool | int | float):
+            return type(default)(value)  # type: ignore[arg-type]
+        return str(value)
+    except (TypeError, ValueError) as exc:
+        wanted = type(default).__name__
+        raise UsageError(f"{file}: {name} = {value!r} is not a valid {wanted}") from exc

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error ttapi raises on purpose, and the exit code each one ends a command with.
+
+    TtapiError                      1   something asked for could not be done
+    ├── UsageError                  2   the command line, a setting, or a folder is wrong
+    │   └── ModelError              2   a SQL model file is wrong (file and line named)
+    ├── StoreError                  1   the database file is damaged, foreign, or refused
+    │   ├── MigrationError          1   a migration was altered, or the file is newer than ttapi
+    │   └── DiskFullError           1   a write was refused by the disk; nothing half-written remains
+    ├── LockedError                 5   another process owns the live file past --wait
+    ├── QueryError                  1   the engine refused or failed a query
+    ├── SourceError                 1   one unit of a source failed
+    │   └── SourceDownError         3   a source could not be reached, or refused every unit
+    ├── StaleError                  4   data is older than allowed
+    └── BudgetError                 4   a refresh would exceed its call or time budget
+
+A message says what happened, with what value, and what would have worked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class TtapiError(Exception):
+    """The root: catch it to catch everything ttapi raises on purpose."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class UsageError(TtapiError):
+    """The command line, a setting or a folder is wrong; nothing was changed."""
+
+    exit_code = 2
+
+
+class ModelError(UsageError):
+    """A SQL model file is wrong; `file` and `line` say where."""
+
+    def __init__(self, message: str, *, file: str, line: int = 1, hint: str | None = None) -> None:
+        super().__init__(f"{file}:{line}: {message}", hint=hint)
+        self.file = file
+        self.line = line
+
+
+class StoreError(TtapiError):
+    """The database file is damaged, foreign, or was refused."""
+
+
+class MigrationError(StoreError):
+    """An applied migration was altered, or the file comes from a newer ttapi."""
+
+
+class DiskFullError(StoreError):
+    """A write was refused for want of space; what was committed before stands."""
+
+
+@dataclass(frozen=True)
+class LockOwner:
+    """Who holds the live file."""
+
+    pid: int
+    started_at: str
+    """ISO instant, UTC."""
+    host: str
+    command: str = ""
+
+
+class LockedError(TtapiError):
+    """Another process owns the live file; `owner` is None when it could not be read."""
+
+    exit_code = 5
+
+    def __init__(self, message: str, *, owner: LockOwner | None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.owner = owner
+
+
+class QueryError(TtapiError):
+    """The engine refused or failed a query."""
+
+
+class SourceError(TtapiError):
+    """One unit of a source failed; the others go on."""
+
+
+class SourceDownError(SourceError):
+    """A source could not be reached, or refused every unit."""
+
+    exit_code = 3
+
+
+class StaleError(TtapiError):
+    """Data is older than the caller allows."""
+
+    exit_code = 4
+
+
+class BudgetError(TtapiError):
+    """A refresh would exceed its budget of calls or seconds."""
+
+    exit_code = 4

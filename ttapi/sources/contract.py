@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plugin contract: what a source declares, and what it yields.
+
+A source is one class. It declares `resources`, lists what exists (`survey`) and yields Arrow
+batches for what it is asked (`fetch`). It never sees the store: rows go out in vendor terms,
+refused rows beside them with line and reason. A unit (one file, one symbol) is loaded whole or
+not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ColumnType = Literal[
+    "VARCHAR", "DOUBLE", "DATE", "BIGINT", "INTEGER", "BOOLEAN", "TIMESTAMP"
+]
+LoadMode = Literal["append", "replace", "merge"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One declared column of a raw table."""
+
+    name: str
+    type: ColumnType
+    comment: str
+    """Unit, sign and null meaning; becomes the column's COMMENT in the file."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One thing a source offers, and the raw table it fills."""
+
+    name: str
+    """Within the source: `bars`."""
+    table: str
+    """Raw table without schema: `metastock_bars`; the dataset is `raw.<table>`."""
+    about: str
+    columns: tuple[Column, ...]
+    grain: tuple[str, ...]
+    """Columns that say what one fact is; of several rows of one grain the store keeps one current."""
+    keys: tuple[str, ...] = ()
+    """Columns a query binds to reach a part of the table; the first is the key changes are tracked by."""
+    time_column: str | None = None
+    mode: LoadMode = "replace"
+    """append: every row is new. replace: a unit's rows are its whole content, the difference to the
+    previous content is stored. merge: rows replace those of their grain, others stay."""
+    ttl: str = "1d"
+    """A duration (`1d`, `5m`) or market time (`next close + 45m`)."""
+    revise: str | None = None
+    """How much of the tail is asked again (`5d`); None: only what is missing."""
+    max_stale_on_error: str = "5 sessions"
+    is_local: bool = False
+    """True: asking costs a directory listing, which is no source call."""
+    is_private: bool = False
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of a resource as it lies outside: a file, a symbol."""
+
+    key: str
+    """Stable text: a path relative to the source's root, or a symbol."""
+    size: int | None = None
+    """Bytes; None where the source has no such thing."""
+    mtime_ns: int | None = None
+
+
+@dataclass(frozen=True)
+class UnitRequest:
+    """One unit asked for, with what the store already holds of it."""
+
+    unit: Unit
+    known_hash: str | None = None
+    """Content hash of the version loaded last; equal content may be answered by `is_unchanged`."""
+    from_date: date | None = None
+    """First date wanted, inclusive; None: from the start."""
+    to_date: date | None = None
+    """First date not wanted; None: to the end."""
+
+
+@dataclass(frozen=True)
+class UnitReport:
+    """What became of one requested unit; rows_in = rows_accepted + rows_refused, always."""
+
+    unit: Unit
+    content_hash: str | None = None
+    rows_in: int = 0
+    rows_accepted: int = 0
+    rows_refused: int = 0
+    first_date: date | None = None
+    last_date: date | None = None
+    is_unchanged: bool = False
+    """Content equals `known_hash`: no rows follow, the stored ones stand."""
+    has_duplicates: bool = True
+    """False only when the source proved that no two accepted rows share a grain."""
+    error: str | None = None
+    """Why the unit failed as a whole; its stored rows stay as they are. No rows follow."""
+    notes: tuple[str, ...] = ()
+    """Oddities a person should hear of; they become rows in `health`."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of whole units.
+
+    *Shape* `rows`: the declared columns, plus `unit` (int32, index into `units`), `line` (int32,
+    1-based line in the file, or null), `known_at` (timestamp[us], UTC, no zone: when the market
+    knew the fact; null: when it was loaded). `rejects`: unit int32, line int32, reason utf8,
+    text utf8 (the refused line, at most 500 characters).
+    """
+
+    units: tuple[UnitReport, ...]
+    rows: pa.Table | None = None
+    rejects: pa.Table | None = None
+
+
+@dataclass(frozen=True)
+class SourceContext:
+    """What the runner hands a source."""
+
+    settings: Mapping[str, str]
+    """The source's own settings: `[sources.<name>]`, environment and flags merged, all text."""
+    now: datetime
+    """Zone-aware UTC: rules staleness and what is 'in the future'."""
+    symbols: frozenset[str] | None = None
+    """`--symbols` or `--list`, upper case; None: no restriction. Local files may ignore it."""
+    home: Path | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Source(Protocol):
+    """What a plugin class provides. It is constructed without arguments."""
+
+    name: str
+    about: str
+    version: str
+    """Part of the fingerprint: a new version makes what it loaded stale (reason `code`)."""
+    resources: tuple[Resource, ...]
+    setting_names: tuple[str, ...]
+    """Fields of `[sources.<name>]` it reads; any other field there is a usage error."""
+    sql_folder: Path | None
+    """A folder of SQL models the source brings, or None."""
+
+    def missing_setting(self, resource: Resource, context: SourceContext) -> str | None:
+        """The setting that must be given before `resource` can be asked for, or None."""
+        ...
+
+    def survey(self, resource: Resource, context: SourceContext) -> Sequence[Unit]:
+        """List the units that exist now, in the order they should be loaded.
+
+        *Raises* UsageError for a missing or unreadable folder, SourceDownError when the
+        source cannot be reached.
+        """
+        ...
+
+    def fetch(
+        self, resource: Resource, requests: Sequence[UnitRequest], context: SourceContext
+    ) -> Iterator[Batch]:
+        """Yield batches until every request has had exactly one report."""
+        ...
