@@ -155,3 +155,10 @@ create table catalog.notes (
     noted_at timestamp not null
 );
 comment on table catalog.notes is 'Oddities of the last load of a unit or of a publication; shown in health.';
+
+create table catalog.store (
+    generation bigint not null,
+    last_load_id bigint not null
+);
+comment on table catalog.store is 'One row: the generation this file was last published as (0: never), and the last load_id given out.';
+insert into catalog.store values (0, 0);

@@ -6,7 +6,8 @@
     │   └── ModelError              2   a SQL model file is wrong (file and line named)
     ├── StoreError                  1   the database file is damaged, foreign, or refused
     │   ├── MigrationError          1   a migration was altered, or the file is newer than ttapi
-    │   └── DiskFullError           1   a write was refused by the disk; nothing half-written remains
+    │   ├── DiskFullError           1   a write was refused by the disk; nothing half-written remains
+    │   └── CommitUnknownError      1   a commit failed in a way that leaves its outcome open
     ├── LockedError                 5   another process owns the live file past --wait
     ├── QueryError                  1   the engine refused or failed a query
     ├── SourceError                 1   one unit of a source failed
@@ -61,6 +62,10 @@ class MigrationError(StoreError):
 
 class DiskFullError(StoreError):
     """A write was refused for want of space; what was committed before stands."""
+
+
+class CommitUnknownError(StoreError):
+    """A commit raised although it may be durable: reopen the store, look the load up, then decide."""
 
 
 @dataclass(frozen=True)
