@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One SQL model file as a value: header, statement, column comments.
+
+A file is header comments and ONE statement. Views, tables and checks are a bare SELECT; a macro is
+one `create macro`. The stem is the relation, the folder its schema (`views` and `macros`: main).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ttapi.errors import ModelError
+
+Kind = Literal["view", "table", "macro"]
+
+_FOLDERS: dict[str, tuple[str, Kind]] = {
+    "staged": ("staged", "view"),
+    "derived": ("derived", "table"),
+    "views": ("main", "view"),
+    "macros": ("main", "macro"),
+}
+_HEADER_LINE = re.compile(r"--\s*([a-z_]+):\s*(.*?)\s*$")
+_CHECK = re.compile(r"(not_null|unique|range)\s*\(([^)]*)\)")
+_COLUMN_COMMENT = re.compile(r"(?:\bas\s+|\.|^\s*)\"?([a-z_][a-z0-9_]*)\"?\s*,?\s*--\s*(.+?)\s*$", re.I)
+_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*")
+_MACRO = re.compile(
+    r"create\s+(?:or\s+replace\s+)?(?:macro|function)\s+(?:\w+\.)?(\w+)\s*\((.*?)\)\s*as\s+(table\s+)?", re.I | re.S
+)
+_KNOWN_FIELDS = {"about", "kind", "grain", "ttl", "check", "builder", "incremental", "private"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One header check: `not_null(a, b)`, `unique(grain)` or `range(x, lo, hi)`."""
+
+    kind: str
+    arguments: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.kind}({', '.join(self.arguments)})"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One SQL model."""
+
+    name: str
+    """`eod` for schema main, else `schema.stem`."""
+    schema: str
+    kind: Kind
+    file: str
+    """As shown in messages: relative to the folder it was found in, with that folder's name."""
+    is_bundled: bool
+    about: str
+    grain: tuple[str, ...]
+    ttl: str | None
+    checks: tuple[Check, ...]
+    builder: str | None
+    """Dotted module whose `build` makes the table; None: the SQL does."""
+    incremental: str | None
+    """Key column whose changed values alone are rebuilt; None: the whole table."""
+    is_private: bool
+    body: str
+    """The statement, without a trailing semicolon."""
+    body_line: int
+    """1-based line of the file on which `body` begins."""
+    column_comments: dict[str, str]
+    fingerprint: str
+
+    @property
+    def qualified(self) -> str:
+        """`schema.stem`, as written in SQL."""
+        return self.name if "." in self.name else f"main.{self.name}"
+
+    @property
+    def stem(self) -> str:
+        return self.name.rpartition(".")[2]
+
+
+@dataclass(frozen=True)
+class Macro:
+    """The parts of a macro model's statement."""
+
+    parameters: tuple[str, ...]
+    is_table: bool
+    body: str
+    """What follows `as` or `as table`."""
+
+
+@dataclass(frozen=True)
+class CheckModel:
+    """One file of `sql/checks/`: a SELECT of bad rows; `dataset` is what it reads first."""
+
+    name: str
+    file: str
+    about: str
+    body: str
+    body_line: int
+    fingerprint: str
+
+
+def macro_parts(model: Model) -> Macro:
+    """Parameters and body of a macro model.
+
+    *Raises* ModelError when the statement is no single `create macro` named like its file.
+    """
+    match = _MACRO.match(model.body)
+    if match is None or match[1].lower() != model.stem:
+        raise ModelError(
+            f"a macro file holds one statement, create or replace macro {model.stem}(...) as ...",
+            file=model.file,
+            line=model.body_line,
+        )
+    parameters = tuple(p.split(":=")[0].strip().lower() for p in match[2].split(",") if p.strip())
+    for parameter in parameters:
+        if not re.fullmatch(r"\w+", parameter):
+            raise ModelError(
+                f"macro parameter {parameter!r} has a type; older clients refuse typed parameters",
+                file=model.file,
+                line=model.body_line,
+            )
+    return Macro(parameters, bool(match[3]), model.body[match.end() :])
+
+
+def dataset_name(schema: str, stem: str) -> str:
+    """The catalog's name of a relation: flat in schema main."""
+    return stem if schema in {"", "main"} else f"{schema}.{stem}"
+
+
+def read_model(path: Path, folder: Path, *, is_bundled: bool) -> Model:
+    """The model in `path`, a file below the model folder `folder`.
+
+    *Raises* ModelError naming file and line.
+    """
+    relative = path.relative_to(folder)
+    file = f"{folder.name}/{relative.as_posix()}"
+    if len(relative.parts) != 2 or relative.parts[0] not in _FOLDERS:
+        raise ModelError(
+            "a model file lies in one of staged/, derived/, views/, macros/ (a check in checks/)",
+            file=file,
+        )
+    schema, default_kind = _FOLDERS[relative.parts[0]]
+    stem = path.stem
+    if not _IDENTIFIER.fullmatch(stem):
+        raise ModelError(f"{stem!r} cannot be a relation: use lower case, digits and _", file=file)
+    text = _read(path, file)
+    header, body, body_line = split_header(text, file)
+    kind = header.get("kind", default_kind)
+    if kind not in {"view", "table", "macro"} or (kind == "macro") != (relative.parts[0] == "macros"):
+        raise ModelError(f"kind {kind!r} does not belong in {relative.parts[0]}/", file=file)
+    if kind == "table" and schema == "main":
+        raise ModelError("a stored table belongs in derived/; views/ holds views", file=file)
+    builder = header.get("builder")
+    return Model(
+        name=dataset_name(schema, stem),
+        schema=schema,
+        kind=kind,  # type: ignore[arg-type]  # one of the three, checked above
+        file=file,
+        is_bundled=is_bundled,
+        about=header.get("about", ""),
+        grain=_names(header.get("grain", "")),
+        ttl=header.get("ttl"),
+        checks=_checks(header.get("check", ""), file),
+        builder=builder,
+        incremental=header.get("incremental"),
+        is_private=header.get("private", "false") == "true",
+        body=body,
+        body_line=body_line,
+        column_comments=column_comments(body),
+        fingerprint=_fingerprint(text, builder, file),
+    )
+
+
+def read_check(path: Path, folder: Path) -> CheckModel:
+    """The check in `path`, a SELECT of bad rows."""
+    file = f"{folder.name}/{path.relative_to(folder).as_posix()}"
+    text = _read(path, file)
+    header, body, body_line = split_header(text, file)
+    about = header.get("about", "")
+    return CheckModel(path.stem, file, about, body, body_line, _fingerprint(text, None, file))
+
+
+def split_header(text: str, file: str) -> tuple[dict[str, str], str, int]:
+    """The header's fields, the statement, and the line it begins on."""
+    fields: dict[str, str] = {}
+    last: str | None = None
+    lines = text.splitlines()
+    start = len(lines)
+    for index, line in enumerate(lines):
+        stripped = line.strip()
+        if not stripped:
+            last = None
+            continue
+        if not stripped.startswith("--"):
+            start = index
+            break
+        if match := _HEADER_LINE.fullmatch(stripped):
+            name, value = match[1], match[2]
+            if name not in _KNOWN_FIELDS:
+                known = ", ".join(sorted(_KNOWN_FIELDS))
+                raise ModelError(f"unknown header field {name!r}", file=file, line=index + 1, hint=f"known: {known}")
+            fields[name] = f"{fields[name]}, {value}" if name in fields else value
+            last = name
+        elif last and stripped.startswith("--   "):
+            fields[last] = f"{fields[last]} {stripped[2:].strip()}"
+        else:
+            last = None
+    body = "\n".join(lines[start:]).rstrip().rstrip(";").rstrip()
+    if not body:
+        raise ModelError("the file holds no statement", file=file, line=max(1, len(lines)))
+    return fields, body, start + 1
+
+
+def column_comments(body: str) -> dict[str, str]:
+    """Comment by output column, from `... as name, -- comment` lines; the last one wins."""
+    found: dict[str, str] = {}
+    for line in body.splitlines():
+        if match := _COLUMN_COMMENT.search(line):
+            found[match[1].lower()] = match[2]
+    return found
+
+
+def _read(path: Path, file: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ModelError(f"cannot be read: {exc}", file=file) from exc
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _checks(text: str, file: str) -> tuple[Check, ...]:
+    found = tuple(Check(m[1], _names(m[2])) for m in _CHECK.finditer(text))
+    rest = _CHECK.sub("", text).replace(",", "").strip()
+    if rest:
+        raise ModelError(
+            f"unknown check {rest!r}", file=file, hint="not_null(x), unique(grain), range(x, lo, hi)"
+        )
+    return found
+
+
+def _fingerprint(text: str, builder: str | None, file: str) -> str:
+    digest = hashlib.blake2b(text.encode(), digest_size=16)
+    if builder:
+        try:
+            spec = importlib.util.find_spec(builder)
+        except ImportError:
+            spec = None
+        if spec is None or spec.origin is None:
+            raise ModelError(f"builder {builder!r} is no importable module", file=file)
+        digest.update(Path(spec.origin).read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stored SQL may hold so that DuckDB clients 1.2 to 2.0 can open the file and use it.
+
+Each rule was measured: SQL stored by the 2.0 engine in a v1.2.0 file, read by 1.2.2 to 1.5.6.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from ttapi.errors import ModelError
+from ttapi.models.model import Macro, Model, macro_parts
+from ttapi.models.references import parse_statements, references_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_REFUSED_FUNCTIONS = {
+    "try": "it does not exist before 1.4",
+    "overlay": "it does not exist before 1.4",
+}
+
+
+def refuse_unportable(model: Model, macro: Macro | None) -> None:
+    """Nothing, or ModelError naming file, line and the form that works everywhere."""
+    sql = macro.body if macro else model.body
+    statements = parse_statements(sql)
+    if len(statements) != 1:
+        raise ModelError(
+            f"a model file holds one statement; this one holds {len(statements)}", file=model.file, line=model.body_line
+        )
+    statement = statements[0]
+    is_query = isinstance(statement, exp.Query)
+    if not is_query and not (macro and not macro.is_table):
+        raise ModelError(
+            f"a {model.kind} is a SELECT, not {type(statement).__name__.upper()}", file=model.file, line=model.body_line
+        )
+    for finding, node in _findings(statement, macro):
+        raise ModelError(finding, file=model.file, line=_line(node, model))
+    if files := references_in(sql).files:
+        raise ModelError(
+            f"a stored relation cannot read a file ({min(files)}): other clients resolve it elsewhere",
+            file=model.file,
+            line=model.body_line,
+            hint="load it through [sources.files]",
+        )
+    if model.is_bundled and is_query and model.kind != "macro":
+        _refuse_implicit_output(statement, model)
+
+
+def _findings(statement: exp.Expression, macro: Macro | None) -> Iterator[tuple[str, exp.Expression]]:
+    for node in statement.walk():
+        if isinstance(node, exp.Lambda):
+            yield "a lambda is written differently in every DuckDB release; use a join or a list function", node
+        elif isinstance(node, exp.Lag | exp.Lead) and node.args.get("offset") is not None:
+            name = node.key
+            yield (
+                f"{name} with an offset breaks clients before 2.0; use {name}(x), or first_value(x) over a one-row frame",
+                node,
+            )
+        elif isinstance(node, exp.AtTimeZone) and not _is_timestamp_cast(node.this):
+            yield "at time zone needs an explicit ::timestamp before it; on a DATE it makes the file unreadable", node
+        elif isinstance(node, exp.DateTrunc | exp.TimestampTrunc) and not isinstance(node.parent, exp.Cast):
+            yield "date_trunc must be cast back to its type: date_trunc(...)::date", node
+        elif isinstance(node, exp.DataType) and node.this in _UNREADABLE_TYPES:
+            yield f"type {node.sql(dialect='duckdb')} cannot be read by every client; use TIMESTAMP in UTC", node
+        elif isinstance(node, exp.Anonymous) and node.name.lower() in _REFUSED_FUNCTIONS:
+            yield f"{node.name}() cannot be stored: {_REFUSED_FUNCTIONS[node.name.lower()]}", node
+        elif (
+            macro
+            and macro.parameters
+            and isinstance(node, exp.Column)
+            and not node.table
+            and node.name.lower() not in macro.parameters
+        ):
+            yield f"in a macro every column is qualified by its alias; {node.name!r} is not", node
+
+
+_UNREADABLE_TYPES = {exp.DataType.Type.TIMESTAMP_NS}
+
+
+def _is_timestamp_cast(node: exp.Expression) -> bool:
+    inner = node.this if isinstance(node, exp.Paren) else node
+    return isinstance(inner, exp.AtTimeZone) or (
+        isinstance(inner, exp.Cast) and inner.to.this in {exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPTZ}
+    )
+
+
+def _refuse_implicit_output(statement: exp.Expression, model: Model) -> None:
+    for select in _last_selects(statement):
+        for projection in select.expressions:
+            if isinstance(projection, exp.Star) or (
+                isinstance(projection, exp.Column) and isinstance(projection.this, exp.Star)
+            ):
+                raise ModelError("name every column of the last SELECT, no *", file=model.file, line=_line(projection, model))
+            inner = projection.unalias()
+            if not isinstance(inner, exp.Cast):
+                raise ModelError(
+                    f"cast every output column explicitly: {projection.alias_or_name}",
+                    file=model.file,
+                    line=_line(projection, model),
+                )
+
+
+def _last_selects(statement: exp.Expression) -> Iterator[exp.Select]:
+    if isinstance(statement, exp.SetOperation):
+        yield from _last_selects(statement.left)
+        yield from _last_selects(statement.right)
+    elif isinstance(statement, exp.Subquery):
+        yield from _last_selects(statement.this)
+    elif isinstance(statement, exp.Select):
+        yield statement
+
+
+def _line(node: exp.Expression, model: Model) -> int:
+    """The file's line: sqlglot counts from the text it was given, a macro's head cut off."""
+    head = 0
+    if model.kind == "macro":
+        head = model.body.count("\n") - macro_parts(model).body.count("\n")
+    for part in node.walk():
+        if line := part.meta.get("line"):
+            return model.body_line + head + int(line) - 1
+    return model.body_line + head

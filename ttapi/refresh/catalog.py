@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The refresh catalog's rows as values, read from and written to the live file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ttapi.models.checks import CheckOutcome
+from ttapi.models.graph import ModelGraph
+from ttapi.refresh.planner import Dataset, DatasetState
+from ttapi.sources.contract import Resource
+
+
+@dataclass(frozen=True)
+class LedgerUnit:
+    """What the ledger says of one unit."""
+
+    key: str
+    size: int | None
+    mtime_ns: int | None
+    content_hash: str | None
+    is_vanished: bool
+    error: str | None
+
+
+@dataclass(frozen=True)
+class DatasetOutcome:
+    """What a refresh decided about one dataset and what came of it."""
+
+    dataset: str
+    verdict: str
+    reasons: tuple[str, ...]
+    rows_in: int = 0
+    rows_accepted: int = 0
+    rows_refused: int = 0
+    source_calls: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    failed_units: tuple[str, ...] = ()
+    is_changed: bool = False
+    is_down: bool = False
+    """True: the source could not be reached at all."""
+
+
+def as_utc(instant: datetime | None) -> datetime | None:
+    """A naive UTC instant of the file as a zone-aware one."""
+    return None if instant is None else instant.replace(tzinfo=UTC)
+
+
+def as_naive(instant: datetime) -> datetime:
+    """A zone-aware instant as the file stores it: UTC, no zone."""
+    return instant.astimezone(UTC).replace(tzinfo=None)
+
+
+def read_states(cursor: Any) -> dict[str, DatasetState]:
+    """State by dataset."""
+    rows = cursor.execute(
+        "select dataset, version, fingerprint, asked_at, changed_at, load_id, rows, upstream_versions, error,"
+        " failed_at from catalog.state"
+    ).fetchall()
+    return {
+        row[0]: DatasetState(
+            version=row[1] or "",
+            fingerprint=row[2] or "",
+            asked_at=as_utc(row[3]),
+            changed_at=as_utc(row[4]),
+            load_id=row[5],
+            rows=row[6],
+            upstream_versions=json.loads(row[7]) if row[7] else {},
+            error=row[8],
+            failed_at=as_utc(row[9]),
+        )
+        for row in rows
+    }
+
+
+def write_state(cursor: Any, dataset: str, state: DatasetState) -> None:
+    """`state` as the one row of `dataset`."""
+    cursor.execute("delete from catalog.state where dataset = ?", [dataset])
+    cursor.execute(
+        "insert into catalog.state (dataset, version, fingerprint, load_id, changed_at, asked_at, rows,"
+        " upstream_versions, error, failed_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            dataset,
+            state.version,
+            state.fingerprint,
+            state.load_id,
+            as_naive(state.changed_at) if state.changed_at else None,
+            as_naive(state.asked_at) if state.asked_at else None,
+            state.rows,
+            json.dumps(dict(state.upstream_versions), sort_keys=True),
+            state.error,
+            as_naive(state.failed_at) if state.failed_at else None,
+        ],
+    )
+
+
+def read_units(cursor: Any, dataset: str) -> dict[str, LedgerUnit]:
+    """The ledger's units of a dataset, by key."""
+    rows = cursor.execute(
+        "select key, size, mtime_ns, content_hash, is_vanished, error from catalog.units where dataset = ?",
+        [dataset],
+    ).fetchall()
+    return {row[0]: LedgerUnit(*row) for row in rows}
+
+
+def write_declarations(
+    cursor: Any,
+    datasets: Mapping[str, Dataset],
+    graph: ModelGraph,
+    resources: Mapping[str, Resource],
+) -> None:
+    """Every declaration and dependency, replacing what stood there."""
+    cursor.execute("delete from catalog.datasets")
+    cursor.execute("delete from catalog.dependencies")
+    for name, dataset in datasets.items():
+        cursor.execute(
+            "insert into catalog.datasets values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            _declaration(dataset, graph, resources.get(name)),
+        )
+        for upstream in sorted(dataset.upstreams):
+            cursor.execute("insert into catalog.dependencies values (?, ?)", [name, upstream])
+
+
+def _declaration(dataset: Dataset, graph: ModelGraph, resource: Resource | None) -> list[Any]:
+    model = graph.models.get(dataset.name)
+    about = model.about if model else (resource.about if resource else None)
+    grain = model.grain if model else (resource.grain if resource else ())
+    checks = "; ".join(str(check) for check in model.checks) if model else None
+    return [
+        dataset.name,
+        dataset.kind,
+        dataset.source,
+        about,
+        ", ".join(grain) or None,
+        ", ".join(resource.keys) if resource else dataset.key,
+        resource.time_column if resource else None,
+        dataset.ttl,
+        resource.revise if resource else None,
+        None,
+        dataset.max_stale_on_error,
+        checks,
+        None,
+        dataset.is_local,
+        dataset.is_private,
+    ]
+
+
+def write_outcome(cursor: Any, load_id: int, outcome: DatasetOutcome, now: datetime) -> None:
+    """The stored decision of one dataset."""
+    cursor.execute(
+        "insert into catalog.decisions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            load_id,
+            outcome.dataset,
+            outcome.verdict,
+            json.dumps(list(outcome.reasons)),
+            as_naive(now),
+            outcome.rows_in,
+            outcome.rows_accepted,
+            outcome.rows_refused,
+            outcome.source_calls,
+            round(outcome.seconds, 3),
+            outcome.error,
+        ],
+    )
+
+
+def write_checks(cursor: Any, load_id: int, outcomes: Sequence[CheckOutcome], now: datetime) -> None:
+    """The latest outcome of each check."""
+    for found in outcomes:
+        cursor.execute("delete from catalog.checks where dataset = ? and check_name = ?", [found.dataset, found.check])
+        cursor.execute(
+            "insert into catalog.checks values (?, ?, ?, ?, ?, ?)",
+            [found.dataset, found.check, found.failures, found.sample, load_id, as_naive(now)],
+        )
+
+
+def changed_keys_since(cursor: Any, dataset: str, load_id: int) -> list[str] | None:
+    """Key values of `dataset` that changed after `load_id`; None: all may have."""
+    rows = cursor.execute(
+        "select distinct key from catalog.changed_keys where dataset = ? and load_id > ?", [dataset, load_id]
+    ).fetchall()
+    keys = [row[0] for row in rows]
+    return None if None in keys else keys
+
+
+def write_changed_keys(cursor: Any, load_id: int, dataset: str, keys: Sequence[str] | None) -> None:
+    """Which keys a rebuild changed; None: all of them."""
+    if keys is None:
+        cursor.execute("insert into catalog.changed_keys values (?, ?, null)", [load_id, dataset])
+        return
+    for start in range(0, len(keys), 500):
+        chunk = keys[start : start + 500]
+        values = ", ".join("(?, ?, ?)" for _ in chunk)
+        parameters = [item for key in chunk for item in (load_id, dataset, key)]
+        cursor.execute(f"insert into catalog.changed_keys values {values}", parameters)
