@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions of the markets ttapi knows: which days trade, from when to when.
+
+XNYS is the New York Stock Exchange. CBOE_IDX (index options of Cboe) and CFE (VIX futures) have
+the sessions of XNYS; they close at 16:15 New York time, and on a day XNYS cuts short 15 minutes
+after XNYS. Where trading broke off unannounced (2005-06-01 at 15:56), `close_utc` of XNYS is the
+last minute of trading, yet the day is no early close and the other markets are not touched.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from ttapi.errors import UsageError
+from ttapi.market import shipped
+
+if TYPE_CHECKING:
+    import polars as pl
+
+NEW_YORK = ZoneInfo("America/New_York")
+MARKETS = ("XNYS", "CBOE_IDX", "CFE")
+FIRST_DATE = date(1953, 1, 1)
+"""The first day known: before 1953 XNYS traded on Saturdays."""
+LAST_DATE = date(2050, 12, 31)
+"""The last day known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sessions:
+    """The sessions of one market, from FIRST_DATE to LAST_DATE, both inclusive.
+
+    *Units* dates are session dates of New York; instants are zone-aware UTC.
+    *Raises* UsageError for a date out of that range.
+    """
+
+    market: str
+    dates: tuple[date, ...]
+    """Every session date, ascending."""
+    closures: dict[date, shipped.SpecialDay] = field(repr=False)
+    early_closes: dict[date, shipped.SpecialDay] = field(repr=False)
+    """Announced short days, and the halts that struck this market."""
+    late_opens: dict[date, shipped.SpecialDay] = field(repr=False)
+    hours: tuple[shipped.Hours, ...] = field(repr=False)
+
+    def is_session(self, day: date) -> bool:
+        """Whether the market trades on `day`."""
+        number = self.session_no(day)
+        return number > 0 and self.dates[number - 1] == day
+
+    def session_no(self, day: date) -> int:
+        """How many sessions there were from FIRST_DATE to `day`, inclusive."""
+        if not FIRST_DATE <= day <= LAST_DATE:
+            raise UsageError(
+                f"{day} is outside the {self.market} calendar",
+                hint=f"it knows {FIRST_DATE} to {LAST_DATE}",
+            )
+        return bisect_right(self.dates, day)
+
+    def previous_session(self, day: date) -> date:
+        """The last session before `day`."""
+        return self._session(self.session_no(day) - self.is_session(day), f"before {day}")
+
+    def next_session(self, day: date) -> date:
+        """The first session after `day`."""
+        return self._session(self.session_no(day) + 1, f"after {day}")
+
+    def session_on_or_before(self, day: date) -> date:
+        """`day` itself where it is a session, else the last one before."""
+        return self._session(self.session_no(day), f"on or before {day}")
+
+    def session_on_or_after(self, day: date) -> date:
+        """`day` itself where it is a session, else the next one."""
+        return day if self.is_session(day) else self.next_session(day)
+
+    def sessions_between(self, after: date, until: date) -> int:
+        """How many sessions lie in (after, until]; negative when `until` is the earlier date."""
+        return self.session_no(until) - self.session_no(after)
+
+    def add_sessions(self, day: date, count: int) -> date:
+        """The session `count` sessions after the one on or before `day`; earlier when negative."""
+        return self._session(self.session_no(day) + count, f"{count} from {day}")
+
+    def holiday_name(self, day: date) -> str | None:
+        """Why the market is closed on the weekday `day`; None on sessions and weekends."""
+        closure = self.closures.get(day)
+        return closure.name if closure else None
+
+    def is_early_close(self, day: date) -> bool:
+        """Whether `day` was announced to be short; a halt in mid-session is none."""
+        short = self.early_closes.get(day)
+        return short is not None and short.kind != "halt"
+
+    def is_late_open(self, day: date) -> bool:
+        """Whether trading on `day` began after its time."""
+        return day in self.late_opens
+
+    def open_utc(self, day: date) -> datetime:
+        """When the session `day` opens."""
+        return self._local_open(self._required(day)).replace(tzinfo=NEW_YORK).astimezone(UTC)
+
+    def close_utc(self, day: date) -> datetime:
+        """When the session `day` closes."""
+        return self._local_close(self._required(day)).replace(tzinfo=NEW_YORK).astimezone(UTC)
+
+    def last_completed_session(self, now: datetime) -> date:
+        """The last session whose close is at or before `now`."""
+        day = self.session_on_or_before(now.astimezone(NEW_YORK).date())
+        return day if self.close_utc(day) <= now else self.previous_session(day)
+
+    def next_close_after(self, instant: datetime) -> datetime:
+        """The first close strictly after `instant`."""
+        day = self.session_on_or_after(instant.astimezone(NEW_YORK).date())
+        close = self.close_utc(day)
+        return close if close > instant else self.close_utc(self.next_session(day))
+
+    def close_utc_by_date(self) -> pl.DataFrame:
+        """Every session with its instants, for joining many dates at once; made once a process.
+
+        *Shape* date, open_utc, close_utc (Datetime[us], UTC, no zone), one ascending row a session.
+        """
+        return _session_frame(self)
+
+    def _session(self, number: int, wanted: str) -> date:
+        if not 1 <= number <= len(self.dates):
+            raise UsageError(f"the {self.market} calendar knows no session {wanted}")
+        return self.dates[number - 1]
+
+    def _required(self, day: date) -> date:
+        if not self.is_session(day):
+            reason = self.holiday_name(day) or "a weekend"
+            raise UsageError(f"{day} is no session of {self.market}: {reason}")
+        return day
+
+    def _hours_on(self, day: date) -> shipped.Hours:
+        starts = [era.from_date for era in self.hours]
+        return self.hours[bisect_right(starts, day) - 1]
+
+    def _local_open(self, day: date) -> datetime:
+        late = self.late_opens.get(day)
+        at = late.at if late and late.at else self._hours_on(day).open
+        return datetime.combine(day, at)
+
+    def _local_close(self, day: date) -> datetime:
+        hours = self._hours_on(day)
+        short = self.early_closes.get(day)
+        if short is None or short.at is None:
+            return datetime.combine(day, hours.close)
+        return datetime.combine(day, short.at) + timedelta(minutes=hours.early_close_lag_min)
+
+
+@cache
+def sessions(market: str = "XNYS") -> Sessions:
+    """The sessions of `market`; the same object every time.
+
+    *Raises* UsageError for a market that is not in MARKETS.
+    """
+    if market not in MARKETS:
+        raise UsageError(f"unknown market {market!r}", hint=f"known: {', '.join(MARKETS)}")
+    closed = {day.date: day for day in shipped.closures()}
+    return Sessions(
+        market=market,
+        dates=_session_dates(frozenset(closed)),
+        closures=closed,
+        early_closes={
+            day.date: day
+            for day in shipped.early_closes()
+            if market == "XNYS" or day.kind != "halt"
+        },
+        late_opens={day.date: day for day in shipped.late_opens()},
+        hours=shipped.regular_hours()[market],
+    )
+
+
+@cache
+def _session_dates(closed: frozenset[date]) -> tuple[date, ...]:
+    every_day = map(date.fromordinal, range(FIRST_DATE.toordinal(), LAST_DATE.toordinal() + 1))
+    return tuple(day for day in every_day if day.weekday() < 5 and day not in closed)
+
+
+@cache
+def _session_frame(calendar: Sessions) -> pl.DataFrame:
+    import polars as pl  # noqa: PLC0415 - half of this module's users need dates only
+
+    local = pl.DataFrame(
+        {
+            "date": calendar.dates,
+            "open_utc": [calendar._local_open(day) for day in calendar.dates],  # noqa: SLF001 - same module
+            "close_utc": [calendar._local_close(day) for day in calendar.dates],  # noqa: SLF001 - same module
+        },
+        schema={"date": pl.Date, "open_utc": pl.Datetime("us"), "close_utc": pl.Datetime("us")},
+    )
+    instants = pl.col("open_utc", "close_utc")
+    return local.with_columns(
+        instants.dt.replace_time_zone("America/New_York")
+        .dt.convert_time_zone("UTC")
+        .dt.replace_time_zone(None)
+    )
