@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arrivals: one batch of a source, checked against itself and given the store's unit numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ttapi.errors import SourceError
+from ttapi.store.ledger import UnitRecord
+
+if TYPE_CHECKING:
+    from ttapi.sources.contract import Batch, Resource, UnitReport
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One reported unit, and what the ledger says of it so far."""
+
+    report: UnitReport
+    record: UnitRecord
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether rows (perhaps none) follow: it neither failed nor stands as it was."""
+        return self.report.error is None and not self.report.is_unchanged
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no load of this unit ever succeeded."""
+        return self.record.load_id == 0
+
+    @property
+    def rows_accepted(self) -> int:
+        """How many rows it must have sent."""
+        return self.report.rows_accepted if self.is_loaded else 0
+
+    @property
+    def rows_refused(self) -> int:
+        """How many rejects it must have sent; a failed unit may send the lines that failed it."""
+        return 0 if self.report.is_unchanged else self.report.rows_refused
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """A batch ready to be stored.
+
+    *Shape* `rows`: the declared columns, unit_id (int32), line, known_at, position (int64, the
+    row's place in the batch). `rejects`: unit_id, file (the unit's key), line, reason, text.
+    """
+
+    units: tuple[Arrival, ...]
+    rows: pa.Table | None
+    rejects: pa.Table | None
+
+    def rows_of(self, units: list[Arrival]) -> pa.Table | None:
+        """The rows of some of the units; None where there are none."""
+        if self.rows is None or not units:
+            return None
+        if len(units) == sum(unit.is_loaded for unit in self.units):
+            return self.rows
+        ids = pa.array([unit.record.unit_id for unit in units], pa.int32())
+        rows = self.rows.filter(pc.is_in(self.rows["unit_id"], value_set=ids))
+        return rows if rows.num_rows else None
+
+
+def arrange(batch: Batch, resource: Resource, records: Mapping[str, UnitRecord]) -> Arrivals:
+    """The batch with unit numbers from `records` (by unit key) in place of positions.
+
+    *Raises* SourceError naming the unit or column where the batch contradicts itself.
+    """
+    units = tuple(Arrival(report, records[report.unit.key]) for report in batch.units)
+    _check_reports(resource, units)
+    _check_counts(resource, units, batch.rows, "accepted")
+    _check_counts(resource, units, batch.rejects, "refused")
+    return Arrivals(units, _numbered_rows(resource, units, batch.rows), _numbered_rejects(units, batch.rejects))
+
+
+def _check_reports(resource: Resource, units: tuple[Arrival, ...]) -> None:
+    counts = Counter(unit.report.unit.key for unit in units)
+    for unit in units:
+        report, key = unit.report, unit.report.unit.key
+        if counts[key] > 1:
+            raise SourceError(f"{resource.table}: unit {key!r} is reported {counts[key]} times in one batch")
+        if report.rows_in != report.rows_accepted + report.rows_refused:
+            raise SourceError(
+                f"{resource.table}: unit {key!r} reports {report.rows_in} rows in,"
+                f" {report.rows_accepted} accepted and {report.rows_refused} refused, which do not add up"
+            )
+        if report.is_unchanged and unit.is_first:
+            raise SourceError(f"{resource.table}: unit {key!r} is reported unchanged and was never loaded")
+
+
+def _check_counts(
+    resource: Resource, units: tuple[Arrival, ...], table: pa.Table | None, fate: str
+) -> None:
+    sent: dict[int, int] = {}
+    if table is not None and table.num_rows:
+        pairs = pc.value_counts(table["unit"].combine_chunks())
+        sent = {pair["values"]: pair["counts"] for pair in pairs.to_pylist()}
+    if any(index is None or not 0 <= index < len(units) for index in sent):
+        raise SourceError(f"{resource.table}: a row names a unit that its batch does not report")
+    for index, unit in enumerate(units):
+        wanted = unit.rows_accepted if fate == "accepted" else unit.rows_refused
+        if sent.get(index, 0) != wanted:
+            raise SourceError(
+                f"{resource.table}: unit {unit.report.unit.key!r} reports {wanted} rows {fate}"
+                f" and sent {sent.get(index, 0)}"
+            )
+
+
+def _numbered_rows(resource: Resource, units: tuple[Arrival, ...], rows: pa.Table | None) -> pa.Table | None:
+    if rows is None or not rows.num_rows:
+        return None
+    names = [column.name for column in resource.columns]
+    missing = [name for name in (*names, "unit", "line", "known_at") if name not in rows.column_names]
+    if missing:
+        raise SourceError(
+            f"{resource.table}: the batch lacks column {missing[0]!r}", hint="declared columns, unit, line, known_at"
+        )
+    return pa.table(
+        {
+            **{name: rows[name] for name in names},
+            "unit_id": _unit_ids(units, rows),
+            "line": rows["line"],
+            "known_at": rows["known_at"],
+            "position": pa.array(range(rows.num_rows), pa.int64()),
+        }
+    )
+
+
+def _numbered_rejects(units: tuple[Arrival, ...], rejects: pa.Table | None) -> pa.Table | None:
+    if rejects is None or not rejects.num_rows:
+        return None
+    files = pa.array([unit.report.unit.key for unit in units], pa.string())
+    return pa.table(
+        {
+            "unit_id": _unit_ids(units, rejects),
+            "file": pc.take(files, rejects["unit"]),
+            "line": rejects["line"],
+            "reason": rejects["reason"],
+            "text": rejects["text"],
+        }
+    )
+
+
+def _unit_ids(units: tuple[Arrival, ...], table: pa.Table) -> pa.ChunkedArray:
+    ids = pa.array([unit.record.unit_id for unit in units], pa.int32())
+    return pc.take(ids, table["unit"])

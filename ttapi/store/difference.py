@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: S608 - identifiers are checked by `quoted`, ids are integers
+"""The three ways rows enter a raw table: appended, as a unit's new content, or over their grain.
+
+Each way adds to the table of concerned keys and answers, per unit, what it did. A row is never
+deleted and never changed but for `replaced_at`, `is_current` and, where a file holds duplicates,
+the `line` it moved to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from ttapi.store.engine import Connection, as_timestamp
+from ttapi.store.ledger import UnitChange
+from ttapi.store.raw_table import quoted, raw_name
+from ttapi.store.settle import CONCERNED, key_text
+
+if TYPE_CHECKING:
+    from ttapi.sources.contract import Resource
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What the store writes on every row of one load."""
+
+    load_id: int
+    now: datetime
+
+    @property
+    def instant(self) -> str:
+        """SQL for now, UTC."""
+        return f"timestamp '{as_timestamp(self.now).isoformat(sep=' ')}'"
+
+    def known_at(self, alias: str) -> str:
+        """SQL for the natural known_at of an arriving row: never after now."""
+        return f"least(coalesce(cast({alias}.known_at as timestamp), {self.instant}), {self.instant})"
+
+
+@contextmanager
+def registered(cursor: Connection, name: str, table: pa.Table) -> Iterator[None]:
+    """`table` under `name` on this cursor; after an exception the caller's rollback removes it."""
+    cursor.register(name, table)
+    yield
+    cursor.unregister(name)
+
+
+def append_rows(cursor: Connection, resource: Resource, rows: pa.Table, stamp: Stamp) -> dict[int, UnitChange]:
+    """Add every row as it is."""
+    with registered(cursor, "arrived", rows):
+        cursor.execute(
+            f"""
+            insert into {raw_name(resource)} ({_names(resource)}, {_OWN})
+            select {_cast(resource, "a")}, a.unit_id, a.line, {stamp.known_at("a")}, {stamp.load_id}, null, true
+            from arrived as a
+            """
+        )
+        cursor.execute(
+            f"insert into {CONCERNED} select distinct a.unit_id, {key_text(resource, 'a')}, true from arrived as a"
+        )
+        counted = cursor.execute("select unit_id, count(*) from arrived group by unit_id").fetchall()
+    return {unit_id: UnitChange(rows_added=added, is_changed=True) for unit_id, added in counted}
+
+
+def replace_rows(
+    cursor: Connection, resource: Resource, rows: pa.Table | None, unit_ids: list[int], stamp: Stamp
+) -> dict[int, UnitChange]:
+    """Make the live rows of known units equal to `rows`, as multisets over the declared columns."""
+    table = raw_name(resource)
+    units = ", ".join(str(unit_id) for unit_id in unit_ids)
+    _arrange_arrived(cursor, resource, rows)
+    cursor.execute(
+        f"""
+        create or replace temp table standing as
+        select
+            {_names(resource)}, unit_id, line, rowid as rid,
+            row_number() over (partition by unit_id, {_names(resource)} order by line nulls last, rowid) as nth
+        from {table}
+        where unit_id in ({units}) and replaced_at is null
+        """
+    )
+    same = " and ".join(
+        f"old.{quoted(column.name)} is not distinct from new.{quoted(column.name)}" for column in resource.columns
+    )
+    cursor.execute(
+        f"""
+        create or replace temp table matched as
+        select
+            coalesce(old.unit_id, new.unit_id) as unit_id, old.rid, new.position,
+            new.line as new_line, old.line is distinct from new.line as is_moved
+        from standing as old
+        full join arrived as new on old.unit_id = new.unit_id and old.nth = new.nth and {same}
+        """
+    )
+    counted = cursor.execute(
+        """
+        select
+            unit_id,
+            count(*) filter (rid is null),
+            count(*) filter (position is null)
+        from matched
+        group by unit_id
+        """
+    ).fetchall()
+    changes = {
+        unit_id: UnitChange(rows_added=added, rows_replaced=gone, is_changed=added + gone > 0)
+        for unit_id, added, gone in counted
+    }
+    _note_concerned(cursor, resource, units)
+    _insert_new(cursor, resource, units, stamp)
+    cursor.execute(
+        f"""
+        update {table} as rows set replaced_at = {stamp.instant}, is_current = false
+        from (select rid from matched where position is null) as gone
+        where rows.rowid = gone.rid
+        """
+    )
+    return changes
+
+
+def follow_lines(cursor: Connection, resource: Resource, unit_ids: list[int]) -> None:
+    """Move the rows that stayed to the lines they now stand on, in units where lines decide."""
+    if not unit_ids:
+        return
+    units = ", ".join(str(unit_id) for unit_id in unit_ids)
+    cursor.execute(
+        f"""
+        update {raw_name(resource)} as rows set line = moved.new_line
+        from (
+            select rid, new_line
+            from matched
+            where rid is not null and position is not null and is_moved and unit_id in ({units})
+        ) as moved
+        where rows.rowid = moved.rid
+        """
+    )
+
+
+def _arrange_arrived(cursor: Connection, resource: Resource, rows: pa.Table | None) -> None:
+    """The arriving rows, typed, each identical one numbered, in the temporary table `arrived`."""
+    if rows is None:
+        cursor.execute(
+            f"""
+            create or replace temp table arrived as
+            select {_names(resource)}, unit_id, line, known_at, rowid as position, rowid as nth
+            from {raw_name(resource)} limit 0
+            """
+        )
+        return
+    with registered(cursor, "incoming", rows):
+        cursor.execute(
+            f"""
+            create or replace temp table arrived as
+            with typed as (
+                select {_cast(resource, "i")}, i.unit_id, i.line, i.known_at, i.position from incoming as i
+            )
+            select
+                *,
+                row_number() over (
+                    partition by unit_id, {_names(resource)} order by line nulls last, position
+                ) as nth
+            from typed
+            """
+        )
+
+
+def _note_concerned(cursor: Connection, resource: Resource, units: str) -> None:
+    cursor.execute(
+        f"""
+        insert into {CONCERNED}
+        select distinct a.unit_id, {key_text(resource, "a")}, m.rid is null
+        from arrived as a join matched as m using (position)
+        union
+        select distinct s.unit_id, {key_text(resource, "s")}, true
+        from standing as s join matched as m using (rid)
+        where m.position is null
+        union
+        select unit_id, key, false from catalog.unit_keys where unit_id in ({units})
+        """
+    )
+
+
+def _insert_new(cursor: Connection, resource: Resource, units: str, stamp: Stamp) -> None:
+    """Insert what has no standing twin; a grain this unit had before is a changed fact, known now."""
+    table = raw_name(resource)
+    natural = stamp.known_at("a")
+    known_at, earlier = natural, ""
+    if resource.grain:
+        grain = ", ".join(quoted(name) for name in resource.grain)
+        same = " and ".join(f"a.{quoted(g)} is not distinct from before.{quoted(g)}" for g in resource.grain)
+        known_at = f"case when before.unit_id is not null then {stamp.instant} else {natural} end"
+        earlier = f"""
+            left join (select distinct unit_id, {grain} from {table} where unit_id in ({units})) as before
+                on before.unit_id = a.unit_id and {same}
+            """
+    cursor.execute(
+        f"""
+        insert into {table} ({_names(resource)}, {_OWN})
+        select {_names(resource, "a")}, a.unit_id, a.line, {known_at}, {stamp.load_id}, null, true
+        from arrived as a
+        join matched as m on m.position = a.position and m.rid is null
+        {earlier}
+        """
+    )
+
+
+def merge_rows(cursor: Connection, resource: Resource, rows: pa.Table, stamp: Stamp) -> dict[int, UnitChange]:
+    """Put each row in place of the live row of its unit and grain, if it says something else.
+
+    Rows of one grain within the batch follow each other by known_at, line and position, as if each
+    had come in a batch of its own.
+    """
+    table = raw_name(resource)
+    grain = ", ".join(quoted(name) for name in resource.grain) or "position"
+    with registered(cursor, "incoming", rows):
+        units = ", ".join(
+            str(unit_id) for (unit_id,) in cursor.execute("select distinct unit_id from incoming").fetchall()
+        )
+        cursor.execute(
+            f"""
+            create or replace temp table arrived as
+            with typed as (
+                select {_cast(resource, "i")}, i.unit_id, i.line, {stamp.known_at("i")} as known_at, i.position
+                from incoming as i
+            )
+            select
+                *,
+                row_number() over (partition by unit_id, {grain} order by known_at, line nulls first, position) as nth
+            from typed
+            """
+        )
+    _keep_differing(cursor, resource, units)
+    cursor.execute(
+        f"""
+        update {table} as rows set replaced_at = {stamp.instant}, is_current = false
+        from (select distinct standing_rid from kept where standing_rid is not null) as gone
+        where rows.rowid = gone.standing_rid
+        """
+    )
+    cursor.execute(
+        f"""
+        insert into {table} ({_names(resource)}, {_OWN})
+        select
+            {_names(resource, "k")}, k.unit_id, k.line,
+            case when k.is_new_fact then k.known_at else {stamp.instant} end,
+            {stamp.load_id},
+            case when k.is_last then null else {stamp.instant} end,
+            k.is_last
+        from kept as k
+        """
+    )
+    cursor.execute(f"insert into {CONCERNED} select distinct k.unit_id, {key_text(resource, 'k')}, true from kept as k")
+    counted = cursor.execute(
+        """
+        select unit_id, count(*), count(distinct standing_rid) + count(*) filter (not is_last)
+        from kept
+        group by unit_id
+        """
+    ).fetchall()
+    return {
+        unit_id: UnitChange(rows_added=added, rows_replaced=gone, is_changed=True) for unit_id, added, gone in counted
+    }
+
+
+def _keep_differing(cursor: Connection, resource: Resource, units: str) -> None:
+    """The arriving rows that differ from the row before them, in the temporary table `kept`."""
+    grain = ", ".join(quoted(name) for name in resource.grain) or "position"
+    same_grain = " and ".join(f"a.{quoted(g)} is not distinct from old.{quoted(g)}" for g in resource.grain) or "false"
+    cursor.execute(
+        f"""
+        create or replace temp table kept as
+        with standing as (
+            select {_names(resource)}, unit_id, rowid as rid
+            from {raw_name(resource)}
+            where unit_id in ({units}) and replaced_at is null
+        ),
+        compared as (
+            select
+                a.*,
+                old.rid as standing_rid,
+                row({_names(resource, "a")}) as said,
+                case
+                    when a.nth > 1 then lag(row({_names(resource, "a")})) over (
+                        partition by a.unit_id, {_prefixed(grain, "a")} order by a.nth
+                    )
+                    else row({_names(resource, "old")})
+                end as said_before
+            from arrived as a
+            left join standing as old on old.unit_id = a.unit_id and {same_grain}
+        ),
+        differing as (
+            select * from compared
+            where (nth = 1 and standing_rid is null) or said is distinct from said_before
+        )
+        select
+            * exclude (said, said_before),
+            nth = 1 and standing_rid is null as is_new_fact,
+            row_number() over (partition by unit_id, {grain} order by nth desc) = 1 as is_last
+        from differing
+        """
+    )
+
+
+_OWN = "unit_id, line, known_at, load_id, replaced_at, is_current"
+
+
+def _names(resource: Resource, alias: str = "") -> str:
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(f"{prefix}{quoted(column.name)}" for column in resource.columns)
+
+
+def _cast(resource: Resource, alias: str) -> str:
+    return ", ".join(
+        f"cast({alias}.{quoted(column.name)} as {column.type}) as {quoted(column.name)}" for column in resource.columns
+    )
+
+
+def _prefixed(names: str, alias: str) -> str:
+    return ", ".join(f"{alias}.{name}" for name in names.split(", "))

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DuckDB itself: how its files are opened, and how its errors are told.
+
+The only place that knows settings, storage versions and the wording of engine messages; every
+setting here exists in DuckDB 1.5 and 2.0.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from ttapi.errors import DiskFullError, LockedError, LockOwner, QueryError, StoreError, TtapiError, UsageError
+
+Connection = duckdb.DuckDBPyConnection
+
+STORAGE_VERSION = "v1.2.0"
+"""Every file is written so that clients from DuckDB 1.2 on can open it."""
+
+_SETTINGS = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "allow_unsigned_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "python_enable_replacements": "false",
+}
+_DISK_FULL = re.compile(
+    r"no space left on device|file too large|disk quota exceeded|max_temp_directory_size|could not write all bytes", re.I
+)
+_INVALIDATED = re.compile(r"database has been invalidated", re.I)
+_DAMAGED = re.compile(r"corrupt|checksum|not enough bytes|could not read enough bytes|failure while replaying wal", re.I)
+
+
+@dataclass(frozen=True)
+class AppliedMigration:
+    """One row of catalog.migrations."""
+
+    version: int
+    name: str
+    checksum: str
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a database file says of itself."""
+
+    applied: tuple[AppliedMigration, ...]
+    generation: int
+
+
+def connect_live(file: Path, *, memory_limit: str = "4GB") -> Connection:
+    """A read-write connection to the owner's file, created in the portable storage version.
+
+    *Raises* StoreError naming the file.
+    """
+    config = {**_SETTINGS, "storage_compatibility_version": STORAGE_VERSION, "memory_limit": memory_limit}
+    return _connect(file, config, is_read_only=False)
+
+
+def connect_snapshot(file: Path, *, memory_limit: str | None = None) -> Connection:
+    """A read-only connection to a published file; a symbolic link is followed first.
+
+    Each generation is a file of its own, so one process can hold two of them. What does not fit
+    in memory is spilled to the system's temporary folder, since the home may be read-only.
+
+    *Raises* UsageError when nothing is published, StoreError naming a file that cannot be opened.
+    """
+    try:
+        target = file.resolve(strict=True)
+    except OSError as exc:
+        raise UsageError(f"{file} cannot be opened: {exc.strerror}", hint="run ttapi init") from exc
+    spill = Path(tempfile.gettempdir()) / f"ttapi-spill-{os.getpid()}"
+    config = {**_SETTINGS, "temp_directory": str(spill)}
+    if memory_limit:
+        config["memory_limit"] = memory_limit
+    return _connect(target, config, is_read_only=True)
+
+
+def inspect_file(file: Path) -> FileFacts:
+    """What `file` says of itself, read without changing a byte of it.
+
+    *Raises* StoreError for a file that is damaged, foreign, or of another storage version.
+    """
+    connection = _connect(file, dict(_SETTINGS), is_read_only=True)
+    try:
+        with engine_errors(file):
+            _refuse_storage(connection, file)
+            _refuse_foreign(connection, file)
+            rows = connection.execute(
+                "select version, name, checksum from catalog.migrations order by version"
+            ).fetchall()
+            generation = connection.execute("select max(generation) from catalog.store").fetchall()[0][0]
+    finally:
+        connection.close()
+    return FileFacts(tuple(AppliedMigration(*row) for row in rows), int(generation or 0))
+
+
+@contextmanager
+def engine_errors(file: Path | None = None) -> Iterator[None]:
+    """Turn what DuckDB raises inside the block into the errors of `ttapi.errors`.
+
+    `file` names the database in messages about the file itself.
+    """
+    try:
+        yield
+    except duckdb.Error as exc:
+        raise translate(exc, file) from exc
+
+
+def translate(error: duckdb.Error, file: Path | None = None) -> TtapiError:
+    """The ttapi error that says what `error` says."""
+    text = str(error)
+    name = str(file) if file else "the database file"
+    if _DISK_FULL.search(text):
+        return DiskFullError(
+            f"{name}: the disk refused a write: {_first_line(text)}", hint="free some space; what was committed stands"
+        )
+    if isinstance(error, duckdb.FatalException) or _INVALIDATED.search(text):
+        return StoreError(f"{name}: the engine stopped: {_first_line(text)}", hint="run the command again")
+    if _DAMAGED.search(text):
+        return StoreError(
+            f"{name} is damaged: {_first_line(text)}",
+            hint="keep the file, and copy the newest file of the snapshots folder in its place",
+        )
+    return QueryError(text)
+
+
+def as_timestamp(instant: datetime) -> datetime:
+    """`instant` as the file keeps it: UTC without a zone."""
+    return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else instant
+
+
+def is_fatal(error: BaseException) -> bool:
+    """Whether `error` leaves the outcome of what ran open, its database instance being gone."""
+    return isinstance(error, duckdb.FatalException) or bool(_INVALIDATED.search(str(error)))
+
+
+def _connect(file: Path, config: dict[str, str], *, is_read_only: bool) -> Connection:
+    try:
+        connection = duckdb.connect(str(file), read_only=is_read_only, config=dict(config))
+        connection.execute("set global TimeZone = 'UTC'")
+    except duckdb.Error as exc:
+        raise _open_error(exc, file) from exc
+    return connection
+
+
+def _open_error(error: duckdb.Error, file: Path) -> TtapiError:
+    text = str(error)
+    if match := re.search(r"Conflicting lock is held in (.*?) ?\(PID (\d+)\)", text):
+        owner = LockOwner(int(match[2]), "", "", match[1])
+        return LockedError(
+            f"{file} is open in process {match[2]} ({match[1]})",
+            owner=owner,
+            hint="close it there; clients should open the published market.duckdb",
+        )
+    if "not a valid DuckDB database file" in text:
+        return StoreError(f"{file} is not a DuckDB file", hint="move it away and run ttapi init")
+    if "version number" in text and "only read" in text:
+        return StoreError(
+            f"{file} was written by a newer DuckDB than {duckdb.__version__}",
+            hint=f"export it there with storage version {STORAGE_VERSION}, or upgrade duckdb",
+        )
+    if "Permission denied" in text or "ermission error" in text:
+        return StoreError(f"{file} cannot be opened: permission denied", hint="give your user read and write permission")
+    if "does not exist" in text:
+        return StoreError(f"{file} does not exist", hint="run ttapi init")
+    translated = translate(error, file)
+    if isinstance(translated, QueryError):
+        return StoreError(f"{file} cannot be opened: {_first_line(text)}")
+    return translated
+
+
+def _refuse_storage(connection: Connection, file: Path) -> None:
+    row = connection.execute(
+        "select tags from duckdb_databases() where database_name = current_database()"
+    ).fetchall()[0][0]
+    version = str((row or {}).get("storage_version", "unknown"))
+    if not version.startswith(STORAGE_VERSION):
+        raise StoreError(
+            f"{file} has storage version {version.rstrip('+')}, and ttapi keeps {STORAGE_VERSION} for older clients",
+            hint=f"COPY FROM DATABASE into a file attached with STORAGE_VERSION '{STORAGE_VERSION}'",
+        )
+
+
+def _refuse_foreign(connection: Connection, file: Path) -> None:
+    tables = connection.execute(
+        "select count(*) from duckdb_tables() where database_name = current_database()"
+        " and schema_name = 'catalog' and table_name in ('migrations', 'store')"
+    ).fetchall()[0][0]
+    if tables != 2:  # noqa: PLR2004 - the two tables named above
+        raise StoreError(
+            f"{file} is a DuckDB file that ttapi did not make", hint="move it away, or choose another folder with --home"
+        )
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else "no message"

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files beside the database: made under a temporary name, synced, moved in, or swept away.
+
+A temporary name is `<name>.tmp-<pid>`, so whoever finds one can tell whether its maker still lives.
+Nothing here may open the live file: closing any descriptor of it would drop the engine's lock.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from ttapi.config import Home
+from ttapi.store.lock import is_alive
+
+_TEMPORARY = re.compile(r"\.tmp-(\d+)(\.wal)?$")
+
+
+def temporary_name(target: Path) -> Path:
+    """The name under which this process builds what will become `target`, in the same folder."""
+    return target.with_name(f"{target.name}.tmp-{os.getpid()}")
+
+
+def sync_file(file: Path) -> None:
+    """Have the disk keep the content of `file`."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the disk keep the names in `folder`."""
+    sync_file(folder)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, link or folder that may be there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def remove_leftovers(home: Home) -> tuple[Path, ...]:
+    """Remove the temporary files of dead processes and say which they were; the owner calls it."""
+    removed = []
+    for folder in (home.root, home.live, home.snapshots, home.exports):
+        for path in sorted(folder.glob("*.tmp-*")):
+            match = _TEMPORARY.search(path.name)
+            if match and (int(match[1]) == os.getpid() or not is_alive(int(match[1]))):
+                remove(path)
+                removed.append(path)
+    return tuple(removed)

@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loading: one batch of whole units into its raw table, with ledger, rejects and notes.
+
+Everything here runs in the caller's transaction, so rows and what the catalog says of them become
+visible together or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from ttapi.store.arrivals import Arrival, Arrivals, arrange
+from ttapi.store.difference import Stamp, append_rows, follow_lines, merge_rows, registered, replace_rows
+from ttapi.store.engine import Connection, as_timestamp, engine_errors
+from ttapi.store.ledger import (
+    Coverage,
+    UnitChange,
+    UnitRecord,
+    failed,
+    loaded,
+    never_loaded,
+    read_units,
+    unchanged,
+    write_units,
+)
+from ttapi.store.raw_table import quoted
+from ttapi.store.rejects import store_rejects
+from ttapi.store.settle import CONCERNED, find_contested, settle
+
+if TYPE_CHECKING:
+    from ttapi.sources.contract import Batch, Resource
+
+_NOTE = re.compile(r"([a-z][a-z _-]{1,40}): (.+)", re.DOTALL)
+VANISHED = "file vanished"
+"""The note code of a unit that is no longer there; its rows stay."""
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What one batch did; rows_in = rows_accepted + rows_refused over the units it brought."""
+
+    rows_in: int
+    rows_accepted: int
+    rows_refused: int
+    rows_added: int
+    rows_replaced: int
+    units_loaded: int
+    units_unchanged: int
+    units_failed: int
+    changed_keys_count: int
+    """Keys under which a reader of current rows could see a difference; 0: none at all."""
+
+
+@dataclass(frozen=True)
+class _Load:
+    """Where a batch goes and under which number."""
+
+    cursor: Connection
+    resource: Resource
+    dataset: str
+    load_id: int
+    batch_no: int
+    now: datetime
+    coverage: Mapping[str, Coverage]
+
+
+def load_batch(
+    cursor: Connection,
+    resource: Resource,
+    dataset: str,
+    batch: Batch,
+    *,
+    load_id: int,
+    batch_no: int,
+    now: datetime,
+    coverage: Mapping[str, Coverage] | None = None,
+) -> LoadResult:
+    """Store the rows, rejects, notes and ledger of every unit in `batch`.
+
+    `coverage`: the interval asked of each unit, by unit key; where it says nothing, the dates of
+    the accepted rows stand for it.
+
+    *Raises* SourceError for a batch that contradicts itself; the caller's transaction then undoes
+    what was written.
+    """
+    load = _Load(cursor, resource, dataset, load_id, batch_no, now, coverage or {})
+    with engine_errors():
+        arrivals = arrange(batch, resource, _records(load, batch))
+        cursor.execute(f"create or replace temp table {CONCERNED} (unit_id integer, key varchar, is_touched boolean)")
+        changes = _store_rows(load, arrivals)
+        contested = find_contested(cursor, resource, dataset)
+        _write_unit_keys(load, arrivals)
+        changes = _with_refusals(load, arrivals, changes)
+        _write_ledger(load, arrivals, changes)
+        contested |= find_contested(cursor, resource, dataset)
+        moved = settle(cursor, resource, dataset, contested, since=_since(load, arrivals))
+        if moved:
+            changes = {unit: replace(change, is_changed=True) for unit, change in changes.items()}
+            _write_ledger(load, arrivals, changes)
+        keys = _note_changed_keys(load, moved)
+        _write_unit_versions(load, arrivals, changes)
+        _write_notes(load, arrivals)
+        result = _result(arrivals, changes, keys)
+        _write_load(load, result)
+    return result
+
+
+def was_loaded(cursor: Connection, dataset: str, *, load_id: int, batch_no: int) -> bool:
+    """Whether that batch was committed: the answer to a CommitUnknownError after a reopen."""
+    with engine_errors():
+        rows = cursor.execute(
+            "select count(*) from catalog.loads where dataset = ? and load_id = ? and batch_no = ?",
+            [dataset, load_id, batch_no],
+        ).fetchall()
+    return bool(rows[0][0])
+
+
+def mark_vanished(cursor: Connection, dataset: str, unit_keys: Sequence[str], *, load_id: int, now: datetime) -> int:
+    """Note that units are no longer there; how many were not known to be gone. Their rows stay."""
+    instant = as_timestamp(now)
+    gone = [record for record in read_units(cursor, dataset, unit_keys).values() if not record.is_vanished]
+    with engine_errors():
+        write_units(cursor, [replace(record, is_vanished=True, checked_at=instant) for record in gone])
+        rows = [
+            (record.key, VANISHED, f"{record.key} is gone; its {record.rows_accepted} rows are kept") for record in gone
+        ]
+        _replace_notes(cursor, dataset, [record.key for record in gone], rows, load_id=load_id, now=now)
+    return len(gone)
+
+
+def _records(load: _Load, batch: Batch) -> dict[str, UnitRecord]:
+    """The ledger's record of every unit in the batch; unknown ones get the next free numbers."""
+    keys = [report.unit.key for report in batch.units]
+    records = read_units(load.cursor, load.dataset, keys)
+    free = int(load.cursor.execute("select coalesce(max(unit_id), 0) + 1 from catalog.units").fetchall()[0][0])
+    for key in keys:
+        if key not in records:
+            records[key] = never_loaded(free, load.dataset, key, load.now)
+            free += 1
+    return records
+
+
+def _store_rows(load: _Load, arrivals: Arrivals) -> dict[int, UnitChange]:
+    """Store the rows in the resource's mode: what became of each loaded unit, by unit_id."""
+    stamp = Stamp(load.load_id, load.now)
+    cursor, resource = load.cursor, load.resource
+    good = [unit for unit in arrivals.units if unit.is_loaded]
+    plain = [unit for unit in good if _is_plain(resource, unit)]
+    rest = [unit for unit in good if not _is_plain(resource, unit)]
+    changes = {unit.record.unit_id: UnitChange() for unit in good}
+    rows = arrivals.rows_of(plain)
+    if rows is not None:
+        changes |= append_rows(cursor, resource, rows, stamp)
+    rows = arrivals.rows_of(rest)
+    if resource.mode == "merge" and rows is not None:
+        changes |= merge_rows(cursor, resource, rows, stamp)
+    elif resource.mode == "replace" and rest:
+        changes |= replace_rows(cursor, resource, rows, [unit.record.unit_id for unit in rest], stamp)
+        follow_lines(cursor, resource, [unit.record.unit_id for unit in rest if unit.report.has_duplicates])
+    return changes
+
+
+def _is_plain(resource: Resource, unit: Arrival) -> bool:
+    """Whether the unit's rows can go in without a look at what is there."""
+    if resource.mode == "append":
+        return True
+    return unit.is_first and not (resource.mode == "merge" and unit.report.has_duplicates)
+
+
+def _write_unit_keys(load: _Load, arrivals: Arrivals) -> None:
+    """Have catalog.unit_keys say which keys each loaded unit holds."""
+    good = [unit for unit in arrivals.units if unit.is_loaded]
+    if load.resource.mode == "replace":
+        known = [unit.record.unit_id for unit in good if not unit.is_first]
+        load.cursor.execute("delete from catalog.unit_keys where unit_id in (select unnest(?::integer[]))", [known])
+    rows = arrivals.rows_of(good)
+    if rows is None:
+        return
+    key = f"coalesce(cast({quoted(load.resource.keys[0])} as varchar), '')" if load.resource.keys else "''"
+    with registered(load.cursor, "arrived", rows):
+        load.cursor.execute(
+            f"""
+            insert into catalog.unit_keys
+            select ?, unit_id, key
+            from (select distinct unit_id, {key} as key from arrived) as held
+            where not exists (
+                select 1 from catalog.unit_keys as old where old.unit_id = held.unit_id and old.key = held.key
+            )
+            """,  # noqa: S608 - checked by quoted
+            [load.dataset],
+        )
+
+
+def _with_refusals(load: _Load, arrivals: Arrivals, changes: dict[int, UnitChange]) -> dict[int, UnitChange]:
+    refusals = store_rejects(
+        load.cursor, load.resource, load.dataset, arrivals, load_id=load.load_id, now=load.now
+    )
+    return {
+        unit.record.unit_id: replace(
+            changes.get(unit.record.unit_id, UnitChange()),
+            refused_added=refusals.added[unit.record.unit_id],
+            refused_retired=refusals.retired[unit.record.unit_id],
+        )
+        for unit in arrivals.units
+    }
+
+
+def _write_ledger(load: _Load, arrivals: Arrivals, changes: Mapping[int, UnitChange]) -> None:
+    write_units(load.cursor, [_record(load, unit, changes[unit.record.unit_id]) for unit in arrivals.units])
+
+
+def _record(load: _Load, unit: Arrival, change: UnitChange) -> UnitRecord:
+    if unit.report.error is not None:
+        return failed(unit.record, unit.report, change, load.now)
+    if unit.report.is_unchanged:
+        return unchanged(unit.record, unit.report, change, load.now)
+    return loaded(
+        unit.record,
+        unit.report,
+        change,
+        mode=load.resource.mode,
+        coverage=load.coverage.get(unit.report.unit.key),
+        load_id=load.load_id,
+        now=load.now,
+    )
+
+
+def _since(load: _Load, arrivals: Arrivals) -> object:
+    """Where appended rows begin in time: what lies before cannot share a grain with them."""
+    resource = load.resource
+    if resource.mode != "append" or resource.time_column not in resource.grain or arrivals.rows is None:
+        return None
+    column = quoted(str(resource.time_column))
+    data_type = next(c.type for c in resource.columns if c.name == resource.time_column)
+    with registered(load.cursor, "arrived", arrivals.rows):
+        rows = load.cursor.execute(
+            f"select case when count(*) = count({column}) then min(cast({column} as {data_type})) end from arrived"  # noqa: S608 - as above
+        ).fetchall()
+    return rows[0][0]
+
+
+def _note_changed_keys(load: _Load, moved: set[str]) -> int:
+    """Record the keys this batch changed that its load had not changed before; how many it changed."""
+    touched = load.cursor.execute(f"select distinct key from {CONCERNED} where is_touched").fetchall()  # noqa: S608 - our own name
+    keys = sorted({key for (key,) in touched} | moved)
+    named = keys if load.resource.keys else ([None] if keys else [])
+    with registered(load.cursor, "changed", pa.table({"key": pa.array(named, pa.string())})):
+        load.cursor.execute(
+            """
+            insert into catalog.changed_keys
+            select ?, ?, c.key
+            from changed as c
+            where not exists (
+                select 1 from catalog.changed_keys as old
+                where old.load_id = ? and old.dataset = ? and old.key is not distinct from c.key
+            )
+            """,
+            [load.load_id, load.dataset, load.load_id, load.dataset],
+        )
+    return len(named)
+
+
+def _write_unit_versions(load: _Load, arrivals: Arrivals, changes: Mapping[int, UnitChange]) -> None:
+    good = [unit for unit in arrivals.units if unit.is_loaded]
+    if not good:
+        return
+    columns = {
+        "unit_id": pa.array([unit.record.unit_id for unit in good], pa.int32()),
+        "key": pa.array([unit.record.key for unit in good], pa.string()),
+        "content_hash": pa.array([unit.report.content_hash for unit in good], pa.string()),
+        "size": pa.array([unit.report.unit.size for unit in good], pa.int64()),
+        "rows_in": pa.array([unit.report.rows_in for unit in good], pa.int64()),
+        "accepted": pa.array([unit.report.rows_accepted for unit in good], pa.int64()),
+        "refused": pa.array([unit.report.rows_refused for unit in good], pa.int64()),
+        "added": pa.array([changes[unit.record.unit_id].rows_added for unit in good], pa.int64()),
+        "replaced": pa.array([changes[unit.record.unit_id].rows_replaced for unit in good], pa.int64()),
+    }
+    with registered(load.cursor, "versions", pa.table(columns)):
+        load.cursor.execute(
+            """
+            insert into catalog.unit_versions
+            select unit_id, ?, key, content_hash, size, rows_in, accepted, refused, added, replaced, ?, ?
+            from versions
+            """,
+            [load.dataset, load.load_id, as_timestamp(load.now)],
+        )
+
+
+def _write_notes(load: _Load, arrivals: Arrivals) -> None:
+    """Notes of re-read units replace their old ones; an unchanged unit only loses that it was gone."""
+    reread = [unit.report.unit.key for unit in arrivals.units if unit.is_loaded]
+    rows = [(unit.report.unit.key, *_coded(note)) for unit in arrivals.units for note in unit.report.notes]
+    _replace_notes(load.cursor, load.dataset, reread, rows, load_id=load.load_id, now=load.now)
+    load.cursor.execute(
+        "delete from catalog.notes where dataset = ? and code = ? and unit in (select unnest(?::varchar[]))",
+        [load.dataset, VANISHED, [unit.report.unit.key for unit in arrivals.units if unit.report.error is None]],
+    )
+
+
+def _replace_notes(
+    cursor: Connection,
+    dataset: str,
+    units: Sequence[str],
+    rows: Sequence[tuple[str, str, str]],
+    *,
+    load_id: int,
+    now: datetime,
+) -> None:
+    cursor.execute(
+        "delete from catalog.notes where dataset = ? and unit in (select unnest(?::varchar[]))", [dataset, list(units)]
+    )
+    if not rows:
+        return
+    table = pa.table([pa.array(column, pa.string()) for column in zip(*rows, strict=True)], ["unit", "code", "detail"])
+    with registered(cursor, "noted", table):
+        cursor.execute(
+            "insert into catalog.notes select ?, unit, code, detail, ?, ? from noted",
+            [dataset, load_id, as_timestamp(now)],
+        )
+
+
+def _coded(note: str) -> tuple[str, str]:
+    """A source's note as code and detail: `split suspected: AAPL on 2014-06-09` names its own code."""
+    match = _NOTE.fullmatch(note)
+    return (match[1], match[2]) if match else ("note", note)
+
+
+def _result(arrivals: Arrivals, changes: Mapping[int, UnitChange], changed_keys: int) -> LoadResult:
+    units = arrivals.units
+    accepted = sum(unit.rows_accepted for unit in units)
+    refused = sum(unit.rows_refused for unit in units)
+    return LoadResult(
+        rows_in=accepted + refused,
+        rows_accepted=accepted,
+        rows_refused=refused,
+        rows_added=sum(change.rows_added for change in changes.values()),
+        rows_replaced=sum(change.rows_replaced for change in changes.values()),
+        units_loaded=sum(unit.is_loaded for unit in units),
+        units_unchanged=sum(unit.report.is_unchanged for unit in units),
+        units_failed=sum(unit.report.error is not None for unit in units),
+        changed_keys_count=changed_keys,
+    )
+
+
+def _write_load(load: _Load, result: LoadResult) -> None:
+    load.cursor.execute(
+        "insert into catalog.loads values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            load.load_id,
+            load.dataset,
+            load.batch_no,
+            result.units_loaded + result.units_unchanged + result.units_failed,
+            result.rows_in,
+            result.rows_accepted,
+            result.rows_refused,
+            result.rows_added,
+            result.rows_replaced,
+            as_timestamp(load.now),
+        ],
+    )

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one-owner lock: who may write the live file, and who does at this moment.
+
+The lock is a flock on `live/market.lock`, so it ends with its process however that ends; the text
+in the file only tells the others whom they are waiting for. The file is never removed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from ttapi.config import Home
+from ttapi.errors import LockedError, LockOwner, StoreError, UsageError
+
+if sys.platform != "win32":
+    import fcntl
+
+_POLL_S = 0.05
+_MAX_TEXT = 4096
+
+
+class OwnerLock:
+    """The held lock; made by `acquire`, ended by `release` or by leaving its `with` block."""
+
+    def __init__(self, descriptor: int, owner: LockOwner) -> None:
+        self._descriptor: int | None = descriptor
+        self.owner = owner
+
+    def release(self) -> None:
+        """Clear the owner's text and let the next one in; harmless when called again."""
+        if self._descriptor is None:
+            return
+        descriptor, self._descriptor = self._descriptor, None
+        try:
+            os.ftruncate(descriptor, 0)
+        finally:
+            os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def acquire(
+    home: Home,
+    *,
+    command: str,
+    wait_s: float = 60.0,
+    on_wait: Callable[[LockOwner | None], None] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> OwnerLock:
+    """The lock of `home`, waited for at most `wait_s` seconds (0: not at all).
+
+    `on_wait` is told the owner once, before the first wait.
+
+    *Raises* LockedError naming the owner; UsageError where the folder cannot be written.
+    """
+    _refuse_windows()
+    descriptor = _open_lock_file(home)
+    try:
+        _wait_for(descriptor, wait_s, on_wait, sleep, clock)
+        owner = LockOwner(os.getpid(), _started_at(), socket.gethostname(), command)
+        text = json.dumps(owner.__dict__).encode()
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text, 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return OwnerLock(descriptor, owner)
+
+
+def current_owner(home: Home) -> LockOwner | None:
+    """Who holds the lock of `home` now, or None; never takes it, not even for an instant.
+
+    The answer comes from the lock file's text and is None when that process is gone.
+    """
+    try:
+        descriptor = os.open(home.lock_file, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        owner = _read_owner(descriptor)
+    finally:
+        os.close(descriptor)
+    if owner is None or (owner.host == socket.gethostname() and not is_alive(owner.pid)):
+        return None
+    return owner
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of that number exists on this machine."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _wait_for(
+    descriptor: int,
+    wait_s: float,
+    on_wait: Callable[[LockOwner | None], None] | None,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+) -> None:
+    deadline = clock() + wait_s
+    was_told = False
+    while not _try_lock(descriptor):
+        if clock() >= deadline:
+            owner = _read_owner(descriptor)
+            raise LockedError(_locked_message(owner, wait_s), owner=owner, hint="wait longer with --wait SECONDS")
+        if not was_told and on_wait is not None:
+            on_wait(_read_owner(descriptor))
+        was_told = True
+        sleep(_POLL_S)
+
+
+def _try_lock(descriptor: int) -> bool:
+    if sys.platform == "win32":
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as exc:
+        raise StoreError(f"this file system cannot lock a file: {exc.strerror}", hint="use a local disk") from exc
+    return True
+
+
+def _open_lock_file(home: Home) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(home.lock_file, flags, 0o600)
+    except FileNotFoundError as exc:
+        raise UsageError(f"{home.root} is not a ttapi folder: {home.live} is missing", hint="run ttapi init") from exc
+    except OSError as exc:
+        raise UsageError(
+            f"{home.lock_file} cannot be written: {exc.strerror}", hint="give your user write permission, or use --home"
+        ) from exc
+
+
+def _read_owner(descriptor: int) -> LockOwner | None:
+    try:
+        fields = json.loads(os.pread(descriptor, _MAX_TEXT, 0))
+        return LockOwner(
+            int(fields["pid"]), str(fields["started_at"]), str(fields["host"]), str(fields.get("command", ""))
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        return None
+
+
+def _locked_message(owner: LockOwner | None, wait_s: float) -> str:
+    waited = f" for {wait_s:g} s" if wait_s else ""
+    if owner is None:
+        return f"the database has been locked by another process{waited}"
+    command = f" ({owner.command})" if owner.command else ""
+    return (
+        f"the database is locked{waited} by process {owner.pid}{command} on {owner.host}, running since {owner.started_at}"
+    )
+
+
+def _started_at() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _refuse_windows() -> None:
+    if sys.platform == "win32":
+        raise UsageError(
+            "ttapi cannot keep a database on Windows: it needs flock and symbolic links", hint="use Linux, macOS or WSL"
+        )
