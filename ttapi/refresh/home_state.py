@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`live/state.json`: declarations, states and verdict inputs, readable without opening a database.
+
+`status` and the fresh path of `sql` read only this; it is written atomically after each refresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ttapi.refresh.planner import Dataset, DatasetState
+from ttapi.store.state import read_state, write_state
+
+if TYPE_CHECKING:
+    from ttapi.config import Home
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class HomeState:
+    """What the last refresh left behind."""
+
+    fingerprint: str
+    """Of models and sources as installed; '' when nothing was."""
+    generation: int
+    datasets: Mapping[str, Dataset]
+    """In build order."""
+    states: Mapping[str, DatasetState]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long each dataset's last refresh that did something took: what a plan predicts."""
+
+
+NOTHING = HomeState("", 0, {}, {})
+
+
+def read_home_state(home: Home) -> HomeState:
+    """The state left by the last refresh; an empty one where there is none or it is damaged."""
+    document = read_state(home)
+    if document.get("format") != _FORMAT:
+        return NOTHING
+    try:
+        datasets = {entry["name"]: _dataset(entry) for entry in document["datasets"]}
+        states = {name: _state(entry) for name, entry in document["states"].items()}
+        return HomeState(
+            document["fingerprint"], document["generation"], datasets, states, document["seconds"]
+        )
+    except (KeyError, TypeError, ValueError):
+        return NOTHING
+
+
+def write_home_state(home: Home, state: HomeState) -> None:
+    """Replace the state file atomically."""
+    write_state(
+        home,
+        {
+            "format": _FORMAT,
+            "fingerprint": state.fingerprint,
+            "generation": state.generation,
+            "datasets": [_dataset_entry(dataset) for dataset in state.datasets.values()],
+            "states": {name: _state_entry(entry) for name, entry in state.states.items()},
+            "seconds": {name: round(seconds, 3) for name, seconds in state.seconds.items()},
+        },
+    )
+
+
+def _dataset_entry(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "kind": dataset.kind,
+        "fingerprint": dataset.fingerprint,
+        "upstreams": sorted(dataset.upstreams),
+        "ttl": dataset.ttl,
+        "source": dataset.source,
+        "key": dataset.key,
+        "is_local": dataset.is_local,
+        "is_private": dataset.is_private,
+        "max_stale_on_error": dataset.max_stale_on_error,
+    }
+
+
+def _dataset(entry: dict[str, Any]) -> Dataset:
+    return Dataset(**{**entry, "upstreams": frozenset(entry["upstreams"])})
+
+
+def _state_entry(state: DatasetState) -> dict[str, Any]:
+    return {
+        "version": state.version,
+        "fingerprint": state.fingerprint,
+        "asked_at": _text(state.asked_at),
+        "changed_at": _text(state.changed_at),
+        "load_id": state.load_id,
+        "rows": state.rows,
+        "upstream_versions": dict(state.upstream_versions),
+        "error": state.error,
+        "failed_at": _text(state.failed_at),
+    }
+
+
+def _state(entry: dict[str, Any]) -> DatasetState:
+    instants = {name: _instant(entry[name]) for name in ("asked_at", "changed_at", "failed_at")}
+    return DatasetState(**{**entry, **instants})
+
+
+def _text(instant: datetime | None) -> str | None:
+    return instant.isoformat() if instant else None
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

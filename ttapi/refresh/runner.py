@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A refresh carried out: the lock taken, steps run in order, data published, state written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ttapi.errors import LockOwner, TtapiError, UsageError
+from ttapi.models.build import install_models
+from ttapi.models.checks import CheckOutcome
+from ttapi.refresh.catalog import DatasetOutcome, read_states, write_declarations
+from ttapi.refresh.home_state import HomeState, write_home_state
+from ttapi.refresh.ingest import Surveyed, survey_offer
+from ttapi.refresh.planner import Dataset, DatasetState, Step, Survey, closure, plan_refresh
+from ttapi.refresh.progress import Progress, Silence
+from ttapi.refresh.steps import RefreshRequest, Run, check_views, record, run_step
+from ttapi.store.database import Store, open_store
+from ttapi.store.load import ensure_raw_table
+from ttapi.store.publish import publish
+
+if TYPE_CHECKING:
+    from ttapi.refresh.workspace import Workspace
+
+@dataclass(frozen=True)
+class RefreshOutcome:
+    """What a refresh did."""
+
+    load_id: int
+    generation: int
+    datasets: tuple[DatasetOutcome, ...]
+    failed_checks: tuple[CheckOutcome, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0; 3 when all that failed was out of reach and nothing else worked; 1 for any other failure."""
+        failed = [d for d in self.datasets if d.error or d.failed_units]
+        if not failed:
+            return 0
+        asked = [d for d in self.datasets if d.source_calls or d.is_down]
+        return 3 if asked and all(d.is_down for d in asked) else 1
+
+
+def run_refresh(
+    workspace: Workspace,
+    request: RefreshRequest,
+    *,
+    progress: Progress | None = None,
+    on_wait: Callable[[LockOwner | None], None] | None = None,
+) -> RefreshOutcome:
+    """Bring the request's datasets and all they read up to date, and publish what changed.
+
+    *Raises* LockedError past `wait_s`; UsageError and ModelError before anything is changed;
+    StoreError when the file cannot be used. A failing dataset is an outcome, not an exception.
+    """
+    workspace.offers  # noqa: B018 - a wrong setting is told before the lock is waited for
+    with open_store(
+        workspace.home,
+        command=request.command,
+        wait_s=request.wait_s,
+        on_wait=on_wait,
+        now=workspace.now,
+        memory_limit=workspace.settings.memory_limit,
+    ) as store:
+        is_installed = install(store, workspace)
+        with store.reading() as cursor:
+            states = read_states(cursor)
+        surveys = _surveys(store, workspace, request, states)
+        steps = plan(workspace, request, states, surveys)
+        run = Run(store, workspace, request, progress or Silence(), store.next_load_id(), states, surveys)
+        for step in steps:
+            run_step(run, step)
+        check_views(run)
+        record(run)
+        if run.changed or is_installed or store.generation == 0:
+            publish(store, keep=workspace.settings.snapshots_kept)
+        _leave_state(run)
+        return RefreshOutcome(
+            run.load_id, store.generation, tuple(run.outcomes), tuple(c for c in run.checks if c.failures)
+        )
+
+
+def _leave_state(run: Run) -> None:
+    workspace = run.workspace
+    took = {d.dataset: d.seconds for d in run.outcomes if d.source_calls or d.is_changed}
+    state = HomeState(
+        workspace.installation_fingerprint,
+        run.store.generation,
+        workspace.datasets,
+        run.states,
+        {**workspace.home_state.seconds, **took},
+    )
+    write_home_state(workspace.home, state)
+    workspace.home_state = state
+
+
+def plan_only(
+    workspace: Workspace,
+    request: RefreshRequest,
+    *,
+    on_wait: Callable[[LockOwner | None], None] | None = None,
+) -> tuple[Step, ...]:
+    """What `run_refresh` would do, with nothing fetched or rebuilt."""
+    with open_store(
+        workspace.home, command=request.command, wait_s=request.wait_s, on_wait=on_wait, now=workspace.now
+    ) as store:
+        install(store, workspace)
+        with store.reading() as cursor:
+            states = read_states(cursor)
+        return plan(workspace, request, states, _surveys(store, workspace, request, states))
+
+
+def plan(
+    workspace: Workspace,
+    request: RefreshRequest,
+    states: Mapping[str, DatasetState],
+    surveys: Mapping[str, Surveyed | TtapiError],
+) -> tuple[Step, ...]:
+    """The steps of `request` against these states and surveys."""
+    differences: dict[str, Survey] = {
+        name: found.difference
+        for name, found in surveys.items()
+        if isinstance(found, Surveyed) and (found.difference.to_fetch or found.difference.vanished)
+    }
+    return plan_refresh(
+        workspace.datasets,
+        states,
+        targets_of(workspace, request.targets),
+        now=workspace.now,
+        next_close=workspace.next_close,
+        surveys=differences,
+        force=request.force,
+    )
+
+
+def targets_of(workspace: Workspace, names: Sequence[str]) -> Iterable[str]:
+    """Dataset names meant by `names`: a dataset, its last part, or a source; none: all.
+
+    *Raises* UsageError for a name nobody knows, and for a named source that is not configured.
+    """
+    datasets = workspace.datasets
+    if not names:
+        return list(datasets)
+    found: list[str] = []
+    for name in names:
+        matches = _matches(name.lower(), datasets)
+        if not matches:
+            import difflib  # noqa: PLC0415 - only on the way to an error
+
+            close = difflib.get_close_matches(name, [*datasets, *(n.rpartition(".")[2] for n in datasets)], n=1)
+            hint = f"did you mean {close[0]}?" if close else "ttapi status lists them"
+            raise UsageError(f"{name!r} is no dataset", hint=hint)
+        for match in matches:
+            if missing := datasets[match].missing_setting:
+                source, _, setting = missing.partition(".")
+                raise UsageError(
+                    f"{match} is not configured: {missing} is not set",
+                    hint=f"set TTAPI_{source}_{setting}".upper() + f" or [sources.{source}] {setting} in ttapi.toml",
+                )
+        found.extend(matches)
+    return found
+
+
+def _matches(name: str, datasets: Mapping[str, Dataset]) -> list[str]:
+    if name in datasets:
+        return [name]
+    stems = [n for n in datasets if n.rpartition(".")[2] == name]
+    return stems or [n for n, d in datasets.items() if d.source == name]
+
+
+def install(store: Store, workspace: Workspace) -> bool:
+    """Raw tables, models and declarations as the code says; False when the file already has them.
+
+    *Raises* ModelError, UsageError: nothing is changed then.
+    """
+    with store.reading() as cursor:
+        found = cursor.execute("select value from catalog.meta where name = 'models_fingerprint'").fetchall()
+    wanted = workspace.installation_fingerprint
+    if found and found[0][0] == wanted:
+        return False
+    graph = workspace.graph
+    resources = {name: offer.resource for name, offer in workspace.offers.items()}
+    with store.transaction() as cursor:
+        for resource in resources.values():
+            ensure_raw_table(cursor, resource)
+        install_models(cursor, graph)
+        write_declarations(cursor, workspace.datasets, graph, resources)
+        cursor.execute("delete from catalog.meta where name = 'models_fingerprint'")
+        cursor.execute("insert into catalog.meta values ('models_fingerprint', ?)", [wanted])
+    return True
+
+
+def _surveys(
+    store: Store, workspace: Workspace, request: RefreshRequest, states: Mapping[str, DatasetState]
+) -> dict[str, Surveyed | TtapiError]:
+    """Surveys of the raw datasets the request reaches: local ones, or all that are about to be asked."""
+    wanted = closure(workspace.datasets, targets_of(workspace, request.targets))
+    asked = {step.dataset for step in plan(workspace, request, states, {}) if step.action == "ask"}
+    surveys: dict[str, Surveyed | TtapiError] = {}
+    for name, offer in workspace.offers.items():
+        dataset = workspace.datasets[name]
+        if name not in wanted or dataset.missing_setting:
+            continue
+        if name in asked or (dataset.is_local and request.survey_local):
+            try:
+                surveys[name] = survey_offer(store, workspace, offer)
+            except UsageError:
+                raise
+            except TtapiError as exc:
+                surveys[name] = exc
+    return surveys

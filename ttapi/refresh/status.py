@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verdict, reasons and age of every dataset, from `live/state.json` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ttapi.refresh.planner import Dataset, DatasetState, closure, due_at, plan_refresh
+from ttapi.refresh.ttl import NextClose
+
+
+@dataclass(frozen=True)
+class StatusRow:
+    """One dataset as `ttapi status` shows it; instants are zone-aware UTC."""
+
+    dataset: str
+    verdict: str
+    reasons: tuple[str, ...]
+    age_s: float | None
+    """Seconds since the oldest of its root inputs was last compared with the world; None: never."""
+    ttl_s: float | None
+    """Seconds its data is good for, from when it was asked; None: it follows its inputs."""
+    last_load_at: datetime | None
+    due_at: datetime | None
+    """When it, or the first of its inputs, gets stale."""
+
+
+def status_rows(
+    datasets: Mapping[str, Dataset],
+    states: Mapping[str, DatasetState],
+    *,
+    now: datetime,
+    next_close: NextClose,
+    only: Iterable[str] | None = None,
+) -> Sequence[StatusRow]:
+    """One row per dataset, upstreams first; `only` restricts to some names."""
+    wanted = list(datasets if only is None else only)
+    steps = plan_refresh(datasets, states, wanted, now=now, next_close=next_close)
+    shown = set(wanted)
+    return [
+        _row(step.dataset, step.verdict, step.reasons, datasets, states, now, next_close)
+        for step in steps
+        if step.dataset in shown
+    ]
+
+
+def root_age_s(
+    name: str, datasets: Mapping[str, Dataset], states: Mapping[str, DatasetState], now: datetime
+) -> float | None:
+    """Age of the data behind `name`: now minus when its oldest root input was asked."""
+    asked = [
+        state.asked_at
+        for root in closure(datasets, [name])
+        if datasets[root].kind == "raw"
+        and not datasets[root].missing_setting
+        and (state := states.get(root)) is not None
+        and state.asked_at is not None
+    ]
+    return (now - min(asked)).total_seconds() if asked else None
+
+
+def _row(
+    name: str,
+    verdict: str,
+    reasons: tuple[str, ...],
+    datasets: Mapping[str, Dataset],
+    states: Mapping[str, DatasetState],
+    now: datetime,
+    next_close: NextClose,
+) -> StatusRow:
+    state = states.get(name, DatasetState())
+    own_due = due_at(datasets[name], state, next_close)
+    dues = [
+        due
+        for member in closure(datasets, [name])
+        if not datasets[member].missing_setting
+        and (due := due_at(datasets[member], states.get(member, DatasetState()), next_close)) is not None
+    ]
+    changes = [
+        states[member].changed_at
+        for member in closure(datasets, [name])
+        if member in states and states[member].changed_at is not None
+    ]
+    return StatusRow(
+        dataset=name,
+        verdict=verdict,
+        reasons=reasons,
+        age_s=root_age_s(name, datasets, states, now),
+        ttl_s=(own_due - state.asked_at).total_seconds() if own_due and state.asked_at else None,
+        last_load_at=max((c for c in changes if c is not None), default=None),
+        due_at=min(dues, default=None),
+    )

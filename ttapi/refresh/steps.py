@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of a refresh carried out: raw datasets asked, tables rebuilt, checks run.
+
+A failing dataset is an outcome of its own; the others go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from ttapi.errors import ModelError, TtapiError
+from ttapi.models.checks import CheckOutcome, run_check_models, run_header_checks
+from ttapi.models.rebuild import Rebuilt, rebuild_table
+from ttapi.refresh.catalog import (
+    DatasetOutcome,
+    changed_keys_since,
+    write_changed_keys,
+    write_checks,
+    write_outcome,
+    write_state,
+)
+from ttapi.refresh.ingest import Surveyed, account_of_error, ingest
+from ttapi.refresh.planner import (
+    Dataset,
+    DatasetState,
+    Step,
+    closure,
+    current_versions,
+    rebuild_reasons,
+)
+from ttapi.refresh.progress import Progress
+
+if TYPE_CHECKING:
+    from ttapi.refresh.workspace import Workspace
+    from ttapi.store.database import Store
+
+log = logging.getLogger(__name__)
+
+# Header checks of a view look at the changed keys only, unless there are more than this.
+_KEYS_CHECKED_ONE_BY_ONE = 2000
+
+
+@dataclass(frozen=True)
+class RefreshRequest:
+    """What to refresh and how."""
+
+    targets: tuple[str, ...] = ()
+    """Dataset names; empty: every dataset."""
+    force: bool = False
+    survey_local: bool = True
+    """Compare local folders even where their TTL has not passed (`refresh` does, `sql` does not)."""
+    span: tuple[date | None, date | None] = (None, None)
+    wait_s: float = 60.0
+    command: str = "ttapi refresh"
+
+
+@dataclass
+class Run:
+    """What one refresh carries from step to step."""
+
+    store: Store
+    workspace: Workspace
+    request: RefreshRequest
+    progress: Progress
+    load_id: int
+    states: dict[str, DatasetState]
+    surveys: Mapping[str, Surveyed | TtapiError]
+    """By dataset; an error where the survey itself failed."""
+    outcomes: list[DatasetOutcome] = field(default_factory=list)
+    checks: list[CheckOutcome] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)
+
+
+def run_step(run: Run, step: Step) -> None:
+    started = time.monotonic()
+    dataset = run.workspace.datasets[step.dataset]
+    if dataset.kind == "raw":
+        outcome = _run_raw(run, step, dataset)
+    elif dataset.kind == "table" and step.action == "rebuild":
+        outcome = _run_table(run, step, dataset)
+    else:
+        outcome = DatasetOutcome(step.dataset, step.verdict, step.reasons)
+    outcome = replace(outcome, seconds=time.monotonic() - started)
+    run.outcomes.append(outcome)
+    if outcome.is_changed:
+        run.changed.add(step.dataset)
+    if step.action != "none":
+        log.info(
+            "dataset refreshed",
+            extra={
+                "dataset": step.dataset,
+                "verdict": outcome.verdict,
+                "reasons": list(outcome.reasons),
+                "changed": outcome.is_changed,
+                "seconds": round(outcome.seconds, 3),
+                "error": outcome.error,
+            },
+        )
+
+
+def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
+    found = run.surveys.get(step.dataset)
+    if found is None:
+        return DatasetOutcome(step.dataset, step.verdict, step.reasons)
+    state = run.states.get(step.dataset, DatasetState())
+    if isinstance(found, TtapiError):
+        account = account_of_error(found)
+        state = replace(state, error=account.error, failed_at=run.workspace.now)
+        with run.store.transaction() as cursor:
+            write_state(cursor, step.dataset, state)
+    else:
+        account, state = ingest(
+            run.store,
+            run.workspace,
+            run.workspace.offers[step.dataset],
+            dataset,
+            state,
+            found,
+            load_id=run.load_id,
+            is_forced=run.request.force,
+            progress=run.progress,
+            span=run.request.span,
+        )
+    run.states[step.dataset] = state
+    return DatasetOutcome(
+        step.dataset,
+        "failed" if account.error else step.verdict,
+        step.reasons,
+        rows_in=account.rows_in,
+        rows_accepted=account.rows_accepted,
+        rows_refused=account.rows_refused,
+        source_calls=account.source_calls,
+        error=account.error,
+        failed_units=tuple(account.failed_units),
+        is_changed=account.is_changed,
+        is_down=account.is_down,
+    )
+
+
+def _run_table(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
+    state = run.states.get(step.dataset, DatasetState())
+    versions = current_versions(run.workspace.datasets, run.states)
+    reasons = rebuild_reasons(dataset, state, versions, run.workspace.now, run.workspace.next_close)
+    if not reasons:
+        return DatasetOutcome(step.dataset, "fresh", (*step.reasons, "upstreams unchanged: not rebuilt"))
+    model = run.workspace.graph.models[step.dataset]
+    try:
+        with run.store.transaction() as cursor:
+            keys = _keys_to_rebuild(run, dataset, state, versions)
+            rebuilt = rebuild_table(cursor, model, keys=keys, on_progress=None)
+            checks = run_header_checks(cursor, model)
+            if failed := [c for c in checks if c.failures]:
+                raise ModelError(_told(failed), file=model.file)
+            state = _after_rebuild(run, dataset, state, rebuilt, versions)
+            if rebuilt.is_changed:
+                write_changed_keys(cursor, run.load_id, step.dataset, rebuilt.changed_keys)
+            write_state(cursor, step.dataset, state)
+            write_checks(cursor, run.load_id, checks, run.workspace.now)
+    except TtapiError as exc:
+        state = replace(state, error=exc.message, failed_at=run.workspace.now)
+        run.states[step.dataset] = state
+        with run.store.transaction() as cursor:
+            write_state(cursor, step.dataset, state)
+        return DatasetOutcome(step.dataset, "failed", reasons, error=exc.message)
+    run.states[step.dataset] = state
+    run.checks.extend(checks)
+    return DatasetOutcome(step.dataset, step.verdict, reasons, is_changed=rebuilt.is_changed)
+
+
+def _keys_to_rebuild(
+    run: Run, dataset: Dataset, state: DatasetState, versions: Mapping[str, str]
+) -> list[str] | None:
+    """Changed values of the table's key, or None when the whole table must be built."""
+    if dataset.key is None or state.fingerprint != dataset.fingerprint or state.load_id is None:
+        return None
+    datasets = run.workspace.datasets
+    keys: set[str] = set()
+    for name in closure(datasets, dataset.upstreams):
+        upstream = datasets[name]
+        if upstream.kind in {"view", "macro"}:
+            if state.upstream_versions.get(f"code:{name}") != upstream.fingerprint:
+                return None
+            continue
+        if state.upstream_versions.get(name) == versions[name]:
+            continue
+        with run.store.reading() as cursor:
+            changed = changed_keys_since(cursor, name, state.load_id)
+        if upstream.key != dataset.key or changed is None:
+            return None
+        keys.update(changed)
+    return sorted(keys)
+
+
+def _after_rebuild(
+    run: Run, dataset: Dataset, state: DatasetState, rebuilt: Rebuilt, versions: Mapping[str, str]
+) -> DatasetState:
+    datasets = run.workspace.datasets
+    seen = {name: versions[name] for name in closure(datasets, dataset.upstreams)}
+    seen |= {
+        f"code:{name}": datasets[name].fingerprint for name in seen if datasets[name].kind in {"view", "macro"}
+    }
+    return replace(
+        state,
+        version=rebuilt.version,
+        fingerprint=dataset.fingerprint,
+        asked_at=run.workspace.now,
+        changed_at=run.workspace.now if rebuilt.is_changed else state.changed_at,
+        load_id=run.load_id,
+        rows=rebuilt.rows,
+        upstream_versions=seen,
+        error=None,
+        failed_at=None,
+    )
+
+
+def check_views(run: Run) -> None:
+    """Header checks of the views over what changed, and the files in `sql/checks/`."""
+    if not run.changed:
+        return
+    graph, datasets = run.workspace.graph, run.workspace.datasets
+    with run.store.transaction() as cursor:
+        outcomes: list[CheckOutcome] = []
+        for name in graph.models:
+            model = graph.models[name]
+            roots = closure(datasets, [name]) & run.changed
+            if model.kind == "view" and model.checks and roots:
+                outcomes.extend(run_header_checks(cursor, model, _changed_keys(run, roots)))
+        outcomes.extend(run_check_models(cursor, graph.checks))
+        write_checks(cursor, run.load_id, outcomes, run.workspace.now)
+    run.checks.extend(outcomes)
+
+
+def _changed_keys(run: Run, roots: Iterable[str]) -> list[str] | None:
+    keys: set[str] = set()
+    for name in roots:
+        with run.store.reading() as cursor:
+            changed = changed_keys_since(cursor, name, run.load_id - 1)
+        if run.workspace.datasets[name].key != "symbol" or changed is None:
+            return None
+        keys.update(changed)
+    return sorted(keys) if len(keys) <= _KEYS_CHECKED_ONE_BY_ONE else None
+
+
+def record(run: Run) -> None:
+    with run.store.transaction() as cursor:
+        for outcome in run.outcomes:
+            write_outcome(cursor, run.load_id, outcome, run.workspace.now)
+
+
+def _told(failed: Sequence[CheckOutcome]) -> str:
+    first = failed[0]
+    return f"check {first.check} failed: {first.failures} bad rows, such as {first.sample}"

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything a command works with: home, settings, sources, models, the instant it takes for now."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from ttapi.config import Home, Settings, bundled_folder
+from ttapi.errors import UsageError
+from ttapi.models.graph import ModelFolder, ModelGraph, read_graph
+from ttapi.refresh.home_state import HomeState, read_home_state
+from ttapi.refresh.planner import Dataset
+from ttapi.sources.contract import Resource, Source, SourceContext
+from ttapi.sources.discovery import InstalledSource, installed_sources, source_fingerprint
+
+CATALOG_TABLES = (
+    "catalog.migrations",
+    "catalog.datasets",
+    "catalog.dependencies",
+    "catalog.state",
+    "catalog.units",
+    "catalog.unit_versions",
+    "catalog.unit_keys",
+    "catalog.changed_keys",
+    "catalog.loads",
+    "catalog.decisions",
+    "catalog.checks",
+    "catalog.notes",
+    "raw.rejects",
+)
+"""Tables that models may read and no resource fills."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One resource and the source that offers it."""
+
+    source: Source
+    resource: Resource
+
+    @property
+    def dataset(self) -> str:
+        return f"raw.{self.resource.table}"
+
+
+class Workspace:
+    """One command's view of the installation; parts are read when first asked for."""
+
+    def __init__(
+        self, home: Home, settings: Settings, now: datetime, *, symbols: frozenset[str] | None = None
+    ) -> None:
+        self.home = home
+        self.settings = settings
+        self.now = now.astimezone(UTC)
+        self.symbols = symbols
+
+    @cached_property
+    def sources(self) -> Sequence[InstalledSource]:
+        """Every plugin found, broken ones with their error."""
+        return installed_sources(self.home.sources)
+
+    @cached_property
+    def offers(self) -> Mapping[str, Offer]:
+        """Offer by dataset name.
+
+        *Raises* UsageError for a section of `ttapi.toml` that no source knows.
+        """
+        offers: dict[str, Offer] = {}
+        for installed in self.sources:
+            if installed.source is None:
+                continue
+            self._refuse_unknown_settings(installed.source)
+            for resource in installed.source.resources:
+                offer = Offer(installed.source, resource)
+                offers[offer.dataset] = offer
+        return offers
+
+    @cached_property
+    def folders(self) -> Sequence[ModelFolder]:
+        """Model folders: bundled, brought by sources, the user's."""
+        brought = [
+            ModelFolder(installed.source.sql_folder)
+            for installed in self.sources
+            if installed.source is not None and installed.source.sql_folder is not None
+        ]
+        own = [ModelFolder(self.home.sql)] if self.home.sql.is_dir() else []
+        return [ModelFolder(bundled_folder("sql"), is_bundled=True), *brought, *own]
+
+    @cached_property
+    def models_fingerprint(self) -> str:
+        """Hash of every model file, without parsing one."""
+        digest = hashlib.blake2b(digest_size=16)
+        for folder in self.folders:
+            for path in sorted(folder.path.rglob("*.sql")):
+                digest.update(f"{folder.path.name}/{path.relative_to(folder.path)}\0".encode())
+                digest.update(path.read_bytes())
+        for path in sorted(Path(__file__).parent.parent.joinpath("models").glob("*.py")):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def installation_fingerprint(self) -> str:
+        """Hash of every model file and every source: what the file was last installed from."""
+        parts = [self.models_fingerprint]
+        parts += [f"{name}={dataset.fingerprint}" for name, dataset in self.raw_datasets.items()]
+        return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
+
+    @cached_property
+    def home_state(self) -> HomeState:
+        """What the last refresh left in `live/state.json`."""
+        return read_home_state(self.home)
+
+    def next_close(self, instant: datetime) -> datetime:
+        """The first XNYS session close strictly after `instant`."""
+        from ttapi.market.calendar import sessions_of  # noqa: PLC0415 - reads a data file
+
+        return sessions_of("XNYS").next_close_after(instant)
+
+    @cached_property
+    def graph(self) -> ModelGraph:
+        """The models, parsed and checked; a tenth of a second, so only where needed.
+
+        *Raises* ModelError.
+        """
+        return read_graph(self.folders, [*self.offers, *CATALOG_TABLES])
+
+    @cached_property
+    def raw_datasets(self) -> Mapping[str, Dataset]:
+        """The declared raw datasets."""
+        found: dict[str, Dataset] = {}
+        fingerprints: dict[str, str] = {}
+        for name, offer in sorted(self.offers.items()):
+            source, resource = offer.source, offer.resource
+            if source.name not in fingerprints:
+                fingerprints[source.name] = source_fingerprint(source)
+            found[name] = Dataset(
+                name=name,
+                kind="raw",
+                fingerprint=fingerprints[source.name],
+                ttl=resource.ttl,
+                source=source.name,
+                key=resource.keys[0] if resource.keys else None,
+                is_local=resource.is_local,
+                is_private=resource.is_private,
+                missing_setting=source.missing_setting(resource, self.context(source)),
+                max_stale_on_error=resource.max_stale_on_error,
+            )
+        return found
+
+    @cached_property
+    def datasets(self) -> Mapping[str, Dataset]:
+        """Every dataset in build order: raw first, then models.
+
+        What the last refresh left is used where no model and no source has changed since: parsing
+        the models takes longer than all else a fresh query needs.
+        """
+        found = dict(self.raw_datasets)
+        left = self.home_state
+        if left.fingerprint == self.installation_fingerprint:
+            models = {name: d for name, d in left.datasets.items() if d.kind != "raw"}
+            return found | models
+        graph = self.graph
+        for name, model in graph.models.items():
+            upstreams = frozenset(u for u in graph.upstreams[name] if u in found)
+            found[name] = Dataset(
+                name=name,
+                kind=model.kind,
+                fingerprint=model.fingerprint,
+                upstreams=upstreams,
+                ttl=model.ttl,
+                key=model.incremental,
+                is_private=model.is_private or any(found[u].is_private for u in upstreams),
+            )
+        return found
+
+    def context(self, source: Source) -> SourceContext:
+        """What `source` is handed: its own settings and this command's instant."""
+        return SourceContext(
+            settings=self.settings.sources.get(source.name, {}),
+            now=self.now,
+            symbols=self.symbols,
+            home=self.home.root,
+        )
+
+    def _refuse_unknown_settings(self, source: Source) -> None:
+        given = self.settings.sources.get(source.name, {})
+        unknown = sorted(set(given) - set(source.setting_names))
+        if unknown:
+            known = ", ".join(sorted(source.setting_names)) or "none"
+            raise UsageError(
+                f"[sources.{source.name}] {unknown[0]} is no setting of this source", hint=f"known: {known}"
+            )
