@@ -33,13 +33,16 @@ create table raw.calendar_days (
 );
 
 create table raw.listing_horizons (
+    programme varchar,
     root varchar,
     kind varchar,
     settlement varchar,
-    weekday integer,
+    iso_dow integer,
+    month integer,
     listed_since date,
-    listed_until date,
-    sessions_ahead integer,
+    first_expiration date,
+    last_expiration date,
+    days_ahead integer,
     months_ahead integer,
     reference varchar,
     unit_id integer not null,

@@ -49,6 +49,8 @@ class ListingHorizon:
 
     line: int
     """1-based line of the file."""
+    programme: str
+    """What sets this row apart, in words; unique."""
     root: str
     kind: str
     """`monthly`, `quarterly`, `eom`, `weekly`, `vix_monthly` or `vix_weekly`."""
@@ -111,6 +113,7 @@ def listing_horizons() -> tuple[ListingHorizon, ...]:
     return tuple(
         ListingHorizon(
             line=line,
+            programme=row["programme"],
             root=row["root"],
             kind=row["kind"],
             settlement=row["settlement"],

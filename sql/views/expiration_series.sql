@@ -1,0 +1,20 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- about: Every option expiration per root, past and to come: kind, settlement, last trading day, and whether a holiday moved it. Key on root, date and settlement: two SPX series expire on a third Friday.
+-- kind: view
+-- grain: root, expiration_date, settlement
+select
+    e.root::varchar as root, -- EQUITY (every stock without a root of its own), SPX, SPXW, SPY, QQQ or VIX
+    e.underlying::varchar as underlying, -- what the options are on; null: any stock
+    e.expiration_date::date as expiration_date, -- session on which the options expire, New York
+    e.settlement::varchar as settlement, -- AM: opening prices; PM: closing prices
+    e.exercise_style::varchar as exercise_style, -- E: European; A: American
+    e.kind::varchar as kind, -- first match of monthly, quarterly, eom, weekly; VIX: vix_monthly, vix_weekly
+    e.is_leaps::boolean as is_leaps, -- true: a January monthly, listed years ahead as LEAPS
+    e.last_trade_date::date as last_trade_date, -- last session on which the options trade
+    e.settle_utc::timestamp as settle_utc, -- UTC; opening of the settlement auction (AM) or end of trading (PM)
+    e.scheduled_date::date as scheduled_date, -- where the rule puts it before holidays move it
+    e.was_moved::boolean as was_moved, -- true: a holiday moved it
+    e.source::varchar as source, -- rule: from the exchanges' rules; chain: seen in an option chain
+    e.listed_from::date as listed_from, -- first session on which it is expected to be listed
+    e.session_no::integer as session_no -- number of the expiration's XNYS session, as in calendar
+from derived.expiration_series as e

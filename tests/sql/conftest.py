@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A database that holds the calendar and its models, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ttapi.sources.calendar import CalendarSource
+from ttapi.sources.contract import SourceContext, UnitRequest
+
+ROOT = Path(__file__).resolve().parents[2]
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def load_calendar(con, now=NOW):
+    """Both calendar resources, as the store would keep them on a first load."""
+    source, context = CalendarSource(), SourceContext(settings={}, now=now)
+    for resource in source.resources:
+        requests = [UnitRequest(unit) for unit in source.survey(resource, context)]
+        columns = ", ".join(column.name for column in resource.columns)
+        for batch in source.fetch(resource, requests, context):
+            con.register("batch", batch.rows)
+            con.execute(
+                f"insert into raw.{resource.table} ({columns}, unit_id, line, known_at, load_id, is_current)"
+                f" select {columns}, unit, line, known_at, 1, true from batch"
+            )
+            con.unregister("batch")
+
+
+def execute_model(con, path):
+    """The relation of one model file, made as its folder says."""
+    body, stem, folder = (ROOT / path).read_text(), Path(path).stem, Path(path).parent.name
+    if folder == "macros":
+        con.execute(body)
+    elif folder == "views":
+        con.execute(f"create or replace view main.{stem} as {body}")
+    else:
+        con.execute(f"create or replace table {folder}.{stem} as {body}")
+
+
+@pytest.fixture(scope="session")
+def calendar_database():
+    con = duckdb.connect()
+    for migration in sorted((ROOT / "migrations").glob("*.sql")):
+        con.execute(migration.read_text())
+    load_calendar(con)
+    for model in (
+        "sql/derived/calendar.sql",
+        "sql/derived/expiration_series.sql",
+        "sql/views/calendar.sql",
+        "sql/views/expiration_series.sql",
+        "sql/macros/expirations.sql",
+    ):
+        execute_model(con, model)
+    yield con
+    con.close()
+
+
+@pytest.fixture
+def query(calendar_database):
+    """Rows of a statement, as a list of tuples."""
+    return lambda sql, *parameters: calendar_database.execute(sql, list(parameters)).fetchall()
