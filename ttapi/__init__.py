@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ttapi: an embedded analytical database of options and market data.
+
+`import ttapi` is cheap: each public name loads its room on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ttapi.errors import (
+        BudgetError,
+        LockedError,
+        ModelError,
+        QueryError,
+        SourceDownError,
+        SourceError,
+        StaleError,
+        StoreError,
+        TtapiError,
+        UsageError,
+    )
+    from ttapi.refresh.planner import plan_refresh
+    from ttapi.refresh.runner import run_refresh
+    from ttapi.sources.contract import Source
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BudgetError",
+    "LockedError",
+    "ModelError",
+    "QueryError",
+    "Source",
+    "SourceDownError",
+    "SourceError",
+    "StaleError",
+    "StoreError",
+    "TtapiError",
+    "UsageError",
+    "__version__",
+    "plan_refresh",
+    "run_refresh",
+]
+
+_HOMES = {
+    "Source": "ttapi.sources.contract",
+    "plan_refresh": "ttapi.refresh.planner",
+    "run_refresh": "ttapi.refresh.runner",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'ttapi' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES.get(name, "ttapi.errors")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

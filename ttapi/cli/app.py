@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ttapi`: the commands, and how an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from ttapi.errors import TtapiError
+
+app = typer.Typer(
+    name="ttapi",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Options and market data in one DuckDB file that keeps itself fresh.",
+    epilog="Exit codes: 0 ok; 1 a query or a unit failed; 2 usage or configuration; 3 every source out of"
+    " reach; 4 data too old, or the refresh too dear; 5 the database is locked; 130 interrupted.",
+)
+
+# One line a command: the module in this folder that registers it.
+_COMMANDS = ("init", "refresh", "status", "sql", "export", "sources", "demo")
+
+
+@app.callback(invoke_without_command=False)
+def root(
+    context: typer.Context,
+    home: Annotated[
+        Path | None,
+        typer.Option("--home", help="The data folder (default: TTAPI_HOME, else the platform's).", show_default=False),
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
+) -> None:
+    """Keep the home folder for the command."""
+    if version:
+        from ttapi import __version__
+
+        typer.echo(f"ttapi {__version__}")
+        raise typer.Exit
+    context.obj = home
+
+
+for _name in _COMMANDS:
+    import_module(f"ttapi.cli.{_name}").register(app)
+
+
+def main() -> NoReturn:
+    """Run one command and leave with its exit code."""
+    signal.signal(signal.SIGTERM, _on_terminate)
+    try:
+        app(prog_name="ttapi")
+    except TtapiError as exc:
+        _tell(exc)
+        sys.exit(exc.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has left; nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.stderr.write("ttapi: interrupted\n")
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _tell(exc: TtapiError) -> None:
+    sys.stderr.write(f"ttapi: {exc.message}\n")
+    if exc.hint:
+        sys.stderr.write(f"       {exc.hint}\n")
+
+
+def _on_terminate(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt

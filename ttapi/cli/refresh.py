@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ttapi refresh`: bring datasets and what they read up to date, or say what that would take."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ttapi.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ttapi.refresh.planner import Step
+    from ttapi.refresh.runner import RefreshOutcome
+    from ttapi.refresh.workspace import Workspace
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("refresh")(refresh)
+
+
+def refresh(
+    context: typer.Context,
+    datasets: Annotated[
+        list[str] | None, typer.Argument(help="Datasets, views or sources; none: everything.", show_default=False)
+    ] = None,
+    symbols: Annotated[str | None, typer.Option("--symbols", help="Only these, as A,B.")] = None,
+    universe: Annotated[str | None, typer.Option("--list", help="Only the members of this universe.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="First date wanted.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="First date not wanted.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would be done; do nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Ask again even where fresh.")] = False,
+    wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Never ask before a large refresh.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON.")] = False,
+) -> None:
+    """Bring datasets and everything they read up to date."""
+    from ttapi.cli.journal import logged
+    from ttapi.cli.progress import watched
+    from ttapi.cli.session import open_workspace, require_home, tell_waiting
+    from ttapi.refresh.runner import plan_only, run_refresh
+    from ttapi.refresh.steps import RefreshRequest
+
+    workspace = open_workspace(context, symbols=_symbols(symbols))
+    require_home(workspace)
+    if universe is not None:
+        workspace.symbols = (workspace.symbols or frozenset()) | _members(workspace, universe)
+    request = RefreshRequest(
+        targets=tuple(datasets or ()),
+        force=force,
+        span=(_date(start, "--from"), _date(end, "--to")),
+        wait_s=wait,
+    )
+    if plan:
+        _show_plan(plan_only(workspace, request, on_wait=tell_waiting), as_json=as_json)
+        return
+    with logged(workspace.home, "refresh"), watched() as progress:
+        outcome = run_refresh(workspace, request, progress=progress, on_wait=tell_waiting)
+    if as_json:
+        typer.echo(json.dumps(_outcome_document(outcome)))
+    tell_outcome(outcome)
+    _export_changed(workspace, outcome)
+    if outcome.exit_code:
+        raise typer.Exit(outcome.exit_code)
+
+
+def tell_outcome(outcome: RefreshOutcome) -> None:
+    """What happened, a line a dataset that something happened to, on standard error."""
+    from ttapi.cli.session import seconds_text, tell
+
+    for done in outcome.datasets:
+        if done.source_calls or done.is_changed or done.error:
+            rows = f", {done.rows_accepted:,} rows accepted" if done.rows_in else ""
+            refused = f", {done.rows_refused:,} refused" if done.rows_refused else ""
+            units = f", {done.source_calls:,} slice{'s' if done.source_calls != 1 else ''}" if done.source_calls else ""
+            word = "failed" if done.error else ("changed" if done.is_changed else "unchanged")
+            tell(f"{done.dataset}: {word}{units}{rows}{refused}, {seconds_text(done.seconds)}")
+        if done.error:
+            tell(f"  {done.error}")
+        for failure in done.failed_units[:5]:
+            tell(f"  {failure}")
+        if len(done.failed_units) > 5:
+            tell(f"  and {len(done.failed_units) - 5} more: select * from health")
+    for check in outcome.failed_checks:
+        tell(f"check {check.check} of {check.dataset}: {check.failures} bad rows, such as {check.sample}")
+    worked = sum(1 for d in outcome.datasets if d.is_changed)
+    calls = sum(d.source_calls for d in outcome.datasets)
+    tell(f"refreshed: {worked} datasets changed, {calls:,} source calls, generation {outcome.generation}")
+
+
+def _export_changed(workspace: Workspace, outcome: RefreshOutcome) -> None:
+    changed = {d.dataset for d in outcome.datasets if d.is_changed}
+    if changed and workspace.settings.export_datasets:
+        from ttapi.cli.export import export_after_publication
+
+        export_after_publication(workspace, changed)
+
+
+def _outcome_document(outcome: RefreshOutcome) -> dict[str, Any]:
+    return {
+        "load_id": outcome.load_id,
+        "generation": outcome.generation,
+        "datasets": [
+            {
+                "dataset": d.dataset,
+                "verdict": d.verdict,
+                "reasons": list(d.reasons),
+                "rows_in": d.rows_in,
+                "rows_accepted": d.rows_accepted,
+                "rows_refused": d.rows_refused,
+                "source_calls": d.source_calls,
+                "seconds": round(d.seconds, 3),
+                "error": d.error or ("; ".join(d.failed_units) or None),
+            }
+            for d in outcome.datasets
+        ],
+    }
+
+
+def _show_plan(steps: Sequence[Step], *, as_json: bool) -> None:
+    todo = [step for step in steps if step.action != "none"]
+    if as_json:
+        rows = [
+            {"dataset": s.dataset, "slice": unit, "reasons": list(s.reasons), "calls": 1 if s.calls else 0}
+            for s in todo
+            for unit in (s.slices or (None,))
+        ]
+        typer.echo(json.dumps(rows))
+        return
+    if not todo:
+        typer.echo("everything is fresh: nothing to do")
+    for step in todo:
+        calls = f", {step.calls:,} call{'s' if step.calls != 1 else ''}" if step.action == "ask" else ""
+        typer.echo(f"{step.action:8} {step.dataset}{calls}: {'; '.join(step.reasons)}")
+        for unit in step.slices[:3]:
+            typer.echo(f"           {unit}")
+        if len(step.slices) > 3:
+            typer.echo(f"           and {len(step.slices) - 3:,} more")
+
+
+def _symbols(text: str | None) -> frozenset[str] | None:
+    if text is None:
+        return None
+    return frozenset(part.strip().upper() for part in text.split(",") if part.strip())
+
+
+def _members(workspace: Workspace, universe: str) -> frozenset[str]:
+    from ttapi.store.snapshot import read_rows
+
+    rows = read_rows(workspace.home, "select distinct symbol from universes where name = ?", [universe])
+    if not rows:
+        raise UsageError(f"no universe is called {universe!r}", hint="select distinct name from universes lists them")
+    return frozenset(row[0] for row in rows)
+
+
+def _date(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).date()
+    except ValueError as exc:
+        raise UsageError(f"{option} {text!r} is no date", hint="2024-06-14 works") from exc

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every command starts with: the workspace, the log file, someone to tell."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ttapi.config import find_home, load_settings, now_from
+from ttapi.errors import LockOwner, UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from ttapi.refresh.workspace import Workspace
+
+
+def open_workspace(context: typer.Context, *, symbols: frozenset[str] | None = None) -> Workspace:
+    """The workspace of `--home`, with the environment's settings.
+
+    *Raises* UsageError for a wrong setting, or a home that `ttapi init` has not made.
+    """
+    from ttapi.refresh.workspace import Workspace
+
+    flag: Path | None = context.obj
+    home = find_home(flag, os.environ)
+    return Workspace(home, load_settings(home, os.environ), now_from(os.environ), symbols=symbols)
+
+
+def require_home(workspace: Workspace) -> None:
+    """Nothing, or UsageError when the home was never made."""
+    if not workspace.home.live_file.exists():
+        raise UsageError(
+            f"{workspace.home.root} holds no ttapi database", hint=f"ttapi --home {workspace.home.root} init makes one"
+        )
+
+
+def tell(text: str) -> None:
+    """One line of talk, on standard error."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def tell_waiting(owner: LockOwner | None) -> None:
+    """Say who is being waited for."""
+    who = f"process {owner.pid} ({owner.command}) on {owner.host}, since {owner.started_at}" if owner else "another process"
+    tell(f"ttapi: waiting for {who}")
+
+
+def seconds_text(seconds: float) -> str:
+    """`3 ms`, `0.4 s`, `2 min`, `26 h`, `9 d`: short enough for a line of talk."""
+    if seconds < 0.1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 172_800:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86400:.0f} d"
