@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The published file as its readers use it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from ttapi.store.engine import Connection, connect_snapshot, engine_errors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ttapi.config import Home
+
+
+def open_snapshot(home: Home) -> Connection:
+    """A read-only connection to the newest published generation; the caller closes it.
+
+    *Raises* UsageError when nothing is published, StoreError for a file that cannot be opened.
+    """
+    return connect_snapshot(home.public_file)
+
+
+def read_rows(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """All rows of one query on the newest published generation."""
+    with closing(open_snapshot(home)) as connection, engine_errors(home.public_file):
+        rows: list[tuple[Any, ...]] = connection.execute(sql, list(parameters)).fetchall()
+    return rows
+
+
+def run_statement(connection: Connection, sql: str) -> pa.Table | None:
+    """The result of one statement as Arrow; None for a statement without one.
+
+    *Raises* QueryError with the engine's text.
+    """
+    with engine_errors():
+        relation = connection.sql(sql)
+        return None if relation is None else relation.to_arrow_table()
+
+
+def split_statements(connection: Connection, sql: str) -> list[str]:
+    """The statements of `sql`, split by the engine's own parser."""
+    with engine_errors():
+        return [statement.query for statement in connection.extract_statements(sql)]
