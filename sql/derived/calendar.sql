@@ -15,7 +15,7 @@ days as (
         c.is_early_close,
         c.is_late_open,
         c.holiday_name,
-        isodow(c.date) as iso_dow,
+        isodow(c.date)::integer as iso_dow,
         case when c.is_trading_day then c.date end as session_date
     from raw.calendar_days as c
     where c.is_current
@@ -37,8 +37,8 @@ neighbours as (
 periods as (
     select
         n.*,
-        n.is_trading_day and coalesce(date_trunc('week', n.prev_session) < date_trunc('week', n.date), n.iso_dow = 1) as is_week_start,
-        n.is_trading_day and coalesce(date_trunc('week', n.next_session) > date_trunc('week', n.date), n.iso_dow = 5) as is_week_end,
+        n.is_trading_day and coalesce(n.prev_session <= n.date - n.iso_dow, n.iso_dow = 1) as is_week_start,
+        n.is_trading_day and coalesce(n.next_session > n.date - n.iso_dow + 7, n.iso_dow = 5) as is_week_end,
         n.is_trading_day and coalesce(month(n.prev_session) <> month(n.date), true) as is_month_start,
         n.is_trading_day and coalesce(month(n.next_session) <> month(n.date), true) as is_month_end,
         n.is_trading_day and coalesce(quarter(n.prev_session) <> quarter(n.date), true) as is_quarter_start,

@@ -6,18 +6,7 @@
 -- check: not_null(root, expiration_date, settlement, kind, last_trade_date, listed_from, settle_utc), unique(grain)
 with
 days as (
-    select
-        c.date,
-        c.iso_dow,
-        c.is_trading_day,
-        c.session_no,
-        c.session_on_or_before,
-        c.prev_session,
-        c.next_session,
-        c.open_utc,
-        c.close_utc,
-        c.is_month_end,
-        c.is_quarter_end
+    select c.*
     from derived.calendar as c
     where c.market = 'XNYS'
 ),
@@ -83,7 +72,7 @@ candidates as (
         s.expiration_date,
         h.listed_since,
         h.days_ahead is null as is_after_anchor,
-        (date_trunc('month', s.scheduled_date) - to_months(h.months_ahead))::date as anchor_month,
+        (date_trunc('month', s.scheduled_date)::date - to_months(h.months_ahead))::date as anchor_month,
         s.scheduled_date - h.days_ahead as anchor_day
     from scheduled as s
     join programmes as h
