@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where MetaStock files lie: a folder tree or a zip archive, listed and read whole.
+
+A file is read between two looks at its size and time; one that changed meanwhile is read once
+more and then given up, so never half of a file goes on. Nothing is ever extracted.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol
+
+from ttapi.errors import SourceError, UsageError
+from ttapi.sources.contract import Unit
+
+SUFFIXES = (".csv", ".txt", ".asc")
+MEMBER_LIMIT = 1 << 30
+"""Bytes one archive member may unpack to."""
+RATIO_LIMIT = 200
+"""Unpacked over packed bytes above which a large member is taken for a bomb; price files reach 30."""
+_SMALL = 1 << 24
+
+ReadBytes = Callable[[BinaryIO], bytes]
+
+
+class Tree(Protocol):
+    """A place that holds files."""
+
+    def units(self) -> list[Unit]:
+        """Every price file, sorted by key."""
+        ...
+
+    def read(self, unit: Unit) -> bytes:
+        """The whole content of one file. *Raises* SourceError."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...
+
+
+def open_tree(path: Path, pattern: str | None, read: ReadBytes) -> Tree:
+    """The folder tree or zip archive at `path`. *Raises* UsageError naming it."""
+    if path.is_dir():
+        return FolderTree(path, pattern, read)
+    if not path.exists():
+        raise UsageError(f"{path} does not exist", hint="[sources.metastock] path names a folder or a .zip file")
+    if path.suffix.lower() != ".zip":
+        raise UsageError(f"{path} is neither a folder nor a .zip file", hint="name the folder the file lies in")
+    return ZipTree(path, pattern)
+
+
+def read_all(file: BinaryIO) -> bytes:
+    """The bytes of an open file up to its end."""
+    return file.read()
+
+
+@dataclass(frozen=True)
+class FolderTree:
+    """A folder and everything below it; links to folders are not followed, hidden names skipped."""
+
+    root: Path
+    pattern: str | None = None
+    read_bytes: ReadBytes = read_all
+
+    def units(self) -> list[Unit]:
+        return sorted(self._scan(self.root, ""), key=lambda unit: unit.key)
+
+    def _scan(self, folder: Path, prefix: str) -> Iterator[Unit]:
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        yield from self._scan(Path(entry.path), f"{prefix}{entry.name}/")
+                    elif _is_wanted(prefix + entry.name, self.pattern):
+                        yield from _unit_of(entry, prefix)
+        except OSError as exc:
+            raise UsageError(f"{folder} cannot be listed: {exc.strerror}") from exc
+
+    def read(self, unit: Unit) -> bytes:
+        path = self.root / unit.key
+        try:
+            _refuse_escape(path, self.root)
+            for _ in range(2):
+                with path.open("rb") as file:
+                    before = os.fstat(file.fileno())
+                    content = self.read_bytes(file)
+                    after = os.fstat(file.fileno())
+                if _same(before, after) and len(content) == after.st_size and after.st_nlink:
+                    return content
+        except FileNotFoundError as exc:
+            raise SourceError(f"{unit.key} vanished while being read") from exc
+        except OSError as exc:
+            raise SourceError(f"{unit.key} cannot be read: {exc.strerror}") from exc
+        raise SourceError(
+            f"{unit.key} changed while being read", hint="refresh again when its writer is done"
+        )
+
+    def close(self) -> None:
+        """Nothing stays open between files."""
+
+
+def _unit_of(entry: os.DirEntry[str], prefix: str) -> Iterator[Unit]:
+    try:
+        if not entry.is_file() and not entry.is_symlink():
+            return
+        facts = entry.stat()
+        yield Unit(prefix + entry.name, facts.st_size, facts.st_mtime_ns)
+    except FileNotFoundError:
+        # A link to nothing, or a file deleted since the folder was listed; reading will say so.
+        yield Unit(prefix + entry.name, None, None)
+
+
+def _same(before: os.stat_result, after: os.stat_result) -> bool:
+    return before.st_size == after.st_size and before.st_mtime_ns == after.st_mtime_ns
+
+
+def _refuse_escape(path: Path, root: Path) -> None:
+    if path.is_symlink() and not path.resolve(strict=True).is_relative_to(root.resolve()):
+        raise SourceError(f"{path.name} is a link that leaves {root}", hint="copy the file into the folder")
+
+
+class ZipTree:
+    """The members of a zip archive; the key is the member's path. Nothing is extracted."""
+
+    def __init__(self, path: Path, pattern: str | None) -> None:
+        self.path = path
+        self.pattern = pattern
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, zipfile.LargeZipFile) as exc:
+            raise UsageError(
+                f"{path} is not a readable zip archive: {exc}", hint="fetch it again"
+            ) from exc
+        except OSError as exc:
+            raise UsageError(f"{path} cannot be read: {exc.strerror}") from exc
+        self._copies = Counter(self._archive.namelist())
+
+    def units(self) -> list[Unit]:
+        return [
+            Unit(name, info.file_size, _zip_stamp(info))
+            for name in sorted(self._copies)
+            if _is_wanted(name, self.pattern) and not _is_hidden(name)
+            if not (info := self._archive.getinfo(name)).is_dir()
+        ]
+
+    def read(self, unit: Unit) -> bytes:
+        try:
+            info = self._archive.getinfo(unit.key)
+        except KeyError as exc:
+            raise SourceError(f"{unit.key} vanished from {self.path}") from exc
+        _refuse_member(info, self._copies[unit.key])
+        try:
+            return self._archive.read(info)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as exc:
+            raise SourceError(f"{unit.key} in {self.path} is damaged: {exc}") from exc
+        except (RuntimeError, NotImplementedError) as exc:
+            raise SourceError(f"{unit.key} in {self.path} cannot be unpacked: {exc}") from exc
+
+    def close(self) -> None:
+        self._archive.close()
+
+
+def _refuse_member(info: zipfile.ZipInfo, copies: int) -> None:
+    name = info.filename
+    if copies > 1:
+        raise SourceError(f"{name} stands {copies} times in the archive")
+    parts = PurePosixPath(name).parts
+    if name.startswith("/") or "\\" in name or ".." in parts or ":" in parts[0]:
+        raise SourceError(f"{name!r} is a name that leaves the archive", hint="unpack it yourself and look")
+    if info.file_size > MEMBER_LIMIT:
+        raise SourceError(f"{name} unpacks to {info.file_size} bytes, the limit is {MEMBER_LIMIT}")
+    if info.file_size > _SMALL and info.file_size > RATIO_LIMIT * max(info.compress_size, 1):
+        raise SourceError(f"{name} unpacks to {info.file_size} bytes from {info.compress_size}, a bomb's ratio")
+
+
+def _zip_stamp(info: zipfile.ZipInfo) -> int:
+    """What stands for a modification time: the member's date (2 s steps) and its checksum."""
+    year, month, day, hour, minute, second = info.date_time
+    day_stamp = (year - 1980) << 9 | month << 5 | day
+    time_stamp = hour << 11 | minute << 5 | second // 2
+    return (day_stamp << 16 | time_stamp) << 31 | info.CRC >> 1
+
+
+def _is_wanted(key: str, pattern: str | None) -> bool:
+    return key.lower().endswith(SUFFIXES) and (pattern is None or fnmatchcase(key, pattern))
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") and part != ".." or part == "__MACOSX" for part in PurePosixPath(name).parts)

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requested files read ahead in the background, parsed together, and put into batches."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+import pyarrow as pa
+
+from ttapi.errors import SourceError
+from ttapi.sources.contract import Batch, UnitReport, UnitRequest
+from ttapi.sources.instants import session_today
+from ttapi.sources.metastock.folder import Tree
+from ttapi.sources.metastock.parse import Numbered, Typed, parse_careful, parse_plain
+from ttapi.sources.metastock.prepare import Prepared, Reject, prepare_lines, prepare_plain
+from ttapi.sources.metastock.rows import Names, UnitFacts, finish, stem_of
+
+CHUNK_BYTES = 20 << 20
+"""Bytes of files read ahead at a time."""
+CHUNK_FILES = 400
+BATCH_ROWS = 500_000
+"""Rows a batch holds at most, unless one file alone has more."""
+REJECT_SCHEMA = pa.schema(
+    [("unit", pa.int32()), ("line", pa.int32()), ("reason", pa.string()), ("text", pa.string())]
+)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One requested file as it was read."""
+
+    request: UnitRequest
+    report: UnitReport
+    content: bytes = b""
+    file: Prepared | None = None
+    """None where the report is final: unchanged, or failed."""
+
+
+def load_batches(
+    tree: Tree, requests: Sequence[UnitRequest], suffixes: tuple[str, ...], now: datetime
+) -> Iterator[Batch]:
+    """Batches of whole files until every request has had its report; the next chunk is read
+    while one is parsed."""
+    chunks = list(_chunks(requests))
+    with ThreadPoolExecutor(1, thread_name_prefix="metastock-read") as reader:
+        ahead = reader.submit(_read_chunk, tree, chunks[0]) if chunks else None
+        for following in (*chunks[1:], None):
+            if ahead is None:
+                return
+            loaded = ahead.result()
+            ahead = reader.submit(_read_chunk, tree, following) if following is not None else None
+            for part in _split_by_rows(loaded):
+                yield _batch(part, suffixes, now)
+
+
+def _chunks(requests: Sequence[UnitRequest]) -> Iterator[list[UnitRequest]]:
+    chunk: list[UnitRequest] = []
+    size = 0
+    for request in requests:
+        chunk.append(request)
+        size += request.unit.size or 0
+        if size >= CHUNK_BYTES or len(chunk) >= CHUNK_FILES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _read_chunk(tree: Tree, requests: Sequence[UnitRequest]) -> list[Loaded]:
+    return [_read_one(tree, request) for request in requests]
+
+
+def _read_one(tree: Tree, request: UnitRequest) -> Loaded:
+    try:
+        content = tree.read(request.unit)
+    except SourceError as exc:
+        return Loaded(request, UnitReport(request.unit, error=str(exc)))
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    report = UnitReport(request.unit, content_hash=digest)
+    if digest == request.known_hash:
+        return Loaded(request, replace(report, is_unchanged=True))
+    return _prepared(Loaded(request, report, content), prepare_plain(content))
+
+
+def _prepared(loaded: Loaded, plain: Prepared | None) -> Loaded:
+    """The file with its rows ready to parse; line by line where it is not plain."""
+    try:
+        return replace(loaded, file=plain or prepare_lines(loaded.content))
+    except SourceError as exc:
+        return replace(loaded, report=replace(loaded.report, error=str(exc)), content=b"", file=None)
+
+
+def _split_by_rows(loaded: Sequence[Loaded]) -> Iterator[list[Loaded]]:
+    part: list[Loaded] = []
+    rows = 0
+    for one in loaded:
+        more = one.file.rows if one.file else 0
+        if part and rows + more > BATCH_ROWS:
+            yield part
+            part, rows = [], 0
+        part.append(one)
+        rows += more
+    if part:
+        yield part
+
+
+def _batch(part: Sequence[Loaded], suffixes: tuple[str, ...], now: datetime) -> Batch:
+    files = list(part)
+    today = session_today(now)
+    parsed = _parse_alike(files, today, is_plain=True)
+    for unit in sorted(unit for typed, _ in parsed for unit in typed.careful):
+        files[unit] = _prepared(files[unit], None)
+    parsed += _parse_alike(files, today, is_plain=False)
+    names = Names({unit: stem_of(one.request.unit.key) for unit, one in enumerate(files)}, suffixes)
+    tables: list[pa.Table] = []
+    facts: dict[int, UnitFacts] = {}
+    for typed, time_digits in parsed:
+        if typed.rows.height:
+            table, found = finish(typed.rows, names, time_digits, now)
+            tables.append(table)
+            facts |= found
+    rejects = {unit: own for typed, _ in parsed for unit, own in typed.rejects.items() if own}
+    notes = {unit: own for typed, _ in parsed for unit, own in typed.notes.items()}
+    reports = tuple(
+        _report(one, facts.get(unit), len(rejects.get(unit, ())), notes.get(unit, []))
+        for unit, one in enumerate(files)
+    )
+    rows = pa.concat_tables(tables).unify_dictionaries() if tables else None
+    return Batch(reports, rows, _reject_table(rejects))
+
+
+def _parse_alike(
+    files: Sequence[Loaded], today: date, *, is_plain: bool
+) -> list[tuple[Typed, int | None]]:
+    """Each set of files with the same columns parsed in one pass, with its time digits."""
+    alike: dict[tuple[object, ...], list[Numbered]] = {}
+    for unit, one in enumerate(files):
+        if one.file is None or one.file.is_plain != is_plain:
+            continue
+        dialect = one.file.dialect
+        key = (dialect.columns, one.file.separator, dialect.time_digits)
+        alike.setdefault(key, []).append(Numbered(unit, one.file))
+    parse = parse_plain if is_plain else parse_careful
+    return [
+        (parse(group, today), group[0].file.dialect.time_digits)
+        for group in alike.values()
+        if group[0].file.dialect.columns
+    ]
+
+
+def _report(
+    one: Loaded, facts: UnitFacts | None, refused: int, notes: Sequence[str]
+) -> UnitReport:
+    if one.file is None:
+        return one.report
+    accepted = facts.rows if facts else 0
+    if not accepted and not refused:
+        notes = (*notes, "no_rows: the file holds no rows")
+    return replace(
+        one.report,
+        rows_in=accepted + refused,
+        rows_accepted=accepted,
+        rows_refused=refused,
+        first_date=facts.first_date if facts else None,
+        last_date=facts.last_date if facts else None,
+        has_duplicates=facts.has_duplicates if facts else False,
+        notes=(*notes, *(facts.notes if facts else ())),
+    )
+
+
+def _reject_table(rejects: dict[int, list[Reject]]) -> pa.Table | None:
+    if not rejects:
+        return None
+    rows = [
+        {"unit": unit, "line": one.line, "reason": one.reason, "text": one.text}
+        for unit, own in sorted(rejects.items())
+        for one in own
+    ]
+    return pa.Table.from_pylist(rows, schema=REJECT_SCHEMA)

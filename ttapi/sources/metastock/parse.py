@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From prepared files to typed rows, many files in one pass of Polars."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from ttapi.sources.columns import BLANKS, finite, plain_number
+from ttapi.sources.dates import FIRST_YEAR, DateOrder, find_order, is_zero, parse_date
+from ttapi.sources.metastock.prepare import (
+    TORN,
+    UNPARSABLE_CLOSE,
+    UNPARSABLE_DATE,
+    Prepared,
+    Reject,
+)
+
+PRICES = ("open", "high", "low", "close")
+NUMBERS = (*PRICES, "volume", "open_interest")
+TEXTS = ("ticker", "per", "time")
+PLACEHOLDER = date(1900, 1, 1)
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A prepared file and its place in the batch."""
+
+    unit: int
+    file: Prepared
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What became of the rows of several files.
+
+    *Shape* `rows`: unit, line, date, the NUMBERS, the TEXTS as written; every row accepted.
+    """
+
+    rows: pl.DataFrame
+    rejects: dict[int, list[Reject]]
+    """Per unit, for files taken line by line."""
+    notes: dict[int, list[str]]
+    careful: frozenset[int]
+    """Units of plain files in which some row is not plain; they must be taken line by line."""
+
+
+def parse_plain(files: Sequence[Numbered], today: date) -> Typed:
+    """The rows of plain files of one dialect; a file with any row to refuse is handed back."""
+    try:
+        text = _text_frame(files)
+    except pl.exceptions.ComputeError:
+        # Two lines whose wrong field counts cancel out: no count over a whole file sees them.
+        return Typed(_no_rows(), {}, {}, frozenset(item.unit for item in files))
+    written = pl.col("date")
+    day = written.str.to_date("%Y%m%d", strict=False)
+    is_good = (
+        (written.str.len_bytes() == 8)
+        & (day.dt.year() >= FIRST_YEAR)
+        & (day != PLACEHOLDER)
+        & (day <= today)
+        & (finite(pl.col("close")) > 0)
+    ).fill_null(value=False)
+    typed = text.select(
+        *_typed(text, is_plain=True), day.alias("date"), is_good.alias("is_good")
+    )
+    good = typed["is_good"]
+    units = typed["unit"].filter(~good).unique().to_list() if not good.all() else []
+    if units:
+        typed = typed.filter(~pl.col("unit").is_in(units))
+    notes = {item.unit: list(item.file.notes) for item in files if item.unit not in units}
+    return Typed(typed.select(_no_rows().columns), {}, notes, frozenset(units))
+
+
+def parse_careful(files: Sequence[Numbered], today: date) -> Typed:
+    """The rows of files of one set of columns that were taken line by line."""
+    text = _text_frame(files)
+    for name in {*NUMBERS, *TEXTS, "date"} & set(text.columns):
+        text = text.with_columns(pl.col(name).str.strip_chars(BLANKS))
+    dates = _read_dates(files, text["date"].to_list(), today)
+    close = pl.col("close")
+    reason = (
+        pl.when(pl.col("date_reason").is_not_null())
+        .then("date_reason")
+        .when(close.is_null())
+        .then(pl.lit(UNPARSABLE_CLOSE))
+        .when(close <= 0)
+        .then(pl.lit("close is not above 0"))
+    )
+    typed = (
+        text.select(_typed(text, is_plain=False))
+        .with_columns(pl.Series("date", dates.days, pl.Date))
+        .with_columns(pl.Series("date_reason", dates.reasons, pl.String))
+        .with_columns(reason.alias("reason"), pl.int_range(pl.len()).alias("place"))
+    )
+    refused = typed.filter(pl.col("reason").is_not_null()).select("unit", "place", "reason")
+    rejects = _all_rejects(files, refused)
+    rows = typed.filter(pl.col("reason").is_null()).select(_no_rows().columns)
+    return Typed(rows, rejects, dates.notes, frozenset())
+
+
+def _text_frame(files: Sequence[Numbered]) -> pl.DataFrame:
+    """Every cell as written, plus unit and line."""
+    first = files[0].file
+    names = [name or f"_{place}" for place, name in enumerate(first.dialect.columns)]
+    body = b"".join(item.file.body for item in files)
+    rows = sum(item.file.rows for item in files)
+    text = pl.scan_csv(
+        io.BytesIO(body),
+        has_header=False,
+        schema=dict.fromkeys(names, pl.String),
+        separator=first.separator,
+        quote_char=None,
+    )
+    wanted = [name for name in names if not name.startswith("_")]
+    frame = text.select(wanted).collect() if rows else pl.DataFrame(schema=dict.fromkeys(wanted, pl.String))
+    if frame.height != rows:
+        raise pl.exceptions.ComputeError(f"{frame.height} rows read, {rows} counted")
+    return frame.hstack(_places(files))
+
+
+def _places(files: Sequence[Numbered]) -> pl.DataFrame:
+    """Unit and line of every row."""
+    counts = pl.DataFrame(
+        {
+            "unit": [item.unit for item in files],
+            "rows": [item.file.rows for item in files],
+            "first": [item.file.first_line for item in files],
+        },
+        schema={"unit": pl.Int32, "rows": pl.UInt32, "first": pl.Int32},
+    ).filter(pl.col("rows") > 0)
+    spread = counts.select(
+        pl.col("unit").repeat_by("rows"),
+        pl.int_ranges(pl.col("first"), pl.col("first") + pl.col("rows"), dtype=pl.Int32).alias("line"),
+    ).explode("unit", "line", empty_as_null=False)
+    if files[0].file.lines is None:
+        return spread
+    lines = [line for item in files for line in item.file.lines or ()]
+    return spread.with_columns(pl.Series("line", lines, pl.Int32))
+
+
+def _typed(text: pl.DataFrame, *, is_plain: bool) -> list[pl.Expr]:
+    """The columns of a row but its date; what the file lacks is null."""
+    has = set(text.columns)
+    columns = [pl.col("unit"), pl.col("line")]
+    for name in NUMBERS:
+        written = pl.col(name) if is_plain or name not in has else plain_number(pl.col(name))
+        number = finite(written) if name in has else pl.lit(None, pl.Float64)
+        if name == "volume":
+            number = pl.when(number != -1).then(number)
+        columns.append(number.alias(name))
+    columns += [
+        (pl.col(name) if name in has else pl.lit(None, pl.String)).alias(name) for name in TEXTS
+    ]
+    return columns
+
+
+def _no_rows() -> pl.DataFrame:
+    kinds = {"unit": pl.Int32, "line": pl.Int32, "date": pl.Date}
+    return pl.DataFrame(
+        schema={**kinds, **dict.fromkeys(NUMBERS, pl.Float64), **dict.fromkeys(TEXTS, pl.String)}
+    )
+
+
+@dataclass(frozen=True)
+class _Dates:
+    days: list[date | None]
+    reasons: list[str | None]
+    notes: dict[int, list[str]]
+
+
+def _read_dates(files: Sequence[Numbered], texts: list[str | None], today: date) -> _Dates:
+    found = _Dates([], [], {})
+    start = 0
+    for item in files:
+        own = [text or "" for text in texts[start : start + item.file.rows]]
+        start += item.file.rows
+        order = find_order(own)
+        known = {text: _read_date(text, order, today) for text in set(own)}
+        found.days.extend(known[text][0] for text in own)
+        found.reasons.extend(known[text][1] for text in own)
+        found.notes[item.unit] = list(item.file.notes)
+        if order.is_ambiguous:
+            found.notes[item.unit].append("ambiguous_dates: dates like 01/02/2008 are read month first")
+    return found
+
+
+def _read_date(text: str, order: DateOrder, today: date) -> tuple[date | None, str | None]:
+    if is_zero(text):
+        return None, "date is 0"
+    day = parse_date(text, order)
+    if day is None:
+        return None, UNPARSABLE_DATE
+    if day == PLACEHOLDER:
+        return None, "date is 1900-01-01, a placeholder"
+    if day > today:
+        return None, "date lies in the future"
+    return day, None
+
+
+def _all_rejects(files: Sequence[Numbered], refused: pl.DataFrame) -> dict[int, list[Reject]]:
+    starts: dict[int, int] = {}
+    rejects: dict[int, list[Reject]] = {}
+    by_unit = {item.unit: item.file for item in files}
+    total = 0
+    for item in files:
+        starts[item.unit] = total
+        total += item.file.rows
+        rejects[item.unit] = list(item.file.rejects)
+    for unit, place, reason in refused.iter_rows():
+        file = by_unit[unit]
+        own = place - starts[unit]
+        line = (file.lines or ())[own]
+        is_torn = line == file.torn_line and reason in (UNPARSABLE_DATE, UNPARSABLE_CLOSE)
+        rejects[unit].append(Reject(line, TORN if is_torn else reason, file.texts[own][:500]))
+    return {unit: sorted(own, key=lambda one: one.line) for unit, own in rejects.items()}

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One file made ready to be parsed together with others.
+
+There are two ways. `prepare_plain` proves with a few counts over the bytes that every line has the
+right number of fields and needs no care, and passes the bytes on as they are. `prepare_lines` takes
+any file, line by line. Both end in the same shape, and a property test holds them equal.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from ttapi.errors import SourceError
+from ttapi.sources.metastock.dialect import Dialect, is_header, recognise, split_line
+
+SEPARATOR = "\x1f"
+"""Between the fields of a prepared body that was taken line by line."""
+UNPARSABLE_DATE = "unparsable date"
+UNPARSABLE_CLOSE = "unparsable close"
+TORN = "torn last line"
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_DIGIT = re.compile(r"[0-9]")
+_PADDING = b"\0\x1a"
+_LINES_SHOWN = 50
+_EMPTY = Dialect(columns=(), delimiter=",", has_header=True)
+# Bytes that make a file need the careful way: outer blanks, quotes, control characters in use.
+_CAREFUL = (b'"', b" ", b"\0", SEPARATOR.encode(), b"\n\n")
+
+
+@dataclass(frozen=True)
+class Reject:
+    """One refused line."""
+
+    line: int
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The rows of one file, every one with as many fields as its dialect has columns."""
+
+    dialect: Dialect
+    body: bytes
+    """UTF-8, a line end after every row, no header."""
+    separator: str
+    rows: int
+    first_line: int = 1
+    """Line of the first row, where rows stand on consecutive lines."""
+    lines: tuple[int, ...] | None = None
+    """Line of every row; None: consecutive from `first_line`."""
+    texts: tuple[str, ...] = ()
+    """The rows as they stood, beside `lines`."""
+    rejects: tuple[Reject, ...] = ()
+    torn_line: int | None = None
+    """The last line, where no line end follows it."""
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the bytes went through untouched."""
+        return self.lines is None
+
+
+def prepare_plain(content: bytes) -> Prepared | None:
+    """The file as it is when counting proves it clean; None sends it the careful way."""
+    data = _unwrap(content)
+    if not data or not data.isascii():
+        return None
+    if b"\r" in data:
+        data = _unix_lines(data)
+    if data is None or any(mark in data for mark in _CAREFUL):
+        return None
+    end = data.find(b"\n") + 1
+    dialect = _dialect_of(data[:end])
+    if dialect is None or any(d in data for d in _foreign(dialect.delimiter)):
+        return None
+    body = data[end:] if dialect.has_header else data
+    if not body.endswith(b"\n"):
+        body += b"\n"
+    rows = body.count(b"\n")
+    fields = (len(dialect.columns) - 1) * rows
+    if body == b"\n" or body.count(dialect.delimiter.encode()) != fields:
+        return None
+    first = 2 if dialect.has_header else 1
+    return Prepared(dialect, body, dialect.delimiter, rows, first, notes=dialect.notes)
+
+
+def prepare_lines(content: bytes) -> Prepared:
+    """Any file, taken line by line.
+
+    *Raises* SourceError when no date or close column can be recognised.
+    """
+    text = decode(content)
+    lines = _LINE_END.split(text)
+    torn_line = len(lines) if lines[-1].strip() else None
+    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if not numbered:
+        return Prepared(_EMPTY, b"", SEPARATOR, 0, lines=())
+    dialect = recognise([line for _, line in numbered[:_LINES_SHOWN]])
+    if dialect.has_header:
+        del numbered[0]
+    return _take_lines(numbered, dialect, torn_line)
+
+
+def _take_lines(numbered: list[tuple[int, str]], dialect: Dialect, torn: int | None) -> Prepared:
+    expected = len(dialect.columns)
+    kept: list[tuple[int, str, str]] = []
+    rejects: list[Reject] = []
+    for number, line in numbered:
+        cells = split_line(line.replace(SEPARATOR, ""), dialect.delimiter)
+        repeats_header = not _DIGIT.search(line) and is_header(cells)
+        if len(cells) == expected and not repeats_header:
+            kept.append((number, line, SEPARATOR.join(cells)))
+            continue
+        reason = f"wrong field count: {len(cells)}, not {expected}"
+        if repeats_header:
+            reason = "repeated header"
+        elif number == torn:
+            reason = TORN
+        rejects.append(Reject(number, reason, line[:500]))
+    return Prepared(
+        dialect,
+        "".join(f"{row}\n" for _, _, row in kept).encode(),
+        SEPARATOR,
+        len(kept),
+        lines=tuple(number for number, _, _ in kept),
+        texts=tuple(line for _, line, _ in kept),
+        rejects=tuple(rejects),
+        torn_line=torn,
+        notes=dialect.notes,
+    )
+
+
+def decode(content: bytes) -> str:
+    """The text of a file: UTF-16 or UTF-8 where its bytes say so, else Latin-1, without NULs.
+
+    *Raises* SourceError for a UTF-16 file that ends inside a character.
+    """
+    encoding = _utf16(content)
+    try:
+        if encoding is not None:
+            text = content.decode(encoding)
+        else:
+            text = _utf8_or_latin1(_unwrap(content))
+    except UnicodeDecodeError as exc:
+        raise SourceError(f"not readable as {encoding}: {exc.reason} at byte {exc.start}") from exc
+    return text.removeprefix("\ufeff").rstrip("\0\x1a").replace("\0", "")
+
+
+def _utf8_or_latin1(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _utf16(content: bytes) -> str | None:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    head = content[:200]
+    if len(head) >= 4 and not head[1::2].strip(b"\0") and head[::2].strip(b"\0"):
+        return "utf-16-le"
+    if len(head) >= 4 and not head[::2].strip(b"\0") and head[1::2].strip(b"\0"):
+        return "utf-16-be"
+    return None
+
+
+def _unwrap(content: bytes) -> bytes:
+    """The content without byte order mark and without the padding DOS programs leave at the end."""
+    data = content.removeprefix(codecs.BOM_UTF8)
+    return data.rstrip(_PADDING) if data.endswith((b"\0", b"\x1a")) else data
+
+
+def _unix_lines(data: bytes) -> bytes | None:
+    """The same lines with \\n ends; None when line ends are mixed."""
+    returns = data.count(b"\r")
+    if returns != data.count(b"\n") or returns != data.count(b"\r\n"):
+        return None
+    return data.replace(b"\r\n", b"\n")
+
+
+def _foreign(delimiter: str) -> tuple[bytes, ...]:
+    return tuple(mark for mark in (b",", b"\t") if mark != delimiter.encode())
+
+
+@lru_cache(maxsize=256)
+def _dialect_of(line: bytes) -> Dialect | None:
+    """The dialect a first line alone decides; None when it takes more."""
+    try:
+        return recognise([line.decode("ascii").rstrip("\n")]) if line.strip() else None
+    except SourceError:
+        return None

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The source `metastock`: a folder tree or zip archive of MetaStock ASCII files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+import pyarrow as pa
+
+from ttapi.errors import UsageError
+from ttapi.sources.contract import (
+    Batch,
+    Column,
+    Resource,
+    SourceContext,
+    Unit,
+    UnitReport,
+    UnitRequest,
+)
+from ttapi.sources.metastock.folder import ReadBytes, Tree, open_tree, read_all
+from ttapi.sources.metastock.load import load_batches
+
+PriceBasis = Literal["raw", "split", "total"]
+DEFAULT_SUFFIX = ".US"
+"""What Stooq appends to the tickers of US markets."""
+
+BARS = Resource(
+    name="bars",
+    table="metastock_bars",
+    about="Bars as MetaStock ASCII files say them.",
+    columns=(
+        Column("symbol", "VARCHAR", "the ticker in upper case, / as ., known suffix dropped"),
+        Column("date", "DATE", "session date in the exchange's time"),
+        Column("open", "DOUBLE", "price per share; null: none or no number"),
+        Column("high", "DOUBLE", "price per share; null: none or no number"),
+        Column("low", "DOUBLE", "price per share; null: none or no number"),
+        Column("close", "DOUBLE", "price per share, above 0"),
+        Column("volume", "DOUBLE", "shares or contracts as given; null: unknown"),
+        Column("open_interest", "DOUBLE", "contracts; null: unknown"),
+        Column("ticker", "VARCHAR", "the vendor's text; null: the file has none"),
+        Column("per", "VARCHAR", "period: D day, W week, M month, or minutes"),
+        Column("time", "VARCHAR", "HHMM or HHMMSS in the vendor's time; null: none"),
+    ),
+    grain=("symbol", "per", "date", "time"),
+    keys=("symbol",),
+    time_column="date",
+    is_local=True,
+)
+BASIS = Resource(
+    name="basis",
+    table="price_basis",
+    about="Which corporate actions the prices of a source already contain.",
+    columns=(
+        Column("source", "VARCHAR", "source the row is about"),
+        Column("price_basis", "VARCHAR", "raw: none; split: splits; total: splits and dividends"),
+    ),
+    grain=("source",),
+    is_local=True,
+)
+
+
+class MetastockSource:
+    """Reads every *.csv, *.txt and *.asc below `path`, each file a unit named by its path.
+
+    Settings: `path` a folder or .zip file; `price_basis` raw, split or total (default raw);
+    `pattern` a glob the path below the root must match (`*` also matches `/`); `strip_suffix`
+    endings dropped from symbols, with commas between (default `.US`; empty: none).
+    """
+
+    name = "metastock"
+    about = "MetaStock ASCII files in a folder tree or a zip archive"
+    version = "1"
+    resources: tuple[Resource, ...] = (BARS, BASIS)
+    setting_names = ("path", "price_basis", "pattern", "strip_suffix")
+    sql_folder: Path | None = None
+
+    def __init__(self, read: ReadBytes = read_all) -> None:
+        self._read = read
+
+    def missing_setting(self, resource: Resource, context: SourceContext) -> str | None:  # noqa: ARG002 - same for all
+        """`path` where it is not set."""
+        return None if context.settings.get("path", "").strip() else "path"
+
+    def survey(self, resource: Resource, context: SourceContext) -> Sequence[Unit]:
+        """The files that exist now, sorted; one unit for the basis.
+
+        *Raises* UsageError for a missing or unreadable folder, a damaged archive, a wrong setting.
+        """
+        _price_basis(context)
+        if resource.name == BASIS.name:
+            return [Unit(self.name)]
+        tree = self._tree(context)
+        try:
+            return tree.units()
+        finally:
+            tree.close()
+
+    def fetch(
+        self, resource: Resource, requests: Sequence[UnitRequest], context: SourceContext
+    ) -> Iterator[Batch]:
+        """Batches of whole files, one report for every request."""
+        if resource.name == BASIS.name:
+            yield from (_basis(request, _price_basis(context)) for request in requests)
+            return
+        tree = self._tree(context)
+        try:
+            yield from load_batches(tree, requests, _suffixes(context), context.now)
+        finally:
+            tree.close()
+
+    def _tree(self, context: SourceContext) -> Tree:
+        path = Path(context.settings["path"].strip()).expanduser()
+        return open_tree(path, context.settings.get("pattern") or None, self._read)
+
+
+def _price_basis(context: SourceContext) -> str:
+    basis = context.settings.get("price_basis", "raw").strip().lower()
+    if basis not in get_args(PriceBasis):
+        raise UsageError(
+            f"[sources.metastock] price_basis = {basis!r} is unknown",
+            hint=f"one of {', '.join(get_args(PriceBasis))}",
+        )
+    return basis
+
+
+def _suffixes(context: SourceContext) -> tuple[str, ...]:
+    text = context.settings.get("strip_suffix", DEFAULT_SUFFIX)
+    return tuple(part.strip().upper() for part in text.split(",") if part.strip())
+
+
+def _basis(request: UnitRequest, basis: str) -> Batch:
+    digest = hashlib.blake2b(basis.encode(), digest_size=16).hexdigest()
+    if digest == request.known_hash:
+        return Batch((UnitReport(request.unit, digest, is_unchanged=True),))
+    report = UnitReport(
+        request.unit, digest, rows_in=1, rows_accepted=1, has_duplicates=False
+    )
+    rows = pa.table(
+        {
+            "source": pa.array([MetastockSource.name], pa.string()),
+            "price_basis": pa.array([basis], pa.string()),
+            "unit": pa.array([0], pa.int32()),
+            "line": pa.array([None], pa.int32()),
+            "known_at": pa.array([None], pa.timestamp("us")),
+        }
+    )
+    return Batch((report,), rows)
