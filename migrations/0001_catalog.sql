@@ -156,9 +156,9 @@ create table catalog.notes (
 );
 comment on table catalog.notes is 'Oddities of the last load of a unit or of a publication; shown in health.';
 
-create table catalog.store (
-    generation bigint not null,
-    last_load_id bigint not null
+create table catalog.meta (
+    name varchar not null,
+    value varchar not null
 );
-comment on table catalog.store is 'One row: the generation this file was last published as (0: never), and the last load_id given out.';
-insert into catalog.store values (0, 0);
+comment on table catalog.meta is 'Facts about the file itself: generation it was last published as (0: never), last_load_id given out, and what other rooms note of it.';
+insert into catalog.meta values ('generation', '0'), ('last_load_id', '0');

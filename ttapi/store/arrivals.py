@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ttapi.errors import SourceError
-from ttapi.store.ledger import UnitRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ttapi.sources.contract import Batch, Resource, UnitReport
+    from ttapi.store.ledger import UnitRecord
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,9 @@ def arrange(batch: Batch, resource: Resource, records: Mapping[str, UnitRecord])
     _check_reports(resource, units)
     _check_counts(resource, units, batch.rows, "accepted")
     _check_counts(resource, units, batch.rejects, "refused")
-    return Arrivals(units, _numbered_rows(resource, units, batch.rows), _numbered_rejects(units, batch.rejects))
+    return Arrivals(
+        units, _numbered_rows(resource, units, batch.rows), _numbered_rejects(units, batch.rejects)
+    )
 
 
 def _check_reports(resource: Resource, units: tuple[Arrival, ...]) -> None:
@@ -86,14 +89,18 @@ def _check_reports(resource: Resource, units: tuple[Arrival, ...]) -> None:
     for unit in units:
         report, key = unit.report, unit.report.unit.key
         if counts[key] > 1:
-            raise SourceError(f"{resource.table}: unit {key!r} is reported {counts[key]} times in one batch")
+            raise SourceError(
+                f"{resource.table}: unit {key!r} is reported {counts[key]} times in one batch"
+            )
         if report.rows_in != report.rows_accepted + report.rows_refused:
             raise SourceError(
                 f"{resource.table}: unit {key!r} reports {report.rows_in} rows in,"
                 f" {report.rows_accepted} accepted and {report.rows_refused} refused, which do not add up"
             )
         if report.is_unchanged and unit.is_first:
-            raise SourceError(f"{resource.table}: unit {key!r} is reported unchanged and was never loaded")
+            raise SourceError(
+                f"{resource.table}: unit {key!r} is reported unchanged and was never loaded"
+            )
 
 
 def _check_counts(
@@ -114,14 +121,19 @@ def _check_counts(
             )
 
 
-def _numbered_rows(resource: Resource, units: tuple[Arrival, ...], rows: pa.Table | None) -> pa.Table | None:
+def _numbered_rows(
+    resource: Resource, units: tuple[Arrival, ...], rows: pa.Table | None
+) -> pa.Table | None:
     if rows is None or not rows.num_rows:
         return None
     names = [column.name for column in resource.columns]
-    missing = [name for name in (*names, "unit", "line", "known_at") if name not in rows.column_names]
+    missing = [
+        name for name in (*names, "unit", "line", "known_at") if name not in rows.column_names
+    ]
     if missing:
         raise SourceError(
-            f"{resource.table}: the batch lacks column {missing[0]!r}", hint="declared columns, unit, line, known_at"
+            f"{resource.table}: the batch lacks column {missing[0]!r}",
+            hint="declared columns, unit, line, known_at",
         )
     return pa.table(
         {
@@ -129,7 +141,7 @@ def _numbered_rows(resource: Resource, units: tuple[Arrival, ...], rows: pa.Tabl
             "unit_id": _unit_ids(units, rows),
             "line": rows["line"],
             "known_at": rows["known_at"],
-            "position": pa.array(range(rows.num_rows), pa.int64()),
+            "position": pa.arange(0, rows.num_rows),
         }
     )
 

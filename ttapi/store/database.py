@@ -5,21 +5,32 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import duckdb
 
 from ttapi.config import Home, bundled_folder
 from ttapi.errors import CommitUnknownError, LockOwner, StoreError, UsageError
-from ttapi.store.engine import Connection, connect_live, engine_errors, inspect_file, is_fatal, translate
+from ttapi.store.engine import (
+    Connection,
+    connect_live,
+    engine_errors,
+    inspect_file,
+    is_fatal,
+    read_number,
+    translate,
+    write_number,
+)
 from ttapi.store.files import remove_leftovers, sync_file, sync_folder
 from ttapi.store.lock import OwnerLock, acquire
 from ttapi.store.migrate import apply_migrations, pending_migrations, read_migrations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+    from types import TracebackType
 
 
 class Store:
@@ -28,7 +39,9 @@ class Store:
     One transaction runs at a time, whatever the number of threads: a second one waits.
     """
 
-    def __init__(self, home: Home, lock: OwnerLock, connection: Connection, *, memory_limit: str) -> None:
+    def __init__(
+        self, home: Home, lock: OwnerLock, connection: Connection, *, memory_limit: str
+    ) -> None:
         self.home = home
         self._lock = lock
         self._connection: Connection | None = connection
@@ -40,7 +53,7 @@ class Store:
     def generation(self) -> int:
         """The generation the file was last published as; 0: never."""
         with self.reading() as cursor:
-            return int(cursor.execute("select max(generation) from catalog.store").fetchall()[0][0] or 0)
+            return read_number(cursor, "generation")
 
     def cursor(self) -> Connection:
         """A connection of its own for one task; the caller closes it, and writes in `transaction` only."""
@@ -80,8 +93,9 @@ class Store:
     def next_load_id(self) -> int:
         """A load_id never given out before, by this process or an earlier one."""
         with self.transaction() as cursor:
-            cursor.execute("update catalog.store set last_load_id = last_load_id + 1")
-            return int(cursor.execute("select last_load_id from catalog.store").fetchall()[0][0])
+            load_id = read_number(cursor, "last_load_id") + 1
+            write_number(cursor, "last_load_id", load_id)
+        return load_id
 
     def reopen(self) -> None:
         """Open the file again under the same lock, after an error that ended the engine's instance."""
@@ -106,7 +120,10 @@ class Store:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if error is None:
             self.close()
@@ -144,10 +161,13 @@ def make_folders(home: Home) -> None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as exc:
             raise UsageError(
-                f"{folder} cannot be made: {exc.strerror}", hint="give your user write permission, or use --home"
+                f"{folder} cannot be made: {exc.strerror}",
+                hint="give your user write permission, or use --home",
             ) from exc
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise UsageError(f"{folder} cannot be written", hint="give your user write permission, or use --home")
+            raise UsageError(
+                f"{folder} cannot be written", hint="give your user write permission, or use --home"
+            )
 
 
 def init_home(
@@ -164,7 +184,9 @@ def init_home(
     *Raises* UsageError naming a folder that cannot be written; whatever `open_store` raises.
     """
     make_folders(home)
-    open_store(home, command=command, wait_s=wait_s, on_wait=on_wait, now=now, migrations=migrations).close()
+    open_store(
+        home, command=command, wait_s=wait_s, on_wait=on_wait, now=now, migrations=migrations
+    ).close()
 
 
 def open_store(

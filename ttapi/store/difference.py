@@ -9,13 +9,9 @@ the `line` it moved to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
-
-import pyarrow as pa
 
 from ttapi.store.engine import Connection, as_timestamp
 from ttapi.store.ledger import UnitChange
@@ -23,6 +19,11 @@ from ttapi.store.raw_table import quoted, raw_name
 from ttapi.store.settle import CONCERNED, key_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    import pyarrow as pa
+
     from ttapi.sources.contract import Resource
 
 
@@ -40,7 +41,9 @@ class Stamp:
 
     def known_at(self, alias: str) -> str:
         """SQL for the natural known_at of an arriving row: never after now."""
-        return f"least(coalesce(cast({alias}.known_at as timestamp), {self.instant}), {self.instant})"
+        return (
+            f"least(coalesce(cast({alias}.known_at as timestamp), {self.instant}), {self.instant})"
+        )
 
 
 @contextmanager
@@ -51,21 +54,22 @@ def registered(cursor: Connection, name: str, table: pa.Table) -> Iterator[None]
     cursor.unregister(name)
 
 
-def append_rows(cursor: Connection, resource: Resource, rows: pa.Table, stamp: Stamp) -> dict[int, UnitChange]:
+def append_rows(cursor: Connection, resource: Resource, rows: pa.Table, stamp: Stamp) -> None:
     """Add every row as it is."""
-    with registered(cursor, "arrived", rows):
+    with registered(cursor, "incoming", rows):
         cursor.execute(
             f"""
             insert into {raw_name(resource)} ({_names(resource)}, {_OWN})
             select {_cast(resource, "a")}, a.unit_id, a.line, {stamp.known_at("a")}, {stamp.load_id}, null, true
-            from arrived as a
+            from incoming as a
             """
         )
         cursor.execute(
-            f"insert into {CONCERNED} select distinct a.unit_id, {key_text(resource, 'a')}, true from arrived as a"
+            f"""
+            insert into {CONCERNED}
+            select distinct a.unit_id, {key_text(resource, "a")}, true, true from incoming as a
+            """
         )
-        counted = cursor.execute("select unit_id, count(*) from arrived group by unit_id").fetchall()
-    return {unit_id: UnitChange(rows_added=added, is_changed=True) for unit_id, added in counted}
 
 
 def replace_rows(
@@ -86,7 +90,8 @@ def replace_rows(
         """
     )
     same = " and ".join(
-        f"old.{quoted(column.name)} is not distinct from new.{quoted(column.name)}" for column in resource.columns
+        f"old.{quoted(column.name)} is not distinct from new.{quoted(column.name)}"
+        for column in resource.columns
     )
     cursor.execute(
         f"""
@@ -174,14 +179,14 @@ def _note_concerned(cursor: Connection, resource: Resource, units: str) -> None:
     cursor.execute(
         f"""
         insert into {CONCERNED}
-        select distinct a.unit_id, {key_text(resource, "a")}, m.rid is null
+        select distinct a.unit_id, {key_text(resource, "a")}, m.rid is null, true
         from arrived as a join matched as m using (position)
         union
-        select distinct s.unit_id, {key_text(resource, "s")}, true
+        select distinct s.unit_id, {key_text(resource, "s")}, true, false
         from standing as s join matched as m using (rid)
         where m.position is null
         union
-        select unit_id, key, false from catalog.unit_keys where unit_id in ({units})
+        select unit_id, key, false, false from catalog.unit_keys where unit_id in ({units})
         """
     )
 
@@ -193,7 +198,9 @@ def _insert_new(cursor: Connection, resource: Resource, units: str, stamp: Stamp
     known_at, earlier = natural, ""
     if resource.grain:
         grain = ", ".join(quoted(name) for name in resource.grain)
-        same = " and ".join(f"a.{quoted(g)} is not distinct from before.{quoted(g)}" for g in resource.grain)
+        same = " and ".join(
+            f"a.{quoted(g)} is not distinct from before.{quoted(g)}" for g in resource.grain
+        )
         known_at = f"case when before.unit_id is not null then {stamp.instant} else {natural} end"
         earlier = f"""
             left join (select distinct unit_id, {grain} from {table} where unit_id in ({units})) as before
@@ -210,7 +217,9 @@ def _insert_new(cursor: Connection, resource: Resource, units: str, stamp: Stamp
     )
 
 
-def merge_rows(cursor: Connection, resource: Resource, rows: pa.Table, stamp: Stamp) -> dict[int, UnitChange]:
+def merge_rows(
+    cursor: Connection, resource: Resource, rows: pa.Table, stamp: Stamp
+) -> dict[int, UnitChange]:
     """Put each row in place of the live row of its unit and grain, if it says something else.
 
     Rows of one grain within the batch follow each other by known_at, line and position, as if each
@@ -220,7 +229,8 @@ def merge_rows(cursor: Connection, resource: Resource, rows: pa.Table, stamp: St
     grain = ", ".join(quoted(name) for name in resource.grain) or "position"
     with registered(cursor, "incoming", rows):
         units = ", ".join(
-            str(unit_id) for (unit_id,) in cursor.execute("select distinct unit_id from incoming").fetchall()
+            str(unit_id)
+            for (unit_id,) in cursor.execute("select distinct unit_id from incoming").fetchall()
         )
         cursor.execute(
             f"""
@@ -255,7 +265,12 @@ def merge_rows(cursor: Connection, resource: Resource, rows: pa.Table, stamp: St
         from kept as k
         """
     )
-    cursor.execute(f"insert into {CONCERNED} select distinct k.unit_id, {key_text(resource, 'k')}, true from kept as k")
+    cursor.execute(
+        f"""
+        insert into {CONCERNED}
+        select distinct k.unit_id, {key_text(resource, "k")}, true, true from kept as k
+        """
+    )
     counted = cursor.execute(
         """
         select unit_id, count(*), count(distinct standing_rid) + count(*) filter (not is_last)
@@ -264,14 +279,18 @@ def merge_rows(cursor: Connection, resource: Resource, rows: pa.Table, stamp: St
         """
     ).fetchall()
     return {
-        unit_id: UnitChange(rows_added=added, rows_replaced=gone, is_changed=True) for unit_id, added, gone in counted
+        unit_id: UnitChange(rows_added=added, rows_replaced=gone, is_changed=True)
+        for unit_id, added, gone in counted
     }
 
 
 def _keep_differing(cursor: Connection, resource: Resource, units: str) -> None:
     """The arriving rows that differ from the row before them, in the temporary table `kept`."""
     grain = ", ".join(quoted(name) for name in resource.grain) or "position"
-    same_grain = " and ".join(f"a.{quoted(g)} is not distinct from old.{quoted(g)}" for g in resource.grain) or "false"
+    same_grain = (
+        " and ".join(f"a.{quoted(g)} is not distinct from old.{quoted(g)}" for g in resource.grain)
+        or "false"
+    )
     cursor.execute(
         f"""
         create or replace temp table kept as
@@ -317,7 +336,8 @@ def _names(resource: Resource, alias: str = "") -> str:
 
 def _cast(resource: Resource, alias: str) -> str:
     return ", ".join(
-        f"cast({alias}.{quoted(column.name)} as {column.type}) as {quoted(column.name)}" for column in resource.columns
+        f"cast({alias}.{quoted(column.name)} as {column.type}) as {quoted(column.name)}"
+        for column in resource.columns
     )
 
 

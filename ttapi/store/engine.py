@@ -10,15 +10,26 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
-from ttapi.errors import DiskFullError, LockedError, LockOwner, QueryError, StoreError, TtapiError, UsageError
+from ttapi.errors import (
+    DiskFullError,
+    LockedError,
+    LockOwner,
+    QueryError,
+    StoreError,
+    TtapiError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -34,10 +45,14 @@ _SETTINGS = {
     "python_enable_replacements": "false",
 }
 _DISK_FULL = re.compile(
-    r"no space left on device|file too large|disk quota exceeded|max_temp_directory_size|could not write all bytes", re.I
+    r"no space left on device|file too large|disk quota exceeded|max_temp_directory_size|could not write all bytes",
+    re.IGNORECASE,
 )
-_INVALIDATED = re.compile(r"database has been invalidated", re.I)
-_DAMAGED = re.compile(r"corrupt|checksum|not enough bytes|could not read enough bytes|failure while replaying wal", re.I)
+_INVALIDATED = re.compile(r"database has been invalidated", re.IGNORECASE)
+_DAMAGED = re.compile(
+    r"corrupt|checksum|not enough bytes|could not read enough bytes|failure while replaying wal",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +77,11 @@ def connect_live(file: Path, *, memory_limit: str = "4GB") -> Connection:
 
     *Raises* StoreError naming the file.
     """
-    config = {**_SETTINGS, "storage_compatibility_version": STORAGE_VERSION, "memory_limit": memory_limit}
+    config = {
+        **_SETTINGS,
+        "storage_compatibility_version": STORAGE_VERSION,
+        "memory_limit": memory_limit,
+    }
     return _connect(file, config, is_read_only=False)
 
 
@@ -98,10 +117,10 @@ def inspect_file(file: Path) -> FileFacts:
             rows = connection.execute(
                 "select version, name, checksum from catalog.migrations order by version"
             ).fetchall()
-            generation = connection.execute("select max(generation) from catalog.store").fetchall()[0][0]
+            generation = read_number(connection, "generation")
     finally:
         connection.close()
-    return FileFacts(tuple(AppliedMigration(*row) for row in rows), int(generation or 0))
+    return FileFacts(tuple(AppliedMigration(*row) for row in rows), generation)
 
 
 @contextmanager
@@ -122,16 +141,32 @@ def translate(error: duckdb.Error, file: Path | None = None) -> TtapiError:
     name = str(file) if file else "the database file"
     if _DISK_FULL.search(text):
         return DiskFullError(
-            f"{name}: the disk refused a write: {_first_line(text)}", hint="free some space; what was committed stands"
+            f"{name}: the disk refused a write: {_first_line(text)}",
+            hint="free some space; what was committed stands",
         )
     if isinstance(error, duckdb.FatalException) or _INVALIDATED.search(text):
-        return StoreError(f"{name}: the engine stopped: {_first_line(text)}", hint="run the command again")
+        return StoreError(
+            f"{name}: the engine stopped: {_first_line(text)}", hint="run the command again"
+        )
     if _DAMAGED.search(text):
         return StoreError(
             f"{name} is damaged: {_first_line(text)}",
             hint="keep the file, and copy the newest file of the snapshots folder in its place",
         )
     return QueryError(text)
+
+
+def read_number(connection: Connection, name: str) -> int:
+    """The number that catalog.meta keeps under `name`; 0 where it has none."""
+    rows = connection.execute("select value from catalog.meta where name = ?", [name]).fetchall()
+    return int(rows[0][0]) if rows else 0
+
+
+def write_number(connection: Connection, name: str, number: int) -> None:
+    """Have catalog.meta keep `number` under `name`."""
+    connection.execute(
+        "update catalog.meta set value = ? where name = ?", [str(number), name]
+    )
 
 
 def as_timestamp(instant: datetime) -> datetime:
@@ -170,7 +205,10 @@ def _open_error(error: duckdb.Error, file: Path) -> TtapiError:
             hint=f"export it there with storage version {STORAGE_VERSION}, or upgrade duckdb",
         )
     if "Permission denied" in text or "ermission error" in text:
-        return StoreError(f"{file} cannot be opened: permission denied", hint="give your user read and write permission")
+        return StoreError(
+            f"{file} cannot be opened: permission denied",
+            hint="give your user read and write permission",
+        )
     if "does not exist" in text:
         return StoreError(f"{file} does not exist", hint="run ttapi init")
     translated = translate(error, file)
@@ -194,11 +232,12 @@ def _refuse_storage(connection: Connection, file: Path) -> None:
 def _refuse_foreign(connection: Connection, file: Path) -> None:
     tables = connection.execute(
         "select count(*) from duckdb_tables() where database_name = current_database()"
-        " and schema_name = 'catalog' and table_name in ('migrations', 'store')"
+        " and schema_name = 'catalog' and table_name in ('migrations', 'meta')"
     ).fetchall()[0][0]
-    if tables != 2:  # noqa: PLR2004 - the two tables named above
+    if tables != 2:
         raise StoreError(
-            f"{file} is a DuckDB file that ttapi did not make", hint="move it away, or choose another folder with --home"
+            f"{file} is a DuckDB file that ttapi did not make",
+            hint="move it away, or choose another folder with --home",
         )
 
 

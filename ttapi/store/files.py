@@ -10,10 +10,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ttapi.config import Home
 from ttapi.store.lock import is_alive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ttapi.config import Home
 
 _TEMPORARY = re.compile(r"\.tmp-(\d+)(\.wal)?$")
 
@@ -46,12 +50,21 @@ def remove(path: Path) -> None:
 
 
 def remove_leftovers(home: Home) -> tuple[Path, ...]:
-    """Remove the temporary files of dead processes and say which they were; the owner calls it."""
+    """Remove the temporary files of dead processes and say which they were; the owner calls it.
+
+    In the folders only the owner writes to, a file of this process's own number is an earlier
+    process's too.
+    """
     removed = []
     for folder in (home.root, home.live, home.snapshots, home.exports):
+        is_owners = folder in (home.live, home.snapshots)
         for path in sorted(folder.glob("*.tmp-*")):
             match = _TEMPORARY.search(path.name)
-            if match and (int(match[1]) == os.getpid() or not is_alive(int(match[1]))):
+            if match and _is_left_over(int(match[1]), is_owners=is_owners):
                 remove(path)
                 removed.append(path)
     return tuple(removed)
+
+
+def _is_left_over(pid: int, *, is_owners: bool) -> bool:
+    return is_owners if pid == os.getpid() else not is_alive(pid)

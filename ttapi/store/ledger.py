@@ -8,7 +8,6 @@ sum. `load_id` is that of the last load that succeeded, 0 when none ever did.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, get_type_hints
@@ -18,6 +17,8 @@ import pyarrow as pa
 from ttapi.store.engine import Connection, as_timestamp, engine_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from ttapi.sources.contract import UnitReport
 
 Coverage = tuple[date | None, date | None]
@@ -63,10 +64,18 @@ class UnitChange:
 
 
 _NAMES = [f.name for f in fields(UnitRecord)]
-_ARROW = {int: pa.int64(), str: pa.string(), date: pa.date32(), datetime: pa.timestamp("us"), bool: pa.bool_()}
+_ARROW = {
+    int: pa.int64(),
+    str: pa.string(),
+    date: pa.date32(),
+    datetime: pa.timestamp("us"),
+    bool: pa.bool_(),
+}
 
 
-def read_units(cursor: Connection, dataset: str, keys: Sequence[str] | None = None) -> dict[str, UnitRecord]:
+def read_units(
+    cursor: Connection, dataset: str, keys: Sequence[str] | None = None
+) -> dict[str, UnitRecord]:
     """The ledger of `dataset` by unit key; of the given keys only, where some are given."""
     query = f"select {', '.join(_NAMES)} from catalog.units where dataset = ?"  # noqa: S608 - our own names
     parameters: list[object] = [dataset]
@@ -104,7 +113,9 @@ def dataset_version(cursor: Connection, dataset: str) -> str:
     return digest.hexdigest()
 
 
-def unchanged(known: UnitRecord, report: UnitReport, change: UnitChange, now: datetime) -> UnitRecord:
+def unchanged(
+    known: UnitRecord, report: UnitReport, change: UnitChange, now: datetime
+) -> UnitRecord:
     """The record of a unit that was looked at and says what it said before."""
     refused = known.rows_refused + change.refused_added - change.refused_retired
     return replace(
@@ -156,7 +167,9 @@ def loaded(
         size=report.unit.size,
         mtime_ns=report.unit.mtime_ns,
         content_hash=report.content_hash,
-        version=_version(known, report, mode, load_id) if change.is_changed or is_first else known.version,
+        version=_version(known, report, mode, load_id)
+        if change.is_changed or is_first
+        else known.version,
         covered_from=covered[0],
         covered_to=covered[1],
         first_date=first,
@@ -186,7 +199,9 @@ def _version(known: UnitRecord, report: UnitReport, mode: str, load_id: int) -> 
     """The content hash where that tells this content from the last, else a hash of the history."""
     if mode == "replace" and report.content_hash and report.content_hash != known.version:
         return report.content_hash
-    history = f"{known.version}\0{report.content_hash}\0{load_id if report.content_hash is None else ''}"
+    history = (
+        f"{known.version}\0{report.content_hash}\0{load_id if report.content_hash is None else ''}"
+    )
     return hashlib.blake2b(history.encode(), digest_size=16).hexdigest()
 
 
@@ -221,5 +236,7 @@ def _day_after(day: date | None) -> date | None:
 
 def _arrow_type(name: str) -> pa.DataType:
     hint = get_type_hints(UnitRecord)[name]
-    kinds = [kind for kind in (getattr(hint, "__args__", None) or (hint,)) if kind is not type(None)]
+    kinds = [
+        kind for kind in (getattr(hint, "__args__", None) or (hint,)) if kind is not type(None)
+    ]
     return _ARROW[kinds[0]]

@@ -8,15 +8,20 @@ visible together or not at all.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from ttapi.store.arrivals import Arrival, Arrivals, arrange
-from ttapi.store.difference import Stamp, append_rows, follow_lines, merge_rows, registered, replace_rows
+from ttapi.store.difference import (
+    Stamp,
+    append_rows,
+    follow_lines,
+    merge_rows,
+    registered,
+    replace_rows,
+)
 from ttapi.store.engine import Connection, as_timestamp, engine_errors
 from ttapi.store.ledger import (
     Coverage,
@@ -31,9 +36,12 @@ from ttapi.store.ledger import (
 )
 from ttapi.store.raw_table import quoted
 from ttapi.store.rejects import store_rejects
-from ttapi.store.settle import CONCERNED, find_contested, settle
+from ttapi.store.settle import CONCERNED, find_contested, settle, start_concerned
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
     from ttapi.sources.contract import Batch, Resource
 
 _NOTE = re.compile(r"([a-z][a-z _-]{1,40}): (.+)", re.DOTALL)
@@ -92,9 +100,11 @@ def load_batch(
     load = _Load(cursor, resource, dataset, load_id, batch_no, now, coverage or {})
     with engine_errors():
         arrivals = arrange(batch, resource, _records(load, batch))
-        cursor.execute(f"create or replace temp table {CONCERNED} (unit_id integer, key varchar, is_touched boolean)")
+        start_concerned(cursor)
         changes = _store_rows(load, arrivals)
-        contested = find_contested(cursor, resource, dataset)
+        # What was contested before matters only where something known can have changed.
+        is_all_new = all(unit.is_first for unit in arrivals.units)
+        contested = set() if is_all_new else find_contested(cursor, resource, dataset)
         _write_unit_keys(load, arrivals)
         changes = _with_refusals(load, arrivals, changes)
         _write_ledger(load, arrivals, changes)
@@ -121,16 +131,31 @@ def was_loaded(cursor: Connection, dataset: str, *, load_id: int, batch_no: int)
     return bool(rows[0][0])
 
 
-def mark_vanished(cursor: Connection, dataset: str, unit_keys: Sequence[str], *, load_id: int, now: datetime) -> int:
+def mark_vanished(
+    cursor: Connection, dataset: str, unit_keys: Sequence[str], *, load_id: int, now: datetime
+) -> int:
     """Note that units are no longer there; how many were not known to be gone. Their rows stay."""
     instant = as_timestamp(now)
-    gone = [record for record in read_units(cursor, dataset, unit_keys).values() if not record.is_vanished]
+    gone = [
+        record
+        for record in read_units(cursor, dataset, unit_keys).values()
+        if not record.is_vanished
+    ]
     with engine_errors():
-        write_units(cursor, [replace(record, is_vanished=True, checked_at=instant) for record in gone])
+        write_units(
+            cursor, [replace(record, is_vanished=True, checked_at=instant) for record in gone]
+        )
         rows = [
-            (record.key, VANISHED, f"{record.key} is gone; its {record.rows_accepted} rows are kept") for record in gone
+            (
+                record.key,
+                VANISHED,
+                f"{record.key} is gone; its {record.rows_accepted} rows are kept",
+            )
+            for record in gone
         ]
-        _replace_notes(cursor, dataset, [record.key for record in gone], rows, load_id=load_id, now=now)
+        _replace_notes(
+            cursor, dataset, [record.key for record in gone], rows, load_id=load_id, now=now
+        )
     return len(gone)
 
 
@@ -138,7 +163,11 @@ def _records(load: _Load, batch: Batch) -> dict[str, UnitRecord]:
     """The ledger's record of every unit in the batch; unknown ones get the next free numbers."""
     keys = [report.unit.key for report in batch.units]
     records = read_units(load.cursor, load.dataset, keys)
-    free = int(load.cursor.execute("select coalesce(max(unit_id), 0) + 1 from catalog.units").fetchall()[0][0])
+    free = int(
+        load.cursor.execute("select coalesce(max(unit_id), 0) + 1 from catalog.units").fetchall()[
+            0
+        ][0]
+    )
     for key in keys:
         if key not in records:
             records[key] = never_loaded(free, load.dataset, key, load.now)
@@ -156,13 +185,19 @@ def _store_rows(load: _Load, arrivals: Arrivals) -> dict[int, UnitChange]:
     changes = {unit.record.unit_id: UnitChange() for unit in good}
     rows = arrivals.rows_of(plain)
     if rows is not None:
-        changes |= append_rows(cursor, resource, rows, stamp)
+        append_rows(cursor, resource, rows, stamp)
+        added = {unit.record.unit_id: unit.rows_accepted for unit in plain}
+        changes |= {unit: UnitChange(rows_added=n, is_changed=n > 0) for unit, n in added.items()}
     rows = arrivals.rows_of(rest)
     if resource.mode == "merge" and rows is not None:
         changes |= merge_rows(cursor, resource, rows, stamp)
     elif resource.mode == "replace" and rest:
-        changes |= replace_rows(cursor, resource, rows, [unit.record.unit_id for unit in rest], stamp)
-        follow_lines(cursor, resource, [unit.record.unit_id for unit in rest if unit.report.has_duplicates])
+        changes |= replace_rows(
+            cursor, resource, rows, [unit.record.unit_id for unit in rest], stamp
+        )
+        follow_lines(
+            cursor, resource, [unit.record.unit_id for unit in rest if unit.report.has_duplicates]
+        )
     return changes
 
 
@@ -178,26 +213,25 @@ def _write_unit_keys(load: _Load, arrivals: Arrivals) -> None:
     good = [unit for unit in arrivals.units if unit.is_loaded]
     if load.resource.mode == "replace":
         known = [unit.record.unit_id for unit in good if not unit.is_first]
-        load.cursor.execute("delete from catalog.unit_keys where unit_id in (select unnest(?::integer[]))", [known])
-    rows = arrivals.rows_of(good)
-    if rows is None:
-        return
-    key = f"coalesce(cast({quoted(load.resource.keys[0])} as varchar), '')" if load.resource.keys else "''"
-    with registered(load.cursor, "arrived", rows):
         load.cursor.execute(
-            f"""
-            insert into catalog.unit_keys
-            select ?, unit_id, key
-            from (select distinct unit_id, {key} as key from arrived) as held
-            where not exists (
-                select 1 from catalog.unit_keys as old where old.unit_id = held.unit_id and old.key = held.key
-            )
-            """,  # noqa: S608 - checked by quoted
-            [load.dataset],
+            "delete from catalog.unit_keys where unit_id in (select unnest(?::integer[]))", [known]
         )
+    load.cursor.execute(
+        f"""
+        insert into catalog.unit_keys
+        select distinct ?, held.unit_id, held.key
+        from {CONCERNED} as held
+        where held.is_held and not exists (
+            select 1 from catalog.unit_keys as old where old.unit_id = held.unit_id and old.key = held.key
+        )
+        """,  # noqa: S608 - our own name
+        [load.dataset],
+    )
 
 
-def _with_refusals(load: _Load, arrivals: Arrivals, changes: dict[int, UnitChange]) -> dict[int, UnitChange]:
+def _with_refusals(
+    load: _Load, arrivals: Arrivals, changes: dict[int, UnitChange]
+) -> dict[int, UnitChange]:
     refusals = store_rejects(
         load.cursor, load.resource, load.dataset, arrivals, load_id=load.load_id, now=load.now
     )
@@ -212,7 +246,9 @@ def _with_refusals(load: _Load, arrivals: Arrivals, changes: dict[int, UnitChang
 
 
 def _write_ledger(load: _Load, arrivals: Arrivals, changes: Mapping[int, UnitChange]) -> None:
-    write_units(load.cursor, [_record(load, unit, changes[unit.record.unit_id]) for unit in arrivals.units])
+    write_units(
+        load.cursor, [_record(load, unit, changes[unit.record.unit_id]) for unit in arrivals.units]
+    )
 
 
 def _record(load: _Load, unit: Arrival, change: UnitChange) -> UnitRecord:
@@ -234,20 +270,26 @@ def _record(load: _Load, unit: Arrival, change: UnitChange) -> UnitRecord:
 def _since(load: _Load, arrivals: Arrivals) -> object:
     """Where appended rows begin in time: what lies before cannot share a grain with them."""
     resource = load.resource
-    if resource.mode != "append" or resource.time_column not in resource.grain or arrivals.rows is None:
+    if (
+        resource.mode != "append"
+        or resource.time_column not in resource.grain
+        or arrivals.rows is None
+    ):
         return None
     column = quoted(str(resource.time_column))
     data_type = next(c.type for c in resource.columns if c.name == resource.time_column)
-    with registered(load.cursor, "arrived", arrivals.rows):
+    with registered(load.cursor, "incoming", arrivals.rows):
         rows = load.cursor.execute(
-            f"select case when count(*) = count({column}) then min(cast({column} as {data_type})) end from arrived"  # noqa: S608 - as above
+            f"select case when count(*) = count({column}) then min(cast({column} as {data_type})) end from incoming"  # noqa: S608 - as above
         ).fetchall()
     return rows[0][0]
 
 
 def _note_changed_keys(load: _Load, moved: set[str]) -> int:
     """Record the keys this batch changed that its load had not changed before; how many it changed."""
-    touched = load.cursor.execute(f"select distinct key from {CONCERNED} where is_touched").fetchall()  # noqa: S608 - our own name
+    touched = load.cursor.execute(
+        f"select distinct key from {CONCERNED} where is_touched"
+    ).fetchall()
     keys = sorted({key for (key,) in touched} | moved)
     named = keys if load.resource.keys else ([None] if keys else [])
     with registered(load.cursor, "changed", pa.table({"key": pa.array(named, pa.string())})):
@@ -266,7 +308,9 @@ def _note_changed_keys(load: _Load, moved: set[str]) -> int:
     return len(named)
 
 
-def _write_unit_versions(load: _Load, arrivals: Arrivals, changes: Mapping[int, UnitChange]) -> None:
+def _write_unit_versions(
+    load: _Load, arrivals: Arrivals, changes: Mapping[int, UnitChange]
+) -> None:
     good = [unit for unit in arrivals.units if unit.is_loaded]
     if not good:
         return
@@ -279,7 +323,9 @@ def _write_unit_versions(load: _Load, arrivals: Arrivals, changes: Mapping[int, 
         "accepted": pa.array([unit.report.rows_accepted for unit in good], pa.int64()),
         "refused": pa.array([unit.report.rows_refused for unit in good], pa.int64()),
         "added": pa.array([changes[unit.record.unit_id].rows_added for unit in good], pa.int64()),
-        "replaced": pa.array([changes[unit.record.unit_id].rows_replaced for unit in good], pa.int64()),
+        "replaced": pa.array(
+            [changes[unit.record.unit_id].rows_replaced for unit in good], pa.int64()
+        ),
     }
     with registered(load.cursor, "versions", pa.table(columns)):
         load.cursor.execute(
@@ -295,11 +341,19 @@ def _write_unit_versions(load: _Load, arrivals: Arrivals, changes: Mapping[int, 
 def _write_notes(load: _Load, arrivals: Arrivals) -> None:
     """Notes of re-read units replace their old ones; an unchanged unit only loses that it was gone."""
     reread = [unit.report.unit.key for unit in arrivals.units if unit.is_loaded]
-    rows = [(unit.report.unit.key, *_coded(note)) for unit in arrivals.units for note in unit.report.notes]
+    rows = [
+        (unit.report.unit.key, *_coded(note))
+        for unit in arrivals.units
+        for note in unit.report.notes
+    ]
     _replace_notes(load.cursor, load.dataset, reread, rows, load_id=load.load_id, now=load.now)
     load.cursor.execute(
         "delete from catalog.notes where dataset = ? and code = ? and unit in (select unnest(?::varchar[]))",
-        [load.dataset, VANISHED, [unit.report.unit.key for unit in arrivals.units if unit.report.error is None]],
+        [
+            load.dataset,
+            VANISHED,
+            [unit.report.unit.key for unit in arrivals.units if unit.report.error is None],
+        ],
     )
 
 
@@ -313,11 +367,15 @@ def _replace_notes(
     now: datetime,
 ) -> None:
     cursor.execute(
-        "delete from catalog.notes where dataset = ? and unit in (select unnest(?::varchar[]))", [dataset, list(units)]
+        "delete from catalog.notes where dataset = ? and unit in (select unnest(?::varchar[]))",
+        [dataset, list(units)],
     )
     if not rows:
         return
-    table = pa.table([pa.array(column, pa.string()) for column in zip(*rows, strict=True)], ["unit", "code", "detail"])
+    table = pa.table(
+        [pa.array(column, pa.string()) for column in zip(*rows, strict=True)],
+        ["unit", "code", "detail"],
+    )
     with registered(cursor, "noted", table):
         cursor.execute(
             "insert into catalog.notes select ?, unit, code, detail, ?, ? from noted",

@@ -12,13 +12,16 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from ttapi.config import Home
 from ttapi.errors import LockedError, LockOwner, StoreError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from ttapi.config import Home
 
 if sys.platform != "win32":
     import fcntl
@@ -48,7 +51,10 @@ class OwnerLock:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.release()
 
@@ -123,7 +129,9 @@ def _wait_for(
     while not _try_lock(descriptor):
         if clock() >= deadline:
             owner = _read_owner(descriptor)
-            raise LockedError(_locked_message(owner, wait_s), owner=owner, hint="wait longer with --wait SECONDS")
+            raise LockedError(
+                _locked_message(owner, wait_s), owner=owner, hint="wait longer with --wait SECONDS"
+            )
         if not was_told and on_wait is not None:
             on_wait(_read_owner(descriptor))
         was_told = True
@@ -138,7 +146,9 @@ def _try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     except OSError as exc:
-        raise StoreError(f"this file system cannot lock a file: {exc.strerror}", hint="use a local disk") from exc
+        raise StoreError(
+            f"this file system cannot lock a file: {exc.strerror}", hint="use a local disk"
+        ) from exc
     return True
 
 
@@ -147,10 +157,13 @@ def _open_lock_file(home: Home) -> int:
     try:
         return os.open(home.lock_file, flags, 0o600)
     except FileNotFoundError as exc:
-        raise UsageError(f"{home.root} is not a ttapi folder: {home.live} is missing", hint="run ttapi init") from exc
+        raise UsageError(
+            f"{home.root} is not a ttapi folder: {home.live} is missing", hint="run ttapi init"
+        ) from exc
     except OSError as exc:
         raise UsageError(
-            f"{home.lock_file} cannot be written: {exc.strerror}", hint="give your user write permission, or use --home"
+            f"{home.lock_file} cannot be written: {exc.strerror}",
+            hint="give your user write permission, or use --home",
         ) from exc
 
 
@@ -158,7 +171,10 @@ def _read_owner(descriptor: int) -> LockOwner | None:
     try:
         fields = json.loads(os.pread(descriptor, _MAX_TEXT, 0))
         return LockOwner(
-            int(fields["pid"]), str(fields["started_at"]), str(fields["host"]), str(fields.get("command", ""))
+            int(fields["pid"]),
+            str(fields["started_at"]),
+            str(fields["host"]),
+            str(fields.get("command", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OSError):
         return None
@@ -169,9 +185,7 @@ def _locked_message(owner: LockOwner | None, wait_s: float) -> str:
     if owner is None:
         return f"the database has been locked by another process{waited}"
     command = f" ({owner.command})" if owner.command else ""
-    return (
-        f"the database is locked{waited} by process {owner.pid}{command} on {owner.host}, running since {owner.started_at}"
-    )
+    return f"the database is locked{waited} by process {owner.pid}{command} on {owner.host}, running since {owner.started_at}"
 
 
 def _started_at() -> str:
@@ -181,5 +195,6 @@ def _started_at() -> str:
 def _refuse_windows() -> None:
     if sys.platform == "win32":
         raise UsageError(
-            "ttapi cannot keep a database on Windows: it needs flock and symbolic links", hint="use Linux, macOS or WSL"
+            "ttapi cannot keep a database on Windows: it needs flock and symbolic links",
+            hint="use Linux, macOS or WSL",
         )

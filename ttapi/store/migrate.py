@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ttapi.errors import MigrationError, QueryError
 from ttapi.store.engine import AppliedMigration, Connection, as_timestamp, engine_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
 
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 
@@ -40,12 +43,16 @@ def read_migrations(folder: Path) -> tuple[Migration, ...]:
     for file in sorted(folder.glob("*.sql")):
         match = _NAME.fullmatch(file.name)
         if not match:
-            raise MigrationError(f"{file} is no migration", hint="0007_what_it_adds.sql would be one")
+            raise MigrationError(
+                f"{file} is no migration", hint="0007_what_it_adds.sql would be one"
+            )
         version = int(match[1])
         if version in steps:
             raise MigrationError(f"{file}: version {version} is already {steps[version].name!r}")
         content = file.read_bytes()
-        steps[version] = Migration(version, match[2], content.decode(), hashlib.sha256(content).hexdigest())
+        steps[version] = Migration(
+            version, match[2], content.decode(), hashlib.sha256(content).hexdigest()
+        )
     return tuple(steps[version] for version in sorted(steps))
 
 
@@ -71,7 +78,9 @@ def pending_migrations(
             )
     newest = max((done.version for done in applied), default=0)
     done_versions = {done.version for done in applied}
-    skipped = [step for step in available if step.version < newest and step.version not in done_versions]
+    skipped = [
+        step for step in available if step.version < newest and step.version not in done_versions
+    ]
     if skipped:
         raise MigrationError(
             f"migration {skipped[0].version:04d}_{skipped[0].name}.sql was never applied to {file},"
@@ -81,7 +90,9 @@ def pending_migrations(
     return tuple(step for step in available if step.version not in done_versions)
 
 
-def apply_migrations(connection: Connection, steps: Sequence[Migration], *, now: datetime, file: Path) -> None:
+def apply_migrations(
+    connection: Connection, steps: Sequence[Migration], *, now: datetime, file: Path
+) -> None:
     """Bring the open `file` forward by `steps`, each in a transaction of its own.
 
     *Raises* MigrationError naming the step that failed; the steps before it stand. The caller
@@ -98,4 +109,6 @@ def apply_migrations(connection: Connection, steps: Sequence[Migration], *, now:
                 )
                 connection.execute("commit")
         except QueryError as exc:
-            raise MigrationError(f"migration {step.version:04d}_{step.name}.sql failed on {file}: {exc}") from exc
+            raise MigrationError(
+                f"migration {step.version:04d}_{step.name}.sql failed on {file}: {exc}"
+            ) from exc

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: S608 - identifiers are checked by `quoted` before they become SQL
+
 """Raw tables: what their columns are, and how one is made for a stranger's resource.
 
 A raw table is the declared columns of its resource and then the store's own six.
@@ -21,7 +21,11 @@ STORE_COLUMNS = {
     "line": ("INTEGER", False, "1-based line in its file; null: the source has no lines"),
     "known_at": ("TIMESTAMP", True, "UTC: when this fact could first be known"),
     "load_id": ("BIGINT", True, "the load that wrote this row"),
-    "replaced_at": ("TIMESTAMP", False, "UTC: when its unit stopped saying this; null: it still does"),
+    "replaced_at": (
+        "TIMESTAMP",
+        False,
+        "UTC: when its unit stopped saying this; null: it still does",
+    ),
     "is_current": ("BOOLEAN", True, "whether this is the one current row of its grain"),
 }
 """Name -> type, whether it is never null, comment."""
@@ -75,7 +79,9 @@ def _check_declaration(resource: Resource) -> None:
     for name in names:
         quoted(name)
         if name in STORE_COLUMNS or names.count(name) > 1:
-            raise UsageError(f"raw.{resource.table}: column {name!r} is taken", hint="declare another name")
+            raise UsageError(
+                f"raw.{resource.table}: column {name!r} is taken", hint="declare another name"
+            )
     unknown = [name for name in (*resource.grain, *resource.keys) if name not in names]
     if unknown:
         raise UsageError(

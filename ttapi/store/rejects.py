@@ -5,15 +5,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ttapi.store.arrivals import Arrival, Arrivals
 from ttapi.store.difference import registered
 from ttapi.store.engine import Connection, as_timestamp
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ttapi.sources.contract import Resource
+    from ttapi.store.arrivals import Arrival, Arrivals
 
 # A merged slice is asked again and again; what it refused before is not refused twice.
 _UNSEEN = """
@@ -36,7 +37,13 @@ class Refusals:
 
 
 def store_rejects(
-    cursor: Connection, resource: Resource, dataset: str, arrivals: Arrivals, *, load_id: int, now: datetime
+    cursor: Connection,
+    resource: Resource,
+    dataset: str,
+    arrivals: Arrivals,
+    *,
+    load_id: int,
+    now: datetime,
 ) -> Refusals:
     """Retire the rejects that re-read units no longer have, and keep those that arrived.
 
@@ -61,9 +68,13 @@ def store_rejects(
     return Refusals(Counter(unit_id for (unit_id,) in rows), retired)
 
 
-def _retire(cursor: Connection, resource: Resource, arrivals: Arrivals, now: datetime) -> Counter[int]:
+def _retire(
+    cursor: Connection, resource: Resource, arrivals: Arrivals, now: datetime
+) -> Counter[int]:
     entirely = [u.record.unit_id for u in arrivals.units if _retires_all(resource, u)]
-    attempts = {u.record.unit_id: u.record.load_id for u in arrivals.units if not _retires_all(resource, u)}
+    attempts = {
+        u.record.unit_id: u.record.load_id for u in arrivals.units if not _retires_all(resource, u)
+    }
     if not any(u.record.rows_refused for u in arrivals.units):
         return Counter()
     rows = cursor.execute(
@@ -73,7 +84,9 @@ def _retire(cursor: Connection, resource: Resource, arrivals: Arrivals, now: dat
         """,
         [[*entirely, *attempts]],
     ).fetchall()
-    gone = [(rid, unit) for rid, unit, load in rows if unit not in attempts or load > attempts[unit]]
+    gone = [
+        (rid, unit) for rid, unit, load in rows if unit not in attempts or load > attempts[unit]
+    ]
     cursor.execute(
         "update raw.rejects set replaced_at = ? where rowid in (select unnest(?::bigint[]))",
         [as_timestamp(now), [rid for rid, _ in gone]],

@@ -9,17 +9,27 @@ were inserted decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ttapi.store.engine import Connection
 from ttapi.store.raw_table import quoted, raw_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ttapi.sources.contract import Resource
+    from ttapi.store.engine import Connection
 
 CONCERNED = "concerned_keys"
-"""Temporary table (unit_id, key): what a batch touched; filled by the loader before `candidates`."""
+"""Temporary table (unit_id, key, is_touched, is_held): the keys of the units a batch brought, whether
+it added or retired rows under them, and whether the unit holds them now."""
+
+
+def start_concerned(cursor: Connection) -> None:
+    """Begin a batch: no key is concerned yet."""
+    cursor.execute(
+        f"create or replace temp table {CONCERNED}"
+        " (unit_id integer, key varchar, is_touched boolean, is_held boolean)"
+    )
 
 
 def key_text(resource: Resource, alias: str) -> str:
@@ -65,7 +75,12 @@ def find_contested(cursor: Connection, resource: Resource, dataset: str) -> set[
 
 
 def settle(
-    cursor: Connection, resource: Resource, dataset: str, contested: set[str], *, since: object = None
+    cursor: Connection,
+    resource: Resource,
+    dataset: str,
+    contested: set[str],
+    *,
+    since: object = None,
 ) -> set[str]:
     """Choose the current row of each grain under the contested keys; the keys where it moved.
 
@@ -78,7 +93,10 @@ def settle(
     parameters: list[object] = [dataset]
     if is_settled_by_key(resource):
         units = _units_holding(cursor, dataset, contested)
-        conditions += [f"rows.unit_id in ({units})", f"{key_text(resource, 'rows')} in (select unnest(?))"]
+        conditions += [
+            f"rows.unit_id in ({units})",
+            f"{key_text(resource, 'rows')} in (select unnest(?))",
+        ]
         parameters.append(sorted(contested))
     if since is not None and resource.time_column in resource.grain:
         conditions.append(f"rows.{quoted(str(resource.time_column))} >= ?")
@@ -104,7 +122,9 @@ def settle(
     )
     moved = {key for (key,) in cursor.execute("select distinct key from moved").fetchall()}
     if moved:
-        cursor.execute(f"update {table} as rows set is_current = moved.wins from moved where rows.rowid = moved.rid")
+        cursor.execute(
+            f"update {table} as rows set is_current = moved.wins from moved where rows.rowid = moved.rid"
+        )
     cursor.execute("drop table moved")
     return moved
 

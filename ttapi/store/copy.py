@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The child that copies the live file and proves that the copy opens.
+
+`python -m ttapi.store.copy PARENT_PID SOURCE TARGET`. It is a process of its own because closing
+a descriptor of the live file inside its owner would drop the engine's lock.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from pathlib import Path
+
+from ttapi.errors import TtapiError
+from ttapi.store.child import check_parent, die_with_parent
+
+if sys.platform != "win32":
+    import fcntl
+
+_FICLONE = 0x40049409  # linux/fs.h: share the blocks instead of copying them
+_CHUNK = 64 * 1024 * 1024
+_NO_FAST_COPY = {errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}
+
+
+def copy_file(source: Path, target: Path, parent_pid: int) -> str:
+    """Copy `source` to the new file `target` and sync it; the way it went: reflink, kernel or bytes.
+
+    *Raises* OSError; what was written of `target` is the caller's to remove.
+    """
+    reading = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            way = _copy(reading, writing, parent_pid)
+            os.fsync(writing)
+        finally:
+            os.close(writing)
+    finally:
+        os.close(reading)
+    return way
+
+
+def _copy(reading: int, writing: int, parent_pid: int) -> str:
+    if _reflink(reading, writing):
+        return "reflink"
+    size = os.fstat(reading).st_size
+    done = _copy_in_kernel(reading, writing, size, parent_pid)
+    if done == size:
+        return "kernel"
+    while done < size:
+        check_parent(parent_pid)
+        piece = os.pread(reading, _CHUNK, done)
+        if not piece:
+            raise OSError(errno.EIO, "the database file became shorter while it was copied")
+        done += os.pwrite(writing, piece, done)
+    return "bytes"
+
+
+def _reflink(reading: int, writing: int) -> bool:
+    if sys.platform != "linux":
+        return False
+    try:
+        fcntl.ioctl(writing, _FICLONE, reading)
+    except OSError:
+        return False
+    return True
+
+
+def _copy_in_kernel(reading: int, writing: int, size: int, parent_pid: int) -> int:
+    """How many bytes the kernel could copy by itself."""
+    done = 0
+    if not hasattr(os, "copy_file_range"):
+        return done
+    while done < size:
+        check_parent(parent_pid)
+        try:
+            copied = os.copy_file_range(reading, writing, min(_CHUNK, size - done), done, done)
+        except OSError as exc:
+            if exc.errno in _NO_FAST_COPY:
+                return done
+            raise
+        if copied == 0:
+            return done
+        done += copied
+    return done
+
+
+def main(arguments: list[str]) -> int:
+    """Copy, open the copy read-only, and say how it went as one JSON object."""
+    from ttapi.store.engine import inspect_file  # noqa: PLC0415 - copying comes first and needs no engine
+
+    parent_pid, source, target = int(arguments[0]), Path(arguments[1]), Path(arguments[2])
+    die_with_parent(parent_pid)
+    try:
+        way = copy_file(source, target, parent_pid)
+        facts = inspect_file(target)
+    except (OSError, TtapiError) as exc:
+        sys.stderr.write(f"{exc}\n")
+        return 1
+    answer = {"way": way, "generation": facts.generation, "migrations": len(facts.applied)}
+    sys.stdout.write(json.dumps(answer))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

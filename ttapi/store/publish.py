@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publishing: the live file copied to a read-only snapshot that every other client may open.
+
+Clients open `market.duckdb`, a symbolic link. Readers of an older snapshot keep it; a write-ahead
+log that a careless client left lies beside the snapshot it belongs to and never meets a newer one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ttapi.errors import DiskFullError, QueryError, StoreError
+from ttapi.store.child import run_child
+from ttapi.store.engine import engine_errors, read_number, write_number
+from ttapi.store.files import remove, sync_folder, temporary_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ttapi.config import Home
+    from ttapi.store.database import Store
+
+_SNAPSHOT = re.compile(r"market\.(\d{6,})\.duckdb")
+_CHECKPOINT_TRIES = 40
+_CHECKPOINT_PAUSE_S = 0.1
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One published generation."""
+
+    generation: int
+    file: Path
+    way: str
+    """How the copy was made: reflink, kernel or bytes."""
+
+
+def publish(
+    store: Store, *, keep: int = 2, sleep: Callable[[float], None] = time.sleep
+) -> Publication:
+    """Publish what is committed as the next generation, and keep `keep` older ones.
+
+    No transaction runs meanwhile. Whether there is anything new to publish is for the caller to say.
+
+    *Raises* StoreError (DiskFullError for want of space); then the older generation stands.
+    """
+    home = store.home
+    _refuse_strange_target(home)
+    with store.write_gate:
+        generation = _number_generation(store)
+        target = home.snapshots / f"market.{generation:06d}.duckdb"
+        building = temporary_name(target)
+        try:
+            _checkpoint(store, sleep)
+            remove(building)
+            answer = run_child("ttapi.store.copy", str(home.live_file), str(building))
+            if answer.get("generation") != generation:
+                raise StoreError(
+                    f"{building} says generation {answer.get('generation')}, not {generation}"
+                )
+            _move_in(home, building, target)
+        except (OSError, StoreError) as exc:
+            raise _as_store_error(exc, building) from exc
+        finally:
+            remove(building)
+    _prune(home, keep)
+    return Publication(generation, target, str(answer["way"]))
+
+
+def published_generation(home: Home) -> int:
+    """The generation that clients open now; 0: none was ever published."""
+    try:
+        match = _SNAPSHOT.fullmatch(home.public_file.readlink().name)
+    except OSError:
+        return 0
+    return int(match[1]) if match else 0
+
+
+def _number_generation(store: Store) -> int:
+    """Count the generation up in the file, past every snapshot there is."""
+    newest = max(_snapshots(store.home), default=0)
+    with store.transaction() as cursor:
+        generation = max(read_number(cursor, "generation"), newest) + 1
+        write_number(cursor, "generation", generation)
+    return generation
+
+
+def _checkpoint(store: Store, sleep: Callable[[float], None]) -> None:
+    """Have the file hold everything, so that it can be copied without its write-ahead log."""
+    wal = store.home.live_file.with_name(f"{store.home.live_file.name}.wal")
+    refusal = f"{wal} is still there"
+    for attempt in range(_CHECKPOINT_TRIES):
+        if attempt:
+            sleep(_CHECKPOINT_PAUSE_S)
+        cursor = store.cursor()
+        try:
+            with engine_errors(store.home.live_file):
+                cursor.execute("checkpoint")
+        except QueryError as exc:
+            refusal = exc.message
+            continue
+        finally:
+            cursor.close()
+        if not wal.exists():
+            return
+    raise StoreError(f"the database could not be checkpointed for publication: {refusal}")
+
+
+def _move_in(home: Home, building: Path, target: Path) -> None:
+    building.chmod(0o444)
+    remove(target.with_name(f"{target.name}.wal"))
+    building.replace(target)
+    sync_folder(home.snapshots)
+    link = temporary_name(home.public_file)
+    remove(link)
+    try:
+        link.symlink_to(target.relative_to(home.root))
+        link.replace(home.public_file)
+    finally:
+        remove(link)
+    sync_folder(home.root)
+
+
+def _prune(home: Home, keep: int) -> None:
+    current = published_generation(home)
+    older = sorted((number for number in _snapshots(home) if number != current), reverse=True)
+    for number in older[keep:]:
+        for path in home.snapshots.glob(f"market.{number:06d}.duckdb*"):
+            remove(path)
+
+
+def _snapshots(home: Home) -> set[int]:
+    """The generations of which anything lies in the snapshots folder, a leftover log included."""
+    found = (_SNAPSHOT.match(path.name) for path in home.snapshots.iterdir())
+    return {int(match[1]) for match in found if match}
+
+
+def _refuse_strange_target(home: Home) -> None:
+    if home.public_file.exists() and not home.public_file.is_symlink():
+        raise StoreError(
+            f"{home.public_file} is no symbolic link, so ttapi did not put it there",
+            hint="move it away",
+        )
+
+
+def _as_store_error(error: OSError | StoreError, building: Path) -> StoreError:
+    if isinstance(error, DiskFullError):
+        return error
+    full = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+    texts = [os.strerror(code) for code in full]
+    if (isinstance(error, OSError) and error.errno in full) or any(
+        text in str(error) for text in texts
+    ):
+        return DiskFullError(
+            f"{building.parent}: no room for a snapshot: {error}",
+            hint="free some space; the older one stands",
+        )
+    if isinstance(error, StoreError):
+        return error
+    return StoreError(f"publication failed at {error.filename or building}: {error.strerror}")
