@@ -166,17 +166,17 @@ def _early_close_name(day: date, namer: Namer) -> tuple[str, str]:
     return override.name, override.kind
 
 
-def write(name: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def write(file_name: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Write one CSV below its licence line, with LF line ends."""
-    with (DATA / name).open("w", encoding="utf-8", newline="") as file:
+    with file_name.open("w", encoding="utf-8", newline="") as file:
         file.write("# SPDX-License-Identifier: Apache-2.0\n")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
 
 
-def main() -> None:
-    """Make all three files, or none."""
+def main(folder: Path = DATA) -> None:
+    """Write all three files into `folder`, or none."""
     namer = Namer(read_overrides(DATA / "overrides.csv"))
     schedule = pandas_market_calendars.get_calendar("NYSE").schedule(FIRST, LAST)
     closed = closures(namer)
@@ -184,9 +184,9 @@ def main() -> None:
     late = late_opens(schedule, namer)
     if namer.unused():
         sys.exit(f"overrides.csv: no such day in the calendars: {namer.unused()}")
-    write("closures.csv", ("market", "date", "name", "kind"), closed)
-    write("early_closes.csv", ("market", "date", "close", "name", "kind"), early)
-    write("late_opens.csv", ("market", "date", "open", "name", "kind"), late)
+    write(folder / "closures.csv", ("market", "date", "name", "kind"), closed)
+    write(folder / "early_closes.csv", ("market", "date", "close", "name", "kind"), early)
+    write(folder / "late_opens.csv", ("market", "date", "open", "name", "kind"), late)
     print(f"{len(closed)} closures, {len(early)} early closes, {len(late)} late opens")
 
 
