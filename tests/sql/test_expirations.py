@@ -225,6 +225,27 @@ def test_no_expiration_stands_before_its_listing_start(
     ) == [(listed, first)]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("root", "expiration", "listed_from"),
+    [
+        ("SPX", "2025-05-16", "2024-05-20"),  # the session after the May expiration of 2024
+        ("SPX", "2026-06-18", "2023-06-20"),  # three years ahead; 2023-06-19 was a holiday
+        ("EQUITY", "2027-01-15", "2024-09-23"),  # LEAPS: after the September expiration
+        ("EQUITY", "2025-04-17", "2025-02-24"),  # the two nearest months
+        ("EQUITY", "2025-04-25", "2025-03-20"),  # five weeks ahead, a Thursday
+        ("VIX", "2025-03-18", "2024-06-24"),  # nine months ahead
+    ],
+)
+def test_a_series_is_listed_from_the_session_its_programme_says(
+    query, root, expiration, listed_from
+):
+    assert query(
+        "select listed_from::varchar from expiration_series where root = ? and expiration_date = ?::date",
+        root,
+        expiration,
+    ) == [(listed_from,)]
+
+
 def test_spxw_fridays_changed_settlement_in_december_2010(query):
     assert query(
         "select expiration_date::varchar, settlement from expiration_series where root = 'SPXW'"
