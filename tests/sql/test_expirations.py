@@ -63,7 +63,6 @@ def test_an_expiration_read_at_an_exchange_follows_from_the_rules(
         ("SPX", "2025-04-18"),
         ("EQUITY", "2025-04-18"),
         ("VIX", "2014-03-19"),
-        ("VIX", "2015-11-25"),
         ("SPXW", "2016-09-05"),
         ("EQUITY", "2024-03-29"),
         ("SPX", "2027-06-18"),
