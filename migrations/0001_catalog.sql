@@ -162,3 +162,16 @@ create table catalog.meta (
 );
 comment on table catalog.meta is 'Facts about the file itself: generation it was last published as (0: never), last_load_id given out, and what other rooms note of it.';
 insert into catalog.meta values ('generation', '0'), ('last_load_id', '0');
+
+create table catalog.freshness (
+    dataset varchar not null,
+    kind varchar not null,
+    verdict varchar not null,
+    reasons varchar,
+    root_asked_at timestamp,
+    last_load_at timestamp,
+    due_at timestamp,
+    rows bigint,
+    error varchar
+);
+comment on table catalog.freshness is 'Verdict of every dataset when the last refresh ended; due_at in market time cannot be computed in SQL.';

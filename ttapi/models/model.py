@@ -24,6 +24,12 @@ _FOLDERS: dict[str, tuple[str, Kind]] = {
     "views": ("main", "view"),
     "macros": ("main", "macro"),
 }
+_KINDS: dict[str, tuple[Kind, ...]] = {
+    "staged": ("view", "table"),
+    "derived": ("table", "view", "macro"),
+    "views": ("view",),
+    "macros": ("macro",),
+}
 _HEADER_LINE = re.compile(r"--\s*([a-z_]+):\s*(.*?)\s*$")
 _CHECK = re.compile(r"(not_null|unique|range)\s*\(([^)]*)\)")
 _COLUMN_COMMENT = re.compile(r"(?:\bas\s+|\.|^\s*)\"?([a-z_][a-z0-9_]*)\"?\s*,?\s*--\s*(.+?)\s*$", re.I)
@@ -151,10 +157,9 @@ def read_model(path: Path, folder: Path, *, is_bundled: bool) -> Model:
     text = _read(path, file)
     header, body, body_line = split_header(text, file)
     kind = header.get("kind", default_kind)
-    if kind not in {"view", "table", "macro"} or (kind == "macro") != (relative.parts[0] == "macros"):
-        raise ModelError(f"kind {kind!r} does not belong in {relative.parts[0]}/", file=file)
-    if kind == "table" and schema == "main":
-        raise ModelError("a stored table belongs in derived/; views/ holds views", file=file)
+    if kind not in _KINDS[relative.parts[0]]:
+        kinds = " or ".join(_KINDS[relative.parts[0]])
+        raise ModelError(f"kind {kind!r} does not belong in {relative.parts[0]}/, which holds {kinds}", file=file)
     builder = header.get("builder")
     return Model(
         name=dataset_name(schema, stem),

@@ -6,25 +6,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ttapi.models.checks import CheckOutcome
 from ttapi.models.graph import ModelGraph
 from ttapi.refresh.planner import Dataset, DatasetState
+from ttapi.refresh.status import StatusRow
 from ttapi.sources.contract import Resource
-
-
-@dataclass(frozen=True)
-class LedgerUnit:
-    """What the ledger says of one unit."""
-
-    key: str
-    size: int | None
-    mtime_ns: int | None
-    content_hash: str | None
-    is_vanished: bool
-    error: str | None
 
 
 @dataclass(frozen=True)
@@ -97,15 +86,6 @@ def write_state(cursor: Any, dataset: str, state: DatasetState) -> None:
             as_naive(state.failed_at) if state.failed_at else None,
         ],
     )
-
-
-def read_units(cursor: Any, dataset: str) -> dict[str, LedgerUnit]:
-    """The ledger's units of a dataset, by key."""
-    rows = cursor.execute(
-        "select key, size, mtime_ns, content_hash, is_vanished, error from catalog.units where dataset = ?",
-        [dataset],
-    ).fetchall()
-    return {row[0]: LedgerUnit(*row) for row in rows}
 
 
 def write_declarations(
@@ -199,3 +179,27 @@ def write_changed_keys(cursor: Any, load_id: int, dataset: str, keys: Sequence[s
         values = ", ".join("(?, ?, ?)" for _ in chunk)
         parameters = [item for key in chunk for item in (load_id, dataset, key)]
         cursor.execute(f"insert into catalog.changed_keys values {values}", parameters)
+
+
+def write_freshness(
+    cursor: Any, rows: Sequence[StatusRow], datasets: Mapping[str, Dataset], states: Mapping[str, DatasetState], now: datetime
+) -> None:
+    """What `status` says when a refresh ends, for readers of the snapshot."""
+    cursor.execute("delete from catalog.freshness")
+    for row in rows:
+        state = states.get(row.dataset, DatasetState())
+        asked = None if row.age_s is None else now - timedelta(seconds=row.age_s)
+        cursor.execute(
+            "insert into catalog.freshness values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                row.dataset,
+                datasets[row.dataset].kind,
+                row.verdict,
+                "; ".join(row.reasons),
+                as_naive(asked) if asked else None,
+                as_naive(row.last_load_at) if row.last_load_at else None,
+                as_naive(row.due_at) if row.due_at else None,
+                state.rows,
+                state.error,
+            ],
+        )

@@ -13,11 +13,12 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from ttapi.errors import CommitUnknownError, SourceDownError, SourceError, TtapiError
-from ttapi.refresh.catalog import LedgerUnit, read_units, write_state
+from ttapi.refresh.catalog import write_state
 from ttapi.refresh.planner import Dataset, DatasetState, Survey
 from ttapi.refresh.progress import Progress
 from ttapi.sources.contract import Batch, Unit, UnitRequest
-from ttapi.store.load import dataset_version, load_batch, mark_vanished, was_loaded
+from ttapi.store.ledger import UnitRecord, dataset_version, read_units
+from ttapi.store.load import load_batch, mark_vanished, was_loaded
 
 if TYPE_CHECKING:
     from ttapi.refresh.workspace import Offer, Workspace
@@ -31,7 +32,7 @@ class Surveyed:
     """What exists now, beside what the ledger holds."""
 
     units: Sequence[Unit]
-    ledger: Mapping[str, LedgerUnit]
+    ledger: Mapping[str, UnitRecord]
     difference: Survey
 
 
@@ -61,7 +62,7 @@ def survey_offer(store: Store, workspace: Workspace, offer: Offer) -> Surveyed:
     return Surveyed(units, ledger, _difference(units, ledger))
 
 
-def _difference(units: Sequence[Unit], ledger: Mapping[str, LedgerUnit]) -> Survey:
+def _difference(units: Sequence[Unit], ledger: Mapping[str, UnitRecord]) -> Survey:
     new, changed = [], []
     for unit in units:
         known = ledger.get(unit.key)
@@ -164,7 +165,7 @@ def _load_one(
                 batch_no=batch_no,
                 now=workspace.now,
             )
-            is_changed = bool(loaded.rows_added or loaded.rows_replaced)
+            is_changed = loaded.changed_keys_count > 0
             if is_changed:
                 state = replace(
                     state, version=dataset_version(cursor, dataset.name), load_id=load_id, changed_at=workspace.now
@@ -173,7 +174,7 @@ def _load_one(
     except CommitUnknownError:
         store.reopen()
         with store.reading() as cursor:
-            if not was_loaded(cursor, load_id=load_id, dataset=dataset.name, batch_no=batch_no):
+            if not was_loaded(cursor, dataset.name, load_id=load_id, batch_no=batch_no):
                 raise
     account.is_changed |= is_changed
     account.rows_in += loaded.rows_in

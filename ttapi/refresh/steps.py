@@ -21,6 +21,7 @@ from ttapi.refresh.catalog import (
     changed_keys_since,
     write_changed_keys,
     write_checks,
+    write_freshness,
     write_outcome,
     write_state,
 )
@@ -34,6 +35,7 @@ from ttapi.refresh.planner import (
     rebuild_reasons,
 )
 from ttapi.refresh.progress import Progress
+from ttapi.refresh.status import status_rows
 
 if TYPE_CHECKING:
     from ttapi.refresh.workspace import Workspace
@@ -250,6 +252,9 @@ def record(run: Run) -> None:
     with run.store.transaction() as cursor:
         for outcome in run.outcomes:
             write_outcome(cursor, run.load_id, outcome, run.workspace.now)
+        datasets = run.workspace.datasets
+        rows = status_rows(datasets, run.states, now=run.workspace.now, next_close=run.workspace.next_close)
+        write_freshness(cursor, rows, datasets, run.states, run.workspace.now)
 
 
 def _told(failed: Sequence[CheckOutcome]) -> str:

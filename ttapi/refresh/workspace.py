@@ -31,6 +31,7 @@ CATALOG_TABLES = (
     "catalog.decisions",
     "catalog.checks",
     "catalog.notes",
+    "catalog.freshness",
     "raw.rejects",
 )
 """Tables that models may read and no resource fills."""
@@ -117,9 +118,9 @@ class Workspace:
 
     def next_close(self, instant: datetime) -> datetime:
         """The first XNYS session close strictly after `instant`."""
-        from ttapi.market.calendar import sessions_of  # noqa: PLC0415 - reads a data file
+        from ttapi.market.calendar import sessions  # noqa: PLC0415 - reads data files
 
-        return sessions_of("XNYS").next_close_after(instant)
+        return sessions("XNYS").next_close_after(instant)
 
     @cached_property
     def graph(self) -> ModelGraph:

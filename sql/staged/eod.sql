@@ -1,0 +1,19 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- about: Daily bars as the best source says them, one row per symbol and date, prices unadjusted.
+--   A view over raw: the store marks the one current row of each grain while it loads, so no second
+--   copy of the bars is kept and an aggregate over all of them costs what bare storage costs.
+-- kind: view
+-- grain: symbol, date
+-- check: not_null(symbol, date, close), unique(grain)
+select
+    b.symbol::varchar as symbol, -- upper case, dots between share classes
+    b.date::date as date, -- session date, New York
+    b.open::double as open, -- USD per share; null: not given
+    b.high::double as high, -- USD per share; null: not given
+    b.low::double as low, -- USD per share; null: not given
+    b.close::double as close, -- USD per share, greater than 0
+    b.volume::double as volume, -- shares; null: not given
+    'metastock'::varchar as source, -- where the bar comes from
+    b.known_at::timestamp as known_at -- UTC; when the market could know this bar
+from raw.metastock_bars as b
+where b.is_current and b.per = 'D'
