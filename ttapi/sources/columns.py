@@ -7,10 +7,13 @@ million rows), and a rule for them is applied once per word instead of once per 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 
 import polars as pl
 import pyarrow as pa
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WORD = pa.dictionary(pa.int32(), pa.string())
 BLANKS = " \t\u00a0"
@@ -45,12 +48,6 @@ class Words:
         """The column as an Arrow dictionary of strings."""
         indices = self.codes.to_arrow()
         return pa.DictionaryArray.from_arrays(indices, pa.array(self.values, pa.string()))
-
-
-def finite(text: pl.Expr) -> pl.Expr:
-    """The number a text says; null for what is no number, for NaN and for infinities."""
-    number = text.cast(pl.Float64, strict=False)
-    return pl.when(number.is_finite()).then(number)
 
 
 def plain_number(text: pl.Expr) -> pl.Expr:

@@ -3,15 +3,19 @@
 
 Two rules decide what a text leaves open. A two-digit year follows the POSIX pivot: 69-99 is
 1969-1999, 00-68 is 2000-2068. `01/02/2008` is month first, unless some date of the same file can
-only be day first (`21/12/2008`) and none only month first; dots (`21.12.2008`) are always day first.
+only be day first (`21/12/2008`) and none only month first; with dots (`21.12.2008`) the day is
+always first.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FIRST_YEAR = 1700
 """Years before it are misread numbers, not markets: the oldest price series start in the 1700s."""
@@ -22,8 +26,9 @@ _YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})", re.ASCII)
 _DAY_NAME_YEAR = re.compile(r"(\d{1,2})[ -]([a-z]{3,9})[ -](\d{4}|\d{2})", re.ASCII | re.IGNORECASE)
 _NAME_DAY_YEAR = re.compile(r"([a-z]{3,9}) (\d{1,2}),? (\d{4}|\d{2})", re.ASCII | re.IGNORECASE)
 _MONTHS = (
-    "january february march april may june july august september october november december"
-).split()
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ def find_order(texts: Iterable[str]) -> DateOrder:
     )
 
 
-def parse_date(text: str, order: DateOrder = DateOrder()) -> date | None:  # noqa: B008 - frozen
+def parse_date(text: str, order: DateOrder = DateOrder()) -> date | None:
     """The date a text says, or None.
 
     Reads `20080121`, `080121` (leading zeros may be lost), `2008-01-21`, `12/21/2008`,

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ttapi.errors import SourceError
 from ttapi.sources.dates import parse_date
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DELIMITERS = (";", "\t", "|", ",")
-"""Tried in this order: a comma may be the decimal mark of a file that another character delimits."""
+"""Tried in this order: where another character delimits, a comma may be the decimal mark."""
 
 _NAMES = {
     "ticker": "ticker", "symbol": "ticker", "security": "ticker",
@@ -34,7 +37,9 @@ _NAMES = {
 }  # fmt: skip
 _TIME_DIGITS = {"hhmm": 4, "hhmmss": 6}
 _PERIOD = re.compile(r"[idwmqy]|day|daily|[0-9]{1,4}", re.IGNORECASE | re.ASCII)
-_CLOCK = re.compile(r"0[0-9]{3}|([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]|[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", re.ASCII)
+_CLOCK = re.compile(
+    r"0[0-9]{3}|([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]|[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", re.ASCII
+)
 # What follows the date in a file without header, by number of columns.
 _AFTER_DATE = {
     1: ("close",),
@@ -75,7 +80,7 @@ def recognise(lines: Sequence[str]) -> Dialect:
                 return Dialect(columns, delimiter, has_header=False)
     raise SourceError(
         f"no date and close column recognised in {lines[0][:120]!r}",
-        hint="a header such as <TICKER>,<DTYYYYMMDD>,<CLOSE>, or rows such as AAPL,20240102,1.0,1.2,0.9,1.1,500",
+        hint="a header such as <TICKER>,<DTYYYYMMDD>,<CLOSE>, or rows such as A,20240102,1,2,1,2,9",
     )
 
 
@@ -119,7 +124,9 @@ def _from_header(cells: Sequence[str], delimiter: str) -> Dialect | None:
             notes.append(f"unknown_column: column {name!r} is not read")
         columns.append(role if role != "name" else "")
     digits = next((_TIME_DIGITS[name] for name in names if name in _TIME_DIGITS), None)
-    return Dialect(tuple(columns), delimiter, has_header=True, time_digits=digits, notes=tuple(notes))
+    return Dialect(
+        tuple(columns), delimiter, has_header=True, time_digits=digits, notes=tuple(notes)
+    )
 
 
 def _refuse_unknown_header(line: str) -> None:
@@ -128,7 +135,9 @@ def _refuse_unknown_header(line: str) -> None:
         roles = {_NAMES.get(clean_name(cell)) for cell in cells} - {None}
         missing = [name for name in ("date", "close") if name not in roles]
         if len(roles) >= 2 and missing:
-            raise SourceError(f"the header {line[:120]!r} names no {' and no '.join(missing)} column")
+            raise SourceError(
+                f"the header {line[:120]!r} names no {' and no '.join(missing)} column"
+            )
     if not any(character.isdigit() for character in line):
         raise SourceError(
             f"no date and close column recognised in the header {line[:120]!r}",
@@ -137,7 +146,7 @@ def _refuse_unknown_header(line: str) -> None:
 
 
 def _from_values(cells: Sequence[str]) -> tuple[str, ...] | None:
-    values = [cell.strip(" \t\0\"") for cell in cells]
+    values = [cell.strip(' \t\0"') for cell in cells]
     position = _date_position(values)
     if position is None:
         return None
@@ -151,7 +160,7 @@ def _from_values(cells: Sequence[str]) -> tuple[str, ...] | None:
 
 
 def _date_position(values: Sequence[str]) -> int | None:
-    """Where the date stands; a text of six digits (also a ticker) counts only when nothing better does."""
+    """Where the date stands; six digits, maybe a ticker, count only when nothing better does."""
     dates = [place for place, value in enumerate(values[:4]) if parse_date(value) is not None]
     sure = [place for place in dates if len(values[place]) >= 8]
     unsure = [place for place in dates if len(values[place]) == 6]

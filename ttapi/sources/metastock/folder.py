@@ -24,7 +24,7 @@ SUFFIXES = (".csv", ".txt", ".asc")
 MEMBER_LIMIT = 1 << 30
 """Bytes one archive member may unpack to."""
 RATIO_LIMIT = 200
-"""Unpacked over packed bytes above which a large member is taken for a bomb; price files reach 30."""
+"""Unpacked over packed bytes from which a large member is a bomb; price files reach 30."""
 _SMALL = 1 << 24
 
 ReadBytes = Callable[[BinaryIO], bytes]
@@ -51,9 +51,13 @@ def open_tree(path: Path, pattern: str | None, read: ReadBytes) -> Tree:
     if path.is_dir():
         return FolderTree(path, pattern, read)
     if not path.exists():
-        raise UsageError(f"{path} does not exist", hint="[sources.metastock] path names a folder or a .zip file")
+        raise UsageError(
+            f"{path} does not exist", hint="[sources.metastock] path names a folder or a .zip file"
+        )
     if path.suffix.lower() != ".zip":
-        raise UsageError(f"{path} is neither a folder nor a .zip file", hint="name the folder the file lies in")
+        raise UsageError(
+            f"{path} is neither a folder nor a .zip file", hint="name the folder the file lies in"
+        )
     return ZipTree(path, pattern)
 
 
@@ -71,6 +75,7 @@ class FolderTree:
     read_bytes: ReadBytes = read_all
 
     def units(self) -> list[Unit]:
+        """Every price file, sorted by key."""
         return sorted(self._scan(self.root, ""), key=lambda unit: unit.key)
 
     def _scan(self, folder: Path, prefix: str) -> Iterator[Unit]:
@@ -87,6 +92,7 @@ class FolderTree:
             raise UsageError(f"{folder} cannot be listed: {exc.strerror}") from exc
 
     def read(self, unit: Unit) -> bytes:
+        """The whole content of one file. *Raises* SourceError."""
         path = self.root / unit.key
         try:
             _refuse_escape(path, self.root)
@@ -126,7 +132,9 @@ def _same(before: os.stat_result, after: os.stat_result) -> bool:
 
 def _refuse_escape(path: Path, root: Path) -> None:
     if path.is_symlink() and not path.resolve(strict=True).is_relative_to(root.resolve()):
-        raise SourceError(f"{path.name} is a link that leaves {root}", hint="copy the file into the folder")
+        raise SourceError(
+            f"{path.name} is a link that leaves {root}", hint="copy the file into the folder"
+        )
 
 
 class ZipTree:
@@ -146,6 +154,7 @@ class ZipTree:
         self._copies = Counter(self._archive.namelist())
 
     def units(self) -> list[Unit]:
+        """Every price file, sorted by key."""
         return [
             Unit(name, info.file_size, _zip_stamp(info))
             for name in sorted(self._copies)
@@ -154,6 +163,7 @@ class ZipTree:
         ]
 
     def read(self, unit: Unit) -> bytes:
+        """The whole content of one member. *Raises* SourceError."""
         try:
             info = self._archive.getinfo(unit.key)
         except KeyError as exc:
@@ -167,6 +177,7 @@ class ZipTree:
             raise SourceError(f"{unit.key} in {self.path} cannot be unpacked: {exc}") from exc
 
     def close(self) -> None:
+        """Close the archive."""
         self._archive.close()
 
 
@@ -176,11 +187,15 @@ def _refuse_member(info: zipfile.ZipInfo, copies: int) -> None:
         raise SourceError(f"{name} stands {copies} times in the archive")
     parts = PurePosixPath(name).parts
     if name.startswith("/") or "\\" in name or ".." in parts or ":" in parts[0]:
-        raise SourceError(f"{name!r} is a name that leaves the archive", hint="unpack it yourself and look")
+        raise SourceError(
+            f"{name!r} is a name that leaves the archive", hint="unpack it yourself and look"
+        )
     if info.file_size > MEMBER_LIMIT:
         raise SourceError(f"{name} unpacks to {info.file_size} bytes, the limit is {MEMBER_LIMIT}")
     if info.file_size > _SMALL and info.file_size > RATIO_LIMIT * max(info.compress_size, 1):
-        raise SourceError(f"{name} unpacks to {info.file_size} bytes from {info.compress_size}, a bomb's ratio")
+        raise SourceError(
+            f"{name} unpacks to {info.file_size} bytes from {info.compress_size}, a bomb's ratio"
+        )
 
 
 def _zip_stamp(info: zipfile.ZipInfo) -> int:
@@ -196,4 +211,7 @@ def _is_wanted(key: str, pattern: str | None) -> bool:
 
 
 def _is_hidden(name: str) -> bool:
-    return any(part.startswith(".") and part != ".." or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    return any(
+        (part.startswith(".") and part != "..") or part == "__MACOSX"
+        for part in PurePosixPath(name).parts
+    )

@@ -4,20 +4,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import date, datetime
 
 import pyarrow as pa
 
 from ttapi.errors import SourceError
 from ttapi.sources.contract import Batch, UnitReport, UnitRequest
 from ttapi.sources.instants import session_today
-from ttapi.sources.metastock.folder import Tree
-from ttapi.sources.metastock.parse import Numbered, Typed, parse_careful, parse_plain
 from ttapi.sources.metastock.prepare import Prepared, Reject, prepare_lines, prepare_plain
 from ttapi.sources.metastock.rows import Names, UnitFacts, finish, stem_of
+from ttapi.sources.metastock.together import parse_together
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ttapi.sources.metastock.folder import Tree
+    from datetime import datetime
+    from collections.abc import Iterator, Sequence
 
 CHUNK_BYTES = 20 << 20
 """Bytes of files read ahead at a time."""
@@ -44,7 +47,8 @@ def load_batches(
     tree: Tree, requests: Sequence[UnitRequest], suffixes: tuple[str, ...], now: datetime
 ) -> Iterator[Batch]:
     """Batches of whole files until every request has had its report; the next chunk is read
-    while one is parsed."""
+    while one is parsed.
+    """
     chunks = list(_chunks(requests))
     with ThreadPoolExecutor(1, thread_name_prefix="metastock-read") as reader:
         ahead = reader.submit(_read_chunk, tree, chunks[0]) if chunks else None
@@ -83,15 +87,11 @@ def _read_one(tree: Tree, request: UnitRequest) -> Loaded:
     report = UnitReport(request.unit, content_hash=digest)
     if digest == request.known_hash:
         return Loaded(request, replace(report, is_unchanged=True))
-    return _prepared(Loaded(request, report, content), prepare_plain(content))
-
-
-def _prepared(loaded: Loaded, plain: Prepared | None) -> Loaded:
-    """The file with its rows ready to parse; line by line where it is not plain."""
     try:
-        return replace(loaded, file=plain or prepare_lines(loaded.content))
+        file = prepare_plain(content) or prepare_lines(content)
     except SourceError as exc:
-        return replace(loaded, report=replace(loaded.report, error=str(exc)), content=b"", file=None)
+        return Loaded(request, replace(report, error=str(exc)))
+    return Loaded(request, report, content, file)
 
 
 def _split_by_rows(loaded: Sequence[Loaded]) -> Iterator[list[Loaded]]:
@@ -109,52 +109,26 @@ def _split_by_rows(loaded: Sequence[Loaded]) -> Iterator[list[Loaded]]:
 
 
 def _batch(part: Sequence[Loaded], suffixes: tuple[str, ...], now: datetime) -> Batch:
-    files = list(part)
-    today = session_today(now)
-    parsed = _parse_alike(files, today, is_plain=True)
-    for unit in sorted(unit for typed, _ in parsed for unit in typed.careful):
-        files[unit] = _prepared(files[unit], None)
-    parsed += _parse_alike(files, today, is_plain=False)
-    names = Names({unit: stem_of(one.request.unit.key) for unit, one in enumerate(files)}, suffixes)
+    files = {unit: one.file for unit, one in enumerate(part) if one.file is not None}
+    outcome = parse_together(files, lambda unit: part[unit].content, session_today(now))
+    names = Names({unit: stem_of(one.request.unit.key) for unit, one in enumerate(part)}, suffixes)
     tables: list[pa.Table] = []
     facts: dict[int, UnitFacts] = {}
-    for typed, time_digits in parsed:
-        if typed.rows.height:
-            table, found = finish(typed.rows, names, time_digits, now)
-            tables.append(table)
-            facts |= found
-    rejects = {unit: own for typed, _ in parsed for unit, own in typed.rejects.items() if own}
-    notes = {unit: own for typed, _ in parsed for unit, own in typed.notes.items()}
+    for alike in outcome.parts:
+        table, found = finish(alike.rows, names, alike.time_digits, now)
+        tables.append(table)
+        facts |= found
     reports = tuple(
-        _report(one, facts.get(unit), len(rejects.get(unit, ())), notes.get(unit, []))
-        for unit, one in enumerate(files)
+        _report(
+            one, facts.get(unit), len(outcome.rejects.get(unit, ())), outcome.notes.get(unit, ())
+        )
+        for unit, one in enumerate(part)
     )
     rows = pa.concat_tables(tables).unify_dictionaries() if tables else None
-    return Batch(reports, rows, _reject_table(rejects))
+    return Batch(reports, rows, _reject_table(outcome.rejects))
 
 
-def _parse_alike(
-    files: Sequence[Loaded], today: date, *, is_plain: bool
-) -> list[tuple[Typed, int | None]]:
-    """Each set of files with the same columns parsed in one pass, with its time digits."""
-    alike: dict[tuple[object, ...], list[Numbered]] = {}
-    for unit, one in enumerate(files):
-        if one.file is None or one.file.is_plain != is_plain:
-            continue
-        dialect = one.file.dialect
-        key = (dialect.columns, one.file.separator, dialect.time_digits)
-        alike.setdefault(key, []).append(Numbered(unit, one.file))
-    parse = parse_plain if is_plain else parse_careful
-    return [
-        (parse(group, today), group[0].file.dialect.time_digits)
-        for group in alike.values()
-        if group[0].file.dialect.columns
-    ]
-
-
-def _report(
-    one: Loaded, facts: UnitFacts | None, refused: int, notes: Sequence[str]
-) -> UnitReport:
+def _report(one: Loaded, facts: UnitFacts | None, refused: int, notes: Sequence[str]) -> UnitReport:
     if one.file is None:
         return one.report
     accepted = facts.rows if facts else 0

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
-from ttapi.sources.columns import BLANKS, finite, plain_number
+from ttapi.sources.columns import BLANKS, plain_number
 from ttapi.sources.dates import FIRST_YEAR, DateOrder, find_order, is_zero, parse_date
 from ttapi.sources.metastock.prepare import (
     TORN,
@@ -19,11 +18,16 @@ from ttapi.sources.metastock.prepare import (
     Prepared,
     Reject,
 )
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PRICES = ("open", "high", "low", "close")
 NUMBERS = (*PRICES, "volume", "open_interest")
 TEXTS = ("ticker", "per", "time")
 PLACEHOLDER = date(1900, 1, 1)
+_FIRST_DATE = date(FIRST_YEAR, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -45,40 +49,42 @@ class Typed:
     rejects: dict[int, list[Reject]]
     """Per unit, for files taken line by line."""
     notes: dict[int, list[str]]
-    careful: frozenset[int]
-    """Units of plain files in which some row is not plain; they must be taken line by line."""
+    doubtful: dict[int, list[int]]
+    """Per unit of a plain file the lines left out of `rows` because they are not plain."""
+    uncounted: frozenset[int] = frozenset()
+    """Units of plain files of which nothing is in `rows`: their field counts were not as proven."""
 
 
 def parse_plain(files: Sequence[Numbered], today: date) -> Typed:
-    """The rows of plain files of one dialect; a file with any row to refuse is handed back."""
+    """The rows of plain files of one dialect; lines that need care are handed back."""
     try:
-        text = _text_frame(files)
+        # Of a cell without blanks the CSV reader makes the number a cast makes, in half the time.
+        text = _cells(files, pl.Float64)
     except pl.exceptions.ComputeError:
         # Two lines whose wrong field counts cancel out: no count over a whole file sees them.
-        return Typed(_no_rows(), {}, {}, frozenset(item.unit for item in files))
-    written = pl.col("date")
-    day = written.str.to_date("%Y%m%d", strict=False)
-    is_good = (
-        (written.str.len_bytes() == 8)
-        & (day.dt.year() >= FIRST_YEAR)
-        & (day != PLACEHOLDER)
-        & (day <= today)
-        & (finite(pl.col("close")) > 0)
-    ).fill_null(value=False)
-    typed = text.select(
-        *_typed(text, is_plain=True), day.alias("date"), is_good.alias("is_good")
-    )
-    good = typed["is_good"]
-    units = typed["unit"].filter(~good).unique().to_list() if not good.all() else []
-    if units:
-        typed = typed.filter(~pl.col("unit").is_in(units))
-    notes = {item.unit: list(item.file.notes) for item in files if item.unit not in units}
-    return Typed(typed.select(_no_rows().columns), {}, notes, frozenset(units))
+        return Typed(_no_rows(), {}, {}, {}, frozenset(item.unit for item in files))
+    written = text["date"]
+    typed = _complete(text.with_columns(written.str.to_date("%Y%m%d", strict=False)))
+    is_good = _good_rows(typed, written, today)
+    doubtful: dict[int, list[int]] = {}
+    if is_good is not None:
+        for unit, line in typed.filter(~is_good).select("unit", "line").iter_rows():
+            doubtful.setdefault(unit, []).append(line)
+        typed = typed.filter(is_good)
+    return Typed(typed, {}, {item.unit: list(item.file.notes) for item in files}, doubtful)
+
+
+def _good_rows(typed: pl.DataFrame, written: pl.Series, today: date) -> pl.Series | None:
+    """Which rows have a plain date and close; None when all have."""
+    day, close = typed["date"], typed["close"]
+    is_good = (written.str.len_bytes() == 8) & day.is_between(_FIRST_DATE, today)
+    is_good = (is_good & (day != PLACEHOLDER) & (close > 0)).fill_null(value=False)
+    return None if is_good.all() else is_good
 
 
 def parse_careful(files: Sequence[Numbered], today: date) -> Typed:
     """The rows of files of one set of columns that were taken line by line."""
-    text = _text_frame(files)
+    text = _cells(files, pl.String)
     for name in {*NUMBERS, *TEXTS, "date"} & set(text.columns):
         text = text.with_columns(pl.col(name).str.strip_chars(BLANKS))
     dates = _read_dates(files, text["date"].to_list(), today)
@@ -91,36 +97,42 @@ def parse_careful(files: Sequence[Numbered], today: date) -> Typed:
         .when(close <= 0)
         .then(pl.lit("close is not above 0"))
     )
+    numbers = text.with_columns(
+        plain_number(pl.col(name))
+        for name in NUMBERS
+        if name in text.columns and text[name].str.contains(",", literal=True).any()
+    ).with_columns(pl.col(set(NUMBERS) & set(text.columns)).cast(pl.Float64, strict=False))
     typed = (
-        text.select(_typed(text, is_plain=False))
-        .with_columns(pl.Series("date", dates.days, pl.Date))
+        _complete(numbers.with_columns(pl.Series("date", dates.days, pl.Date)))
         .with_columns(pl.Series("date_reason", dates.reasons, pl.String))
         .with_columns(reason.alias("reason"), pl.int_range(pl.len()).alias("place"))
     )
     refused = typed.filter(pl.col("reason").is_not_null()).select("unit", "place", "reason")
     rejects = _all_rejects(files, refused)
     rows = typed.filter(pl.col("reason").is_null()).select(_no_rows().columns)
-    return Typed(rows, rejects, dates.notes, frozenset())
+    return Typed(rows, rejects, dates.notes, {})
 
 
-def _text_frame(files: Sequence[Numbered]) -> pl.DataFrame:
-    """Every cell as written, plus unit and line."""
+def _cells(files: Sequence[Numbered], number: type[pl.Float64 | pl.String]) -> pl.DataFrame:
+    """Every cell, plus unit and line; a cell that is no `number` is null."""
     first = files[0].file
     names = [name or f"_{place}" for place, name in enumerate(first.dialect.columns)]
-    body = b"".join(item.file.body for item in files)
+    schema = {name: number if name in NUMBERS else pl.String for name in names}
     rows = sum(item.file.rows for item in files)
-    text = pl.scan_csv(
-        io.BytesIO(body),
+    wanted = [name for name in names if not name.startswith("_")]
+    if not rows:
+        return pl.DataFrame(schema=schema).select(wanted).hstack(_places(files))
+    frame = pl.read_csv(
+        io.BytesIO(b"".join(item.file.body for item in files)),
         has_header=False,
-        schema=dict.fromkeys(names, pl.String),
+        schema=schema,
         separator=first.separator,
         quote_char=None,
+        ignore_errors=True,
     )
-    wanted = [name for name in names if not name.startswith("_")]
-    frame = text.select(wanted).collect() if rows else pl.DataFrame(schema=dict.fromkeys(wanted, pl.String))
     if frame.height != rows:
         raise pl.exceptions.ComputeError(f"{frame.height} rows read, {rows} counted")
-    return frame.hstack(_places(files))
+    return frame.select(wanted).hstack(_places(files))
 
 
 def _places(files: Sequence[Numbered]) -> pl.DataFrame:
@@ -135,7 +147,9 @@ def _places(files: Sequence[Numbered]) -> pl.DataFrame:
     ).filter(pl.col("rows") > 0)
     spread = counts.select(
         pl.col("unit").repeat_by("rows"),
-        pl.int_ranges(pl.col("first"), pl.col("first") + pl.col("rows"), dtype=pl.Int32).alias("line"),
+        pl.int_ranges(pl.col("first"), pl.col("first") + pl.col("rows"), dtype=pl.Int32).alias(
+            "line"
+        ),
     ).explode("unit", "line", empty_as_null=False)
     if files[0].file.lines is None:
         return spread
@@ -143,20 +157,18 @@ def _places(files: Sequence[Numbered]) -> pl.DataFrame:
     return spread.with_columns(pl.Series("line", lines, pl.Int32))
 
 
-def _typed(text: pl.DataFrame, *, is_plain: bool) -> list[pl.Expr]:
-    """The columns of a row but its date; what the file lacks is null."""
-    has = set(text.columns)
-    columns = [pl.col("unit"), pl.col("line")]
+def _complete(found: pl.DataFrame) -> pl.DataFrame:
+    """The columns of `Typed.rows` and no other; what the files lack is null, so is NaN."""
     for name in NUMBERS:
-        written = pl.col(name) if is_plain or name not in has else plain_number(pl.col(name))
-        number = finite(written) if name in has else pl.lit(None, pl.Float64)
-        if name == "volume":
-            number = pl.when(number != -1).then(number)
-        columns.append(number.alias(name))
-    columns += [
-        (pl.col(name) if name in has else pl.lit(None, pl.String)).alias(name) for name in TEXTS
+        if name in found.columns and not found[name].is_finite().all():
+            found = found.with_columns(pl.when(pl.col(name).is_finite()).then(name).alias(name))
+    if "volume" in found.columns:
+        found = found.with_columns(pl.when(pl.col("volume") != -1).then("volume").alias("volume"))
+    schema = _no_rows().schema
+    lacking = [
+        pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in found.columns
     ]
-    return columns
+    return found.with_columns(lacking).select(schema.names())
 
 
 def _no_rows() -> pl.DataFrame:
@@ -185,7 +197,9 @@ def _read_dates(files: Sequence[Numbered], texts: list[str | None], today: date)
         found.reasons.extend(known[text][1] for text in own)
         found.notes[item.unit] = list(item.file.notes)
         if order.is_ambiguous:
-            found.notes[item.unit].append("ambiguous_dates: dates like 01/02/2008 are read month first")
+            found.notes[item.unit].append(
+                "ambiguous_dates: dates like 01/02/2008 are read month first"
+            )
     return found
 
 

@@ -15,6 +15,10 @@ from functools import lru_cache
 
 from ttapi.errors import SourceError
 from ttapi.sources.metastock.dialect import Dialect, is_header, recognise, split_line
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SEPARATOR = "\x1f"
 """Between the fields of a prepared body that was taken line by line."""
@@ -71,9 +75,12 @@ def prepare_plain(content: bytes) -> Prepared | None:
     data = _unwrap(content)
     if not data or not data.isascii():
         return None
-    if b"\r" in data:
-        data = _unix_lines(data)
-    if data is None or any(mark in data for mark in _CAREFUL):
+    unix = _unix_lines(data) if b"\r" in data else data
+    return None if unix is None else _prepare_unix(unix)
+
+
+def _prepare_unix(data: bytes) -> Prepared | None:
+    if any(mark in data for mark in _CAREFUL):
         return None
     end = data.find(b"\n") + 1
     dialect = _dialect_of(data[:end])
@@ -87,7 +94,22 @@ def prepare_plain(content: bytes) -> Prepared | None:
     if body == b"\n" or body.count(dialect.delimiter.encode()) != fields:
         return None
     first = 2 if dialect.has_header else 1
-    return Prepared(dialect, body, dialect.delimiter, rows, first, notes=dialect.notes)
+    return Prepared(
+        dialect,
+        body,
+        dialect.delimiter,
+        rows,
+        first,
+        torn_line=None if data.endswith(b"\n") else first + rows - 1,
+        notes=dialect.notes,
+    )
+
+
+def pick_lines(file: Prepared, lines: Sequence[int]) -> Prepared:
+    """Some lines of a plain file, taken one by one."""
+    rows = file.body.split(b"\n")
+    numbered = [(line, rows[line - file.first_line].decode("ascii")) for line in lines]
+    return _take_lines(numbered, file.dialect, file.torn_line)
 
 
 def prepare_lines(content: bytes) -> Prepared:
@@ -177,7 +199,7 @@ def _unwrap(content: bytes) -> bytes:
 
 
 def _unix_lines(data: bytes) -> bytes | None:
-    """The same lines with \\n ends; None when line ends are mixed."""
+    r"""The same lines with \n ends; None when line ends are mixed."""
     returns = data.count(b"\r")
     if returns != data.count(b"\n") or returns != data.count(b"\r\n"):
         return None

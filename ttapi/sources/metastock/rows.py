@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import PurePosixPath
 
 import polars as pl
@@ -14,6 +12,11 @@ import pyarrow as pa
 
 from ttapi.sources.columns import BLANKS, Words
 from ttapi.sources.instants import known_at_close
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+    from collections.abc import Mapping
 
 _DAILY = frozenset({"D", "DAY", "DAILY", "1D"})
 _PRICES = ("open", "high", "low", "close", "volume", "open_interest")
@@ -103,7 +106,9 @@ def _spoken_tickers(typed: pl.DataFrame, names: Names) -> pl.Series:
     blank = ticker.is_null() | (ticker == "")
     if not blank.any():
         return ticker
-    stems = pl.Series([names.stems.get(unit, "") for unit in range(max(names.stems) + 1)], dtype=pl.String)
+    stems = pl.Series(
+        [names.stems.get(unit, "") for unit in range(max(names.stems) + 1)], dtype=pl.String
+    )
     return pl.select(pl.when(blank).then(stems.gather(typed["unit"])).otherwise(ticker)).to_series()
 
 
@@ -127,7 +132,9 @@ def _facts(typed: pl.DataFrame, symbol: Words, names: Names) -> dict[int, UnitFa
     mixed = facts.filter(pl.col("low") != pl.col("high"))["unit"]
     holds: dict[int, list[str]] = {}
     if not mixed.is_empty():
-        pairs = slim.filter(unit.is_in(mixed.to_list())).unique(["unit", "code"], maintain_order=True)
+        pairs = slim.filter(unit.is_in(mixed.to_list())).unique(
+            ["unit", "code"], maintain_order=True
+        )
         for number, found in pairs.select("unit", "code").iter_rows():
             holds.setdefault(number, []).append(symbol.values[found] if found is not None else "")
     return {
@@ -154,5 +161,5 @@ def _notes(
 
 
 def _letters(symbol: str) -> str:
-    """A symbol without the marks file systems make people change: `CON_` is CON, `BRK-B` is BRK.B."""
+    """A symbol without the marks file systems make people change: `CON_` is CON."""
     return re.sub(r"[^A-Z0-9]", "", symbol)

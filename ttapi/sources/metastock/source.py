@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The source `metastock`: a folder tree or zip archive of MetaStock ASCII files."""
+"""The source `metastock`: a folder tree or zip archive of MetaStock ASCII files.
+
+What reads the files is imported when files are read, so `status` can list resources in no time.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, get_args
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Literal, get_args
 
 from ttapi.errors import UsageError
 from ttapi.sources.contract import (
@@ -20,8 +20,11 @@ from ttapi.sources.contract import (
     UnitReport,
     UnitRequest,
 )
-from ttapi.sources.metastock.folder import ReadBytes, Tree, open_tree, read_all
-from ttapi.sources.metastock.load import load_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ttapi.sources.metastock.folder import ReadBytes, Tree
 
 PriceBasis = Literal["raw", "split", "total"]
 DEFAULT_SUFFIX = ".US"
@@ -77,7 +80,7 @@ class MetastockSource:
     setting_names = ("path", "price_basis", "pattern", "strip_suffix")
     sql_folder: Path | None = None
 
-    def __init__(self, read: ReadBytes = read_all) -> None:
+    def __init__(self, read: ReadBytes | None = None) -> None:
         self._read = read
 
     def missing_setting(self, resource: Resource, context: SourceContext) -> str | None:  # noqa: ARG002 - same for all
@@ -105,6 +108,8 @@ class MetastockSource:
         if resource.name == BASIS.name:
             yield from (_basis(request, _price_basis(context)) for request in requests)
             return
+        from ttapi.sources.metastock.load import load_batches  # noqa: PLC0415 - brings Polars
+
         tree = self._tree(context)
         try:
             yield from load_batches(tree, requests, _suffixes(context), context.now)
@@ -112,8 +117,10 @@ class MetastockSource:
             tree.close()
 
     def _tree(self, context: SourceContext) -> Tree:
+        from ttapi.sources.metastock.folder import open_tree, read_all  # noqa: PLC0415 - brings zipfile
+
         path = Path(context.settings["path"].strip()).expanduser()
-        return open_tree(path, context.settings.get("pattern") or None, self._read)
+        return open_tree(path, context.settings.get("pattern") or None, self._read or read_all)
 
 
 def _price_basis(context: SourceContext) -> str:
@@ -135,9 +142,9 @@ def _basis(request: UnitRequest, basis: str) -> Batch:
     digest = hashlib.blake2b(basis.encode(), digest_size=16).hexdigest()
     if digest == request.known_hash:
         return Batch((UnitReport(request.unit, digest, is_unchanged=True),))
-    report = UnitReport(
-        request.unit, digest, rows_in=1, rows_accepted=1, has_duplicates=False
-    )
+    import pyarrow as pa  # noqa: PLC0415 - declarations are read without it
+
+    report = UnitReport(request.unit, digest, rows_in=1, rows_accepted=1, has_duplicates=False)
     rows = pa.table(
         {
             "source": pa.array([MetastockSource.name], pa.string()),

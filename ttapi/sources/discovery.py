@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which sources are installed: entry points, then the files of TTAPI_HOME/sources.
+
+Nothing a plugin does makes discovery fail: a broken one is listed with what is wrong and what
+would cure it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import cast, TYPE_CHECKING
+
+from ttapi.sources.declaration import check_declaration
+
+if TYPE_CHECKING:
+    from ttapi.sources.contract import Source
+    from types import ModuleType
+    from collections.abc import Callable, Iterable, Iterator
+
+GROUP = "ttapi.sources"
+_HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class InstalledSource:
+    """One plugin as it was found; exactly one of `source` and `error` is given."""
+
+    name: str
+    """What the source calls itself; the entry point's or file's name where it cannot say."""
+    origin: str
+    """The entry point's value or the file's path."""
+    source: Source | None = None
+    error: str | None = None
+
+
+def installed_sources(
+    folder: Path | None = None, entries: Iterable[EntryPoint] | None = None
+) -> list[InstalledSource]:
+    """Every plugin: entry points by name, then the Python files of `folder` by name.
+
+    `entries` stands for the installed entry points where a caller knows better.
+    """
+    found: list[InstalledSource] = []
+    known = entry_points(group=GROUP) if entries is None else entries
+    for entry in sorted(known, key=lambda entry: (entry.name, entry.value)):
+        found.append(_load(entry.name, entry.value, entry.load, found))
+    for file in _plugin_files(folder):
+        found.append(_load(file.stem, str(file), _opener(file), found))
+    return found
+
+
+def source_fingerprint(source: Source) -> str:
+    """A hash of a source's version and of the code that makes it.
+
+    A plugin of one file is hashed with that file, one that is a package with every module in it;
+    a bundled one also with the modules all bundled sources share.
+    """
+    digest = hashlib.blake2b(source.version.encode(), digest_size=16)
+    for file in _code_files(type(source)):
+        digest.update(f"\0{file.name}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _plugin_files(folder: Path | None) -> list[Path]:
+    if folder is None or not folder.is_dir():
+        return []
+    return sorted(file for file in folder.glob("*.py") if not file.name.startswith(("_", ".")))
+
+
+def _load(
+    name: str, origin: str, load: Callable[[], object], earlier: Iterable[InstalledSource]
+) -> InstalledSource:
+    try:
+        loaded = load()
+        source = loaded() if isinstance(loaded, type) else loaded
+        problems = check_declaration(source)
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - a stranger's code may raise anything
+        error = f"{origin} does not load: {type(exc).__name__}: {exc}; mend or remove it"
+        return InstalledSource(name, origin, error=error)
+    if problems:
+        error = f"{origin} breaks the plugin contract: {'; '.join(problems)}"
+        return InstalledSource(name, origin, error=error)
+    checked = cast("Source", source)
+    clash = next(_clashes(checked, earlier), None)
+    if clash:
+        return InstalledSource(checked.name, origin, error=f"{origin} {clash}")
+    return InstalledSource(checked.name, origin, checked)
+
+
+def _clashes(source: Source, earlier: Iterable[InstalledSource]) -> Iterator[str]:
+    tables = {resource.table for resource in source.resources}
+    for other in earlier:
+        if other.source is None:
+            continue
+        if other.source.name == source.name:
+            yield (
+                f"is called {source.name!r}, as is {other.origin}; rename the source or remove one"
+            )
+        for resource in other.source.resources:
+            if resource.table in tables:
+                yield (f"fills raw.{resource.table}, as does {other.origin}; name another table")
+
+
+def _opener(file: Path) -> Callable[[], object]:
+    return lambda: _plugin_of(_import_file(file))
+
+
+def _import_file(file: Path) -> ModuleType:
+    name = f"ttapi_home_sources_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no Python module")
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses of a module look it up by name while it is being executed.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _plugin_of(module: ModuleType) -> object:
+    """The module's SOURCE, else its one class that has `resources`."""
+    if hasattr(module, "SOURCE"):
+        return module.SOURCE
+    classes = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and value.__module__ == module.__name__
+        and hasattr(value, "resources")
+    ]
+    if len(classes) != 1:
+        names = ", ".join(sorted(kind.__name__ for kind in classes)) or "none"
+        raise ImportError(
+            f"expected one class with `resources`, found {names}; set SOURCE = <the class>"
+        )
+    return cast("object", classes[0])
+
+
+def _code_files(kind: type) -> list[Path]:
+    file = Path(inspect.getfile(kind)).resolve()
+    is_package = (file.parent / "__init__.py").exists()
+    if file.parent == _HERE or not is_package:
+        own = [file]
+    else:
+        own = sorted(file.parent.rglob("*.py"))
+    shared = sorted(_HERE.glob("*.py")) if file.is_relative_to(_HERE) else []
+    return own + [one for one in shared if one.name in _SHARED]
+
+
+_SHARED = ("columns.py", "dates.py", "instants.py")
