@@ -7,10 +7,10 @@ million rows), and a rule for them is applied once per word instead of once per 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

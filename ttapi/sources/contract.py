@@ -9,18 +9,17 @@ not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date, datetime
+    from pathlib import Path
+
     import pyarrow as pa
 
-ColumnType = Literal[
-    "VARCHAR", "DOUBLE", "DATE", "BIGINT", "INTEGER", "BOOLEAN", "TIMESTAMP"
-]
+ColumnType = Literal["VARCHAR", "DOUBLE", "DATE", "BIGINT", "INTEGER", "BOOLEAN", "TIMESTAMP"]
 LoadMode = Literal["append", "replace", "merge"]
 
 

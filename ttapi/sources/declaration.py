@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, get_args, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
 from ttapi.sources.contract import Column, ColumnType, LoadMode, Resource, Source
 
@@ -81,7 +81,7 @@ def _resource_problems(resource: Resource) -> Iterator[str]:
     if resource.mode not in get_args(LoadMode):
         yield f"mode {resource.mode!r} is none of {', '.join(get_args(LoadMode))}"
     if not isinstance(resource.ttl, str) or not _TTL.fullmatch(resource.ttl.strip()):
-        yield f"ttl {resource.ttl!r} is neither a duration (1d, 5m) nor market time (next close + 45m)"
+        yield f"ttl {resource.ttl!r} is no duration (1d, 5m) and no market time (next close + 45m)"
 
 
 def _column_problems(columns: tuple[Column, ...]) -> Iterator[str]:
@@ -93,7 +93,8 @@ def _column_problems(columns: tuple[Column, ...]) -> Iterator[str]:
         elif column.name in RESERVED_COLUMNS:
             yield f"column {column.name!r} is the store's own; name it otherwise"
         if column.type not in get_args(ColumnType):
-            yield f"column {column.name!r}: type {column.type!r} is none of {', '.join(get_args(ColumnType))}"
+            known = ", ".join(get_args(ColumnType))
+            yield f"column {column.name!r}: type {column.type!r} is none of {known}"
 
 
 def _is_identifier(text: object) -> bool:

@@ -14,17 +14,19 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import cast, TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ttapi.sources.declaration import check_declaration
 
 if TYPE_CHECKING:
-    from ttapi.sources.contract import Source
-    from types import ModuleType
     from collections.abc import Callable, Iterable, Iterator
+    from types import ModuleType
+
+    from ttapi.sources.contract import Source
 
 GROUP = "ttapi.sources"
 _HERE = Path(__file__).resolve().parent
+_SHARED = ("batches.py", "columns.py", "dates.py", "folder.py", "instants.py", "texts.py")
 
 
 @dataclass(frozen=True)
@@ -150,12 +152,7 @@ def _plugin_of(module: ModuleType) -> object:
 def _code_files(kind: type) -> list[Path]:
     file = Path(inspect.getfile(kind)).resolve()
     is_package = (file.parent / "__init__.py").exists()
-    if file.parent == _HERE or not is_package:
-        own = [file]
-    else:
-        own = sorted(file.parent.rglob("*.py"))
+    is_alone = file.parent == _HERE or not is_package
+    own = [file] if is_alone else sorted(file.parent.rglob("*.py"))
     shared = sorted(_HERE.glob("*.py")) if file.is_relative_to(_HERE) else []
     return own + [one for one in shared if one.name in _SHARED]
-
-
-_SHARED = ("columns.py", "dates.py", "instants.py")

@@ -7,13 +7,13 @@ at more than the first lines of a file.
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ttapi.errors import SourceError
 from ttapi.sources.dates import parse_date
-from typing import TYPE_CHECKING
+from ttapi.sources.texts import clean_name, split_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,21 +88,6 @@ def is_header(cells: Sequence[str]) -> bool:
     """True when the cells name a date and a close column."""
     roles = {_NAMES.get(clean_name(cell)) for cell in cells}
     return {"date", "close"} <= roles
-
-
-def split_line(line: str, delimiter: str) -> list[str]:
-    """The cells of one physical line; quotes never reach over its end."""
-    if '"' not in line:
-        return line.split(delimiter)
-    try:
-        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
-    except csv.Error:
-        return line.split(delimiter)
-
-
-def clean_name(cell: str) -> str:
-    """A header cell without quotes, brackets, case and outer blanks."""
-    return " ".join(cell.strip(" \t\0\"'").strip("<>[]").lower().split())
 
 
 def _delimiters_in(line: str) -> list[str]:

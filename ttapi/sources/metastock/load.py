@@ -3,33 +3,31 @@
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from ttapi.errors import SourceError
+from ttapi.sources.batches import content_hash, reject_table
 from ttapi.sources.contract import Batch, UnitReport, UnitRequest
 from ttapi.sources.instants import session_today
-from ttapi.sources.metastock.prepare import Prepared, Reject, prepare_lines, prepare_plain
+from ttapi.sources.metastock.prepare import Prepared, prepare_lines, prepare_plain
 from ttapi.sources.metastock.rows import Names, UnitFacts, finish, stem_of
 from ttapi.sources.metastock.together import parse_together
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ttapi.sources.metastock.folder import Tree
-    from datetime import datetime
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from ttapi.sources.folder import Tree
 
 CHUNK_BYTES = 20 << 20
 """Bytes of files read ahead at a time."""
 CHUNK_FILES = 400
 BATCH_ROWS = 500_000
 """Rows a batch holds at most, unless one file alone has more."""
-REJECT_SCHEMA = pa.schema(
-    [("unit", pa.int32()), ("line", pa.int32()), ("reason", pa.string()), ("text", pa.string())]
-)
 
 
 @dataclass(frozen=True)
@@ -46,17 +44,22 @@ class Loaded:
 def load_batches(
     tree: Tree, requests: Sequence[UnitRequest], suffixes: tuple[str, ...], now: datetime
 ) -> Iterator[Batch]:
-    """Batches of whole files until every request has had its report; the next chunk is read
-    while one is parsed.
+    """Batches of whole files until every request has had its report.
+
+    The next chunk of files is read while one is parsed.
     """
     chunks = list(_chunks(requests))
     with ThreadPoolExecutor(1, thread_name_prefix="metastock-read") as reader:
-        ahead = reader.submit(_read_chunk, tree, chunks[0]) if chunks else None
+        ahead = reader.submit(_read_chunk, tree, chunks[0], suffixes) if chunks else None
         for following in (*chunks[1:], None):
             if ahead is None:
                 return
             loaded = ahead.result()
-            ahead = reader.submit(_read_chunk, tree, following) if following is not None else None
+            ahead = (
+                reader.submit(_read_chunk, tree, following, suffixes)
+                if following is not None
+                else None
+            )
             for part in _split_by_rows(loaded):
                 yield _batch(part, suffixes, now)
 
@@ -74,23 +77,25 @@ def _chunks(requests: Sequence[UnitRequest]) -> Iterator[list[UnitRequest]]:
         yield chunk
 
 
-def _read_chunk(tree: Tree, requests: Sequence[UnitRequest]) -> list[Loaded]:
-    return [_read_one(tree, request) for request in requests]
+def _read_chunk(
+    tree: Tree, requests: Sequence[UnitRequest], suffixes: tuple[str, ...]
+) -> list[Loaded]:
+    return [_read_one(tree, request, suffixes) for request in requests]
 
 
-def _read_one(tree: Tree, request: UnitRequest) -> Loaded:
+def _read_one(tree: Tree, request: UnitRequest, suffixes: tuple[str, ...]) -> Loaded:
     try:
         content = tree.read(request.unit)
     except SourceError as exc:
         return Loaded(request, UnitReport(request.unit, error=str(exc)))
-    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    digest = content_hash(content, ",".join(suffixes))
     report = UnitReport(request.unit, content_hash=digest)
     if digest == request.known_hash:
         return Loaded(request, replace(report, is_unchanged=True))
     try:
         file = prepare_plain(content) or prepare_lines(content)
     except SourceError as exc:
-        return Loaded(request, replace(report, error=str(exc)))
+        return Loaded(request, replace(report, error=f"{request.unit.key}: {exc}"))
     return Loaded(request, report, content, file)
 
 
@@ -125,7 +130,12 @@ def _batch(part: Sequence[Loaded], suffixes: tuple[str, ...], now: datetime) -> 
         for unit, one in enumerate(part)
     )
     rows = pa.concat_tables(tables).unify_dictionaries() if tables else None
-    return Batch(reports, rows, _reject_table(outcome.rejects))
+    refused = (
+        (unit, one.line, one.reason, one.text)
+        for unit, own in sorted(outcome.rejects.items())
+        for one in own
+    )
+    return Batch(reports, rows, reject_table(refused))
 
 
 def _report(one: Loaded, facts: UnitFacts | None, refused: int, notes: Sequence[str]) -> UnitReport:
@@ -144,14 +154,3 @@ def _report(one: Loaded, facts: UnitFacts | None, refused: int, notes: Sequence[
         has_duplicates=facts.has_duplicates if facts else False,
         notes=(*notes, *(facts.notes if facts else ())),
     )
-
-
-def _reject_table(rejects: dict[int, list[Reject]]) -> pa.Table | None:
-    if not rejects:
-        return None
-    rows = [
-        {"unit": unit, "line": one.line, "reason": one.reason, "text": one.text}
-        for unit, own in sorted(rejects.items())
-        for one in own
-    ]
-    return pa.Table.from_pylist(rows, schema=REJECT_SCHEMA)

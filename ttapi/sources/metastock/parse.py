@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -18,7 +19,7 @@ from ttapi.sources.metastock.prepare import (
     Prepared,
     Reject,
 )
-from typing import TYPE_CHECKING
+from ttapi.sources.texts import TEXT_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -230,5 +231,7 @@ def _all_rejects(files: Sequence[Numbered], refused: pl.DataFrame) -> dict[int, 
         own = place - starts[unit]
         line = (file.lines or ())[own]
         is_torn = line == file.torn_line and reason in (UNPARSABLE_DATE, UNPARSABLE_CLOSE)
-        rejects[unit].append(Reject(line, TORN if is_torn else reason, file.texts[own][:500]))
+        rejects[unit].append(
+            Reject(line, TORN if is_torn else reason, file.texts[own][:TEXT_LIMIT])
+        )
     return {unit: sorted(own, key=lambda one: one.line) for unit, own in rejects.items()}

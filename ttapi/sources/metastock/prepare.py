@@ -8,14 +8,14 @@ any file, line by line. Both end in the same shape, and a property test holds th
 
 from __future__ import annotations
 
-import codecs
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from ttapi.errors import SourceError
-from ttapi.sources.metastock.dialect import Dialect, is_header, recognise, split_line
-from typing import TYPE_CHECKING
+from ttapi.sources.metastock.dialect import Dialect, is_header, recognise
+from ttapi.sources.texts import TEXT_LIMIT, decode, physical_lines, split_line, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,9 +26,7 @@ UNPARSABLE_DATE = "unparsable date"
 UNPARSABLE_CLOSE = "unparsable close"
 TORN = "torn last line"
 
-_LINE_END = re.compile(r"\r\n|\n|\r")
 _DIGIT = re.compile(r"[0-9]")
-_PADDING = b"\0\x1a"
 _LINES_SHOWN = 50
 _EMPTY = Dialect(columns=(), delimiter=",", has_header=True)
 # Bytes that make a file need the careful way: outer blanks, quotes, control characters in use.
@@ -72,7 +70,7 @@ class Prepared:
 
 def prepare_plain(content: bytes) -> Prepared | None:
     """The file as it is when counting proves it clean; None sends it the careful way."""
-    data = _unwrap(content)
+    data = unwrap(content)
     if not data or not data.isascii():
         return None
     unix = _unix_lines(data) if b"\r" in data else data
@@ -118,7 +116,7 @@ def prepare_lines(content: bytes) -> Prepared:
     *Raises* SourceError when no date or close column can be recognised.
     """
     text = decode(content)
-    lines = _LINE_END.split(text)
+    lines = physical_lines(text)
     torn_line = len(lines) if lines[-1].strip() else None
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not numbered:
@@ -144,7 +142,7 @@ def _take_lines(numbered: list[tuple[int, str]], dialect: Dialect, torn: int | N
             reason = "repeated header"
         elif number == torn:
             reason = TORN
-        rejects.append(Reject(number, reason, line[:500]))
+        rejects.append(Reject(number, reason, line[:TEXT_LIMIT]))
     return Prepared(
         dialect,
         "".join(f"{row}\n" for _, _, row in kept).encode(),
@@ -156,46 +154,6 @@ def _take_lines(numbered: list[tuple[int, str]], dialect: Dialect, torn: int | N
         torn_line=torn,
         notes=dialect.notes,
     )
-
-
-def decode(content: bytes) -> str:
-    """The text of a file: UTF-16 or UTF-8 where its bytes say so, else Latin-1, without NULs.
-
-    *Raises* SourceError for a UTF-16 file that ends inside a character.
-    """
-    encoding = _utf16(content)
-    try:
-        if encoding is not None:
-            text = content.decode(encoding)
-        else:
-            text = _utf8_or_latin1(_unwrap(content))
-    except UnicodeDecodeError as exc:
-        raise SourceError(f"not readable as {encoding}: {exc.reason} at byte {exc.start}") from exc
-    return text.removeprefix("\ufeff").rstrip("\0\x1a").replace("\0", "")
-
-
-def _utf8_or_latin1(data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-
-
-def _utf16(content: bytes) -> str | None:
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    head = content[:200]
-    if len(head) >= 4 and not head[1::2].strip(b"\0") and head[::2].strip(b"\0"):
-        return "utf-16-le"
-    if len(head) >= 4 and not head[::2].strip(b"\0") and head[1::2].strip(b"\0"):
-        return "utf-16-be"
-    return None
-
-
-def _unwrap(content: bytes) -> bytes:
-    """The content without byte order mark and without the padding DOS programs leave at the end."""
-    data = content.removeprefix(codecs.BOM_UTF8)
-    return data.rstrip(_PADDING) if data.endswith((b"\0", b"\x1a")) else data
 
 
 def _unix_lines(data: bytes) -> bytes | None:

@@ -6,17 +6,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
 
 from ttapi.sources.columns import BLANKS, Words
 from ttapi.sources.instants import known_at_close
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
     from collections.abc import Mapping
+    from datetime import date, datetime
 
 _DAILY = frozenset({"D", "DAY", "DAILY", "1D"})
 _PRICES = ("open", "high", "low", "close", "volume", "open_interest")

@@ -6,7 +6,7 @@ What reads the files is imported when files are read, so `status` can list resou
 
 from __future__ import annotations
 
-import hashlib
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -24,9 +24,11 @@ from ttapi.sources.contract import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ttapi.sources.metastock.folder import ReadBytes, Tree
+    from ttapi.sources.folder import ReadBytes, Tree
 
 PriceBasis = Literal["raw", "split", "total"]
+SUFFIXES = (".csv", ".txt", ".asc")
+"""Endings of the files that are read, in any case."""
 DEFAULT_SUFFIX = ".US"
 """What Stooq appends to the tickers of US markets."""
 
@@ -117,10 +119,15 @@ class MetastockSource:
             tree.close()
 
     def _tree(self, context: SourceContext) -> Tree:
-        from ttapi.sources.metastock.folder import open_tree, read_all  # noqa: PLC0415 - brings zipfile
+        from ttapi.sources.folder import open_tree, read_all  # noqa: PLC0415 - brings zipfile
 
         path = Path(context.settings["path"].strip()).expanduser()
-        return open_tree(path, context.settings.get("pattern") or None, self._read or read_all)
+        pattern = context.settings.get("pattern", "").strip() or "*"
+        return open_tree(
+            path,
+            lambda key: key.lower().endswith(SUFFIXES) and fnmatchcase(key, pattern),
+            self._read or read_all,
+        )
 
 
 def _price_basis(context: SourceContext) -> str:
@@ -139,7 +146,9 @@ def _suffixes(context: SourceContext) -> tuple[str, ...]:
 
 
 def _basis(request: UnitRequest, basis: str) -> Batch:
-    digest = hashlib.blake2b(basis.encode(), digest_size=16).hexdigest()
+    from ttapi.sources.batches import content_hash  # noqa: PLC0415 - brings Arrow
+
+    digest = content_hash(basis.encode())
     if digest == request.known_hash:
         return Batch((UnitReport(request.unit, digest, is_unchanged=True),))
     import pyarrow as pa  # noqa: PLC0415 - declarations are read without it

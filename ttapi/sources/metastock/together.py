@@ -9,16 +9,16 @@ taken line by line. Either way the outcome is that of the careful way.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from ttapi.sources.metastock.parse import Numbered, Typed, parse_careful, parse_plain
 from ttapi.sources.metastock.prepare import Prepared, Reject, pick_lines, prepare_lines
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import date
     from collections.abc import Callable, Collection, Mapping, Sequence
+    from datetime import date
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where MetaStock files lie: a folder tree or a zip archive, listed and read whole.
+"""Where files lie: a folder tree, a glob, a zip archive; listed, and read whole.
 
 A file is read between two looks at its size and time; one that changed meanwhile is read once
 more and then given up, so never half of a file goes on. Nothing is ever extracted.
@@ -8,19 +8,18 @@ more and then given up, so never half of a file goes on. Nothing is ever extract
 from __future__ import annotations
 
 import os
+import stat
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 from ttapi.errors import SourceError, UsageError
 from ttapi.sources.contract import Unit
 
-SUFFIXES = (".csv", ".txt", ".asc")
 MEMBER_LIMIT = 1 << 30
 """Bytes one archive member may unpack to."""
 RATIO_LIMIT = 200
@@ -28,13 +27,15 @@ RATIO_LIMIT = 200
 _SMALL = 1 << 24
 
 ReadBytes = Callable[[BinaryIO], bytes]
+Wanted = Callable[[str], bool]
+"""Whether a file of this key (or name) is one to read."""
 
 
 class Tree(Protocol):
     """A place that holds files."""
 
     def units(self) -> list[Unit]:
-        """Every price file, sorted by key."""
+        """Every wanted file, sorted by key."""
         ...
 
     def read(self, unit: Unit) -> bytes:
@@ -46,19 +47,21 @@ class Tree(Protocol):
         ...
 
 
-def open_tree(path: Path, pattern: str | None, read: ReadBytes) -> Tree:
+def open_tree(path: Path, wanted: Wanted, read: ReadBytes) -> Tree:
     """The folder tree or zip archive at `path`. *Raises* UsageError naming it."""
-    if path.is_dir():
-        return FolderTree(path, pattern, read)
-    if not path.exists():
-        raise UsageError(
-            f"{path} does not exist", hint="[sources.metastock] path names a folder or a .zip file"
-        )
+    try:
+        is_folder, is_there = path.is_dir(), path.exists()
+    except OSError as exc:
+        raise UsageError(f"{path} cannot be read: {exc.strerror}") from exc
+    if is_folder:
+        return FolderTree(path, wanted, read)
+    if not is_there:
+        raise UsageError(f"{path} does not exist", hint="name a folder or a .zip file")
     if path.suffix.lower() != ".zip":
         raise UsageError(
             f"{path} is neither a folder nor a .zip file", hint="name the folder the file lies in"
         )
-    return ZipTree(path, pattern)
+    return ZipTree(path, wanted)
 
 
 def read_all(file: BinaryIO) -> bytes:
@@ -71,11 +74,11 @@ class FolderTree:
     """A folder and everything below it; links to folders are not followed, hidden names skipped."""
 
     root: Path
-    pattern: str | None = None
+    wanted: Wanted
     read_bytes: ReadBytes = read_all
 
     def units(self) -> list[Unit]:
-        """Every price file, sorted by key."""
+        """Every wanted file, sorted by key."""
         return sorted(self._scan(self.root, ""), key=lambda unit: unit.key)
 
     def _scan(self, folder: Path, prefix: str) -> Iterator[Unit]:
@@ -86,8 +89,8 @@ class FolderTree:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         yield from self._scan(Path(entry.path), f"{prefix}{entry.name}/")
-                    elif _is_wanted(prefix + entry.name, self.pattern):
-                        yield from _unit_of(entry, prefix)
+                    elif self.wanted(prefix + entry.name):
+                        yield from _unit_of(prefix + entry.name, entry.stat)
         except OSError as exc:
             raise UsageError(f"{folder} cannot be listed: {exc.strerror}") from exc
 
@@ -115,15 +118,40 @@ class FolderTree:
         """Nothing stays open between files."""
 
 
-def _unit_of(entry: os.DirEntry[str], prefix: str) -> Iterator[Unit]:
+@dataclass(frozen=True)
+class ChosenFiles(FolderTree):
+    """The files below a folder that a glob names; `*` stays within a folder, `**` does not."""
+
+    pattern: str = "*"
+
+    def units(self) -> list[Unit]:
+        """Every wanted file, sorted by key."""
+        try:
+            found = {path.relative_to(self.root).as_posix(): path for path in self._found()}
+        except OSError as exc:
+            raise UsageError(f"{self.root} cannot be listed: {exc.strerror}") from exc
+        return [unit for key in sorted(found) for unit in _unit_of(key, found[key].stat)]
+
+    def _found(self) -> list[Path]:
+        if not self.root.is_dir():
+            raise UsageError(f"{self.root} does not exist", hint="name a folder, a file or a glob")
+        return [
+            path
+            for path in self.root.glob(self.pattern)
+            if not path.name.startswith(".") and self.wanted(path.name) and not path.is_dir()
+        ]
+
+
+def _unit_of(key: str, stat_file: Callable[[], os.stat_result]) -> Iterator[Unit]:
+    """The unit of a regular file; nothing for a device or pipe."""
     try:
-        if not entry.is_file() and not entry.is_symlink():
-            return
-        facts = entry.stat()
-        yield Unit(prefix + entry.name, facts.st_size, facts.st_mtime_ns)
-    except FileNotFoundError:
-        # A link to nothing, or a file deleted since the folder was listed; reading will say so.
-        yield Unit(prefix + entry.name, None, None)
+        facts = stat_file()
+    except OSError:
+        # A link to nothing, a file just deleted, a closed folder: reading it will say which.
+        yield Unit(key, None, None)
+        return
+    if stat.S_ISREG(facts.st_mode):
+        yield Unit(key, facts.st_size, facts.st_mtime_ns)
 
 
 def _same(before: os.stat_result, after: os.stat_result) -> bool:
@@ -140,9 +168,9 @@ def _refuse_escape(path: Path, root: Path) -> None:
 class ZipTree:
     """The members of a zip archive; the key is the member's path. Nothing is extracted."""
 
-    def __init__(self, path: Path, pattern: str | None) -> None:
+    def __init__(self, path: Path, wanted: Wanted) -> None:
         self.path = path
-        self.pattern = pattern
+        self.wanted = wanted
         try:
             self._archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, zipfile.LargeZipFile) as exc:
@@ -154,11 +182,11 @@ class ZipTree:
         self._copies = Counter(self._archive.namelist())
 
     def units(self) -> list[Unit]:
-        """Every price file, sorted by key."""
+        """Every wanted file, sorted by key."""
         return [
             Unit(name, info.file_size, _zip_stamp(info))
             for name in sorted(self._copies)
-            if _is_wanted(name, self.pattern) and not _is_hidden(name)
+            if self.wanted(name) and not _is_hidden(name)
             if not (info := self._archive.getinfo(name)).is_dir()
         ]
 
@@ -204,10 +232,6 @@ def _zip_stamp(info: zipfile.ZipInfo) -> int:
     day_stamp = (year - 1980) << 9 | month << 5 | day
     time_stamp = hour << 11 | minute << 5 | second // 2
     return (day_stamp << 16 | time_stamp) << 31 | info.CRC >> 1
-
-
-def _is_wanted(key: str, pattern: str | None) -> bool:
-    return key.lower().endswith(SUFFIXES) and (pattern is None or fnmatchcase(key, pattern))
 
 
 def _is_hidden(name: str) -> bool:

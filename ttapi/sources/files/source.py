@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The source `files`: CSV and Parquet files of one's own, mapped to resources by settings."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ttapi.errors import UsageError
+from ttapi.sources.files.specs import SPECS
+from ttapi.sources.texts import clean_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ttapi.sources.contract import Batch, Resource, SourceContext, Unit, UnitRequest
+    from ttapi.sources.folder import ReadBytes, Tree
+
+FORMATS = {"csv": (".csv", ".txt", ".tsv"), "parquet": (".parquet", ".pq")}
+"""Formats, and the suffixes that mean them."""
+FIELDS = ("path", "format", "columns", "delimiter")
+_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+
+
+@dataclass(frozen=True)
+class FileSettings:
+    """The settings of one resource."""
+
+    path: Path
+    format: str | None
+    """csv or parquet; None: by suffix."""
+    renames: Mapping[str, str]
+    """Source column, in lower case, of each target column."""
+    delimiter: str | None
+
+
+class FilesSource:
+    """Reads files of one's own into each resource of SPECS.
+
+    Settings, each with the resource's name before it: `_path` a folder, a file or a glob;
+    `_format` csv or parquet (default: by suffix); `_columns` renames, `target=source,...`;
+    `_delimiter` one character or tab (default: the one the header uses most).
+    """
+
+    name = "files"
+    about = "your own CSV and Parquet files: corporate actions, universes"
+    version = "1"
+    resources: tuple[Resource, ...] = tuple(spec.resource for spec in SPECS)
+    setting_names = tuple(f"{spec.resource.name}_{field}" for spec in SPECS for field in FIELDS)
+    sql_folder: Path | None = None
+
+    def __init__(self, read: ReadBytes | None = None) -> None:
+        self._read = read
+
+    def missing_setting(self, resource: Resource, context: SourceContext) -> str | None:
+        """`<resource>_path` where it is not set."""
+        name = f"{resource.name}_path"
+        return None if context.settings.get(name, "").strip() else name
+
+    def survey(self, resource: Resource, context: SourceContext) -> Sequence[Unit]:
+        """The files that exist now, sorted. *Raises* UsageError for a wrong path or setting."""
+        return self._tree(file_settings(resource, context)).units()
+
+    def fetch(
+        self, resource: Resource, requests: Sequence[UnitRequest], context: SourceContext
+    ) -> Iterator[Batch]:
+        """One batch per file."""
+        from ttapi.sources.files.load import load_file  # noqa: PLC0415 - brings Polars
+
+        spec = next(spec for spec in SPECS if spec.resource.name == resource.name)
+        settings = file_settings(resource, context)
+        tree = self._tree(settings)
+        for request in requests:
+            yield load_file(tree, request, spec, settings, context.now)
+
+    def _tree(self, settings: FileSettings) -> Tree:
+        from ttapi.sources.folder import ChosenFiles, FolderTree, read_all  # noqa: PLC0415 - not to list
+
+        read = self._read or read_all
+        suffixes = FORMATS[settings.format] if settings.format else sum(FORMATS.values(), ())
+        path = settings.path
+        if path.is_dir():
+            return FolderTree(path, lambda key: key.lower().endswith(suffixes), read)
+        if path.exists():
+            return ChosenFiles(path.parent, lambda _: True, read, glob.escape(path.name))
+        if not glob.has_magic(str(path)):
+            raise UsageError(f"{path} does not exist", hint="name a folder, a file or a glob")
+        parts = path.parts
+        fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
+        root, pattern = Path(*parts[:fixed]), "/".join(parts[fixed:])
+        return ChosenFiles(root, lambda _: True, read, pattern)
+
+
+def file_settings(resource: Resource, context: SourceContext) -> FileSettings:
+    """The settings of one resource, checked. *Raises* UsageError naming the one that is wrong."""
+    prefix = f"[sources.files] {resource.name}_"
+    given = {
+        field: context.settings.get(f"{resource.name}_{field}", "").strip() for field in FIELDS
+    }
+    kind = given["format"].lower()
+    if kind and kind not in FORMATS:
+        raise UsageError(f"{prefix}format = {kind!r} is unknown", hint="csv or parquet")
+    delimiter = _DELIMITERS.get(given["delimiter"].lower(), given["delimiter"])
+    # A tab itself is a blank that stripping took away.
+    if not delimiter and "\t" in context.settings.get(f"{resource.name}_delimiter", ""):
+        delimiter = "\t"
+    if len(delimiter) > 1:
+        raise UsageError(
+            f"{prefix}delimiter = {delimiter!r} is unknown", hint="one character, or tab"
+        )
+    return FileSettings(
+        path=Path(given["path"]).expanduser(),
+        format=kind or None,
+        renames=_renames(given["columns"], resource, prefix),
+        delimiter=delimiter or None,
+    )
+
+
+def _renames(text: str, resource: Resource, prefix: str) -> dict[str, str]:
+    targets = [column.name for column in resource.columns]
+    renames: dict[str, str] = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        target, equals, name = (part.strip() for part in pair.partition("="))
+        if not equals or not name:
+            raise UsageError(f"{prefix}columns: {pair!r} is no target=source")
+        if target not in targets:
+            raise UsageError(
+                f"{prefix}columns: {target!r} is no column", hint=f"one of {', '.join(targets)}"
+            )
+        renames[target] = clean_name(name)
+    return renames
