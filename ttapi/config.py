@@ -8,15 +8,17 @@ Precedence: flag, environment, `ttapi.toml`, default. This module alone knows wh
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -40,6 +42,7 @@ class Home:
 
     @property
     def settings_file(self) -> Path:
+        """`ttapi.toml`."""
         return self.root / "ttapi.toml"
 
     @property
@@ -54,6 +57,7 @@ class Home:
 
     @property
     def live(self) -> Path:
+        """The folder of the live file, its lock and its state."""
         return self.root / "live"
 
     @property
@@ -63,10 +67,12 @@ class Home:
 
     @property
     def lock_file(self) -> Path:
+        """What the owner holds a lock on."""
         return self.live / "market.lock"
 
     @property
     def state_file(self) -> Path:
+        """Verdicts and asked times, for `status`."""
         return self.live / "state.json"
 
     @property
@@ -76,14 +82,17 @@ class Home:
 
     @property
     def snapshots(self) -> Path:
+        """The published generations."""
         return self.root / "snapshots"
 
     @property
     def exports(self) -> Path:
+        """Where exports go."""
         return self.root / "exports"
 
     @property
     def logs(self) -> Path:
+        """Where the log files are."""
         return self.root / "logs"
 
     def folders(self) -> tuple[Path, ...]:
@@ -169,15 +178,17 @@ def load_settings(home: Home, environ: Mapping[str, str]) -> Settings:
         if section == "sources":
             for name, block in body.items():
                 if not isinstance(block, dict):
-                    raise UsageError(f"{home.settings_file}: [sources] {name} must be a section, [sources.{name}]")
+                    raise UsageError(
+                        f"{home.settings_file}: [sources] {name} must be a section, [sources.{name}]"
+                    )
                 sources[name] = _flatten(block)
             continue
         for key, value in body.items():
             values[_setting_name(section, key, home.settings_file)] = value
-    for section, key in _TOML_NAMES:
+    for (section, key), name in _TOML_NAMES.items():
         variable = f"TTAPI_{section}_{key}".upper()
         if variable in environ:
-            values[_TOML_NAMES[section, key]] = environ[variable]
+            values[name] = environ[variable]
     for variable, text in environ.items():
         _merge_source_variable(variable, text, sources)
     typed = {name: _typed(name, value, home.settings_file) for name, value in values.items()}
@@ -192,7 +203,9 @@ def now_from(environ: Mapping[str, str]) -> datetime:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as exc:
-        raise UsageError(f"TTAPI_NOW={text!r} is not an ISO instant", hint="2024-06-14T20:00:00Z works") from exc
+        raise UsageError(
+            f"TTAPI_NOW={text!r} is not an ISO instant", hint="2024-06-14T20:00:00Z works"
+        ) from exc
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
@@ -226,7 +239,9 @@ def _setting_name(section: str, key: str, file: Path) -> str:
         return _TOML_NAMES[section, key]
     except KeyError:
         known = ", ".join(f"[{s}] {k}" for s, k in sorted(_TOML_NAMES))
-        raise UsageError(f"{file}: unknown setting [{section}] {key}", hint=f"known: {known}") from None
+        raise UsageError(
+            f"{file}: unknown setting [{section}] {key}", hint=f"known: {known}"
+        ) from None
 
 
 def _merge_source_variable(variable: str, text: str, sources: dict[str, dict[str, str]]) -> None:
@@ -245,8 +260,8 @@ def _typed(name: str, value: object, file: Path) -> object:
         if isinstance(default, tuple):
             items = value.split(",") if isinstance(value, str) else value
             return tuple(str(item).strip() for item in items)  # type: ignore[attr-defined]
-        if isinstance(default, bool | int | float):
-            return type(default)(value)  # type: ignore[arg-type]
+        if isinstance(default, int | float):
+            return type(default)(str(value))
         return str(value)
     except (TypeError, ValueError) as exc:
         wanted = type(default).__name__

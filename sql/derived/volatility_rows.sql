@@ -1,14 +1,19 @@
 -- SPDX-License-Identifier: Apache-2.0
--- about: Every volatility estimator over one lookback, for each bar of each symbol: the one home of
---   the formulas. volatility, volatility_over and volatility_latest are made of it.
+-- about: Every volatility estimator over each lookback of a list, for each bar of each symbol: the
+--   one home of the formulas. volatility and volatility_over are made of it. The lookback is a column
+--   of the window's frame, so the whole is bound once: ten branches took 80 ms to bind, one takes 15.
 -- kind: macro
-create or replace macro volatility_rows(lookback) as table
+create or replace macro volatility_rows(lookbacks) as table
 with
+wanted as (
+    select unnest(lookbacks) as lookback
+),
 sums as (
     select
         t.symbol,
         t.date,
         t.bar_no,
+        k.lookback,
         count(t.log_return) over w as n_obs,
         count(t.garman_klass_term) over w as n_valid,
         count(case when t.sessions_spanned > 1 then 1 end) over w as n_gaps,
@@ -26,18 +31,23 @@ sums as (
         coalesce(sum(case when (t.bar_no // 4096) % 2 = 0 then t.squared_return * pow(0.94, -(t.bar_no % 4096)) end) over w, 0) as even_blocks,
         coalesce(sum(case when (t.bar_no // 4096) % 2 = 1 then t.squared_return * pow(0.94, -(t.bar_no % 4096)) end) over w, 0) as odd_blocks
     from derived.volatility_terms as t
-    window w as (partition by t.symbol order by t.date rows between lookback - 1 preceding and current row)
+    cross join wanted as k
+    window w as (
+        partition by t.symbol, k.lookback
+        order by t.date
+        rows between k.lookback - 1 preceding and current row
+    )
 ),
 variances as (
     select
         s.*,
-        s.n_obs = lookback as is_full,
+        s.n_obs = s.lookback as is_full,
         0.06 * pow(0.94, s.bar_no % 4096) * (
             case
                 when (s.bar_no // 4096) % 2 = 0 then s.even_blocks + pow(0.94, 4096) * s.odd_blocks
                 else s.odd_blocks + pow(0.94, 4096) * s.even_blocks
             end
-        ) + pow(0.94, lookback) * s.first_squared_return as ewma,
+        ) + pow(0.94, s.lookback) * s.first_squared_return as ewma,
         s.overnight_variance
         + (0.34 / (1.34 + (s.n_valid + 1) / nullif(s.n_valid - 1.0, 0))) * s.open_close_variance
         + (1 - 0.34 / (1.34 + (s.n_valid + 1) / nullif(s.n_valid - 1.0, 0))) * s.rogers_satchell as yang_zhang
@@ -46,7 +56,7 @@ variances as (
 select
     v.symbol::varchar as symbol, -- upper case
     v.date::date as date, -- session date, New York
-    lookback::integer as lookback, -- sessions looked back over
+    v.lookback::integer as lookback, -- sessions looked back over
     v.n_obs::integer as n_obs, -- returns in the lookback
     v.n_gaps::integer as n_gaps, -- of these, returns that span a missing session
     (case when v.is_full then v.daily_stddev * sqrt(252) end)::double as close_to_close, -- annualised fraction, n - 1; null: the lookback is not full
@@ -60,7 +70,7 @@ select
         case
             when not v.is_full then 'insufficient'
             when v.n_suspect > 0 then 'suspected_split'
-            when v.n_valid < lookback then 'invalid_bars'
+            when v.n_valid < v.lookback then 'invalid_bars'
             when v.n_gaps > 0 then 'gap'
             else 'ok'
         end

@@ -16,5 +16,5 @@ select
     v.yang_zhang::double as yang_zhang,
     v.ewma::double as ewma,
     v.quality::varchar as quality
-from derived.volatility_rows(lookback) as v
+from derived.volatility_rows([lookback]) as v
 where v.symbol = upper(symbol)

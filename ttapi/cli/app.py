@@ -33,9 +33,15 @@ def root(
     context: typer.Context,
     home: Annotated[
         Path | None,
-        typer.Option("--home", help="The data folder (default: TTAPI_HOME, else the platform's).", show_default=False),
+        typer.Option(
+            "--home",
+            help="The data folder (default: TTAPI_HOME, else the platform's).",
+            show_default=False,
+        ),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
+    ] = False,
 ) -> None:
     """Keep the home folder for the command."""
     if version:

@@ -3,7 +3,18 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from ttapi.errors import UsageError
+
+if TYPE_CHECKING:
+    from ttapi.refresh.workspace import Workspace
+    from ttapi.store.export import ExportFormat
 
 
 def register(app: typer.Typer) -> None:
@@ -11,5 +22,115 @@ def register(app: typer.Typer) -> None:
     app.command("export")(export)
 
 
-def export(context: typer.Context) -> None:
-    """Write relations to Parquet or CSV files."""
+def export(
+    context: typer.Context,
+    relation: Annotated[
+        str | None, typer.Argument(help="A relation, or one SELECT.", show_default=False)
+    ] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="The folder to write to.")] = None,
+    fmt: Annotated[str, typer.Option("--format", help="parquet, csv, or both.")] = "parquet",
+    partition_by: Annotated[
+        str | None, typer.Option("--partition-by", help="Columns, for Parquet.")
+    ] = None,
+    formula_safe: Annotated[
+        bool, typer.Option("--formula-safe", help="Keep a spreadsheet from running text cells.")
+    ] = False,
+    name: Annotated[
+        str | None, typer.Option("--name", help="The file's name, when a SELECT is given.")
+    ] = None,
+    database: Annotated[
+        Path | None, typer.Option("--database", help="Write a shareable database file instead.")
+    ] = None,
+    no_refresh: Annotated[bool, typer.Option("--no-refresh", help="Write what is there.")] = False,
+    wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Go on above the budget.")] = False,
+) -> None:
+    """Write a relation or a query to files, made fresh first."""
+    from ttapi.cli.journal import logged
+    from ttapi.cli.progress import watched
+    from ttapi.cli.session import open_workspace, require_home, tell, tell_waiting
+    from ttapi.refresh.query import QueryRequest, prepare_query
+
+    workspace = open_workspace(context)
+    require_home(workspace)
+    if database is not None:
+        if relation is not None or to is not None:
+            raise UsageError(
+                "--database copies the whole file", hint="leave out the relation and --to"
+            )
+        _copy_database(workspace, database)
+        return
+    if relation is None or to is None:
+        raise UsageError("name a relation and a folder", hint="ttapi export eod --to exports")
+    formats = _formats(fmt)
+    sql, stem = _select(relation, name)
+    with logged(workspace.home, "export"):
+        with watched() as progress:
+            prepare_query(
+                workspace,
+                QueryRequest(sql, refresh=not no_refresh, wait_s=wait, is_budget_waived=yes),
+                progress=progress,
+                on_wait=tell_waiting,
+            )
+        from ttapi.store.export import export_query, export_target
+        from ttapi.store.snapshot import open_snapshot
+
+        to.mkdir(parents=True, exist_ok=True)
+        columns = [c.strip() for c in (partition_by or "").split(",") if c.strip()]
+        with closing(open_snapshot(workspace.home)) as connection:
+            for one in formats:
+                target = export_target(to, stem, one)
+                rows = export_query(
+                    connection, sql, target, one, partition_by=columns, is_formula_safe=formula_safe
+                )
+                tell(f"{target}: {rows:,} rows")
+
+
+def export_after_publication(workspace: Workspace, changed: set[str]) -> list[str]:
+    """Write `[export] datasets` that read something changed, in a child; what failed, as messages.
+
+    A failure is noted in `health` by the next publication and fails nothing.
+    """
+    from ttapi.refresh.planner import closure
+    from ttapi.store.export import ExportRequest, export_changed
+
+    settings = workspace.settings
+    wanted = [
+        relation
+        for relation in settings.export_datasets
+        if relation not in workspace.datasets or closure(workspace.datasets, [relation]) & changed
+    ]
+    formats = _formats(",".join(settings.export_formats))
+    requests = [ExportRequest(relation, one) for relation in wanted for one in formats]
+    outcomes = export_changed(workspace.home, requests)
+    return [f"{o.relation} as {o.format}: {o.error}" for o in outcomes if o.error]
+
+
+def _formats(text: str) -> list[ExportFormat]:
+    found: list[ExportFormat] = []
+    for part in text.split(","):
+        one = part.strip().lower()
+        if one == "parquet":
+            found.append("parquet")
+        elif one == "csv":
+            found.append("csv")
+        else:
+            raise UsageError(
+                f"{part.strip()!r} is no export format", hint="parquet, csv, or parquet,csv"
+            )
+    return found
+
+
+def _select(relation: str, name: str | None) -> tuple[str, str]:
+    if re.fullmatch(r"\w+(\.\w+)?", relation):
+        return f"select * from {relation}", name or relation
+    return relation, name or "query"
+
+
+def _copy_database(workspace: Workspace, target: Path) -> None:
+    from ttapi.cli.session import tell
+    from ttapi.store.share import share_database
+
+    private = {n for n, d in workspace.datasets.items() if d.is_private}
+    size = share_database(workspace.home, target, private)
+    tell(f"{target}: {size / 1e6:,.1f} MB, opened by any DuckDB client from 1.2 on")

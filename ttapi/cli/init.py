@@ -20,7 +20,9 @@ def init(
     context: typer.Context,
     metastock: Annotated[
         Path | None,
-        typer.Option("--metastock", help="A folder or zip of MetaStock ASCII files, noted in ttapi.toml."),
+        typer.Option(
+            "--metastock", help="A folder or zip of MetaStock ASCII files, noted in ttapi.toml."
+        ),
     ] = None,
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
 ) -> None:
@@ -36,7 +38,10 @@ def init(
     workspace = open_workspace(context)
     home = workspace.home
     if metastock is not None and not metastock.exists():
-        raise UsageError(f"{metastock} does not exist", hint="name a folder of .csv/.txt files, or a .zip of them")
+        raise UsageError(
+            f"{metastock} does not exist",
+            hint="name a folder of .csv/.txt files, or a .zip of them",
+        )
     init_home(home, wait_s=wait, on_wait=tell_waiting, now=workspace.now)
     if metastock is not None:
         _note_metastock(home.settings_file, metastock.absolute())
@@ -46,7 +51,9 @@ def init(
     with logged(home, "init"):
         run_refresh(
             workspace,
-            RefreshRequest(targets=("calendar", "expiration_series"), wait_s=wait, command="ttapi init"),
+            RefreshRequest(
+                targets=("calendar", "expiration_series"), wait_s=wait, command="ttapi init"
+            ),
             on_wait=tell_waiting,
         )
     tell(f"{home.root} is ready; any DuckDB client opens {home.public_file}")
@@ -61,7 +68,8 @@ def _note_metastock(file: Path, folder: Path) -> None:
         return
     if "[sources.metastock]" in text:
         raise UsageError(
-            f"{file} has a [sources.metastock] section already", hint=f"set {line} in it, or remove the section"
+            f"{file} has a [sources.metastock] section already",
+            hint=f"set {line} in it, or remove the section",
         )
     separator = "" if not text or text.endswith("\n") else "\n"
     file.write_text(f"{text}{separator}[sources.metastock]\n{line}\n", encoding="utf-8")

@@ -36,7 +36,10 @@ def write_result(table: pa.Table, fmt: str, target: Path | None, *, zone: str) -
     writer, is_binary = FORMATS[fmt]
     if target is None:
         if is_binary and sys.stdout.isatty():
-            raise UsageError(f"{fmt} is binary; name a file with -o", hint="ttapi sql ... --format parquet -o out.parquet")
+            raise UsageError(
+                f"{fmt} is binary; name a file with -o",
+                hint="ttapi sql ... --format parquet -o out.parquet",
+            )
         remark = writer(table, sys.stdout.buffer, zone)
         sys.stdout.flush()
         return remark
@@ -62,7 +65,9 @@ def _write_file(table: pa.Table, writer: Writer, target: Path, zone: str) -> str
         Path(name).replace(target)
     except OSError as exc:
         Path(name).unlink(missing_ok=True)
-        raise DiskFullError(f"{target} could not be written: {exc.strerror}", hint="nothing was left behind") from exc
+        raise DiskFullError(
+            f"{target} could not be written: {exc.strerror}", hint="nothing was left behind"
+        ) from exc
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -105,14 +110,19 @@ def _write_json(table: pa.Table, stream: IO[bytes], _zone: str) -> None:
     stream.write(b"[")
     for index, row in enumerate(_rows(table)):
         stream.write(b",\n" if index else b"\n")
-        stream.write(json.dumps(dict(zip(names, map(plain, row), strict=True)), ensure_ascii=False).encode())
+        stream.write(
+            json.dumps(dict(zip(names, map(plain, row), strict=True)), ensure_ascii=False).encode()
+        )
     stream.write(b"\n]\n" if table.num_rows else b"]\n")
 
 
 def _write_jsonl(table: pa.Table, stream: IO[bytes], _zone: str) -> None:
     names = table.column_names
     for row in _rows(table):
-        stream.write(json.dumps(dict(zip(names, map(plain, row), strict=True)), ensure_ascii=False).encode() + b"\n")
+        stream.write(
+            json.dumps(dict(zip(names, map(plain, row), strict=True)), ensure_ascii=False).encode()
+            + b"\n"
+        )
 
 
 def _write_csv(table: pa.Table, stream: IO[bytes], _zone: str) -> None:
@@ -164,7 +174,8 @@ def _shown(table: pa.Table, zone: str) -> tuple[list[str], list[list[str]], str 
 
     display = ZoneInfo(zone)
     heads = [
-        f"{field.name} ({zone})" if pa.types.is_timestamp(field.type) else field.name for field in table.schema
+        f"{field.name} ({zone})" if pa.types.is_timestamp(field.type) else field.name
+        for field in table.schema
     ]
     rows = [[_cell(value, display) for value in row] for row in _rows(table.slice(0, TABLE_ROWS))]
     remark = None
@@ -189,7 +200,9 @@ def _cell(value: Any, display: ZoneInfo) -> str:
 def _is_number(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    )
 
 
 def _write_parquet(table: pa.Table, stream: IO[bytes], _zone: str) -> None:

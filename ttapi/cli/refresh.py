@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from ttapi.refresh.planner import Step
     from ttapi.refresh.runner import RefreshOutcome
+    from ttapi.refresh.steps import RefreshRequest
     from ttapi.refresh.workspace import Workspace
 
 
@@ -27,13 +29,18 @@ def register(app: typer.Typer) -> None:
 def refresh(
     context: typer.Context,
     datasets: Annotated[
-        list[str] | None, typer.Argument(help="Datasets, views or sources; none: everything.", show_default=False)
+        list[str] | None,
+        typer.Argument(help="Datasets, views or sources; none: everything.", show_default=False),
     ] = None,
     symbols: Annotated[str | None, typer.Option("--symbols", help="Only these, as A,B.")] = None,
-    universe: Annotated[str | None, typer.Option("--list", help="Only the members of this universe.")] = None,
+    universe: Annotated[
+        str | None, typer.Option("--list", help="Only the members of this universe.")
+    ] = None,
     start: Annotated[str | None, typer.Option("--from", help="First date wanted.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="First date not wanted.")] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would be done; do nothing.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done; do nothing.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Ask again even where fresh.")] = False,
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
     yes: Annotated[bool, typer.Option("--yes", help="Never ask before a large refresh.")] = False,
@@ -56,6 +63,8 @@ def refresh(
         span=(_date(start, "--from"), _date(end, "--to")),
         wait_s=wait,
     )
+    if not plan and not yes:
+        _confirm_large(workspace, request)
     if plan:
         _show_plan(plan_only(workspace, request, on_wait=tell_waiting), as_json=as_json)
         return
@@ -69,6 +78,23 @@ def refresh(
         raise typer.Exit(outcome.exit_code)
 
 
+def _confirm_large(workspace: Workspace, request: RefreshRequest) -> None:
+    """Ask on a terminal before a refresh of more source calls than `[refresh] max_calls`."""
+    from ttapi.refresh.planner import plan_refresh
+    from ttapi.refresh.runner import targets_of
+
+    steps = plan_refresh(
+        workspace.datasets,
+        workspace.home_state.states,
+        targets_of(workspace, request.targets),
+        moment=workspace.moment,
+        force=request.force,
+    )
+    calls = sum(step.calls for step in steps)
+    if calls > workspace.settings.max_calls and sys.stdin.isatty() and sys.stderr.isatty():
+        typer.confirm(f"This would make {calls:,} source calls. Go on?", abort=True, err=True)
+
+
 def tell_outcome(outcome: RefreshOutcome) -> None:
     """What happened, a line a dataset that something happened to, on standard error."""
     from ttapi.cli.session import seconds_text, tell
@@ -77,7 +103,11 @@ def tell_outcome(outcome: RefreshOutcome) -> None:
         if done.source_calls or done.is_changed or done.error:
             rows = f", {done.rows_accepted:,} rows accepted" if done.rows_in else ""
             refused = f", {done.rows_refused:,} refused" if done.rows_refused else ""
-            units = f", {done.source_calls:,} slice{'s' if done.source_calls != 1 else ''}" if done.source_calls else ""
+            units = (
+                f", {done.source_calls:,} slice{'s' if done.source_calls != 1 else ''}"
+                if done.source_calls
+                else ""
+            )
             word = "failed" if done.error else ("changed" if done.is_changed else "unchanged")
             tell(f"{done.dataset}: {word}{units}{rows}{refused}, {seconds_text(done.seconds)}")
         if done.error:
@@ -87,18 +117,24 @@ def tell_outcome(outcome: RefreshOutcome) -> None:
         if len(done.failed_units) > 5:
             tell(f"  and {len(done.failed_units) - 5} more: select * from health")
     for check in outcome.failed_checks:
-        tell(f"check {check.check} of {check.dataset}: {check.failures} bad rows, such as {check.sample}")
+        tell(
+            f"check {check.check} of {check.dataset}: {check.failures} bad rows, such as {check.sample}"
+        )
     worked = sum(1 for d in outcome.datasets if d.is_changed)
     calls = sum(d.source_calls for d in outcome.datasets)
-    tell(f"refreshed: {worked} datasets changed, {calls:,} source calls, generation {outcome.generation}")
+    tell(
+        f"refreshed: {worked} datasets changed, {calls:,} source calls, generation {outcome.generation}"
+    )
 
 
 def _export_changed(workspace: Workspace, outcome: RefreshOutcome) -> None:
     changed = {d.dataset for d in outcome.datasets if d.is_changed}
     if changed and workspace.settings.export_datasets:
         from ttapi.cli.export import export_after_publication
+        from ttapi.cli.session import tell
 
-        export_after_publication(workspace, changed)
+        for failure in export_after_publication(workspace, changed):
+            tell(f"export failed: {failure}")
 
 
 def _outcome_document(outcome: RefreshOutcome) -> dict[str, Any]:
@@ -126,7 +162,12 @@ def _show_plan(steps: Sequence[Step], *, as_json: bool) -> None:
     todo = [step for step in steps if step.action != "none"]
     if as_json:
         rows = [
-            {"dataset": s.dataset, "slice": unit, "reasons": list(s.reasons), "calls": 1 if s.calls else 0}
+            {
+                "dataset": s.dataset,
+                "slice": unit,
+                "reasons": list(s.reasons),
+                "calls": 1 if s.calls else 0,
+            }
             for s in todo
             for unit in (s.slices or (None,))
         ]
@@ -135,7 +176,9 @@ def _show_plan(steps: Sequence[Step], *, as_json: bool) -> None:
     if not todo:
         typer.echo("everything is fresh: nothing to do")
     for step in todo:
-        calls = f", {step.calls:,} call{'s' if step.calls != 1 else ''}" if step.action == "ask" else ""
+        calls = (
+            f", {step.calls:,} call{'s' if step.calls != 1 else ''}" if step.action == "ask" else ""
+        )
         typer.echo(f"{step.action:8} {step.dataset}{calls}: {'; '.join(step.reasons)}")
         for unit in step.slices[:3]:
             typer.echo(f"           {unit}")
@@ -152,9 +195,14 @@ def _symbols(text: str | None) -> frozenset[str] | None:
 def _members(workspace: Workspace, universe: str) -> frozenset[str]:
     from ttapi.store.snapshot import read_rows
 
-    rows = read_rows(workspace.home, "select distinct symbol from universes where name = ?", [universe])
+    rows = read_rows(
+        workspace.home, "select distinct symbol from universes where name = ?", [universe]
+    )
     if not rows:
-        raise UsageError(f"no universe is called {universe!r}", hint="select distinct name from universes lists them")
+        raise UsageError(
+            f"no universe is called {universe!r}",
+            hint="select distinct name from universes lists them",
+        )
     return frozenset(row[0] for row in rows)
 
 

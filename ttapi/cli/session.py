@@ -33,7 +33,8 @@ def require_home(workspace: Workspace) -> None:
     """Nothing, or UsageError when the home was never made."""
     if not workspace.home.live_file.exists():
         raise UsageError(
-            f"{workspace.home.root} holds no ttapi database", hint=f"ttapi --home {workspace.home.root} init makes one"
+            f"{workspace.home.root} holds no ttapi database",
+            hint=f"ttapi --home {workspace.home.root} init makes one",
         )
 
 
@@ -45,7 +46,11 @@ def tell(text: str) -> None:
 
 def tell_waiting(owner: LockOwner | None) -> None:
     """Say who is being waited for."""
-    who = f"process {owner.pid} ({owner.command}) on {owner.host}, since {owner.started_at}" if owner else "another process"
+    who = (
+        f"process {owner.pid} ({owner.command}) on {owner.host}, since {owner.started_at}"
+        if owner
+        else "another process"
+    )
     tell(f"ttapi: waiting for {who}")
 
 

@@ -34,12 +34,30 @@ def sources(
         typer.echo(f"{row['name']}: {row['error'] or row['about']}")
         typer.echo(f"  from {row['origin']}")
         for resource in row["resources"]:
-            missing = f", not configured: {resource['missing_setting']}" if resource["missing_setting"] else ""
-            typer.echo(f"  {resource['dataset']}: {resource['about']} (ttl {resource['ttl']}{missing})")
+            missing = (
+                f", not configured: {resource['missing_setting']}"
+                if resource["missing_setting"]
+                else ""
+            )
+            typer.echo(
+                f"  {resource['dataset']}: {resource['about']} (ttl {resource['ttl']}{missing})"
+            )
 
 
 def _document(installed: InstalledSource, workspace: Workspace) -> dict[str, Any]:
     source = installed.source
+    offered = []
+    if source is not None:
+        context = workspace.context(source)
+        offered = [
+            {
+                "dataset": f"raw.{resource.table}",
+                "about": resource.about,
+                "ttl": resource.ttl,
+                "missing_setting": source.missing_setting(resource, context),
+            }
+            for resource in source.resources
+        ]
     return {
         "name": installed.name,
         "origin": installed.origin,
@@ -47,13 +65,5 @@ def _document(installed: InstalledSource, workspace: Workspace) -> dict[str, Any
         "version": source.version if source else None,
         "error": installed.error,
         "settings": list(source.setting_names) if source else [],
-        "resources": [
-            {
-                "dataset": f"raw.{resource.table}",
-                "about": resource.about,
-                "ttl": resource.ttl,
-                "missing_setting": source.missing_setting(resource, workspace.context(source)),
-            }
-            for resource in (source.resources if source else ())
-        ],
+        "resources": offered,
     }

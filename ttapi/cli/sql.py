@@ -32,11 +32,19 @@ def sql(
     fmt: Annotated[
         str, typer.Option("--format", help="table, csv, json, jsonl, markdown, parquet or arrow.")
     ] = "table",
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the rows there.")] = None,
-    no_refresh: Annotated[bool, typer.Option("--no-refresh", help="Answer from what is there.")] = False,
-    max_age: Annotated[str | None, typer.Option("--max-age", help="Refuse older data: 5m, 2h, 1d.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write the rows there.")
+    ] = None,
+    no_refresh: Annotated[
+        bool, typer.Option("--no-refresh", help="Answer from what is there.")
+    ] = False,
+    max_age: Annotated[
+        str | None, typer.Option("--max-age", help="Refuse older data: 5m, 2h, 1d.")
+    ] = None,
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
-    yes: Annotated[bool, typer.Option("--yes", help="Go on with a refresh above the budget.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Go on with a refresh above the budget.")
+    ] = False,
 ) -> None:
     """Run SQL on data made fresh first."""
     from ttapi.cli.journal import logged
@@ -86,7 +94,9 @@ def _run(workspace: Workspace, text: str, fmt: str, output: Path | None) -> None
             if output is not None and target is None:
                 continue
             remark = write_result(table, fmt, target, zone=workspace.settings.display_timezone)
-            tell(f"-- {table.num_rows:,} row{'s' if table.num_rows != 1 else ''}, {seconds_text(seconds)}")
+            tell(
+                f"-- {table.num_rows:,} row{'s' if table.num_rows != 1 else ''}, {seconds_text(seconds)}"
+            )
             if remark:
                 tell(f"-- {remark}")
 

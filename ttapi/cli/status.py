@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 def status(
     context: typer.Context,
-    dataset: Annotated[str | None, typer.Argument(help="One dataset; none: all.", show_default=False)] = None,
+    dataset: Annotated[
+        str | None, typer.Argument(help="One dataset; none: all.", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Say how fresh every dataset is, and why."""
@@ -37,9 +39,9 @@ def status(
     workspace = open_workspace(context)
     require_home(workspace)
     left = read_home_state(workspace.home)
-    datasets = {**left.datasets, **{n: d for n, d in workspace.raw_datasets.items()}}
+    datasets = {**left.datasets, **dict(workspace.raw_datasets.items())}
     only = None if dataset is None else [_known(dataset, list(datasets))]
-    rows = status_rows(datasets, left.states, now=workspace.now, next_close=workspace.next_close, only=only)
+    rows = status_rows(datasets, left.states, moment=workspace.moment, only=only)
     if as_json:
         typer.echo(json.dumps([_document(row) for row in rows]))
     else:
@@ -47,7 +49,9 @@ def status(
 
 
 def _known(name: str, datasets: Sequence[str]) -> str:
-    matches = [d for d in datasets if d == name] or [d for d in datasets if d.rpartition(".")[2] == name]
+    matches = [d for d in datasets if d == name] or [
+        d for d in datasets if d.rpartition(".")[2] == name
+    ]
     if not matches:
         raise UsageError(f"{name!r} is no dataset", hint="ttapi status lists them")
     return matches[0]
@@ -76,8 +80,14 @@ def _show(rows: Sequence[StatusRow], workspace: Workspace) -> None:
 
     zone = ZoneInfo(workspace.settings.display_timezone)
     width = max([len(row.dataset) for row in rows], default=7)
-    typer.echo(f"{'dataset':{width}}  {'verdict':14}  {'age':>7}  {'due (' + str(zone) + ')':24}  why")
+    typer.echo(
+        f"{'dataset':{width}}  {'verdict':14}  {'age':>7}  {'due (' + str(zone) + ')':24}  why"
+    )
     for row in rows:
         age = "-" if row.age_s is None else seconds_text(max(0.0, row.age_s))
-        due = "-" if row.due_at is None else row.due_at.astimezone(zone).strftime("%a %Y-%m-%d %H:%M")
-        typer.echo(f"{row.dataset:{width}}  {row.verdict:14}  {age:>7}  {due:24}  {'; '.join(row.reasons)}".rstrip())
+        due = (
+            "-" if row.due_at is None else row.due_at.astimezone(zone).strftime("%a %Y-%m-%d %H:%M")
+        )
+        typer.echo(
+            f"{row.dataset:{width}}  {row.verdict:14}  {age:>7}  {due:24}  {'; '.join(row.reasons)}".rstrip()
+        )

@@ -3,15 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import ModelError, QueryError
-from ttapi.models.graph import ModelGraph
 from ttapi.models.model import Model, macro_parts
 from ttapi.store.engine import engine_errors
 
-_UNREADABLE = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP_NS", "TIMESTAMPTZ_NS", "TIME WITH TIME ZONE", "VARIANT")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ttapi.models.graph import ModelGraph
+
+_UNREADABLE = (
+    "TIMESTAMP WITH TIME ZONE",
+    "TIMESTAMP_NS",
+    "TIMESTAMPTZ_NS",
+    "TIME WITH TIME ZONE",
+    "VARIANT",
+)
 
 
 def install_models(cursor: Any, graph: ModelGraph) -> None:
@@ -34,7 +43,9 @@ def install_models(cursor: Any, graph: ModelGraph) -> None:
 def create_table(cursor: Any, model: Model) -> None:
     """An empty table of `model`'s shape, its SQL body being the definition."""
     _refuse_unreadable_output(cursor, model)
-    cursor.execute(f"create or replace table {model.qualified} as select * from ({model.body}) as q limit 0")
+    cursor.execute(
+        f"create or replace table {model.qualified} as select * from ({model.body}) as q limit 0"
+    )
 
 
 def output_columns(cursor: Any, sql: str) -> dict[str, str]:
@@ -128,7 +139,9 @@ def _drop_removed(cursor: Any, graph: ModelGraph) -> None:
     ).fetchall()
     for name, function_type in macros:
         if name not in wanted:
-            cursor.execute(f"drop {'macro table' if function_type == 'table_macro' else 'macro'} {name}")
+            cursor.execute(
+                f"drop {'macro table' if function_type == 'table_macro' else 'macro'} {name}"
+            )
 
 
 def _comment_on_all(cursor: Any, graph: ModelGraph) -> None:
@@ -142,7 +155,6 @@ def _comment_on_all(cursor: Any, graph: ModelGraph) -> None:
 
 
 def _is_table_macro(model: Model) -> bool:
-
 
     return macro_parts(model).is_table
 

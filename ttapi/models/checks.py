@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import ModelError, QueryError
 from ttapi.models.build import quoted
-from ttapi.models.model import Check, CheckModel, Model
 from ttapi.store.engine import engine_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ttapi.models.model import Check, CheckModel, Model
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,9 @@ class CheckOutcome:
     """The first bad row as JSON; None when there is none."""
 
 
-def run_header_checks(cursor: Any, model: Model, keys: Sequence[str] | None = None) -> list[CheckOutcome]:
+def run_header_checks(
+    cursor: Any, model: Model, keys: Sequence[str] | None = None
+) -> list[CheckOutcome]:
     """Outcomes of `model`'s header checks, on the rows of `keys` only where its grain has the key.
 
     *Raises* ModelError when a check cannot run, such as an unknown column.
@@ -34,7 +39,9 @@ def run_header_checks(cursor: Any, model: Model, keys: Sequence[str] | None = No
     if keys is not None and "symbol" in model.grain:
         condition = f"symbol in ({', '.join(quoted(k) for k in keys)})" if keys else "false"
     source = f"(select * from {model.qualified} where {condition})"
-    return [_run(cursor, model.name, str(c), check_sql(c, model, source), model) for c in model.checks]
+    return [
+        _run(cursor, model.name, str(c), check_sql(c, model, source), model) for c in model.checks
+    ]
 
 
 def run_check_models(cursor: Any, checks: Iterable[CheckModel]) -> list[CheckOutcome]:
@@ -49,7 +56,9 @@ def check_sql(check: Check, model: Model, source: str) -> str:
         return f"select * from {source} where {' or '.join(f'{n} is null' for n in names)}"
     if check.kind == "unique":
         listed = ", ".join(names)
-        return f"select {listed}, count(*) as rows from {source} group by {listed} having count(*) > 1"
+        return (
+            f"select {listed}, count(*) as rows from {source} group by {listed} having count(*) > 1"
+        )
     column, low, high = check.arguments
     return f"select * from {source} where {column} < {low} or {column} > {high}"
 
@@ -62,7 +71,9 @@ def _run(cursor: Any, dataset: str, name: str, sql: str, model: Model | CheckMod
             if failures:
                 described = cursor.execute(f"select * from ({sql}) as bad limit 1")
                 names = [column[0] for column in described.description]
-                sample = json.dumps(dict(zip(names, described.fetchall()[0], strict=True)), default=str)
+                sample = json.dumps(
+                    dict(zip(names, described.fetchall()[0], strict=True)), default=str
+                )
     except QueryError as exc:
         raise ModelError(f"check {name}: {exc.message.splitlines()[0]}", file=model.file) from exc
     return CheckOutcome(dataset, name, failures, sample)

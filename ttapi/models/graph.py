@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ttapi.errors import ModelError, QueryError
 from ttapi.models.model import CheckModel, Model, macro_parts, read_check, read_model
 from ttapi.models.portability import refuse_unportable
 from ttapi.models.references import references_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 _RANKS = {"catalog": 0, "raw": 0, "staged": 1, "derived": 2, "main": 3}
 
@@ -99,7 +102,9 @@ def _upstreams(model: Model, models: Mapping[str, Model], roots: frozenset[str])
         refuse_unportable(model, macro_parts(model) if model.kind == "macro" else None)
         found = references_in(sql)
     except QueryError as exc:
-        raise ModelError(exc.message, file=model.file, line=_error_line(exc.message, model)) from exc
+        raise ModelError(
+            exc.message, file=model.file, line=_error_line(exc.message, model)
+        ) from exc
     macros = {m.stem: m.name for m in models.values() if m.kind == "macro"}
     names = set(found.relations) | {macros[f] for f in found.functions if f in macros}
     names.discard(model.name)
@@ -111,14 +116,19 @@ def _upstreams(model: Model, models: Mapping[str, Model], roots: frozenset[str])
     return frozenset(names)
 
 
-def _require_known(name: str, model: Model, models: Mapping[str, Model], roots: frozenset[str]) -> None:
+def _require_known(
+    name: str, model: Model, models: Mapping[str, Model], roots: frozenset[str]
+) -> None:
     line = _line_of(name, model)
     if name not in models and name not in roots:
         close = _closest(name, [*models, *roots])
         raise ModelError(
-            f"{name!r} is no relation", file=model.file, line=line, hint=f"did you mean {close}?" if close else None
+            f"{name!r} is no relation",
+            file=model.file,
+            line=line,
+            hint=f"did you mean {close}?" if close else None,
         )
-    rank = _RANKS.get(name.split(".")[0] if "." in name else "main", 3)
+    rank = _RANKS.get(name.split(".", maxsplit=1)[0] if "." in name else "main", 3)
     if rank > _RANKS[model.schema]:
         raise ModelError(
             f"{model.name} ({model.schema}) reads {name}, a step to the right",
@@ -136,7 +146,7 @@ def _closest(name: str, known: Sequence[str]) -> str | None:
 
 
 def _line_of(name: str, model: Model) -> int:
-    stem = re.compile(rf"\b{re.escape(name.rpartition('.')[2])}\b", re.I)
+    stem = re.compile(rf"\b{re.escape(name.rpartition('.')[2])}\b", re.IGNORECASE)
     for offset, line in enumerate(model.body.splitlines()):
         if stem.search(line.split("--")[0]):
             return model.body_line + offset
@@ -148,11 +158,17 @@ def _error_line(message: str, model: Model) -> int:
     return model.body_line + (int(match[1]) - 1 if match else 0)
 
 
-def _in_build_order(models: Mapping[str, Model], upstreams: Mapping[str, frozenset[str]]) -> list[str]:
-    sorter = TopologicalSorter({name: sorted(upstreams[name] & models.keys()) for name in sorted(models)})
+def _in_build_order(
+    models: Mapping[str, Model], upstreams: Mapping[str, frozenset[str]]
+) -> list[str]:
+    sorter = TopologicalSorter(
+        {name: sorted(upstreams[name] & models.keys()) for name in sorted(models)}
+    )
     try:
         return list(sorter.static_order())
     except CycleError as exc:
         ring = [str(name) for name in exc.args[1]]
         first = models[ring[0]]
-        raise ModelError(f"models read each other in a circle: {' -> '.join(ring)}", file=first.file) from exc
+        raise ModelError(
+            f"models read each other in a circle: {' -> '.join(ring)}", file=first.file
+        ) from exc

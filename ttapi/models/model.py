@@ -32,10 +32,13 @@ _KINDS: dict[str, tuple[Kind, ...]] = {
 }
 _HEADER_LINE = re.compile(r"--\s*([a-z_]+):\s*(.*?)\s*$")
 _CHECK = re.compile(r"(not_null|unique|range)\s*\(([^)]*)\)")
-_COLUMN_COMMENT = re.compile(r"(?:\bas\s+|\.|^\s*)\"?([a-z_][a-z0-9_]*)\"?\s*,?\s*--\s*(.+?)\s*$", re.I)
+_COLUMN_COMMENT = re.compile(
+    r"(?:\bas\s+|\.|^\s*)\"?([a-z_][a-z0-9_]*)\"?\s*,?\s*--\s*(.+?)\s*$", re.IGNORECASE
+)
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*")
 _MACRO = re.compile(
-    r"create\s+(?:or\s+replace\s+)?(?:macro|function)\s+(?:\w+\.)?(\w+)\s*\((.*?)\)\s*as\s+(table\s+)?", re.I | re.S
+    r"create\s+(?:or\s+replace\s+)?(?:macro|function)\s+(?:\w+\.)?(\w+)\s*\((.*?)\)\s*as\s+(table\s+)?",
+    re.IGNORECASE | re.DOTALL,
 )
 _KNOWN_FIELDS = {"about", "kind", "grain", "ttl", "check", "builder", "incremental", "private"}
 
@@ -85,6 +88,7 @@ class Model:
 
     @property
     def stem(self) -> str:
+        """The relation without its schema."""
         return self.name.rpartition(".")[2]
 
 
@@ -159,12 +163,14 @@ def read_model(path: Path, folder: Path, *, is_bundled: bool) -> Model:
     kind = header.get("kind", default_kind)
     if kind not in _KINDS[relative.parts[0]]:
         kinds = " or ".join(_KINDS[relative.parts[0]])
-        raise ModelError(f"kind {kind!r} does not belong in {relative.parts[0]}/, which holds {kinds}", file=file)
+        raise ModelError(
+            f"kind {kind!r} does not belong in {relative.parts[0]}/, which holds {kinds}", file=file
+        )
     builder = header.get("builder")
     return Model(
         name=dataset_name(schema, stem),
         schema=schema,
-        kind=kind,  # type: ignore[arg-type]  # one of the three, checked above
+        kind=kind,
         file=file,
         is_bundled=is_bundled,
         about=header.get("about", ""),
@@ -208,7 +214,12 @@ def split_header(text: str, file: str) -> tuple[dict[str, str], str, int]:
             name, value = match[1], match[2]
             if name not in _KNOWN_FIELDS:
                 known = ", ".join(sorted(_KNOWN_FIELDS))
-                raise ModelError(f"unknown header field {name!r}", file=file, line=index + 1, hint=f"known: {known}")
+                raise ModelError(
+                    f"unknown header field {name!r}",
+                    file=file,
+                    line=index + 1,
+                    hint=f"known: {known}",
+                )
             fields[name] = f"{fields[name]}, {value}" if name in fields else value
             last = name
         elif last and stripped.startswith("--   "):
@@ -246,7 +257,9 @@ def _checks(text: str, file: str) -> tuple[Check, ...]:
     rest = _CHECK.sub("", text).replace(",", "").strip()
     if rest:
         raise ModelError(
-            f"unknown check {rest!r}", file=file, hint="not_null(x), unique(grain), range(x, lo, hi)"
+            f"unknown check {rest!r}",
+            file=file,
+            hint="not_null(x), unique(grain), range(x, lo, hi)",
         )
     return found
 

@@ -29,13 +29,17 @@ def refuse_unportable(model: Model, macro: Macro | None) -> None:
     statements = parse_statements(sql)
     if len(statements) != 1:
         raise ModelError(
-            f"a model file holds one statement; this one holds {len(statements)}", file=model.file, line=model.body_line
+            f"a model file holds one statement; this one holds {len(statements)}",
+            file=model.file,
+            line=model.body_line,
         )
     statement = statements[0]
     is_query = isinstance(statement, exp.Query)
     if not is_query and not (macro and not macro.is_table):
         raise ModelError(
-            f"a {model.kind} is a SELECT, not {type(statement).__name__.upper()}", file=model.file, line=model.body_line
+            f"a {model.kind} is a SELECT, not {type(statement).__name__.upper()}",
+            file=model.file,
+            line=model.body_line,
         )
     for finding, node in _findings(statement, macro):
         raise ModelError(finding, file=model.file, line=_line(node, model))
@@ -50,22 +54,36 @@ def refuse_unportable(model: Model, macro: Macro | None) -> None:
         _refuse_implicit_output(statement, model)
 
 
-def _findings(statement: exp.Expression, macro: Macro | None) -> Iterator[tuple[str, exp.Expression]]:
+def _findings(statement: exp.Expr, macro: Macro | None) -> Iterator[tuple[str, exp.Expr]]:
     for node in statement.walk():
         if isinstance(node, exp.Lambda):
-            yield "a lambda is written differently in every DuckDB release; use a join or a list function", node
+            yield (
+                "a lambda is written differently in every DuckDB release; use a join or a list function",
+                node,
+            )
         elif isinstance(node, exp.Lag | exp.Lead) and node.args.get("offset") is not None:
             name = node.key
             yield (
-                f"{name} with an offset breaks clients before 2.0; use {name}(x), or first_value(x) over a one-row frame",
+                (
+                    f"{name} with an offset breaks clients before 2.0; use {name}(x),"
+                    " or first_value(x) over a one-row frame"
+                ),
                 node,
             )
         elif isinstance(node, exp.AtTimeZone) and not _is_timestamp_cast(node.this):
-            yield "at time zone needs an explicit ::timestamp before it; on a DATE it makes the file unreadable", node
-        elif isinstance(node, exp.DateTrunc | exp.TimestampTrunc) and not isinstance(node.parent, exp.Cast):
+            yield (
+                "at time zone needs an explicit ::timestamp before it; on a DATE it makes the file unreadable",
+                node,
+            )
+        elif isinstance(node, exp.DateTrunc | exp.TimestampTrunc) and not isinstance(
+            node.parent, exp.Cast
+        ):
             yield "date_trunc must be cast back to its type: date_trunc(...)::date", node
         elif isinstance(node, exp.DataType) and node.this in _UNREADABLE_TYPES:
-            yield f"type {node.sql(dialect='duckdb')} cannot be read by every client; use TIMESTAMP in UTC", node
+            yield (
+                f"type {node.sql(dialect='duckdb')} cannot be read by every client; use TIMESTAMP in UTC",
+                node,
+            )
         elif isinstance(node, exp.Anonymous) and node.name.lower() in _REFUSED_FUNCTIONS:
             yield f"{node.name}() cannot be stored: {_REFUSED_FUNCTIONS[node.name.lower()]}", node
         elif (
@@ -81,20 +99,25 @@ def _findings(statement: exp.Expression, macro: Macro | None) -> Iterator[tuple[
 _UNREADABLE_TYPES = {exp.DataType.Type.TIMESTAMP_NS}
 
 
-def _is_timestamp_cast(node: exp.Expression) -> bool:
+def _is_timestamp_cast(node: exp.Expr) -> bool:
     inner = node.this if isinstance(node, exp.Paren) else node
     return isinstance(inner, exp.AtTimeZone) or (
-        isinstance(inner, exp.Cast) and inner.to.this in {exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPTZ}
+        isinstance(inner, exp.Cast)
+        and inner.to.this in {exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPTZ}
     )
 
 
-def _refuse_implicit_output(statement: exp.Expression, model: Model) -> None:
+def _refuse_implicit_output(statement: exp.Expr, model: Model) -> None:
     for select in _last_selects(statement):
         for projection in select.expressions:
             if isinstance(projection, exp.Star) or (
                 isinstance(projection, exp.Column) and isinstance(projection.this, exp.Star)
             ):
-                raise ModelError("name every column of the last SELECT, no *", file=model.file, line=_line(projection, model))
+                raise ModelError(
+                    "name every column of the last SELECT, no *",
+                    file=model.file,
+                    line=_line(projection, model),
+                )
             inner = projection.unalias()
             if not isinstance(inner, exp.Cast):
                 raise ModelError(
@@ -104,7 +127,7 @@ def _refuse_implicit_output(statement: exp.Expression, model: Model) -> None:
                 )
 
 
-def _last_selects(statement: exp.Expression) -> Iterator[exp.Select]:
+def _last_selects(statement: exp.Expr) -> Iterator[exp.Select]:
     if isinstance(statement, exp.SetOperation):
         yield from _last_selects(statement.left)
         yield from _last_selects(statement.right)
@@ -114,7 +137,7 @@ def _last_selects(statement: exp.Expression) -> Iterator[exp.Select]:
         yield statement
 
 
-def _line(node: exp.Expression, model: Model) -> int:
+def _line(node: exp.Expr, model: Model) -> int:
     """The file's line: sqlglot counts from the text it was given, a macro's head cut off."""
     head = 0
     if model.kind == "macro":

@@ -8,14 +8,17 @@ downstream is rebuilt (early cutoff). All of it happens in the caller's transact
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import ModelError, QueryError
 from ttapi.models.build import comment_on, create_table, output_columns, quoted
-from ttapi.models.model import Model
 from ttapi.store.engine import engine_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ttapi.models.model import Model
 
 # 600 symbols of ten years are 1.5 M bars: a builder's frames stay under 0.5 GB.
 _KEYS_A_CHUNK = 600
@@ -49,7 +52,9 @@ def rebuild_table(
         with engine_errors():
             return _rebuild(cursor, model, keys, on_progress or _no_progress)
     except QueryError as exc:
-        raise ModelError(exc.message.splitlines()[0], file=model.file, line=model.body_line) from exc
+        raise ModelError(
+            exc.message.splitlines()[0], file=model.file, line=model.body_line
+        ) from exc
 
 
 def content_version(cursor: Any, relation: str) -> tuple[str, int]:
@@ -64,7 +69,9 @@ def content_version(cursor: Any, relation: str) -> tuple[str, int]:
 def _rebuild(
     cursor: Any, model: Model, keys: Sequence[str] | None, on_progress: Callable[[int, int], None]
 ) -> Rebuilt:
-    cursor.execute(f"create or replace temp table {_NEW} as select * from ({model.body}) as q limit 0")
+    cursor.execute(
+        f"create or replace temp table {_NEW} as select * from ({model.body}) as q limit 0"
+    )
     is_whole = keys is None or model.incremental is None
     if is_whole:
         _fill_whole(cursor, model, on_progress)
@@ -97,9 +104,11 @@ def _fill_keys(
 ) -> None:
     for start, chunk in _chunks(keys):
         on_progress(start, len(keys))
-        condition = _key_condition(model, chunk, start, keys)
+        condition = _key_condition(model, chunk)
         if model.builder is None:
-            cursor.execute(f"insert into {_NEW} select * from ({model.body}) as q where {condition}")
+            cursor.execute(
+                f"insert into {_NEW} select * from ({model.body}) as q where {condition}"
+            )
             continue
         module = importlib.import_module(model.builder)
         inputs = {}
@@ -114,7 +123,7 @@ def _chunks(keys: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
         yield start, keys[start : start + _KEYS_A_CHUNK]
 
 
-def _key_condition(model: Model, chunk: Sequence[str], start: int, keys: Sequence[str]) -> str:
+def _key_condition(model: Model, chunk: Sequence[str]) -> str:
     """A list reaches the scan through windows, where a join would not."""
     values = ", ".join(quoted(key) for key in chunk)
     column = f'q."{model.incremental}"'
@@ -135,7 +144,9 @@ def _insert_built(cursor: Any, model: Model, inputs: dict[str, str]) -> None:
     built = module.build(frames).to_arrow()
     columns = output_columns(cursor, f"select * from {_NEW}")
     if missing := set(columns) - set(built.column_names):
-        raise ModelError(f"builder {model.builder} gave no {', '.join(sorted(missing))}", file=model.file)
+        raise ModelError(
+            f"builder {model.builder} gave no {', '.join(sorted(missing))}", file=model.file
+        )
     names = ", ".join(f'"{name}"' for name in columns)
     cursor.register("built_rows", built)
     cursor.execute(f"insert into {_NEW} ({names}) select {names} from built_rows")
@@ -160,7 +171,9 @@ def _swap_keys(cursor: Any, model: Model, keys: Sequence[str]) -> tuple[str, ...
     key = f'"{model.incremental}"'
     cursor.execute("create or replace temp table rebuilt_keys (key varchar)")
     for _, chunk in _chunks(keys):
-        cursor.execute(f"insert into rebuilt_keys values {', '.join(f'({quoted(k)})' for k in chunk)}")
+        cursor.execute(
+            f"insert into rebuilt_keys values {', '.join(f'({quoted(k)})' for k in chunk)}"
+        )
     signature = f"select r.{key} as key, count(*) as n, sum(hash(r)::hugeint) as h"
     changed = [
         row[0]
@@ -178,8 +191,12 @@ def _swap_keys(cursor: Any, model: Model, keys: Sequence[str]) -> tuple[str, ...
     if changed:
         cursor.execute("create or replace temp table rebuilt_keys (key varchar)")
         for _, chunk in _chunks(changed):
-            cursor.execute(f"insert into rebuilt_keys values {', '.join(f'({quoted(k)})' for k in chunk)}")
-        cursor.execute(f"delete from {model.qualified} where {key} in (select key from rebuilt_keys)")
+            cursor.execute(
+                f"insert into rebuilt_keys values {', '.join(f'({quoted(k)})' for k in chunk)}"
+            )
+        cursor.execute(
+            f"delete from {model.qualified} where {key} in (select key from rebuilt_keys)"
+        )
         cursor.execute(
             f"insert into {model.qualified} select * from {_NEW} where {key} in (select key from rebuilt_keys)"
         )

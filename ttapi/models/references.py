@@ -17,7 +17,7 @@ from ttapi.models.model import dataset_name
 # sqlglot warns on standard error about statements it keeps as text; they are handled here.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
-_EXPLAIN = re.compile(r"^\s*explain(\s+analyze)?\s+(\(.*?\)\s*)?", re.I)
+_EXPLAIN = re.compile(r"^\s*explain(\s+analyze)?\s+(\(.*?\)\s*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class References:
 
 
 @lru_cache(maxsize=256)
-def parse_statements(sql: str) -> tuple[exp.Expression, ...]:
+def parse_statements(sql: str) -> tuple[exp.Expr, ...]:
     """The statements in `sql`.
 
     *Raises* QueryError when sqlglot cannot read it.
@@ -57,7 +57,7 @@ def references_in(sql: str) -> References:
     )
 
 
-def _of_statement(statement: exp.Expression) -> References:
+def _of_statement(statement: exp.Expr) -> References:
     target = _written_table(statement)
     relations: set[str] = set()
     functions: set[str] = set()
@@ -78,16 +78,20 @@ def _of_statement(statement: exp.Expression) -> References:
     writes: set[str] = set()
     if target is not None and not _is_temporary(statement):
         writes.add(dataset_name(target.db.lower(), target.name.lower()))
-    return References(frozenset(relations), frozenset(functions), frozenset(files), frozenset(writes))
+    return References(
+        frozenset(relations), frozenset(functions), frozenset(files), frozenset(writes)
+    )
 
 
-def _written_table(statement: exp.Expression) -> exp.Table | None:
-    if isinstance(statement, exp.Create | exp.Insert | exp.Update | exp.Delete | exp.Drop | exp.Merge):
+def _written_table(statement: exp.Expr) -> exp.Table | None:
+    if isinstance(
+        statement, exp.Create | exp.Insert | exp.Update | exp.Delete | exp.Drop | exp.Merge
+    ):
         return statement.find(exp.Table)
     return None
 
 
-def _is_temporary(statement: exp.Expression) -> bool:
+def _is_temporary(statement: exp.Expr) -> bool:
     return isinstance(statement, exp.Create) and any(
         isinstance(p, exp.TemporaryProperty) for p in statement.find_all(exp.Property)
     )
@@ -103,8 +107,8 @@ def _is_cte(table: exp.Table) -> bool:
     if table.db:
         return False
     name = table.name.lower()
-    passed: exp.Expression | None = None
-    node: exp.Expression | None = table
+    passed: exp.Expr | None = None
+    node: exp.Expr | None = table
     while node is not None:
         clause = node.args.get("with_")
         if isinstance(clause, exp.With):

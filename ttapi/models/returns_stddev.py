@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 if TYPE_CHECKING:
-    import polars as pl
+    from collections.abc import Mapping
 
 KEYS = "select distinct b.symbol from staged.eod as b"
 
@@ -27,7 +28,15 @@ INPUTS = {
 _END_DATES = 252
 _FEWEST_OBS = 30
 _FEWEST_INDEPENDENT = 10
-_QUANTILES = {"q05": 0.05, "q10": 0.1, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q90": 0.9, "q95": 0.95}
+_QUANTILES = {
+    "q05": 0.05,
+    "q10": 0.1,
+    "q25": 0.25,
+    "q50": 0.5,
+    "q75": 0.75,
+    "q90": 0.9,
+    "q95": 0.95,
+}
 
 
 def build(inputs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -36,11 +45,11 @@ def build(inputs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     *Shape* in: every session's closes of each symbol; every expiration. Out: the table's columns,
     one row per symbol and expiration listed on the symbol's last bar.
     """
-    import polars as pl  # noqa: PLC0415 - the module is imported to read INPUTS; polars costs 0.2 s
-
     closes = inputs["closes"].sort("symbol", "session_no")
     listed = _listed(closes, inputs["expirations"])
-    horizons = pl.concat([listed.get_column("dte_trading"), pl.Series("dte_trading", [1], pl.Int32)]).unique()
+    horizons = pl.concat(
+        [listed.get_column("dte_trading"), pl.Series("dte_trading", [1], pl.Int32)]
+    ).unique()
     statistics = _statistics(closes, sorted(horizons.to_list()))
     one = statistics.filter(pl.col("dte_trading") == 1).select("symbol", one_session="stddev")
     return (
@@ -61,8 +70,6 @@ def build(inputs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 
 def _listed(closes: pl.DataFrame, expirations: pl.DataFrame) -> pl.DataFrame:
     """One row per symbol and expiration listed on its last bar."""
-    import polars as pl  # noqa: PLC0415 - as above
-
     own = expirations.get_column("underlying").drop_nulls().unique().to_list()
     newest = (
         closes.group_by("symbol")
@@ -71,46 +78,84 @@ def _listed(closes: pl.DataFrame, expirations: pl.DataFrame) -> pl.DataFrame:
             newest_no=pl.col("session_no").last(),
             last_close=pl.col("close").last(),
         )
-        .with_columns(underlying=pl.when(pl.col("symbol").is_in(own)).then(pl.col("symbol")).otherwise(pl.lit("")))
+        .with_columns(
+            underlying=pl.when(pl.col("symbol").is_in(own))
+            .then(pl.col("symbol"))
+            .otherwise(pl.lit(""))
+        )
     )
     return (
         newest.join(expirations.with_columns(pl.col("underlying").fill_null("")), on="underlying")
-        .filter((pl.col("listed_from") <= pl.col("as_of")) & (pl.col("expiration_date") > pl.col("as_of")))
+        .filter(
+            (pl.col("listed_from") <= pl.col("as_of"))
+            & (pl.col("expiration_date") > pl.col("as_of"))
+        )
         .with_columns(
-            dte_calendar=(pl.col("expiration_date") - pl.col("as_of")).dt.total_days().cast(pl.Int32),
+            dte_calendar=(pl.col("expiration_date") - pl.col("as_of"))
+            .dt.total_days()
+            .cast(pl.Int32),
             dte_trading=(pl.col("expires_no") - pl.col("newest_no")).cast(pl.Int32),
         )
     )
 
 
 def _statistics(closes: pl.DataFrame, horizons: list[int]) -> pl.DataFrame:
-    """Mean, stddev and quantiles by symbol and horizon."""
-    import polars as pl  # noqa: PLC0415 - as above
+    """Mean, stddev and quantiles by symbol and horizon.
 
+    Each symbol's closes are laid on the grid of sessions, missing ones null, from `max(horizons)`
+    sessions before its 252nd last bar on: a horizon then is a shift, which never reaches into
+    another symbol for a row that counts.
+    """
+    samples = _grid(closes, max(horizons)).with_columns(
+        (pl.col("log_close") - pl.col("log_close").shift(h)).alias(f"{h}") for h in horizons
+    )
+    ends = samples.filter(pl.col("is_end"))
+    wide = ends.group_by("symbol", maintain_order=True).agg(
+        expression for h in horizons for expression in _of_horizon(h)
+    )
+    return pl.concat(
+        wide.select(
+            "symbol",
+            pl.lit(h, pl.Int32).alias("dte_trading"),
+            *(
+                pl.col(f"{h}_{name}").alias(name)
+                for name in ("n_obs", "mean", "stddev", *_QUANTILES)
+            ),
+        )
+        for h in horizons
+    )
+
+
+def _grid(closes: pl.DataFrame, longest: int) -> pl.DataFrame:
+    """Log closes by symbol and session, every session from far enough back to the symbol's last."""
     logs = closes.select("symbol", "session_no", log_close=pl.col("adj_close").log())
     ends = logs.group_by("symbol", maintain_order=True).tail(_END_DATES)
-    parts = []
-    for horizon in horizons:
-        starts = logs.select("symbol", session_no=pl.col("session_no") + horizon, start="log_close")
-        sample = ends.join(starts, on=["symbol", "session_no"]).select(
-            "symbol", log_return=pl.col("log_close") - pl.col("start")
-        )
-        value = pl.col("log_return")
-        parts.append(
-            sample.group_by("symbol").agg(
-                dte_trading=pl.lit(horizon, pl.Int32),
-                n_obs=pl.len().cast(pl.Int32),
-                mean=value.mean(),
-                stddev=value.std(),
-                **{name: value.quantile(q, "linear") for name, q in _QUANTILES.items()},
-            )
-        )
-    return pl.concat(parts)
+    spans = ends.group_by("symbol", maintain_order=True).agg(
+        first_no=pl.col("session_no").min() - longest, last_no=pl.col("session_no").max() + 1
+    )
+    every = spans.select(
+        "symbol", session_no=pl.int_ranges("first_no", "last_no", dtype=pl.Int32)
+    ).explode("session_no")
+    is_end = ends.select("symbol", "session_no", is_end=pl.lit(value=True))
+    keys = ["symbol", "session_no"]
+    return (
+        every.join(logs, on=keys, how="left", maintain_order="left")
+        .join(is_end, on=keys, how="left", maintain_order="left")
+        .with_columns(pl.col("is_end").fill_null(value=False))
+    )
+
+
+def _of_horizon(horizon: int) -> list[pl.Expr]:
+    value = pl.col(f"{horizon}")
+    return [
+        value.count().cast(pl.Int32).alias(f"{horizon}_n_obs"),
+        value.mean().alias(f"{horizon}_mean"),
+        value.std().alias(f"{horizon}_stddev"),
+        *(value.quantile(q, "linear").alias(f"{horizon}_{name}") for name, q in _QUANTILES.items()),
+    ]
 
 
 def _bands() -> list[pl.Expr]:
-    import polars as pl  # noqa: PLC0415 - as above
-
     return [
         (pl.col("last_close") * (pl.col("stddev") * (sign * k)).exp()).alias(f"{word}_{k}s")
         for k in (1, 2, 3)
@@ -119,8 +164,6 @@ def _bands() -> list[pl.Expr]:
 
 
 def _quality() -> pl.Expr:
-    import polars as pl  # noqa: PLC0415 - as above
-
     return (
         pl.when(pl.col("n_obs") < _FEWEST_OBS)
         .then(pl.lit("insufficient"))

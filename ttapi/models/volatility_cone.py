@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+import polars as pl
 
 from ttapi.models.volatility_latest import LOOKBACKS
 
 if TYPE_CHECKING:
-    import polars as pl
+    from collections.abc import Mapping
 
 KEYS = "select distinct b.symbol from staged.eod as b"
 
@@ -25,15 +26,13 @@ def build(inputs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     *Shape* in: every return of each symbol (symbol, date, log_return). Out: one row per symbol and
     lookback that was ever full. *Source*: Burghardt and Lane 1990; quantiles linear (R type 7).
     """
-    import polars as pl  # noqa: PLC0415 - the module is imported to read INPUTS; polars costs 0.2 s
-
-    returns = inputs["returns"].lazy().filter(pl.col("log_return").is_not_null()).sort("symbol", "date")
+    returns = (
+        inputs["returns"].lazy().filter(pl.col("log_return").is_not_null()).sort("symbol", "date")
+    )
     return pl.concat([_of_lookback(returns, lookback) for lookback in LOOKBACKS]).collect()
 
 
 def _of_lookback(returns: pl.LazyFrame, lookback: int) -> pl.LazyFrame:
-    import polars as pl  # noqa: PLC0415 - as above
-
     rolling = pl.col("log_return").rolling_std(lookback).over("symbol") * math.sqrt(252)
     volatility = pl.col("volatility")
     return (

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 if TYPE_CHECKING:
-    import polars as pl
+    from collections.abc import Mapping
 
 LOOKBACKS = (5, 10, 20, 21, 30, 60, 63, 90, 126, 252)
 
@@ -33,16 +34,12 @@ def build(inputs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     *Shape* in: at most the last 252 bars of each symbol, the columns of INPUTS. Out: the table's
     columns, one row per symbol and lookback. The same formulas as `derived.volatility_rows`.
     """
-    import polars as pl  # noqa: PLC0415 - the module is imported to read INPUTS; polars costs 0.2 s
-
     terms = inputs["terms"].lazy().sort("symbol", "date")
     frames = [_of_lookback(terms, lookback) for lookback in LOOKBACKS]
     return pl.concat(frames).collect()
 
 
 def _of_lookback(terms: pl.LazyFrame, lookback: int) -> pl.LazyFrame:
-    import polars as pl  # noqa: PLC0415 - as above
-
     window = terms.group_by("symbol", maintain_order=True).tail(lookback)
     age = pl.len() - 1 - pl.int_range(pl.len())
     weighted = (pl.col("squared_return") * (pl.lit(_LAMBDA) ** age)).sum() * (1 - _LAMBDA)
@@ -56,7 +53,9 @@ def _of_lookback(terms: pl.LazyFrame, lookback: int) -> pl.LazyFrame:
         pl.col("log_return").std().alias("daily_stddev"),
         pl.col("parkinson_term").mean().alias("parkinson"),
         pl.col("garman_klass_term").mean().alias("garman_klass"),
-        (pl.col("garman_klass_term") + pl.col("overnight") ** 2).mean().alias("garman_klass_yang_zhang"),
+        (pl.col("garman_klass_term") + pl.col("overnight") ** 2)
+        .mean()
+        .alias("garman_klass_yang_zhang"),
         pl.col("rogers_satchell_term").mean().alias("rogers_satchell"),
         pl.col("overnight").var().alias("overnight_variance"),
         pl.col("open_close").var().alias("open_close_variance"),
@@ -69,7 +68,9 @@ def _of_lookback(terms: pl.LazyFrame, lookback: int) -> pl.LazyFrame:
         pl.lit(lookback).alias("lookback"),
         "n_obs",
         "n_gaps",
-        pl.when(is_full).then(pl.col("daily_stddev") * math.sqrt(_SESSIONS_A_YEAR)).alias("close_to_close"),
+        pl.when(is_full)
+        .then(pl.col("daily_stddev") * math.sqrt(_SESSIONS_A_YEAR))
+        .alias("close_to_close"),
         _annual("parkinson", is_full, scale=1 / (4 * math.log(2))),
         _annual("garman_klass", is_full),
         _annual("garman_klass_yang_zhang", is_full),
@@ -82,23 +83,21 @@ def _of_lookback(terms: pl.LazyFrame, lookback: int) -> pl.LazyFrame:
 
 def _yang_zhang() -> pl.Expr:
     """Overnight + k open-to-close + (1 - k) Rogers-Satchell; k of Yang and Zhang 2000."""
-    import polars as pl  # noqa: PLC0415 - as above
-
     n = pl.col("n_valid").cast(pl.Float64)
     k = 0.34 / (1.34 + (n + 1) / pl.when(n > 1).then(n - 1))
-    return pl.col("overnight_variance") + k * pl.col("open_close_variance") + (1 - k) * pl.col("rogers_satchell")
+    return (
+        pl.col("overnight_variance")
+        + k * pl.col("open_close_variance")
+        + (1 - k) * pl.col("rogers_satchell")
+    )
 
 
 def _annual(name: str, is_full: pl.Expr, *, scale: float = 1.0) -> pl.Expr:
-    import polars as pl  # noqa: PLC0415 - as above
-
     variance = pl.col(name) * scale
     return pl.when(is_full & (variance >= 0)).then((variance * _SESSIONS_A_YEAR).sqrt()).alias(name)
 
 
 def _quality(is_full: pl.Expr, lookback: int) -> pl.Expr:
-    import polars as pl  # noqa: PLC0415 - as above
-
     return (
         pl.when(~is_full)
         .then(pl.lit("insufficient"))

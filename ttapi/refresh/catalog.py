@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ttapi.models.checks import CheckOutcome
-from ttapi.models.graph import ModelGraph
 from ttapi.refresh.planner import Dataset, DatasetState
-from ttapi.refresh.status import StatusRow
-from ttapi.sources.contract import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ttapi.models.checks import CheckOutcome
+    from ttapi.models.graph import ModelGraph
+    from ttapi.refresh.status import StatusRow
+    from ttapi.sources.contract import Resource
 
 
 @dataclass(frozen=True)
@@ -150,10 +153,15 @@ def write_outcome(cursor: Any, load_id: int, outcome: DatasetOutcome, now: datet
     )
 
 
-def write_checks(cursor: Any, load_id: int, outcomes: Sequence[CheckOutcome], now: datetime) -> None:
+def write_checks(
+    cursor: Any, load_id: int, outcomes: Sequence[CheckOutcome], now: datetime
+) -> None:
     """The latest outcome of each check."""
     for found in outcomes:
-        cursor.execute("delete from catalog.checks where dataset = ? and check_name = ?", [found.dataset, found.check])
+        cursor.execute(
+            "delete from catalog.checks where dataset = ? and check_name = ?",
+            [found.dataset, found.check],
+        )
         cursor.execute(
             "insert into catalog.checks values (?, ?, ?, ?, ?, ?)",
             [found.dataset, found.check, found.failures, found.sample, load_id, as_naive(now)],
@@ -163,7 +171,8 @@ def write_checks(cursor: Any, load_id: int, outcomes: Sequence[CheckOutcome], no
 def changed_keys_since(cursor: Any, dataset: str, load_id: int) -> list[str] | None:
     """Key values of `dataset` that changed after `load_id`; None: all may have."""
     rows = cursor.execute(
-        "select distinct key from catalog.changed_keys where dataset = ? and load_id > ?", [dataset, load_id]
+        "select distinct key from catalog.changed_keys where dataset = ? and load_id > ?",
+        [dataset, load_id],
     ).fetchall()
     keys = [row[0] for row in rows]
     return None if None in keys else keys
@@ -182,7 +191,11 @@ def write_changed_keys(cursor: Any, load_id: int, dataset: str, keys: Sequence[s
 
 
 def write_freshness(
-    cursor: Any, rows: Sequence[StatusRow], datasets: Mapping[str, Dataset], states: Mapping[str, DatasetState], now: datetime
+    cursor: Any,
+    rows: Sequence[StatusRow],
+    datasets: Mapping[str, Dataset],
+    states: Mapping[str, DatasetState],
+    now: datetime,
 ) -> None:
     """What `status` says when a refresh ends, for readers of the snapshot."""
     cursor.execute("delete from catalog.freshness")

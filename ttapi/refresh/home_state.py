@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,8 @@ from ttapi.refresh.planner import Dataset, DatasetState
 from ttapi.store.state import read_state, write_state
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ttapi.config import Home
 
 _FORMAT = 1

@@ -7,20 +7,21 @@ Each batch is whole units; its rows, ledger entries and the dataset's state comm
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import TYPE_CHECKING
 
 from ttapi.errors import CommitUnknownError, SourceDownError, SourceError, TtapiError
 from ttapi.refresh.catalog import write_state
 from ttapi.refresh.planner import Dataset, DatasetState, Survey
-from ttapi.refresh.progress import Progress
-from ttapi.sources.contract import Batch, Unit, UnitRequest
+from ttapi.sources.contract import Batch, Unit, UnitReport, UnitRequest
 from ttapi.store.ledger import UnitRecord, dataset_version, read_units
-from ttapi.store.load import load_batch, mark_vanished, was_loaded
+from ttapi.store.load import LoadResult, load_batch, mark_vanished, was_loaded
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
+
+    from ttapi.refresh.progress import Progress
     from ttapi.refresh.workspace import Offer, Workspace
     from ttapi.store.database import Store
 
@@ -36,6 +37,18 @@ class Surveyed:
     difference: Survey
 
 
+@dataclass(frozen=True)
+class Ingest:
+    """One dataset's refresh: where to, from where, under which number."""
+
+    store: Store
+    workspace: Workspace
+    offer: Offer
+    dataset: Dataset
+    load_id: int
+    progress: Progress
+
+
 @dataclass
 class Ingested:
     """Running account of one dataset's refresh."""
@@ -49,6 +62,18 @@ class Ingested:
     """`key: reason` of each unit that failed."""
     error: str | None = None
     is_down: bool = False
+    units: int = 0
+
+    def add(self, loaded: LoadResult, batch: Batch, *, is_changed: bool) -> None:
+        """Count one committed batch."""
+        self.is_changed |= is_changed
+        self.rows_in += loaded.rows_in
+        self.rows_accepted += loaded.rows_accepted
+        self.rows_refused += loaded.rows_refused
+        self.units += len(batch.units)
+        for report in batch.units:
+            if reason := _failure(report):
+                self.failed_units.append(f"{report.unit.key}: {reason}")
 
 
 def survey_offer(store: Store, workspace: Workspace, offer: Offer) -> Surveyed:
@@ -71,21 +96,18 @@ def _difference(units: Sequence[Unit], ledger: Mapping[str, UnitRecord]) -> Surv
         elif known.is_vanished or (known.size, known.mtime_ns) != (unit.size, unit.mtime_ns):
             changed.append(unit.key)
     present = {unit.key for unit in units}
-    vanished = [key for key, known in ledger.items() if key not in present and not known.is_vanished]
+    vanished = [
+        key for key, known in ledger.items() if key not in present and not known.is_vanished
+    ]
     return Survey(tuple(new), tuple(changed), tuple(vanished))
 
 
 def ingest(
-    store: Store,
-    workspace: Workspace,
-    offer: Offer,
-    dataset: Dataset,
+    task: Ingest,
     state: DatasetState,
     surveyed: Surveyed,
     *,
-    load_id: int,
     is_forced: bool,
-    progress: Progress,
     span: tuple[date | None, date | None] = (None, None),
 ) -> tuple[Ingested, DatasetState]:
     """Fetch and load what differs; the account, and the state as committed.
@@ -93,19 +115,23 @@ def ingest(
     A changed ingestor (`code`) asks every unit again with no known hash; `is_forced` asks every
     unit, but equal content is not loaded again.
     """
-    is_new_code = state.fingerprint not in {"", dataset.fingerprint}
-    requests = _requests(surveyed, everything=is_forced or is_new_code, trust_hash=not is_new_code, span=span)
+    is_new_code = state.fingerprint not in {"", task.dataset.fingerprint}
+    requests = _requests(
+        surveyed, everything=is_forced or is_new_code, trust_hash=not is_new_code, span=span
+    )
     account = Ingested(source_calls=len(requests))
-    progress.started(dataset.name, len(requests))
+    task.progress.started(task.dataset.name, len(requests))
     try:
-        state = _load_all(store, workspace, offer, dataset, state, requests, account, load_id, progress)
+        for batch_no, batch in enumerate(_batches(task, requests)):
+            state = _load(task, state, batch, batch_no, account)
+            task.progress.advanced(task.dataset.name, account.units)
     except SourceDownError as exc:
         account.error, account.is_down = str(exc), True
     except SourceError as exc:
         account.error = str(exc)
     finally:
-        progress.finished(dataset.name)
-    return account, _finish(store, workspace, dataset, state, surveyed, account, load_id)
+        task.progress.finished(task.dataset.name)
+    return account, _finish(task, state, surveyed, account)
 
 
 def _requests(
@@ -116,78 +142,52 @@ def _requests(
     for unit in surveyed.units:
         if everything or unit.key in wanted:
             known = surveyed.ledger.get(unit.key)
-            known_hash = known.content_hash if known and trust_hash and not known.is_vanished else None
+            known_hash = (
+                known.content_hash if known and trust_hash and not known.is_vanished else None
+            )
             requests.append(UnitRequest(unit, known_hash, *span))
     return requests
 
 
-def _load_all(
-    store: Store,
-    workspace: Workspace,
-    offer: Offer,
-    dataset: Dataset,
-    state: DatasetState,
-    requests: Sequence[UnitRequest],
-    account: Ingested,
-    load_id: int,
-    progress: Progress,
-) -> DatasetState:
+def _batches(task: Ingest, requests: Sequence[UnitRequest]) -> Iterable[Batch]:
     if not requests:
-        return state
-    done = 0
-    batches = offer.source.fetch(offer.resource, requests, workspace.context(offer.source))
-    for batch_no, batch in enumerate(batches):
-        state = _load_one(store, workspace, offer, dataset, state, batch, account, load_id, batch_no)
-        done += len(batch.units)
-        progress.advanced(dataset.name, done)
-    return state
+        return ()
+    source = task.offer.source
+    return source.fetch(task.offer.resource, requests, task.workspace.context(source))
 
 
-def _load_one(
-    store: Store,
-    workspace: Workspace,
-    offer: Offer,
-    dataset: Dataset,
-    state: DatasetState,
-    batch: Batch,
-    account: Ingested,
-    load_id: int,
-    batch_no: int,
+def _load(
+    task: Ingest, state: DatasetState, batch: Batch, batch_no: int, account: Ingested
 ) -> DatasetState:
+    """Commit one batch with its ledger and the dataset's state; the state as committed."""
+    name, now = task.dataset.name, task.workspace.now
     try:
-        with store.transaction() as cursor:
+        with task.store.transaction() as cursor:
             loaded = load_batch(
                 cursor,
-                offer.resource,
-                dataset.name,
+                task.offer.resource,
+                name,
                 batch,
-                load_id=load_id,
+                load_id=task.load_id,
                 batch_no=batch_no,
-                now=workspace.now,
+                now=now,
             )
             is_changed = loaded.changed_keys_count > 0
             if is_changed:
-                state = replace(
-                    state, version=dataset_version(cursor, dataset.name), load_id=load_id, changed_at=workspace.now
-                )
-                write_state(cursor, dataset.name, state)
+                version = dataset_version(cursor, name)
+                state = replace(state, version=version, load_id=task.load_id, changed_at=now)
+                write_state(cursor, name, state)
     except CommitUnknownError:
-        store.reopen()
-        with store.reading() as cursor:
-            if not was_loaded(cursor, dataset.name, load_id=load_id, batch_no=batch_no):
+        task.store.reopen()
+        with task.store.reading() as cursor:
+            if not was_loaded(cursor, name, load_id=task.load_id, batch_no=batch_no):
                 raise
-    account.is_changed |= is_changed
-    account.rows_in += loaded.rows_in
-    account.rows_accepted += loaded.rows_accepted
-    account.rows_refused += loaded.rows_refused
-    for report in batch.units:
-        if reason := _failure(report.error, report.rows_in, report.rows_accepted, is_unchanged=report.is_unchanged):
-            account.failed_units.append(f"{report.unit.key}: {reason}")
+    account.add(loaded, batch, is_changed=is_changed)
     log.info(
         "batch loaded",
         extra={
-            "dataset": dataset.name,
-            "load_id": load_id,
+            "dataset": name,
+            "load_id": task.load_id,
             "batch_no": batch_no,
             "units": len(batch.units),
             "rows_in": loaded.rows_in,
@@ -198,38 +198,44 @@ def _load_one(
     return state
 
 
-def _failure(error: str | None, rows_in: int, rows_accepted: int, *, is_unchanged: bool) -> str | None:
-    if error:
-        return error
-    if is_unchanged or rows_accepted:
+def _failure(report: UnitReport) -> str | None:
+    """Why a unit failed: it says so, or not one of its rows was accepted."""
+    if report.error:
+        return report.error
+    if report.is_unchanged or report.rows_accepted:
         return None
-    return f"no accepted row of {rows_in}" if rows_in else "no rows"
+    return f"no accepted row of {report.rows_in}" if report.rows_in else "no rows"
 
 
 def _finish(
-    store: Store,
-    workspace: Workspace,
-    dataset: Dataset,
-    state: DatasetState,
-    surveyed: Surveyed,
-    account: Ingested,
-    load_id: int,
+    task: Ingest, state: DatasetState, surveyed: Surveyed, account: Ingested
 ) -> DatasetState:
     """The dataset's state after the last batch: asked now, or failed now."""
-    with store.transaction() as cursor:
+    with task.store.transaction() as cursor:
         if surveyed.difference.vanished:
-            mark_vanished(cursor, dataset.name, surveyed.difference.vanished, load_id=load_id, now=workspace.now)
+            mark_vanished(
+                cursor,
+                task.dataset.name,
+                surveyed.difference.vanished,
+                load_id=task.load_id,
+                now=task.workspace.now,
+            )
         if account.error:
-            state = replace(state, error=account.error, failed_at=workspace.now)
+            state = replace(state, error=account.error, failed_at=task.workspace.now)
         else:
             state = replace(
-                state, fingerprint=dataset.fingerprint, asked_at=workspace.now, error=None, failed_at=None
+                state,
+                fingerprint=task.dataset.fingerprint,
+                asked_at=task.workspace.now,
+                error=None,
+                failed_at=None,
             )
         rows = cursor.execute(
-            "select coalesce(sum(rows_accepted), 0)::bigint from catalog.units where dataset = ?", [dataset.name]
+            "select coalesce(sum(rows_accepted), 0)::bigint from catalog.units where dataset = ?",
+            [task.dataset.name],
         ).fetchall()[0][0]
         state = replace(state, rows=int(rows))
-        write_state(cursor, dataset.name, state)
+        write_state(cursor, task.dataset.name, state)
     return state
 
 

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ttapi.refresh.ttl import NextClose, parse_ttl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
 Verdict = Literal["fresh", "stale", "missing", "failed", "blocked", "not configured"]
 Action = Literal["ask", "rebuild", "none"]
@@ -55,6 +57,15 @@ class DatasetState:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """The instant a plan is made for, and the market clock."""
+
+    now: datetime
+    """Zone-aware UTC."""
+    next_close: NextClose
+
+
+@dataclass(frozen=True)
 class Survey:
     """How a local folder differs from the ledger."""
 
@@ -64,6 +75,7 @@ class Survey:
 
     @property
     def to_fetch(self) -> tuple[str, ...]:
+        """What must be read: new and changed units."""
         return (*self.new, *self.changed)
 
 
@@ -86,8 +98,7 @@ def plan_refresh(
     states: Mapping[str, DatasetState],
     targets: Iterable[str],
     *,
-    now: datetime,
-    next_close: NextClose,
+    moment: Moment,
     surveys: Mapping[str, Survey] | None = None,
     force: bool = False,
 ) -> tuple[Step, ...]:
@@ -104,9 +115,9 @@ def plan_refresh(
         state = states.get(name, DatasetState())
         if dataset.kind == "raw":
             survey = (surveys or {}).get(name)
-            steps[name] = _raw_step(dataset, state, survey, now, next_close, force)
+            steps[name] = _raw_step(dataset, state, survey, moment, force)
         else:
-            steps[name] = _model_step(dataset, state, steps, versions, now, next_close)
+            steps[name] = _model_step(dataset, state, steps, versions, moment)
     return tuple(steps.values())
 
 
@@ -122,7 +133,9 @@ def closure(datasets: Mapping[str, Dataset], targets: Iterable[str]) -> frozense
     return frozenset(found)
 
 
-def current_versions(datasets: Mapping[str, Dataset], states: Mapping[str, DatasetState]) -> dict[str, str]:
+def current_versions(
+    datasets: Mapping[str, Dataset], states: Mapping[str, DatasetState]
+) -> dict[str, str]:
     """Version by dataset; a view's is a hash of its code and of what it reads."""
     versions: dict[str, str] = {}
     for name, dataset in datasets.items():
@@ -135,7 +148,10 @@ def current_versions(datasets: Mapping[str, Dataset], states: Mapping[str, Datas
 
 
 def rebuild_reasons(
-    dataset: Dataset, state: DatasetState, versions: Mapping[str, str], now: datetime, next_close: NextClose
+    dataset: Dataset,
+    state: DatasetState,
+    versions: Mapping[str, str],
+    moment: Moment,
 ) -> tuple[str, ...]:
     """Why a stored table must be built again, given its upstreams' versions; empty: it must not."""
     if not state.fingerprint:
@@ -149,22 +165,22 @@ def rebuild_reasons(
             reasons.append(f"upstream changed: {upstream} {short(was)} -> {short(became)}")
     if state.error:
         reasons.append(f"last attempt failed: {state.error}")
-    if not reasons and is_past_ttl(dataset, state, now, next_close):
+    if not reasons and is_past_ttl(dataset, state, moment):
         reasons.append(f"ttl {dataset.ttl} passed")
     return tuple(reasons)
 
 
-def is_past_ttl(dataset: Dataset, state: DatasetState, now: datetime, next_close: NextClose) -> bool:
+def is_past_ttl(dataset: Dataset, state: DatasetState, moment: Moment) -> bool:
     """Whether `dataset` was last asked longer ago than its TTL allows."""
-    due = due_at(dataset, state, next_close)
-    return due is not None and due <= now
+    due = due_at(dataset, state, moment)
+    return due is not None and due <= moment.now
 
 
-def due_at(dataset: Dataset, state: DatasetState, next_close: NextClose) -> datetime | None:
+def due_at(dataset: Dataset, state: DatasetState, moment: Moment) -> datetime | None:
     """From when on `dataset` is stale by TTL; None without a TTL or before the first load."""
     if dataset.ttl is None or state.asked_at is None:
         return None
-    return parse_ttl(dataset.ttl).due_at(state.asked_at, next_close)
+    return parse_ttl(dataset.ttl).due_at(state.asked_at, moment.next_close)
 
 
 def short(version: str) -> str:
@@ -173,7 +189,11 @@ def short(version: str) -> str:
 
 
 def _raw_step(
-    dataset: Dataset, state: DatasetState, survey: Survey | None, now: datetime, next_close: NextClose, force: bool
+    dataset: Dataset,
+    state: DatasetState,
+    survey: Survey | None,
+    moment: Moment,
+    force: bool,
 ) -> Step:
     if dataset.missing_setting:
         reason = f"{dataset.missing_setting} is not set"
@@ -185,7 +205,7 @@ def _raw_step(
         reasons.append("never loaded")
     elif state.fingerprint != dataset.fingerprint:
         reasons.append("code changed")
-    elif is_past_ttl(dataset, state, now, next_close):
+    elif is_past_ttl(dataset, state, moment):
         reasons.append(f"ttl {dataset.ttl} passed")
     if state.error:
         verdict = "failed"
@@ -203,7 +223,11 @@ def _raw_step(
 
 def _survey_reasons(survey: Survey) -> Sequence[str]:
     reasons = []
-    for count, word in ((len(survey.new), "new"), (len(survey.changed), "changed"), (len(survey.vanished), "vanished")):
+    for count, word in (
+        (len(survey.new), "new"),
+        (len(survey.changed), "changed"),
+        (len(survey.vanished), "vanished"),
+    ):
         if count:
             reasons.append(f"{count} file{'s' if count > 1 else ''} {word}")
     return reasons
@@ -214,13 +238,12 @@ def _model_step(
     state: DatasetState,
     steps: Mapping[str, Step],
     versions: Mapping[str, str],
-    now: datetime,
-    next_close: NextClose,
+    moment: Moment,
 ) -> Step:
     reasons: list[str] = []
     verdict: Verdict = "stale"
     if dataset.kind == "table":
-        reasons.extend(rebuild_reasons(dataset, state, versions, now, next_close))
+        reasons.extend(rebuild_reasons(dataset, state, versions, moment))
         if not state.fingerprint:
             verdict = "missing"
         elif state.error:
@@ -232,4 +255,6 @@ def _model_step(
         reasons.append(f"upstream {step.verdict}: {upstream}")
     if not reasons:
         return Step(dataset.name, "none", "fresh", ())
-    return Step(dataset.name, "rebuild" if dataset.kind == "table" else "none", verdict, tuple(reasons))
+    return Step(
+        dataset.name, "rebuild" if dataset.kind == "table" else "none", verdict, tuple(reasons)
+    )

@@ -4,21 +4,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ttapi.errors import BudgetError, LockedError, LockOwner, QueryError, StaleError
 from ttapi.models.references import references_in
 from ttapi.refresh.planner import DatasetState, Step, closure, plan_refresh
-from ttapi.refresh.progress import Progress
 from ttapi.refresh.runner import RefreshOutcome, run_refresh
 from ttapi.refresh.status import root_age_s
 from ttapi.refresh.steps import RefreshRequest
 from ttapi.refresh.ttl import parse_ttl
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import timedelta
+
+    from ttapi.refresh.progress import Progress
     from ttapi.refresh.workspace import Workspace
 
 
@@ -56,6 +57,7 @@ class Prepared:
 
     @property
     def source_calls(self) -> int:
+        """Slices fetched for this query."""
         return sum(d.source_calls for d in self.outcome.datasets) if self.outcome else 0
 
 
@@ -119,9 +121,11 @@ def _targets(workspace: Workspace, sql: str) -> list[str]:
     return sorted(named)
 
 
-def _stale_steps(workspace: Workspace, targets: Sequence[str], max_age: timedelta | None) -> tuple[Step, ...]:
+def _stale_steps(
+    workspace: Workspace, targets: Sequence[str], max_age: timedelta | None
+) -> tuple[Step, ...]:
     datasets, states = workspace.datasets, workspace.home_state.states
-    steps = plan_refresh(datasets, states, targets, now=workspace.now, next_close=workspace.next_close)
+    steps = plan_refresh(datasets, states, targets, moment=workspace.moment)
     needed = [step for step in steps if step.action != "none"]
     if max_age is not None:
         asked = {step.dataset for step in needed}
@@ -129,7 +133,9 @@ def _stale_steps(workspace: Workspace, targets: Sequence[str], max_age: timedelt
             state = states.get(step.dataset, DatasetState())
             is_old = state.asked_at is not None and workspace.now - state.asked_at > max_age
             if datasets[step.dataset].kind == "raw" and is_old and step.dataset not in asked:
-                needed.append(Step(step.dataset, "ask", "stale", ("older than --max-age",), calls=1))
+                needed.append(
+                    Step(step.dataset, "ask", "stale", ("older than --max-age",), calls=1)
+                )
     return tuple(needed)
 
 
@@ -142,9 +148,13 @@ def _within_budget(
     settings = workspace.settings
     calls = sum(step.calls for step in stale)
     seconds = sum(workspace.home_state.seconds.get(step.dataset, 0.0) for step in stale)
-    if request.is_budget_waived or (calls <= settings.max_calls and seconds <= settings.max_seconds):
+    if request.is_budget_waived or (
+        calls <= settings.max_calls and seconds <= settings.max_seconds
+    ):
         return
-    estimate = f"this query would make {calls} source calls and take about {seconds:.0f} s to refresh"
+    estimate = (
+        f"this query would make {calls} source calls and take about {seconds:.0f} s to refresh"
+    )
     if confirm is not None and confirm(f"{estimate}. Go on?"):
         return
     raise BudgetError(estimate, hint="--yes goes on, --no-refresh answers from what is there")
@@ -163,23 +173,35 @@ def _require_recent(workspace: Workspace, targets: Sequence[str], locked: Locked
 
 
 def _require_fresh_enough(
-    workspace: Workspace, targets: Sequence[str], request: QueryRequest, outcome: RefreshOutcome | None
+    workspace: Workspace,
+    targets: Sequence[str],
+    request: QueryRequest,
+    outcome: RefreshOutcome | None,
 ) -> None:
     failures = {d.dataset: d.error for d in outcome.datasets if d.error} if outcome else {}
     states = workspace.home_state.states
     for name in _roots(workspace, targets):
         dataset, state = workspace.datasets[name], states.get(name, DatasetState())
-        if request.max_age is not None and (state.asked_at is None or workspace.now - state.asked_at > request.max_age):
-            age = "was never loaded" if state.asked_at is None else f"is {workspace.now - state.asked_at} old"
+        if request.max_age is not None and (
+            state.asked_at is None or workspace.now - state.asked_at > request.max_age
+        ):
+            age = (
+                "was never loaded"
+                if state.asked_at is None
+                else f"is {workspace.now - state.asked_at} old"
+            )
             raise StaleError(f"{name} {age}, more than --max-age", hint=f"ttapi refresh {name}")
         if name not in failures:
             continue
         limit = parse_ttl(dataset.max_stale_on_error)
         if state.asked_at is None:
-            raise StaleError(f"{name} was never loaded: {failures[name]}", hint=f"ttapi refresh {name}")
+            raise StaleError(
+                f"{name} was never loaded: {failures[name]}", hint=f"ttapi refresh {name}"
+            )
         if limit.due_at(state.asked_at, workspace.next_close) <= workspace.now:
             raise StaleError(
-                f"{name} is {workspace.now - state.asked_at} old, more than {dataset.max_stale_on_error}: {failures[name]}",
+                f"{name} is {workspace.now - state.asked_at} old, more than"
+                f" {dataset.max_stale_on_error}: {failures[name]}",
                 hint=f"ttapi refresh {name}",
             )
 

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ttapi.errors import LockOwner, TtapiError, UsageError
 from ttapi.models.build import install_models
-from ttapi.models.checks import CheckOutcome
 from ttapi.refresh.catalog import DatasetOutcome, read_states, write_declarations
 from ttapi.refresh.home_state import HomeState, write_home_state
 from ttapi.refresh.ingest import Surveyed, survey_offer
@@ -17,11 +15,15 @@ from ttapi.refresh.planner import Dataset, DatasetState, Step, Survey, closure, 
 from ttapi.refresh.progress import Progress, Silence
 from ttapi.refresh.steps import RefreshRequest, Run, check_views, record, run_step
 from ttapi.store.database import Store, open_store
-from ttapi.store.load import ensure_raw_table
 from ttapi.store.publish import publish
+from ttapi.store.raw_table import ensure_raw_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ttapi.models.checks import CheckOutcome
     from ttapi.refresh.workspace import Workspace
+
 
 @dataclass(frozen=True)
 class RefreshOutcome:
@@ -54,7 +56,7 @@ def run_refresh(
     *Raises* LockedError past `wait_s`; UsageError and ModelError before anything is changed;
     StoreError when the file cannot be used. A failing dataset is an outcome, not an exception.
     """
-    workspace.offers  # noqa: B018 - a wrong setting is told before the lock is waited for
+    _ = workspace.offers  # a wrong setting is told before the lock is waited for
     with open_store(
         workspace.home,
         command=request.command,
@@ -68,7 +70,9 @@ def run_refresh(
             states = read_states(cursor)
         surveys = _surveys(store, workspace, request, states)
         steps = plan(workspace, request, states, surveys)
-        run = Run(store, workspace, request, progress or Silence(), store.next_load_id(), states, surveys)
+        run = Run(
+            store, workspace, request, progress or Silence(), store.next_load_id(), states, surveys
+        )
         for step in steps:
             run_step(run, step)
         check_views(run)
@@ -77,7 +81,10 @@ def run_refresh(
             publish(store, keep=workspace.settings.snapshots_kept)
         _leave_state(run)
         return RefreshOutcome(
-            run.load_id, store.generation, tuple(run.outcomes), tuple(c for c in run.checks if c.failures)
+            run.load_id,
+            store.generation,
+            tuple(run.outcomes),
+            tuple(c for c in run.checks if c.failures),
         )
 
 
@@ -103,7 +110,11 @@ def plan_only(
 ) -> tuple[Step, ...]:
     """What `run_refresh` would do, with nothing fetched or rebuilt."""
     with open_store(
-        workspace.home, command=request.command, wait_s=request.wait_s, on_wait=on_wait, now=workspace.now
+        workspace.home,
+        command=request.command,
+        wait_s=request.wait_s,
+        on_wait=on_wait,
+        now=workspace.now,
     ) as store:
         install(store, workspace)
         with store.reading() as cursor:
@@ -127,8 +138,7 @@ def plan(
         workspace.datasets,
         states,
         targets_of(workspace, request.targets),
-        now=workspace.now,
-        next_close=workspace.next_close,
+        moment=workspace.moment,
         surveys=differences,
         force=request.force,
     )
@@ -148,7 +158,9 @@ def targets_of(workspace: Workspace, names: Sequence[str]) -> Iterable[str]:
         if not matches:
             import difflib  # noqa: PLC0415 - only on the way to an error
 
-            close = difflib.get_close_matches(name, [*datasets, *(n.rpartition(".")[2] for n in datasets)], n=1)
+            close = difflib.get_close_matches(
+                name, [*datasets, *(n.rpartition(".")[2] for n in datasets)], n=1
+            )
             hint = f"did you mean {close[0]}?" if close else "ttapi status lists them"
             raise UsageError(f"{name!r} is no dataset", hint=hint)
         for match in matches:
@@ -156,7 +168,8 @@ def targets_of(workspace: Workspace, names: Sequence[str]) -> Iterable[str]:
                 source, _, setting = missing.partition(".")
                 raise UsageError(
                     f"{match} is not configured: {missing} is not set",
-                    hint=f"set TTAPI_{source}_{setting}".upper() + f" or [sources.{source}] {setting} in ttapi.toml",
+                    hint=f"set TTAPI_{source}_{setting}".upper()
+                    + f" or [sources.{source}] {setting} in ttapi.toml",
                 )
         found.extend(matches)
     return found
@@ -175,7 +188,9 @@ def install(store: Store, workspace: Workspace) -> bool:
     *Raises* ModelError, UsageError: nothing is changed then.
     """
     with store.reading() as cursor:
-        found = cursor.execute("select value from catalog.meta where name = 'models_fingerprint'").fetchall()
+        found = cursor.execute(
+            "select value from catalog.meta where name = 'models_fingerprint'"
+        ).fetchall()
     wanted = workspace.installation_fingerprint
     if found and found[0][0] == wanted:
         return False

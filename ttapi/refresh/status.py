@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import TYPE_CHECKING
 
-from ttapi.refresh.planner import Dataset, DatasetState, closure, due_at, plan_refresh
-from ttapi.refresh.ttl import NextClose
+from ttapi.refresh.planner import Dataset, DatasetState, Moment, Step, closure, due_at, plan_refresh
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -31,19 +33,14 @@ def status_rows(
     datasets: Mapping[str, Dataset],
     states: Mapping[str, DatasetState],
     *,
-    now: datetime,
-    next_close: NextClose,
+    moment: Moment,
     only: Iterable[str] | None = None,
 ) -> Sequence[StatusRow]:
     """One row per dataset, upstreams first; `only` restricts to some names."""
     wanted = list(datasets if only is None else only)
-    steps = plan_refresh(datasets, states, wanted, now=now, next_close=next_close)
+    steps = plan_refresh(datasets, states, wanted, moment=moment)
     shown = set(wanted)
-    return [
-        _row(step.dataset, step.verdict, step.reasons, datasets, states, now, next_close)
-        for step in steps
-        if step.dataset in shown
-    ]
+    return [_row(step, datasets, states, moment) for step in steps if step.dataset in shown]
 
 
 def root_age_s(
@@ -62,21 +59,17 @@ def root_age_s(
 
 
 def _row(
-    name: str,
-    verdict: str,
-    reasons: tuple[str, ...],
-    datasets: Mapping[str, Dataset],
-    states: Mapping[str, DatasetState],
-    now: datetime,
-    next_close: NextClose,
+    step: Step, datasets: Mapping[str, Dataset], states: Mapping[str, DatasetState], moment: Moment
 ) -> StatusRow:
+    name = step.dataset
     state = states.get(name, DatasetState())
-    own_due = due_at(datasets[name], state, next_close)
+    own_due = due_at(datasets[name], state, moment)
     dues = [
         due
         for member in closure(datasets, [name])
         if not datasets[member].missing_setting
-        and (due := due_at(datasets[member], states.get(member, DatasetState()), next_close)) is not None
+        and (due := due_at(datasets[member], states.get(member, DatasetState()), moment))
+        is not None
     ]
     changes = [
         states[member].changed_at
@@ -85,9 +78,9 @@ def _row(
     ]
     return StatusRow(
         dataset=name,
-        verdict=verdict,
-        reasons=reasons,
-        age_s=root_age_s(name, datasets, states, now),
+        verdict=step.verdict,
+        reasons=step.reasons,
+        age_s=root_age_s(name, datasets, states, moment.now),
         ttl_s=(own_due - state.asked_at).total_seconds() if own_due and state.asked_at else None,
         last_load_at=max((c for c in changes if c is not None), default=None),
         due_at=min(dues, default=None),

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import TYPE_CHECKING
 
 from ttapi.errors import ModelError, TtapiError
@@ -25,7 +23,7 @@ from ttapi.refresh.catalog import (
     write_outcome,
     write_state,
 )
-from ttapi.refresh.ingest import Surveyed, account_of_error, ingest
+from ttapi.refresh.ingest import Ingest, Surveyed, account_of_error, ingest
 from ttapi.refresh.planner import (
     Dataset,
     DatasetState,
@@ -34,10 +32,13 @@ from ttapi.refresh.planner import (
     current_versions,
     rebuild_reasons,
 )
-from ttapi.refresh.progress import Progress
 from ttapi.refresh.status import status_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
+
+    from ttapi.refresh.progress import Progress
     from ttapi.refresh.workspace import Workspace
     from ttapi.store.database import Store
 
@@ -79,6 +80,7 @@ class Run:
 
 
 def run_step(run: Run, step: Step) -> None:
+    """Carry out one step; its outcome is noted in `run`."""
     started = time.monotonic()
     dataset = run.workspace.datasets[step.dataset]
     if dataset.kind == "raw":
@@ -116,17 +118,10 @@ def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
         with run.store.transaction() as cursor:
             write_state(cursor, step.dataset, state)
     else:
+        offer = run.workspace.offers[step.dataset]
+        task = Ingest(run.store, run.workspace, offer, dataset, run.load_id, run.progress)
         account, state = ingest(
-            run.store,
-            run.workspace,
-            run.workspace.offers[step.dataset],
-            dataset,
-            state,
-            found,
-            load_id=run.load_id,
-            is_forced=run.request.force,
-            progress=run.progress,
-            span=run.request.span,
+            task, state, found, is_forced=run.request.force, span=run.request.span
         )
     run.states[step.dataset] = state
     return DatasetOutcome(
@@ -147,9 +142,11 @@ def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
 def _run_table(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
     state = run.states.get(step.dataset, DatasetState())
     versions = current_versions(run.workspace.datasets, run.states)
-    reasons = rebuild_reasons(dataset, state, versions, run.workspace.now, run.workspace.next_close)
+    reasons = rebuild_reasons(dataset, state, versions, run.workspace.moment)
     if not reasons:
-        return DatasetOutcome(step.dataset, "fresh", (*step.reasons, "upstreams unchanged: not rebuilt"))
+        return DatasetOutcome(
+            step.dataset, "fresh", (*step.reasons, "upstreams unchanged: not rebuilt")
+        )
     model = run.workspace.graph.models[step.dataset]
     try:
         with run.store.transaction() as cursor:
@@ -204,7 +201,9 @@ def _after_rebuild(
     datasets = run.workspace.datasets
     seen = {name: versions[name] for name in closure(datasets, dataset.upstreams)}
     seen |= {
-        f"code:{name}": datasets[name].fingerprint for name in seen if datasets[name].kind in {"view", "macro"}
+        f"code:{name}": datasets[name].fingerprint
+        for name in seen
+        if datasets[name].kind in {"view", "macro"}
     }
     return replace(
         state,
@@ -249,11 +248,12 @@ def _changed_keys(run: Run, roots: Iterable[str]) -> list[str] | None:
 
 
 def record(run: Run) -> None:
+    """Store what was decided and how fresh everything is."""
     with run.store.transaction() as cursor:
         for outcome in run.outcomes:
             write_outcome(cursor, run.load_id, outcome, run.workspace.now)
         datasets = run.workspace.datasets
-        rows = status_rows(datasets, run.states, now=run.workspace.now, next_close=run.workspace.next_close)
+        rows = status_rows(datasets, run.states, moment=run.workspace.moment)
         write_freshness(cursor, rows, datasets, run.states, run.workspace.now)
 
 

@@ -55,5 +55,7 @@ def parse_ttl(text: str) -> Ttl:
 def _duration(text: str, whole: str) -> timedelta:
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"{whole!r} is no duration", hint="7d, 24h, 5m, 5 sessions, or next close + 45m")
+        raise UsageError(
+            f"{whole!r} is no duration", hint="7d, 24h, 5m, 5 sessions, or next close + 45m"
+        )
     return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])

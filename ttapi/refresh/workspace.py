@@ -4,37 +4,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ttapi.config import Home, Settings, bundled_folder
 from ttapi.errors import UsageError
-from ttapi.models.graph import ModelFolder, ModelGraph, read_graph
 from ttapi.refresh.home_state import HomeState, read_home_state
-from ttapi.refresh.planner import Dataset
+from ttapi.refresh.planner import Dataset, Moment
 from ttapi.sources.contract import Resource, Source, SourceContext
 from ttapi.sources.discovery import InstalledSource, installed_sources, source_fingerprint
 
-CATALOG_TABLES = (
-    "catalog.migrations",
-    "catalog.datasets",
-    "catalog.dependencies",
-    "catalog.state",
-    "catalog.units",
-    "catalog.unit_versions",
-    "catalog.unit_keys",
-    "catalog.changed_keys",
-    "catalog.loads",
-    "catalog.decisions",
-    "catalog.checks",
-    "catalog.notes",
-    "catalog.freshness",
-    "raw.rejects",
-)
-"""Tables that models may read and no resource fills."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ttapi.models.graph import ModelGraph
+
+_CREATED = re.compile(r"^create table ((?:catalog|raw)\.\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -46,6 +35,7 @@ class Offer:
 
     @property
     def dataset(self) -> str:
+        """The catalog's name of the raw table."""
         return f"raw.{self.resource.table}"
 
 
@@ -53,7 +43,12 @@ class Workspace:
     """One command's view of the installation; parts are read when first asked for."""
 
     def __init__(
-        self, home: Home, settings: Settings, now: datetime, *, symbols: frozenset[str] | None = None
+        self,
+        home: Home,
+        settings: Settings,
+        now: datetime,
+        *,
+        symbols: frozenset[str] | None = None,
     ) -> None:
         self.home = home
         self.settings = settings
@@ -82,23 +77,23 @@ class Workspace:
         return offers
 
     @cached_property
-    def folders(self) -> Sequence[ModelFolder]:
-        """Model folders: bundled, brought by sources, the user's."""
+    def folders(self) -> Sequence[Path]:
+        """Model folders: the bundled one first, those brought by sources, the user's."""
         brought = [
-            ModelFolder(installed.source.sql_folder)
+            installed.source.sql_folder
             for installed in self.sources
             if installed.source is not None and installed.source.sql_folder is not None
         ]
-        own = [ModelFolder(self.home.sql)] if self.home.sql.is_dir() else []
-        return [ModelFolder(bundled_folder("sql"), is_bundled=True), *brought, *own]
+        own = [self.home.sql] if self.home.sql.is_dir() else []
+        return [bundled_folder("sql"), *brought, *own]
 
     @cached_property
     def models_fingerprint(self) -> str:
         """Hash of every model file, without parsing one."""
         digest = hashlib.blake2b(digest_size=16)
         for folder in self.folders:
-            for path in sorted(folder.path.rglob("*.sql")):
-                digest.update(f"{folder.path.name}/{path.relative_to(folder.path)}\0".encode())
+            for path in sorted(folder.rglob("*.sql")):
+                digest.update(f"{folder.name}/{path.relative_to(folder)}\0".encode())
                 digest.update(path.read_bytes())
         for path in sorted(Path(__file__).parent.parent.joinpath("models").glob("*.py")):
             digest.update(path.read_bytes())
@@ -123,12 +118,21 @@ class Workspace:
         return sessions("XNYS").next_close_after(instant)
 
     @cached_property
+    def moment(self) -> Moment:
+        """The instant this command takes for now, with the market clock."""
+        return Moment(self.now, self.next_close)
+
+    @cached_property
     def graph(self) -> ModelGraph:
         """The models, parsed and checked; a tenth of a second, so only where needed.
 
         *Raises* ModelError.
         """
-        return read_graph(self.folders, [*self.offers, *CATALOG_TABLES])
+        from ttapi.models.graph import ModelFolder, read_graph  # noqa: PLC0415 - sqlglot takes 0.12 s
+
+        bundled, *others = self.folders
+        folders = [ModelFolder(bundled, is_bundled=True), *map(ModelFolder, others)]
+        return read_graph(folders, {*self.offers, *_migrated_tables()})
 
     @cached_property
     def raw_datasets(self) -> Mapping[str, Dataset]:
@@ -194,5 +198,16 @@ class Workspace:
         if unknown:
             known = ", ".join(sorted(source.setting_names)) or "none"
             raise UsageError(
-                f"[sources.{source.name}] {unknown[0]} is no setting of this source", hint=f"known: {known}"
+                f"[sources.{source.name}] {unknown[0]} is no setting of this source",
+                hint=f"known: {known}",
             )
+
+
+def _migrated_tables() -> set[str]:
+    """Tables that every file has, whether their source loads or not."""
+    folder = bundled_folder("migrations")
+    return {
+        name
+        for path in folder.glob("*.sql")
+        for name in _CREATED.findall(path.read_text(encoding="utf-8"))
+    }
