@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
-from ttapi.simulator.synthetic import Flaw, MarketSummary, write_market
+from ttapi.simulator.ascii_files import Flaw
+from ttapi.simulator.synthetic import MarketSummary, write_market
 
 __all__ = ["Flaw", "MarketSummary", "write_market"]

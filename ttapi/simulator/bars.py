@@ -80,26 +80,18 @@ def make_history(
         volume = usual_shares * shares * math.exp(activity + 0.3 * surprise)
         if session in short_sessions:
             volume *= _SHORT_SESSION_VOLUME
-        bar = _bar(session, price * math.exp(gap), day, variance, volume, rng)
-        history.bars.append(bar)
-        price = bar.close
+        start = price * math.exp(gap)
+        high, low = _extremes(day, variance, rng)
+        price = start * math.exp(day)
+        history.bars.append(Bar(session, start, start * high, start * low, price, volume))
     return history
 
 
-def _bar(
-    session: int, start: float, day: float, variance: float, volume: float, rng: random.Random
-) -> Bar:
-    """High and low are drawn from the extremes of a Brownian bridge from open to close."""
-    above = 0.5 * (day + math.sqrt(day * day - 2 * variance * math.log(1 - rng.random())))
-    below = 0.5 * (day - math.sqrt(day * day - 2 * variance * math.log(1 - rng.random())))
-    return Bar(
-        session,
-        start,
-        start * math.exp(above),
-        start * math.exp(below),
-        start * math.exp(day),
-        volume,
-    )
+def _extremes(day: float, variance: float, rng: random.Random) -> tuple[float, float]:
+    """High and low over open, from the extremes of a Brownian bridge that ends at `day`."""
+    above = math.sqrt(day * day - 2 * variance * math.log(1 - rng.random()))
+    below = math.sqrt(day * day - 2 * variance * math.log(1 - rng.random()))
+    return math.exp((day + above) / 2), math.exp((day - below) / 2)
 
 
 def _draw_moves(company: Company, weather: Weather, rng: random.Random) -> _Moves:

@@ -46,10 +46,9 @@ _SPOILERS = {
     11: spoil_open_and_range,
     12: repeat_rows,
 }
+_DIALECT_ORDER: tuple[Dialect, ...] = ("bare", "stooq", "semicolon")
 _DIALECTS: dict[int, Dialect] = {
-    place: dialect
-    for start in (13, 40, 80)
-    for place, dialect in enumerate(("bare", "stooq", "semicolon"), start)
+    place: dialect for start in (13, 40, 80) for place, dialect in enumerate(_DIALECT_ORDER, start)
 }
 
 
