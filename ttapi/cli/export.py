@@ -14,7 +14,6 @@ from ttapi.errors import UsageError
 
 if TYPE_CHECKING:
     from ttapi.refresh.workspace import Workspace
-    from ttapi.store.export import ExportFormat
 
 
 def register(app: typer.Typer) -> None:
@@ -49,6 +48,7 @@ def export(
     from ttapi.cli.journal import logged
     from ttapi.cli.progress import watched
     from ttapi.cli.session import open_workspace, require_home, tell, tell_waiting
+    from ttapi.refresh.exports import export_formats
     from ttapi.refresh.query import QueryRequest, prepare_query
 
     workspace = open_workspace(context)
@@ -62,7 +62,7 @@ def export(
         return
     if relation is None or to is None:
         raise UsageError("name a relation and a folder", hint="ttapi export eod --to exports")
-    formats = _formats(fmt)
+    formats = export_formats(fmt.split(","))
     sql, stem = _select(relation, name)
     with logged(workspace.home, "export"):
         with watched() as progress:
@@ -84,41 +84,6 @@ def export(
                     connection, sql, target, one, partition_by=columns, is_formula_safe=formula_safe
                 )
                 tell(f"{target}: {rows:,} rows")
-
-
-def export_after_publication(workspace: Workspace, changed: set[str]) -> list[str]:
-    """Write `[export] datasets` that read something changed, in a child; what failed, as messages.
-
-    A failure is noted in `health` by the next publication and fails nothing.
-    """
-    from ttapi.refresh.planner import closure
-    from ttapi.store.export import ExportRequest, export_changed
-
-    settings = workspace.settings
-    wanted = [
-        relation
-        for relation in settings.export_datasets
-        if relation not in workspace.datasets or closure(workspace.datasets, [relation]) & changed
-    ]
-    formats = _formats(",".join(settings.export_formats))
-    requests = [ExportRequest(relation, one) for relation in wanted for one in formats]
-    outcomes = export_changed(workspace.home, requests)
-    return [f"{o.relation} as {o.format}: {o.error}" for o in outcomes if o.error]
-
-
-def _formats(text: str) -> list[ExportFormat]:
-    found: list[ExportFormat] = []
-    for part in text.split(","):
-        one = part.strip().lower()
-        if one == "parquet":
-            found.append("parquet")
-        elif one == "csv":
-            found.append("csv")
-        else:
-            raise UsageError(
-                f"{part.strip()!r} is no export format", hint="parquet, csv, or parquet,csv"
-            )
-    return found
 
 
 def _select(relation: str, name: str | None) -> tuple[str, str]:

@@ -73,7 +73,6 @@ def refresh(
     if as_json:
         typer.echo(json.dumps(_outcome_document(outcome)))
     tell_outcome(outcome)
-    _export_changed(workspace, outcome)
     if outcome.exit_code:
         raise typer.Exit(outcome.exit_code)
 
@@ -120,21 +119,14 @@ def tell_outcome(outcome: RefreshOutcome) -> None:
         tell(
             f"check {check.check} of {check.dataset}: {check.failures} bad rows, such as {check.sample}"
         )
+    for export in outcome.exports:
+        rows = f"{export.rows:,} rows" if export.error is None else f"failed: {export.error}"
+        tell(f"export {export.relation} as {export.format}: {rows}")
     worked = sum(1 for d in outcome.datasets if d.is_changed)
     calls = sum(d.source_calls for d in outcome.datasets)
     tell(
         f"refreshed: {worked} datasets changed, {calls:,} source calls, generation {outcome.generation}"
     )
-
-
-def _export_changed(workspace: Workspace, outcome: RefreshOutcome) -> None:
-    changed = {d.dataset for d in outcome.datasets if d.is_changed}
-    if changed and workspace.settings.export_datasets:
-        from ttapi.cli.export import export_after_publication
-        from ttapi.cli.session import tell
-
-        for failure in export_after_publication(workspace, changed):
-            tell(f"export failed: {failure}")
 
 
 def _outcome_document(outcome: RefreshOutcome) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ttapi.errors import LockOwner, TtapiError, UsageError
 from ttapi.models.build import install_models
 from ttapi.refresh.catalog import DatasetOutcome, read_states, write_declarations
+from ttapi.refresh.exports import export_after_publication
 from ttapi.refresh.home_state import HomeState, write_home_state
 from ttapi.refresh.ingest import Surveyed, survey_offer
 from ttapi.refresh.planner import Dataset, DatasetState, Step, Survey, closure, plan_refresh
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from ttapi.models.checks import CheckOutcome
     from ttapi.refresh.workspace import Workspace
+    from ttapi.store.export import ExportOutcome
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class RefreshOutcome:
     generation: int
     datasets: tuple[DatasetOutcome, ...]
     failed_checks: tuple[CheckOutcome, ...] = ()
+    exports: tuple[ExportOutcome, ...] = ()
+    """What `[export] datasets` wrote after the publication."""
 
     @property
     def exit_code(self) -> int:
@@ -57,6 +61,20 @@ def run_refresh(
     StoreError when the file cannot be used. A failing dataset is an outcome, not an exception.
     """
     _ = workspace.offers  # a wrong setting is told before the lock is waited for
+    outcome = _refresh_under_lock(workspace, request, progress or Silence(), on_wait)
+    changed = {d.dataset for d in outcome.datasets if d.is_changed}
+    if not changed or not workspace.settings.export_datasets:
+        return outcome
+    exports = export_after_publication(workspace, changed, load_id=outcome.load_id)
+    return replace(outcome, exports=tuple(exports))
+
+
+def _refresh_under_lock(
+    workspace: Workspace,
+    request: RefreshRequest,
+    progress: Progress,
+    on_wait: Callable[[LockOwner | None], None] | None,
+) -> RefreshOutcome:
     with open_store(
         workspace.home,
         command=request.command,
@@ -70,9 +88,7 @@ def run_refresh(
             states = read_states(cursor)
         surveys = _surveys(store, workspace, request, states)
         steps = plan(workspace, request, states, surveys)
-        run = Run(
-            store, workspace, request, progress or Silence(), store.next_load_id(), states, surveys
-        )
+        run = Run(store, workspace, request, progress, store.next_load_id(), states, surveys)
         for step in steps:
             run_step(run, step)
         check_views(run)
