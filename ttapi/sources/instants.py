@@ -30,12 +30,12 @@ def known_at_close(dates: pl.Series, now: datetime) -> pl.Series:
 
     A date without session is known at 21:00 UTC, when a regular winter session would close.
     """
-    return _instants("close_utc", now).gather(dates.to_physical() - _day_number(_FIRST))
+    return _at(_instants("close_utc", now), dates)
 
 
 def known_at_open(dates: pl.Series, now: datetime) -> pl.Series:
     """As `known_at_close` for the open; a date without session opens at 14:30 UTC."""
-    return _instants("open_utc", now).gather(dates.to_physical() - _day_number(_FIRST))
+    return _at(_instants("open_utc", now), dates)
 
 
 def next_sessions(dates: pl.Series) -> pl.Series:
@@ -61,6 +61,14 @@ def _instants(column: str, now: datetime) -> pl.Series:
     )
     limit = pl.lit(now.replace(tzinfo=None) - (now.utcoffset() or timedelta()))
     return instants.select(pl.when(pl.col("known_at") <= limit).then("known_at"))["known_at"]
+
+
+def _at(instants: pl.Series, dates: pl.Series) -> pl.Series:
+    """The instant of each date; null for one centuries ahead."""
+    places = dates.to_physical() - _day_number(_FIRST)
+    if not (places < instants.len()).all():
+        places = places.set(places >= instants.len(), None)
+    return instants.gather(places)
 
 
 def _day_number(day: date) -> int:

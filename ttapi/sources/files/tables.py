@@ -38,7 +38,7 @@ def read_csv_text(content: bytes, delimiter: str | None) -> TextTable:
     lines = physical_lines(decode(content))
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not numbered:
-        return TextTable(pl.DataFrame(), [], [], [], ["no_rows: the file is empty"])
+        return TextTable(pl.DataFrame(), [], [], [], [])
     header = numbered.pop(0)[1]
     mark = delimiter or max(DELIMITERS, key=header.count)
     found = [clean_name(cell) for cell in split_line(header, mark)]

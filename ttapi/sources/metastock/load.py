@@ -42,7 +42,11 @@ class Loaded:
 
 
 def load_batches(
-    tree: Tree, requests: Sequence[UnitRequest], suffixes: tuple[str, ...], now: datetime
+    tree: Tree,
+    requests: Sequence[UnitRequest],
+    suffixes: tuple[str, ...],
+    now: datetime,
+    batch_rows: int = BATCH_ROWS,
 ) -> Iterator[Batch]:
     """Batches of whole files until every request has had its report.
 
@@ -60,7 +64,7 @@ def load_batches(
                 if following is not None
                 else None
             )
-            for part in _split_by_rows(loaded):
+            for part in _split_by_rows(loaded, batch_rows):
                 yield _batch(part, suffixes, now)
 
 
@@ -95,16 +99,17 @@ def _read_one(tree: Tree, request: UnitRequest, suffixes: tuple[str, ...]) -> Lo
     try:
         file = prepare_plain(content) or prepare_lines(content)
     except SourceError as exc:
-        return Loaded(request, replace(report, error=f"{request.unit.key}: {exc}"))
+        # Without a hash, so that the same bytes are not called unchanged but fail again.
+        return Loaded(request, UnitReport(request.unit, error=f"{request.unit.key}: {exc}"))
     return Loaded(request, report, content, file)
 
 
-def _split_by_rows(loaded: Sequence[Loaded]) -> Iterator[list[Loaded]]:
+def _split_by_rows(loaded: Sequence[Loaded], batch_rows: int) -> Iterator[list[Loaded]]:
     part: list[Loaded] = []
     rows = 0
     for one in loaded:
         more = one.file.rows if one.file else 0
-        if part and rows + more > BATCH_ROWS:
+        if part and rows + more > batch_rows:
             yield part
             part, rows = [], 0
         part.append(one)
