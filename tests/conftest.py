@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Homes to test in: `lab` is an empty one with calendar and models, its files written by the test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ttapi.config import Home, load_settings
+from ttapi.refresh.runner import run_refresh
+from ttapi.refresh.steps import RefreshRequest
+from ttapi.refresh.workspace import Workspace
+from ttapi.store.database import init_home
+from ttapi.store.engine import connect_snapshot
+
+ROOT = Path(__file__).resolve().parents[1]
+NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
+"""A Friday evening, after the close."""
+HEADER = "<TICKER>,<PER>,<DTYYYYMMDD>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>"
+
+
+@dataclass
+class Lab:
+    """A home with folders for a test's own files."""
+
+    home: Home
+    data: Path
+    environ: dict[str, str] = field(default_factory=dict)
+    now: datetime = NOW
+
+    @property
+    def metastock(self) -> Path:
+        return self.data / "metastock"
+
+    def write_bars(self, name, rows, header=HEADER):
+        """A MetaStock file from lines, or from (date, open, high, low, close) rows."""
+        lines = [
+            row if isinstance(row, str) else f"{Path(name).stem},D,{row[0]:%Y%m%d},000000,{row[1]},{row[2]},{row[3]},{row[4]},1000,0"
+            for row in rows
+        ]
+        file = self.metastock / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("\n".join([header, *lines]) + "\n")
+        return file
+
+    def write_actions(self, symbol, rows):
+        """A corporate actions file from (last_cum_date, kind, ratio, cash) rows."""
+        folder = self.data / "actions"
+        folder.mkdir(exist_ok=True)
+        text = "\n".join(",".join(str(cell) for cell in row) for row in rows)
+        (folder / f"{symbol}.csv").write_text(f"last_cum_date,kind,new_shares_per_old,cash_usd\n{text}\n")
+        self.environ["TTAPI_FILES_CORPORATE_ACTIONS_PATH"] = str(folder)
+
+    def write_model(self, path, text):
+        """A model of the user's."""
+        file = self.home.sql / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    def workspace(self, **changes):
+        return Workspace(self.home, load_settings(self.home, self.environ), changes.pop("now", self.now), **changes)
+
+    def refresh(self, *targets, **changes):
+        now = changes.pop("now", self.now)
+        return run_refresh(self.workspace(now=now), RefreshRequest(targets=targets, wait_s=0, **changes))
+
+    def rows(self, sql):
+        """Rows of a query on the published file."""
+        with closing(connect_snapshot(self.home.public_file)) as connection:
+            return connection.execute(sql).fetchall()
+
+    def columns(self, sql):
+        with closing(connect_snapshot(self.home.public_file)) as connection:
+            return [column[0] for column in connection.execute(sql).description]
+
+    def ttapi(self, *arguments, stdin=None, **environ):
+        """The command line as a user runs it."""
+        variables = {k: v for k, v in os.environ.items() if not k.startswith("TTAPI_")}
+        variables |= {"TTAPI_HOME": str(self.home.root), "TTAPI_NOW": self.now.isoformat(), **self.environ, **environ}
+        return subprocess.run(
+            [sys.executable, "-m", "ttapi", *map(str, arguments)],
+            input=stdin,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="session")
+def template_home(tmp_path_factory):
+    """A home with calendar, expirations and every model; copied, never changed."""
+    home = Home(tmp_path_factory.mktemp("template") / "home")
+    init_home(home, now=NOW)
+    workspace = Workspace(home, load_settings(home, {}), NOW)
+    run_refresh(workspace, RefreshRequest(targets=("calendar", "expiration_series")))
+    return home
+
+
+@pytest.fixture
+def lab(template_home, tmp_path):
+    """An empty home of the test's own."""
+    root = tmp_path / "home"
+    shutil.copytree(template_home.root, root, symlinks=True)
+    data = tmp_path / "data"
+    (data / "metastock").mkdir(parents=True)
+    return Lab(Home(root), data, {"TTAPI_METASTOCK_PATH": str(data / "metastock")})
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of real market data beside the project; tests that need it skip without it."""
+    folder = Path(os.environ.get("TTAPI_REALDATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}: set TTAPI_REALDATA")
+    return folder
