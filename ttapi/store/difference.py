@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ttapi.store.engine import Connection, as_timestamp
+from ttapi.store.engine import Connection, as_timestamp, change_rows
 from ttapi.store.ledger import UnitChange
 from ttapi.store.raw_table import quoted, raw_name
 from ttapi.store.settle import CONCERNED, key_text
@@ -119,32 +119,36 @@ def replace_rows(
     }
     _note_concerned(cursor, resource, units)
     _insert_new(cursor, resource, units, stamp)
-    cursor.execute(
+    change_rows(
+        cursor,
         f"""
         update {table} as rows set replaced_at = {stamp.instant}, is_current = false
         from (select rid from matched where position is null) as gone
-        where rows.rowid = gone.rid
-        """
+        where rows.rowid = gone.rid and {{part}}
+        """,
     )
     return changes
 
 
-def follow_lines(cursor: Connection, resource: Resource, unit_ids: list[int]) -> None:
-    """Move the rows that stayed to the lines they now stand on, in units where lines decide."""
-    if not unit_ids:
-        return
-    units = ", ".join(str(unit_id) for unit_id in unit_ids)
+def follow_lines(cursor: Connection, resource: Resource, unit_ids: list[int]) -> list[int]:
+    """Move the rows that stayed to the lines they now stand on; the units where any moved."""
+    units = ", ".join(str(unit_id) for unit_id in unit_ids) or "-1"
     cursor.execute(
         f"""
-        update {raw_name(resource)} as rows set line = moved.new_line
-        from (
-            select rid, new_line
-            from matched
-            where rid is not null and position is not null and is_moved and unit_id in ({units})
-        ) as moved
-        where rows.rowid = moved.rid
+        create or replace temp table displaced as
+        select unit_id, rid, new_line
+        from matched
+        where rid is not null and position is not null and is_moved and unit_id in ({units})
         """
     )
+    moved = cursor.execute("select distinct unit_id from displaced").fetchall()
+    if moved:
+        change_rows(
+            cursor,
+            f"update {raw_name(resource)} as rows set line = displaced.new_line from displaced"
+            " where rows.rowid = displaced.rid and {part}",
+        )
+    return [unit_id for (unit_id,) in moved]
 
 
 def _arrange_arrived(cursor: Connection, resource: Resource, rows: pa.Table | None) -> None:
@@ -246,12 +250,13 @@ def merge_rows(
             """
         )
     _keep_differing(cursor, resource, units)
-    cursor.execute(
+    change_rows(
+        cursor,
         f"""
         update {table} as rows set replaced_at = {stamp.instant}, is_current = false
         from (select distinct standing_rid from kept where standing_rid is not null) as gone
-        where rows.rowid = gone.standing_rid
-        """
+        where rows.rowid = gone.standing_rid and {{part}}
+        """,
     )
     cursor.execute(
         f"""

@@ -29,7 +29,7 @@ from ttapi.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -44,6 +44,8 @@ _SETTINGS = {
     "allow_persistent_secrets": "false",
     "python_enable_replacements": "false",
 }
+# MAX_ROW_ID in DuckDB's constants.hpp: a transaction's own uncommitted rows are numbered from here.
+_OWN_ROWS = 36028797018960000
 _DISK_FULL = re.compile(
     r"no space left on device|file too large|disk quota exceeded|max_temp_directory_size|could not write all bytes",
     re.IGNORECASE,
@@ -104,6 +106,11 @@ def connect_snapshot(file: Path, *, memory_limit: str | None = None) -> Connecti
     return _connect(target, config, is_read_only=True)
 
 
+def connect_memory() -> Connection:
+    """A connection to an empty database in memory, from which files are attached."""
+    return _connect(Path(":memory:"), dict(_SETTINGS), is_read_only=False)
+
+
 def inspect_file(file: Path) -> FileFacts:
     """What `file` says of itself, read without changing a byte of it.
 
@@ -156,6 +163,19 @@ def translate(error: duckdb.Error, file: Path | None = None) -> TtapiError:
     return QueryError(text)
 
 
+def change_rows(
+    cursor: Connection, statement: str, parameters: Sequence[object] | None = None
+) -> None:
+    """Run an UPDATE or DELETE that finds its rows through a join, a subquery or a long list.
+
+    `statement` holds `{part}` where its condition on the row identifiers of `rows` belongs. It runs
+    once for committed rows and once for those this transaction inserted itself: DuckDB 2.0.0
+    corrupts memory when both kinds reach such a statement together.
+    """
+    for part in (f"rows.rowid < {_OWN_ROWS}", f"rows.rowid >= {_OWN_ROWS}"):
+        cursor.execute(statement.replace("{part}", part), parameters)
+
+
 def read_number(connection: Connection, name: str) -> int:
     """The number that catalog.meta keeps under `name`; 0 where it has none."""
     rows = connection.execute("select value from catalog.meta where name = ?", [name]).fetchall()
@@ -164,9 +184,7 @@ def read_number(connection: Connection, name: str) -> int:
 
 def write_number(connection: Connection, name: str, number: int) -> None:
     """Have catalog.meta keep `number` under `name`."""
-    connection.execute(
-        "update catalog.meta set value = ? where name = ?", [str(number), name]
-    )
+    connection.execute("update catalog.meta set value = ? where name = ?", [str(number), name])
 
 
 def as_timestamp(instant: datetime) -> datetime:

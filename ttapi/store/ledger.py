@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, get_type_hints
 
 import pyarrow as pa
 
-from ttapi.store.engine import Connection, as_timestamp, engine_errors
+from ttapi.store.engine import Connection, as_timestamp, change_rows, engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,6 +61,8 @@ class UnitChange:
     refused_retired: int = 0
     is_changed: bool = False
     """Whether anything a reader of current rows could see is different."""
+    has_moved_lines: bool = False
+    """Whether rows that stayed now stand elsewhere in a file where the later line wins."""
 
 
 _NAMES = [f.name for f in fields(UnitRecord)]
@@ -95,7 +97,11 @@ def write_units(cursor: Connection, records: Iterable[UnitRecord]) -> None:
     columns = {name: [getattr(row, name) for row in rows] for name in _NAMES}
     table = pa.table({name: pa.array(columns[name], type=_arrow_type(name)) for name in _NAMES})
     cursor.register("unit_rows", table)
-    cursor.execute("delete from catalog.units where unit_id in (select unit_id from unit_rows)")
+    change_rows(
+        cursor,
+        "delete from catalog.units as rows"
+        " where rows.unit_id in (select unit_id from unit_rows) and {part}",
+    )
     cursor.execute(f"insert into catalog.units select {', '.join(_NAMES)} from unit_rows")  # noqa: S608 - as above
     cursor.unregister("unit_rows")
 

@@ -22,7 +22,7 @@ from ttapi.store.difference import (
     registered,
     replace_rows,
 )
-from ttapi.store.engine import Connection, as_timestamp, engine_errors
+from ttapi.store.engine import Connection, as_timestamp, change_rows, engine_errors
 from ttapi.store.ledger import (
     Coverage,
     UnitChange,
@@ -111,7 +111,10 @@ def load_batch(
         contested |= find_contested(cursor, resource, dataset)
         moved = settle(cursor, resource, dataset, contested, since=_since(load, arrivals))
         if moved:
-            changes = {unit: replace(change, is_changed=True) for unit, change in changes.items()}
+            changes = {
+                unit: replace(change, is_changed=change.is_changed or change.has_moved_lines)
+                for unit, change in changes.items()
+            }
             _write_ledger(load, arrivals, changes)
         keys = _note_changed_keys(load, moved)
         _write_unit_versions(load, arrivals, changes)
@@ -195,9 +198,9 @@ def _store_rows(load: _Load, arrivals: Arrivals) -> dict[int, UnitChange]:
         changes |= replace_rows(
             cursor, resource, rows, [unit.record.unit_id for unit in rest], stamp
         )
-        follow_lines(
-            cursor, resource, [unit.record.unit_id for unit in rest if unit.report.has_duplicates]
-        )
+        ordered = [unit.record.unit_id for unit in rest if unit.report.has_duplicates]
+        for unit_id in follow_lines(cursor, resource, ordered):
+            changes[unit_id] = replace(changes[unit_id], has_moved_lines=True)
     return changes
 
 
@@ -213,8 +216,11 @@ def _write_unit_keys(load: _Load, arrivals: Arrivals) -> None:
     good = [unit for unit in arrivals.units if unit.is_loaded]
     if load.resource.mode == "replace":
         known = [unit.record.unit_id for unit in good if not unit.is_first]
-        load.cursor.execute(
-            "delete from catalog.unit_keys where unit_id in (select unnest(?::integer[]))", [known]
+        change_rows(
+            load.cursor,
+            "delete from catalog.unit_keys as rows"
+            " where rows.unit_id in (select unnest(?::integer[])) and {part}",
+            [known],
         )
     load.cursor.execute(
         f"""
@@ -347,8 +353,10 @@ def _write_notes(load: _Load, arrivals: Arrivals) -> None:
         for note in unit.report.notes
     ]
     _replace_notes(load.cursor, load.dataset, reread, rows, load_id=load.load_id, now=load.now)
-    load.cursor.execute(
-        "delete from catalog.notes where dataset = ? and code = ? and unit in (select unnest(?::varchar[]))",
+    change_rows(
+        load.cursor,
+        "delete from catalog.notes as rows where rows.dataset = ? and rows.code = ?"
+        " and rows.unit in (select unnest(?::varchar[])) and {part}",
         [
             load.dataset,
             VANISHED,
@@ -366,8 +374,10 @@ def _replace_notes(
     load_id: int,
     now: datetime,
 ) -> None:
-    cursor.execute(
-        "delete from catalog.notes where dataset = ? and unit in (select unnest(?::varchar[]))",
+    change_rows(
+        cursor,
+        "delete from catalog.notes as rows where rows.dataset = ?"
+        " and rows.unit in (select unnest(?::varchar[])) and {part}",
         [dataset, list(units)],
     )
     if not rows:

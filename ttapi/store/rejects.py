@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ttapi.store.difference import registered
-from ttapi.store.engine import Connection, as_timestamp
+from ttapi.store.engine import Connection, as_timestamp, change_rows
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -87,8 +87,10 @@ def _retire(
     gone = [
         (rid, unit) for rid, unit, load in rows if unit not in attempts or load > attempts[unit]
     ]
-    cursor.execute(
-        "update raw.rejects set replaced_at = ? where rowid in (select unnest(?::bigint[]))",
+    change_rows(
+        cursor,
+        "update raw.rejects as rows set replaced_at = ?"
+        " where rows.rowid in (select unnest(?::bigint[])) and {part}",
         [as_timestamp(now), [rid for rid, _ in gone]],
     )
     return Counter(unit for _, unit in gone)
