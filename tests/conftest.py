@@ -43,7 +43,9 @@ class Lab:
     def write_bars(self, name, rows, header=HEADER):
         """A MetaStock file from lines, or from (date, open, high, low, close) rows."""
         lines = [
-            row if isinstance(row, str) else f"{Path(name).stem},D,{row[0]:%Y%m%d},000000,{row[1]},{row[2]},{row[3]},{row[4]},1000,0"
+            row
+            if isinstance(row, str)
+            else f"{Path(name).stem},D,{row[0]:%Y%m%d},000000,{row[1]},{row[2]},{row[3]},{row[4]},1000,0"
             for row in rows
         ]
         file = self.metastock / name
@@ -56,7 +58,9 @@ class Lab:
         folder = self.data / "actions"
         folder.mkdir(exist_ok=True)
         text = "\n".join(",".join(str(cell) for cell in row) for row in rows)
-        (folder / f"{symbol}.csv").write_text(f"last_cum_date,kind,new_shares_per_old,cash_usd\n{text}\n")
+        (folder / f"{symbol}.csv").write_text(
+            f"last_cum_date,kind,new_shares_per_old,cash_usd\n{text}\n"
+        )
         self.environ["TTAPI_FILES_CORPORATE_ACTIONS_PATH"] = str(folder)
 
     def write_model(self, path, text):
@@ -67,11 +71,18 @@ class Lab:
         return file
 
     def workspace(self, **changes):
-        return Workspace(self.home, load_settings(self.home, self.environ), changes.pop("now", self.now), **changes)
+        return Workspace(
+            self.home,
+            load_settings(self.home, self.environ),
+            changes.pop("now", self.now),
+            **changes,
+        )
 
     def refresh(self, *targets, **changes):
         now = changes.pop("now", self.now)
-        return run_refresh(self.workspace(now=now), RefreshRequest(targets=targets, wait_s=0, **changes))
+        return run_refresh(
+            self.workspace(now=now), RefreshRequest(targets=targets, wait_s=0, **changes)
+        )
 
     def rows(self, sql):
         """Rows of a query on the published file."""
@@ -85,7 +96,12 @@ class Lab:
     def ttapi(self, *arguments, stdin=None, **environ):
         """The command line as a user runs it."""
         variables = {k: v for k, v in os.environ.items() if not k.startswith("TTAPI_")}
-        variables |= {"TTAPI_HOME": str(self.home.root), "TTAPI_NOW": self.now.isoformat(), **self.environ, **environ}
+        variables |= {
+            "TTAPI_HOME": str(self.home.root),
+            "TTAPI_NOW": self.now.isoformat(),
+            **self.environ,
+            **environ,
+        }
         return subprocess.run(
             [sys.executable, "-m", "ttapi", *map(str, arguments)],
             input=stdin,
@@ -124,3 +140,9 @@ def real_data():
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}: set TTAPI_REALDATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def lab_type():
+    """The Lab class, for fixtures that outlive one test."""
+    return Lab

@@ -54,20 +54,28 @@ def test_volatility_over_gives_every_estimator_of_d11(d11):
 
 def test_volatility_view_and_latest_agree_with_the_macro(d11):
     names = ", ".join(LAST_ROW)
-    (latest,) = d11.rows(f"select {names} from volatility_latest where symbol = 'DEL' and lookback = 10")
-    (view,) = d11.rows(f"select {names} from volatility where symbol = 'DEL' and lookback = 10 and date = '2024-01-17'")
+    (latest,) = d11.rows(
+        f"select {names} from volatility_latest where symbol = 'DEL' and lookback = 10"
+    )
+    (view,) = d11.rows(
+        f"select {names} from volatility where symbol = 'DEL' and lookback = 10 and date = '2024-01-17'"
+    )
     assert latest == pytest.approx(tuple(LAST_ROW.values()), rel=1e-11)
     assert view == pytest.approx(tuple(LAST_ROW.values()), rel=1e-11)
 
 
 def test_volatility_is_null_until_the_lookback_is_full(d11):
-    rows = d11.rows("select n_obs, close_to_close, quality from volatility where lookback = 10 order by date")
+    rows = d11.rows(
+        "select n_obs, close_to_close, quality from volatility where lookback = 10 order by date"
+    )
     assert [r for r in rows if r[0] < 10] == [(n, None, "insufficient") for n in range(10)]
     assert rows[-1][2] == "ok"
 
 
 def test_summary_of_the_seed(d11):
-    d11.write_bars("LONG.csv", [(d, o, h, lo, c) for d, o, h, lo, c in D11] + _more_sessions(d11, 25))
+    d11.write_bars(
+        "LONG.csv", [(d, o, h, lo, c) for d, o, h, lo, c in D11] + _more_sessions(d11, 25)
+    )
     d11.refresh()
     assert d11.rows("select symbol, n_days from symbol_summary") == [("LONG", 36)]
     ((spread,),) = d11.rows("select stddev_pop(close) from eod where symbol = 'DEL'")
@@ -75,7 +83,9 @@ def test_summary_of_the_seed(d11):
 
 
 def _more_sessions(lab, count):
-    days = lab.rows("select date from calendar where market = 'XNYS' and is_trading_day and date > '2024-01-17' order by date")
+    days = lab.rows(
+        "select date from calendar where market = 'XNYS' and is_trading_day and date > '2024-01-17' order by date"
+    )
     return [(day, 99.0, 100.0, 98.0, 99.5 + i % 3) for i, (day,) in enumerate(days[:count])]
 
 
@@ -106,12 +116,18 @@ def test_one_session_statistics_of_d11(d11):
     assert mean == pytest.approx(-0.00289875368733, rel=1e-11)
     assert (sd1, sd0) == pytest.approx((0.0211117317956, 0.0200283473475), rel=1e-11)
     assert sd0 * math.sqrt(252) == pytest.approx(0.317940157518, rel=1e-11)
-    assert (zero_mean, simple1, simple0) == pytest.approx((0.321252926124, 0.336085219502, 0.318838434463), rel=1e-11)
-    assert (math.sqrt(2) * sd1, math.sqrt(5) * sd1) == pytest.approx((0.0298564974306, 0.0472072674178), rel=1e-11)
+    assert (zero_mean, simple1, simple0) == pytest.approx(
+        (0.321252926124, 0.336085219502, 0.318838434463), rel=1e-11
+    )
+    assert (math.sqrt(2) * sd1, math.sqrt(5) * sd1) == pytest.approx(
+        (0.0298564974306, 0.0472072674178), rel=1e-11
+    )
 
 
 def test_few_returns_are_insufficient_and_give_no_statistics(d11):
-    rows = d11.rows("select distinct quality, stddev, low_1s, q50, mean, stddev_scaled from returns_stddev where symbol = 'DEL'")
+    rows = d11.rows(
+        "select distinct quality, stddev, low_1s, q50, mean, stddev_scaled from returns_stddev where symbol = 'DEL'"
+    )
     assert rows == [("insufficient", None, None, None, None, None)]
     ((n_obs, last_close, as_of),) = d11.rows(
         "select n_obs, last_close, as_of from returns_stddev where symbol = 'DEL' and dte_trading = 2"
@@ -132,7 +148,9 @@ def test_peers_agree_on_parkinson_garman_klass_and_ewma(d11):
     garman_klass = _rms(ql.GarmanKlassSigma5(year).calculate(series))
     returns = pd.Series([math.log(b[4] / a[4]) for a, b in zip(D11, D11[1:], strict=False)])
     ewma = math.sqrt(252 * (returns**2).ewm(alpha=0.06, adjust=False).mean().iloc[-1])
-    (row,) = d11.rows("select parkinson, garman_klass, ewma from volatility_over('DEL', 10) where date = '2024-01-17'")
+    (row,) = d11.rows(
+        "select parkinson, garman_klass, ewma from volatility_over('DEL', 10) where date = '2024-01-17'"
+    )
     assert row == pytest.approx((parkinson, garman_klass, ewma), rel=1e-11)
 
 

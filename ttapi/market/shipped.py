@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from dataclasses import dataclass
 from datetime import date, time
 from functools import cache
@@ -71,6 +72,15 @@ class ListingHorizon:
     months_ahead: int | None
     """Listed on the session after the standard monthly expiration this many months before."""
     reference: str
+
+
+@cache
+def fingerprint() -> bytes:
+    """A digest of every shipped file: it changes with any of them."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(_FOLDER.glob("*.csv")):
+        digest.update(path.read_bytes())
+    return digest.digest()
 
 
 @cache

@@ -96,7 +96,8 @@ class MetastockSource:
         """
         _price_basis(context)
         if resource.name == BASIS.name:
-            return [Unit(self.name)]
+            # A setting has no time of change: a number of its content shows a change in a listing.
+            return [Unit(self.name, mtime_ns=get_args(PriceBasis).index(_price_basis(context)))]
         tree = self._tree(context)
         try:
             return tree.units()

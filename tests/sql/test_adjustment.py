@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Splits and dividends: factors, price bases, and prices that disagree with the actions."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+# The published example: closes 46.99 and 48.30, a 2:1 split (24.96), then 0.08 cash ex on the last day.
+PUBLISHED = [
+    (date(2024, 5, 6), 46.5, 47.2, 46.1, 46.99),
+    (date(2024, 5, 7), 47.5, 48.5, 47.1, 48.30),
+    (date(2024, 5, 8), 24.5, 25.1, 24.2, 24.96),
+    (date(2024, 5, 9), 24.9, 25.0, 24.1, 24.53),
+]
+
+
+def _adjusted(lab, symbol="PUB"):
+    rows = lab.rows(f"select adj_close from eod_adjusted where symbol = '{symbol}' order by date")
+    return [row[0] for row in rows]
+
+
+@pytest.fixture
+def published(lab):
+    lab.write_bars("PUB.csv", PUBLISHED)
+    lab.write_actions("PUB", [("20240507", "split", 2, ""), ("20240508", "dividend", "", 0.08)])
+    return lab
+
+
+def test_split_and_dividend_of_the_published_example(published):
+    published.refresh()
+    # 24.96 before the dividend is worth 24.96 x (1 - 0.08 / 24.96) = 24.88.
+    assert _adjusted(published) == pytest.approx(
+        [23.4196955128, 24.0725961538, 24.88, 24.53], abs=1e-9
+    )
+    ((factor,),) = published.rows(
+        "select dividend_factor from eod_adjusted where date = '2024-05-08'"
+    )
+    assert factor == pytest.approx(0.9967948718, abs=1e-10)
+
+
+def test_split_moves_volume_and_dividend_does_not(published):
+    published.refresh()
+    rows = published.rows("select adj_volume, split_factor from eod_adjusted order by date")
+    assert rows == [(2000.0, 0.5), (2000.0, 0.5), (1000.0, 1.0), (1000.0, 1.0)]
+
+
+def test_split_basis_applies_dividends_only(published):
+    halved = [
+        (d, o / k, h / k, lo / k, c / k)
+        for (d, o, h, lo, c), k in zip(PUBLISHED, (2, 2, 1, 1), strict=True)
+    ]
+    published.write_bars("PUB.csv", halved)
+    published.environ["TTAPI_METASTOCK_PRICE_BASIS"] = "split"
+    published.refresh()
+    assert _adjusted(published) == pytest.approx(
+        [23.4196955128, 24.0725961538, 24.88, 24.53], abs=1e-9
+    )
+
+
+def test_total_basis_applies_nothing(published):
+    published.environ["TTAPI_METASTOCK_PRICE_BASIS"] = "total"
+    published.refresh()
+    assert _adjusted(published) == [46.99, 48.30, 24.96, 24.53]
+
+
+def test_a_changed_price_basis_rebuilds_the_factors(published):
+    published.refresh()
+    published.environ["TTAPI_METASTOCK_PRICE_BASIS"] = "total"
+    changed = {d.dataset for d in published.refresh().datasets if d.is_changed}
+    assert {"raw.price_basis", "derived.adjustment_factors"} <= changed
+    assert _adjusted(published) == [46.99, 48.30, 24.96, 24.53]
+
+
+def test_returns_do_not_move_when_a_later_split_is_added(published):
+    published.refresh()
+    before = published.rows("select log_return from returns order by date")
+    published.write_actions(
+        "PUB",
+        [
+            ("20240507", "split", 2, ""),
+            ("20240508", "dividend", "", 0.08),
+            ("20240531", "split", 3, ""),
+        ],
+    )
+    published.refresh()
+    after = published.rows("select log_return from returns order by date")
+    assert [r[0] for r in after[1:]] == pytest.approx([r[0] for r in before[1:]], abs=1e-15)
+
+
+def test_a_dividend_not_below_the_close_is_left_out_and_reported(lab):
+    lab.write_bars("PUB.csv", PUBLISHED[2:])
+    lab.write_actions("PUB", [("20240508", "dividend", "", 30)])
+    lab.refresh()
+    assert _adjusted(lab) == [24.96, 24.53]
+    assert lab.rows("select code, subject from health where code = 'dividend refused'") == [
+        ("dividend refused", "PUB")
+    ]
+
+
+def test_two_dividends_on_one_day_both_count(lab):
+    lab.write_bars("PUB.csv", PUBLISHED[2:])
+    lab.write_actions("PUB", [("20240508", "dividend", "", 1), ("20240508", "dividend", "", 0.5)])
+    lab.refresh()
+    assert _adjusted(lab)[0] == pytest.approx(24.96 - 1.5, abs=1e-12)
+
+
+def test_an_unrecorded_split_is_reported_and_marks_the_series(lab):
+    lab.write_bars("PUB.csv", PUBLISHED)
+    lab.refresh()
+    assert (
+        lab.rows("select code, subject from health where code like '%split%'") == []
+    )  # 1.935 is 3 % from 2:1
+    lab.write_bars(
+        "PUB.csv", [*PUBLISHED[:2], (date(2024, 5, 8), 24.2, 24.5, 24.0, 24.15), PUBLISHED[3]]
+    )
+    lab.refresh()
+    rows = lab.rows("select code, subject, detail from health where code = 'unrecorded split'")
+    assert [(code, subject) for code, subject, _ in rows] == [("unrecorded split", "PUB")]
+    assert "2024-05-08" in rows[0][2]
+    assert "2:1" in rows[0][2]
+    assert lab.rows("select date, quality from returns where quality <> 'ok'") == [
+        (date(2024, 5, 8), "suspected_split")
+    ]
+
+
+def test_prices_that_hold_a_split_already_are_reported(lab):
+    flat = [(d, 25.0, 25.5, 24.5, 25.0) for d, *_ in PUBLISHED]
+    lab.write_bars("PUB.csv", flat)
+    lab.write_actions("PUB", [("20240507", "split", 2, "")])
+    lab.refresh()
+    assert lab.rows("select code, subject from health where code = 'double adjustment'") == [
+        ("double adjustment", "PUB")
+    ]
