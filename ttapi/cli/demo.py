@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 
@@ -11,8 +14,14 @@ def register(app: typer.Typer) -> None:
     app.command("demo")(demo)
 
 
-def demo(context: typer.Context) -> None:
-    """Build a synthetic market in the home folder and show the tool on it."""
-    from ttapi.cli.demonstration import run_demonstration
+def demo(
+    context: typer.Context,
+    symbols: Annotated[int, typer.Option(help="Invented symbols.", hidden=True)] = 300,
+    sessions: Annotated[int, typer.Option(help="Sessions of each.", hidden=True)] = 1500,
+) -> None:
+    """Build a synthetic market in ./demo (or --home) and show the tool on it."""
+    from ttapi.cli.demo_home import make_demo_home
+    from ttapi.cli.demonstration import show_demonstration
 
-    run_demonstration(context.obj)
+    home = make_demo_home(context.obj or Path("demo"), symbols=symbols, sessions=sessions)
+    show_demonstration(home)

@@ -96,7 +96,7 @@ def _extremes(day: float, variance: float, rng: random.Random) -> tuple[float, f
 
 def _draw_moves(company: Company, weather: Weather, rng: random.Random) -> _Moves:
     usual = daily_variance(company.own_volatility)
-    own, beta, share = usual, company.beta, company.sector_share
+    own = usual
     market, sector = weather.market, weather.sectors[company.sector]
     night_part, day_part = math.sqrt(OVERNIGHT), math.sqrt(1 - OVERNIGHT)
     moves = _Moves([], [], [])
@@ -107,6 +107,11 @@ def _draw_moves(company: Company, weather: Weather, rng: random.Random) -> _Move
         own = next_variance(own, own_night + own_day, usual)
         if session % QUARTER == company.report_phase:
             own_night += rng.gauss(0, _REPORT_GAP)
+        if session in company.unrecorded:
+            # A quiet session: the price itself must show the split.
+            own_night, own_day, beta, share = 0.0, 0.0, 0.0, 0.0
+        else:
+            beta, share = company.beta, company.sector_share
         gap = beta * market.overnight[session] + share * sector.overnight[session] + own_night
         gap = max(-_LARGEST_GAP, min(_LARGEST_GAP, gap - usual / 2))
         day = beta * market.day[session] + share * sector.day[session] + own_day
