@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from datetime import date
 
@@ -137,7 +138,7 @@ def test_few_returns_are_insufficient_and_give_no_statistics(d11):
 
 def test_peers_agree_on_parkinson_garman_klass_and_ewma(d11):
     import pandas as pd
-    import QuantLib as ql
+    import QuantLib as ql  # noqa: N813 - as its documentation names it
 
     bars = [ql.IntervalPrice(o, c, h, low) for _, o, h, low, c in D11[1:]]
     series = ql.IntervalPriceTimeSeries()
@@ -146,7 +147,7 @@ def test_peers_agree_on_parkinson_garman_klass_and_ewma(d11):
     year = 1.0 / 252
     parkinson = _rms(ql.ParkinsonSigma(year).calculate(series))
     garman_klass = _rms(ql.GarmanKlassSigma5(year).calculate(series))
-    returns = pd.Series([math.log(b[4] / a[4]) for a, b in zip(D11, D11[1:], strict=False)])
+    returns = pd.Series([math.log(b[4] / a[4]) for a, b in itertools.pairwise(D11)])
     ewma = math.sqrt(252 * (returns**2).ewm(alpha=0.06, adjust=False).mean().iloc[-1])
     (row,) = d11.rows(
         "select parkinson, garman_klass, ewma from volatility_over('DEL', 10) where date = '2024-01-17'"
