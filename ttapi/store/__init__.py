@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one file: opened, locked, migrated, loaded, published and exported; DuckDB lives here only.
 
-Names load on first use, so that reading `live/state.json` costs no engine.
+Names load on first use, so that reading `live/state.json` costs no engine. The function `publish`
+stays in its module, whose name it shares.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ttapi.store.ledger import Coverage, UnitRecord, dataset_version, read_units
     from ttapi.store.load import LoadResult, load_batch, mark_vanished, was_loaded
     from ttapi.store.lock import OwnerLock, acquire, current_owner
-    from ttapi.store.publish import Publication, publish
+    from ttapi.store.publish import Publication, published_generation
     from ttapi.store.raw_table import ensure_raw_table
     from ttapi.store.state import read_state, write_state
 
@@ -50,7 +51,7 @@ _HOMES = {
     "make_folders": "database",
     "mark_vanished": "load",
     "open_store": "database",
-    "publish": "publish",
+    "published_generation": "publish",
     "read_state": "state",
     "read_units": "ledger",
     "was_loaded": "load",
@@ -81,7 +82,7 @@ __all__ = [
     "make_folders",
     "mark_vanished",
     "open_store",
-    "publish",
+    "published_generation",
     "read_state",
     "read_units",
     "was_loaded",

@@ -227,7 +227,7 @@ def merge_rows(
     """Put each row in place of the live row of its unit and grain, if it says something else.
 
     Rows of one grain within the batch follow each other by known_at, line and position, as if each
-    had come in a batch of its own.
+    had come in a batch of its own; if the last of them says what stands, nothing happened.
     """
     table = raw_name(resource)
     grain = ", ".join(quoted(name) for name in resource.grain) or "position"
@@ -309,21 +309,27 @@ def _keep_differing(cursor: Connection, resource: Resource, units: str) -> None:
                 a.*,
                 old.rid as standing_rid,
                 row({_names(resource, "a")}) as said,
-                case
-                    when a.nth > 1 then lag(row({_names(resource, "a")})) over (
-                        partition by a.unit_id, {_prefixed(grain, "a")} order by a.nth
-                    )
-                    else row({_names(resource, "old")})
-                end as said_before
+                row({_names(resource, "old")}) as said_first,
+                lag(row({_names(resource, "a")})) over (
+                    partition by a.unit_id, {_prefixed(grain, "a")} order by a.nth
+                ) as said_before,
+                first_value(row({_names(resource, "a")})) over (
+                    partition by a.unit_id, {_prefixed(grain, "a")} order by a.nth desc
+                ) as said_last
             from arrived as a
             left join standing as old on old.unit_id = a.unit_id and {same_grain}
         ),
         differing as (
-            select * from compared
-            where (nth = 1 and standing_rid is null) or said is distinct from said_before
+            select *
+            from compared
+            where (standing_rid is null or said_last is distinct from said_first)
+                and case
+                    when nth > 1 then said is distinct from said_before
+                    else standing_rid is null or said is distinct from said_first
+                end
         )
         select
-            * exclude (said, said_before),
+            * exclude (said, said_first, said_before, said_last),
             nth = 1 and standing_rid is null as is_new_fact,
             row_number() over (partition by unit_id, {grain} order by nth desc) = 1 as is_last
         from differing
