@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from ttapi.cli.demo_home import DemoHome
 
 _VIEW = """\
--- about: Symbols that are calmer now than they were on nine days out of ten.
+-- about: Symbols calmer now than they were on nine days out of ten.
 -- kind: view
 -- grain: symbol
 select
     c.symbol::varchar as symbol, -- upper case
     round(c.current, 4)::double as volatility, -- fraction a year, 21 sessions
-    round(c.current_rank, 4)::double as rank -- fraction of past days that were calmer
+    round(c.current_rank, 4)::double as rank -- fraction of days that were calmer
 from volatility_cone as c
 where c.lookback = 21 and c.current_rank < 0.1
 """
