@@ -17,10 +17,7 @@ from ttapi.models.references import parse_statements, references_in
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_REFUSED_FUNCTIONS = {
-    "try": "it does not exist before 1.4",
-    "overlay": "it does not exist before 1.4",
-}
+_FAILS_IN_OLD = "it fails in DuckDB 1.2"
 
 
 def refuse_unportable(model: Model, macro: Macro | None) -> None:
@@ -84,8 +81,15 @@ def _findings(statement: exp.Expr, macro: Macro | None) -> Iterator[tuple[str, e
                 f"type {node.sql(dialect='duckdb')} cannot be read by every client; use TIMESTAMP in UTC",
                 node,
             )
-        elif isinstance(node, exp.Anonymous) and node.name.lower() in _REFUSED_FUNCTIONS:
-            yield f"{node.name}() cannot be stored: {_REFUSED_FUNCTIONS[node.name.lower()]}", node
+        elif isinstance(node, exp.Try | exp.Overlay):
+            yield f"{node.key}() cannot be stored: {_FAILS_IN_OLD}", node
+        elif isinstance(node, exp.Anonymous) and node.name.lower() in {"geomean", "geometric_mean"}:
+            yield f"{node.name}() cannot be stored: over a window {_FAILS_IN_OLD}", node
+        elif isinstance(node, exp.Mul) and exp.Interval in {
+            type(node.this.unnest()),
+            type(node.expression.unnest()),
+        }:
+            yield f"an interval times a number cannot be stored: {_FAILS_IN_OLD}", node
         elif (
             macro
             and macro.parameters

@@ -153,7 +153,12 @@ def _batches(task: Ingest, requests: Sequence[UnitRequest]) -> Iterable[Batch]:
     if not requests:
         return ()
     source = task.offer.source
-    return source.fetch(task.offer.resource, requests, task.workspace.context(source))
+    batches = source.fetch(task.offer.resource, requests, task.workspace.context(source))
+    if not task.dataset.is_local:
+        return batches
+    from ttapi.refresh.batches import joined  # noqa: PLC0415 - brings Arrow
+
+    return joined(batches)
 
 
 def _load(
