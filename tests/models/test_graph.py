@@ -180,7 +180,7 @@ def test_two_files_cannot_define_one_relation(tmp_path):
         path = tmp_path / name / "views" / "v.sql"
         path.parent.mkdir(parents=True)
         path.write_text("select 1::integer as x")
-    with pytest.raises(ModelError, match="v is already defined by one/views/v.sql"):
+    with pytest.raises(ModelError, match=r"v is already defined by one/views/v.sql"):
         read_graph([ModelFolder(tmp_path / "one"), ModelFolder(tmp_path / "two")], RAW)
 
 

@@ -53,30 +53,49 @@ def refuse_unportable(model: Model, macro: Macro | None) -> None:
 
 def _findings(statement: exp.Expr, macro: Macro | None) -> Iterator[tuple[str, exp.Expr]]:
     for node in statement.walk():
-        if isinstance(node, exp.Lambda):
-            yield (
-                "a lambda is written differently in every DuckDB release; use a join or a list function",
-                node,
-            )
-        elif isinstance(node, exp.Lag | exp.Lead) and node.args.get("offset") is not None:
-            name = node.key
-            yield (
-                (
-                    f"{name} with an offset breaks clients before 2.0; use {name}(x),"
-                    " or first_value(x) over a one-row frame"
-                ),
-                node,
-            )
-        elif isinstance(node, exp.AtTimeZone) and not _is_timestamp_cast(node.this):
-            yield (
-                "at time zone needs an explicit ::timestamp before it; on a DATE it makes the file unreadable",
-                node,
-            )
-        elif isinstance(node, exp.DateTrunc | exp.TimestampTrunc) and not isinstance(
-            node.parent, exp.Cast
-        ):
-            yield "date_trunc must be cast back to its type: date_trunc(...)::date", node
-        elif isinstance(node, exp.DataType) and node.this in _UNREADABLE_TYPES:
+        for check in (_expression_finding, _function_finding):
+            if finding := check(node):
+                yield finding, node
+        if macro and macro.parameters and _is_bare_column(node, macro.parameters):
+            yield f"in a macro every column is qualified by its alias; {node.name!r} is not", node
+
+
+def _expression_finding(node: exp.Expr) -> str | None:
+    if isinstance(node, exp.Lambda):
+        return "a lambda is written differently in every DuckDB release; use a join or a list function"
+    if isinstance(node, exp.AtTimeZone) and not _is_timestamp_cast(node.this):
+        return "at time zone needs an explicit ::timestamp before it; on a DATE it makes the file unreadable"
+    if isinstance(node, exp.DataType) and node.this in _UNREADABLE_TYPES:
+        kind = node.sql(dialect="duckdb")
+        return f"type {kind} cannot be read by every client; use TIMESTAMP in UTC"
+    if isinstance(node, exp.Mul):
+        sides = {type(node.this.unnest()), type(node.expression.unnest())}
+        if exp.Interval in sides:
+            return f"an interval times a number cannot be stored: {_FAILS_IN_OLD}"
+    return None
+
+
+def _function_finding(node: exp.Expr) -> str | None:
+    if isinstance(node, exp.Lag | exp.Lead) and node.args.get("offset") is not None:
+        return (
+            f"{node.key} with an offset breaks clients before 2.0; use {node.key}(x),"
+            " or first_value(x) over a one-row frame"
+        )
+    if isinstance(node, exp.DateTrunc | exp.TimestampTrunc) and not isinstance(node.parent, exp.Cast):
+        return "date_trunc must be cast back to its type: date_trunc(...)::date"
+    if isinstance(node, exp.Try | exp.Overlay):
+        return f"{node.key}() cannot be stored: {_FAILS_IN_OLD}"
+    if isinstance(node, exp.Anonymous) and node.name.lower() in {"geomean", "geometric_mean"}:
+        return f"{node.name}() cannot be stored: over a window {_FAILS_IN_OLD}"
+    return None
+
+
+def _is_bare_column(node: exp.Expr, parameters: tuple[str, ...]) -> bool:
+    is_bare = isinstance(node, exp.Column) and not node.table
+    return is_bare and node.name.lower() not in parameters
+
+
+_UNREADABLE_TYPES:
             yield (
                 f"type {node.sql(dialect='duckdb')} cannot be read by every client; use TIMESTAMP in UTC",
                 node,
