@@ -62,7 +62,9 @@ def _findings(statement: exp.Expr, macro: Macro | None) -> Iterator[tuple[str, e
 
 def _expression_finding(node: exp.Expr) -> str | None:
     if isinstance(node, exp.Lambda):
-        return "a lambda is written differently in every DuckDB release; use a join or a list function"
+        return (
+            "a lambda is written differently in every DuckDB release; use a join or a list function"
+        )
     if isinstance(node, exp.AtTimeZone) and not _is_timestamp_cast(node.this):
         return "at time zone needs an explicit ::timestamp before it; on a DATE it makes the file unreadable"
     if isinstance(node, exp.DataType) and node.this in _UNREADABLE_TYPES:
@@ -81,7 +83,9 @@ def _function_finding(node: exp.Expr) -> str | None:
             f"{node.key} with an offset breaks clients before 2.0; use {node.key}(x),"
             " or first_value(x) over a one-row frame"
         )
-    if isinstance(node, exp.DateTrunc | exp.TimestampTrunc) and not isinstance(node.parent, exp.Cast):
+    if isinstance(node, exp.DateTrunc | exp.TimestampTrunc) and not isinstance(
+        node.parent, exp.Cast
+    ):
         return "date_trunc must be cast back to its type: date_trunc(...)::date"
     if isinstance(node, exp.Try | exp.Overlay):
         return f"{node.key}() cannot be stored: {_FAILS_IN_OLD}"
@@ -93,30 +97,6 @@ def _function_finding(node: exp.Expr) -> str | None:
 def _is_bare_column(node: exp.Expr, parameters: tuple[str, ...]) -> bool:
     is_bare = isinstance(node, exp.Column) and not node.table
     return is_bare and node.name.lower() not in parameters
-
-
-_UNREADABLE_TYPES:
-            yield (
-                f"type {node.sql(dialect='duckdb')} cannot be read by every client; use TIMESTAMP in UTC",
-                node,
-            )
-        elif isinstance(node, exp.Try | exp.Overlay):
-            yield f"{node.key}() cannot be stored: {_FAILS_IN_OLD}", node
-        elif isinstance(node, exp.Anonymous) and node.name.lower() in {"geomean", "geometric_mean"}:
-            yield f"{node.name}() cannot be stored: over a window {_FAILS_IN_OLD}", node
-        elif isinstance(node, exp.Mul) and exp.Interval in {
-            type(node.this.unnest()),
-            type(node.expression.unnest()),
-        }:
-            yield f"an interval times a number cannot be stored: {_FAILS_IN_OLD}", node
-        elif (
-            macro
-            and macro.parameters
-            and isinstance(node, exp.Column)
-            and not node.table
-            and node.name.lower() not in macro.parameters
-        ):
-            yield f"in a macro every column is qualified by its alias; {node.name!r} is not", node
 
 
 _UNREADABLE_TYPES = {exp.DataType.Type.TIMESTAMP_NS}
