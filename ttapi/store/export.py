@@ -149,7 +149,18 @@ def _single_select(connection: Connection, sql: str) -> str:
         raise UsageError(
             "an export takes exactly one SELECT", hint=f"this was: {sql.strip()[:80]!r}"
         )
-    return str(statements[0].query).strip().rstrip(";")
+    return _without_end(str(statements[0].query))
+
+
+def _without_end(query: str) -> str:
+    """`query` up to its closing semicolons, whatever comments follow them."""
+    text = query.encode()
+    for offset, kind in reversed(duckdb.tokenize(query)):
+        if text[offset : offset + 1] == b";":
+            text = text[:offset]
+        elif kind != duckdb.token_type.comment:
+            break
+    return text.decode()
 
 
 def _formula_safe(connection: Connection, query: str) -> str:
