@@ -134,7 +134,7 @@ def test_prices_are_raw_so_every_split_shows(small_market, read_back):
     [(symbol, [day])] = small_market.unrecorded.items()
     before = day - timedelta(days=1)
     jump = _close(rows, symbol, calendar.session_on_or_before(before)) / _close(rows, symbol, day)
-    assert jump == pytest.approx(2.0, rel=0.02)
+    assert jump == pytest.approx(2.0, rel=0.001)
 
 
 def _close(rows, symbol, day):

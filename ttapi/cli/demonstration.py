@@ -21,7 +21,7 @@ _VIEW = """\
 select
     c.symbol::varchar as symbol, -- upper case
     round(c.current, 4)::double as volatility, -- fraction a year, 21 sessions
-    round(c.current_rank, 4)::double as rank -- fraction of days that were calmer
+    round(c.current_rank, 4)::double as rank -- fraction of past days calmer
 from volatility_cone as c
 where c.lookback = 21 and c.current_rank < 0.1
 """
