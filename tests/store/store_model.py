@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from typing import TYPE_CHECKING
 
-from store_samples import File, Row
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from store_samples import File, Row
 
 
 @dataclass
@@ -54,7 +57,14 @@ class RawModel:
         winners = self.winners()
         return sorted(
             (
-                (r.unit, *r.values, r.known_at, r.load_id, r.replaced_at, any(r is w for w in winners))
+                (
+                    r.unit,
+                    *r.values,
+                    r.known_at,
+                    r.load_id,
+                    r.replaced_at,
+                    any(r is w for w in winners),
+                )
                 for r in self.rows
             ),
             key=repr,

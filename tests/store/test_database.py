@@ -7,18 +7,20 @@ import shutil
 import signal
 import stat
 import sys
+import tempfile
+from pathlib import Path
 
 import duckdb
 import pytest
 from store_samples import in_child, tree_bytes
 
+from ttapi.config import Home
 from ttapi.errors import (
     CommitUnknownError,
     DiskFullError,
     LockedError,
     QueryError,
     StoreError,
-    UsageError,
 )
 from ttapi.store import init_home, make_folders, open_store
 from ttapi.store.engine import connect_snapshot, translate
@@ -111,7 +113,7 @@ def test_another_process_opening_the_live_file_is_named(home, now):
         (lambda file: file.write_bytes(b"not a database" * 500), "is not a DuckDB file"),
         (lambda file: file.write_bytes(b""), "is not a DuckDB file"),
         (lambda file: file.write_bytes(file.read_bytes()[:5000]), "is damaged"),
-        (lambda file: make_file(file), "is a DuckDB file that ttapi did not make"),
+        (make_file, "is a DuckDB file that ttapi did not make"),
         (lambda file: make_file(file, storage="v1.5.0"), "has storage version v1.5.0"),
         (lambda file: make_file(file, storage="v1.0.0"), "has storage version v1.0.0"),
         (
@@ -166,15 +168,17 @@ def test_a_write_ahead_log_left_by_a_killed_owner_is_replayed(home, now):
         assert cursor.execute("select a from raw.t").fetchall() == [(42,)]
 
 
-@as_root
-def test_a_folder_that_cannot_be_written_is_named(tmp_path, now):
-    tmp_path.chmod(0o755)
-    for folder in tmp_path.parents:
-        if folder.owner() == "root" and folder.name.startswith("pytest-"):
-            folder.chmod(0o755)
-    from ttapi.config import Home
+@pytest.fixture
+def seen_by_all():
+    """A folder whose parents every user may enter, as pytest's own are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
-    bare = Home(tmp_path / "home")
+
+@as_root
+def test_a_folder_that_cannot_be_written_is_named(seen_by_all, now):
+    bare = Home(seen_by_all / "home")
     assert in_child(lambda: make_folders(bare), uid=NOBODY) == [
         "UsageError",
         f"{bare.root} cannot be made: Permission denied (give your user write permission, or use --home)",
@@ -203,7 +207,9 @@ def test_a_full_disk_undoes_the_transaction_and_spares_the_rest(home, now):
             resource.setrlimit(resource.RLIMIT_FSIZE, (size + 400_000, resource.RLIM_INFINITY))
             try:
                 with store.transaction() as cursor:
-                    cursor.execute("insert into raw.t select (hash(range) % 1000000007)::bigint from range(2000000)")
+                    cursor.execute(
+                        "insert into raw.t select (hash(range) % 1000000007)::bigint from range(2000000)"
+                    )
             except DiskFullError as exc:
                 kinds.append(type(exc).__name__)
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
@@ -228,7 +234,10 @@ def test_a_commit_that_ends_the_engine_is_unknown_not_failed(fresh_store):
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (duckdb.IOException("IO Error: Could not write file: No space left on device"), DiskFullError),
+        (
+            duckdb.IOException("IO Error: Could not write file: No space left on device"),
+            DiskFullError,
+        ),
         (duckdb.IOException("IO Error: Could not write file: File too large"), DiskFullError),
         (duckdb.FatalException("FATAL Error: database has been invalidated"), StoreError),
         (duckdb.IOException("IO Error: Corrupt database file: computed checksum"), StoreError),
@@ -283,8 +292,6 @@ def test_dataframe_names_and_extensions_are_out_of_reach(fresh_store):
 
 
 def test_a_copied_home_moves_with_its_data(home, now, tmp_path):
-    from ttapi.config import Home
-
     with opened(home, now) as store:
         store.next_load_id()
     shutil.copytree(home.root, tmp_path / "moved", symlinks=True)

@@ -24,9 +24,18 @@ def connection():
 def test_parquet_and_csv_hold_the_answer(connection, tmp_path):
     for name in ("parquet", "csv"):
         target = tmp_path / f"t.{name}"
-        rows = export_query(connection, "select range as a, 'x' as b from range(3) /* é; */; -- a;\n ; ", target, name)
+        rows = export_query(
+            connection,
+            "select range as a, 'x' as b from range(3) /* é; */; -- a;\n ; ",
+            target,
+            name,
+        )
         assert rows == 3
-        assert connection.execute(f"select * from '{target}'").fetchall() == [(0, "x"), (1, "x"), (2, "x")]
+        assert connection.execute(f"select * from '{target}'").fetchall() == [
+            (0, "x"),
+            (1, "x"),
+            (2, "x"),
+        ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.csv", "t.parquet"]
 
 
@@ -55,9 +64,13 @@ def test_partitions_replace_the_whole_folder(connection, tmp_path):
     target = tmp_path / "bars"
     query = "select * from (values ('A', 1), ('B', 2)) as t(symbol, close)"
     export_query(connection, query, target, "parquet", partition_by=["symbol"])
-    export_query(connection, f"{query} where symbol = 'A'", target, "parquet", partition_by=["symbol"])
+    export_query(
+        connection, f"{query} where symbol = 'A'", target, "parquet", partition_by=["symbol"]
+    )
     assert sorted(path.name for path in target.iterdir()) == ["symbol=A"]
-    assert connection.execute(f"select symbol, close from '{target}/**/*.parquet'").fetchall() == [("A", 1)]
+    assert connection.execute(f"select symbol, close from '{target}/**/*.parquet'").fetchall() == [
+        ("A", 1)
+    ]
     assert [path.name for path in tmp_path.iterdir()] == ["bars"]
 
 
@@ -78,7 +91,9 @@ def test_what_is_no_single_query_is_refused_and_leaves_no_file(connection, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "a..b", "x\0", "a\\b", "x.tmp-1", "a b"])
+@pytest.mark.parametrize(
+    "name", ["../x", "a/b", "", ".hidden", "a..b", "x\0", "a\\b", "x.tmp-1", "a b"]
+)
 def test_a_name_that_could_lead_elsewhere_is_refused(tmp_path, name):
     with pytest.raises(UsageError):
         export_target(tmp_path, name, "csv")
@@ -108,7 +123,9 @@ def test_a_full_disk_leaves_the_older_file_and_nothing_half_written(tmp_path, ki
         return "written"
 
     assert in_child(fill) == ["ok", "refused"]
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(target.name, "older")]
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [
+        (target.name, "older")
+    ]
 
 
 def test_changed_datasets_are_written_from_the_published_file(fresh_store, home):
@@ -125,7 +142,12 @@ def test_changed_datasets_are_written_from_the_published_file(fresh_store, home)
             ExportRequest("../evil", "csv"),
         ],
     )
-    assert [(o.relation, o.rows) for o in outcomes] == [("raw.t", 1), ("v", 1), ("absent", None), ("../evil", None)]
+    assert [(o.relation, o.rows) for o in outcomes] == [
+        ("raw.t", 1),
+        ("v", 1),
+        ("absent", None),
+        ("../evil", None),
+    ]
     assert "absent does not exist" in outcomes[2].error
     assert "names no relation" in outcomes[3].error
     assert sorted(path.name for path in home.exports.iterdir()) == ["raw.t.parquet", "v.csv"]

@@ -93,11 +93,15 @@ def test_a_killed_writer_loses_no_acknowledged_load_and_mixes_none(home):
             # Start over small: the rows of hundreds of versions would only slow the loop down.
             with store.transaction() as cursor:
                 cursor.execute("delete from raw.test_bars where replaced_at is not null")
-                cursor.execute("update catalog.meta set value = ? where name = 'last_load_id'", [str(reached)])
+                cursor.execute(
+                    "update catalog.meta set value = ? where name = 'last_load_id'", [str(reached)]
+                )
         assert sorted(path.name for path in home.live.iterdir()) == ["market.duckdb", "market.lock"]
         assert [path.name for path in home.root.rglob("*.tmp-*")] == []
         assert len(list(home.snapshots.iterdir())) <= 2
         with connect_snapshot(home.public_file) as connection:
             assert one_version(connection) == reached
-            stored = connection.execute("select value from catalog.meta where name = 'generation'").fetchall()
+            stored = connection.execute(
+                "select value from catalog.meta where name = 'generation'"
+            ).fetchall()
         assert stored == [(str(generation),)]

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: DTZ001 - the file keeps instants in UTC without a zone
 from __future__ import annotations
 
 from dataclasses import replace
@@ -64,7 +65,12 @@ def test_a_first_load_keeps_when_the_market_knew(loads):
         ("a.csv", *A1, datetime(2024, 6, 3, 20), 1, None, True),
         ("a.csv", *A2, datetime(2024, 6, 4, 20), 1, None, True),
     ]
-    assert (done.rows_in, done.rows_added, done.rows_replaced, done.changed_keys_count) == (2, 2, 0, 1)
+    assert (done.rows_in, done.rows_added, done.rows_replaced, done.changed_keys_count) == (
+        2,
+        2,
+        0,
+        1,
+    )
     unit = loads.unit()
     assert (unit.first_date, unit.last_date, unit.covered_from, unit.covered_to) == (
         DAY1, DAY2, DAY1, date(2024, 6, 5),
@@ -100,7 +106,10 @@ def test_other_bytes_with_the_same_rows_leave_the_version(loads):
 
 
 def test_the_later_file_wins_a_shared_day_and_gives_it_back_when_it_stops(loads):
-    loads(File("a.csv", (A1,), has_duplicates=False), File("b.csv", (("A", DAY1, 5.0), A2), has_duplicates=False))
+    loads(
+        File("a.csv", (A1,), has_duplicates=False),
+        File("b.csv", (("A", DAY1, 5.0), A2), has_duplicates=False),
+    )
     current = "select close from raw.test_bars where is_current order by date"
     assert loads.query(current) == [(5.0,), (2.0,)]
     loads(File("b.csv", (A2,), has_duplicates=False))
@@ -119,8 +128,13 @@ def test_swapped_lines_of_a_doubled_day_change_the_winner_and_the_version(loads)
 
 def test_refused_rows_are_kept_with_file_line_and_reason_until_reread(loads):
     loads(File("a.csv", (A1,), rejects=((7, "bad close", "A,20240603,x"), (8, "torn", "A,"))))
-    live = "select file, line, reason, text from raw.rejects where replaced_at is null order by line"
-    assert loads.query(live) == [("a.csv", 7, "bad close", "A,20240603,x"), ("a.csv", 8, "torn", "A,")]
+    live = (
+        "select file, line, reason, text from raw.rejects where replaced_at is null order by line"
+    )
+    assert loads.query(live) == [
+        ("a.csv", 7, "bad close", "A,20240603,x"),
+        ("a.csv", 8, "torn", "A,"),
+    ]
     assert (loads.unit().rows_in, loads.unit().rows_refused) == (3, 2)
     loads(File("a.csv", (A1,), rejects=((8, "torn", "A,"),)))
     assert loads.query(live) == [("a.csv", 8, "torn", "A,")]
@@ -134,8 +148,16 @@ def test_a_failed_reading_keeps_the_rows_and_says_why(loads):
     assert rows_of(loads.cursor) == before
     assert (done.units_failed, done.rows_refused) == (1, 1)
     failed = loads.unit()
-    assert (failed.error, failed.rows_accepted, failed.rows_refused) == ("no row was accepted", 1, 2)
-    assert (failed.version, failed.content_hash, failed.size) == (known.version, known.content_hash, known.size)
+    assert (failed.error, failed.rows_accepted, failed.rows_refused) == (
+        "no row was accepted",
+        1,
+        2,
+    )
+    assert (failed.version, failed.content_hash, failed.size) == (
+        known.version,
+        known.content_hash,
+        known.size,
+    )
     loads(batch=Batch((UnitReport(Unit("a.csv", 1, 5), is_unchanged=True),)))
     healed = loads.unit()
     assert (healed.error, healed.rows_refused, healed.mtime_ns) == (None, 1, 5)
@@ -154,7 +176,9 @@ def test_a_vanished_unit_keeps_its_rows_and_returns_without_a_note(loads):
     loads(File("a.csv", (A1,)))
     before = rows_of(loads.cursor)
     for expected in (1, 0):
-        assert mark_vanished(loads.cursor, DATASET, ["a.csv"], load_id=2, now=loads.now(2)) == expected
+        assert (
+            mark_vanished(loads.cursor, DATASET, ["a.csv"], load_id=2, now=loads.now(2)) == expected
+        )
     assert rows_of(loads.cursor) == before
     assert loads.query("select unit, code, detail from catalog.notes") == [
         ("a.csv", "file vanished", "a.csv is gone; its 1 rows are kept")
@@ -178,7 +202,11 @@ def test_coverage_grows_where_it_touches_and_never_claims_a_gap(loads):
     merge = replace(BARS, mode="merge")
 
     def ask(first, last):
-        loads(File("a.csv", ()), resource=merge, coverage={"a.csv": (date(2024, 1, first), date(2024, 1, last))})
+        loads(
+            File("a.csv", ()),
+            resource=merge,
+            coverage={"a.csv": (date(2024, 1, first), date(2024, 1, last))},
+        )
         return loads.unit().covered_from.day, loads.unit().covered_to.day
 
     assert ask(10, 12) == (10, 12)

@@ -41,7 +41,9 @@ def files(draw):
     return File(draw(st.sampled_from(["a.csv", "b.csv", "c.csv"])), content, has_duplicates=claims)
 
 
-histories = st.lists(st.lists(files(), min_size=1, max_size=3, unique_by=lambda f: f.key), max_size=4)
+histories = st.lists(
+    st.lists(files(), min_size=1, max_size=3, unique_by=lambda f: f.key), max_size=4
+)
 
 
 @cache
@@ -142,7 +144,10 @@ def visible(cursor):
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
-@given(batch=st.lists(files(), min_size=1, max_size=3, unique_by=lambda f: f.key), mode=st.sampled_from(["replace", "merge"]))
+@given(
+    batch=st.lists(files(), min_size=1, max_size=3, unique_by=lambda f: f.key),
+    mode=st.sampled_from(["replace", "merge"]),
+)
 def test_loaded_twice_is_loaded_once(batch, mode):
     with engine().cursor() as cursor:
         empty(cursor)
@@ -157,7 +162,11 @@ def test_loaded_twice_is_loaded_once(batch, mode):
 
 @pytest.mark.parametrize("mode", ["append", "replace", "merge"])
 @settings(max_examples=max(EXAMPLES // 2, 1), deadline=None)
-@given(first=histories.filter(bool), batch=st.lists(files(), min_size=2, max_size=3, unique_by=lambda f: f.key), data=st.data())
+@given(
+    first=histories.filter(bool),
+    batch=st.lists(files(), min_size=2, max_size=3, unique_by=lambda f: f.key),
+    data=st.data(),
+)
 def test_split_batches_and_shuffled_rows_are_one_batch(mode, first, batch, data):
     resource = replace(BARS, mode=mode)
     total = sum(len(file.rows) for file in batch)
@@ -171,6 +180,11 @@ def test_split_batches_and_shuffled_rows_are_one_batch(mode, first, batch, data)
                 for number, file in enumerate(batch):
                     load(cursor, resource, batch_of(file), 2, number)
             else:
-                load(cursor, resource, batch_of(*batch, order=order if way == "shuffled" else None), 2)
+                load(
+                    cursor,
+                    resource,
+                    batch_of(*batch, order=order if way == "shuffled" else None),
+                    2,
+                )
             outcomes.append((rows_of(cursor), dataset_version(cursor, DATASET)))
     assert outcomes[0] == outcomes[1] == outcomes[2]

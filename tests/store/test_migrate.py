@@ -32,7 +32,12 @@ def add(folder, number, sql):
 
 def versions(store):
     with store.reading() as cursor:
-        return [v for (v,) in cursor.execute("select version from catalog.migrations order by 1").fetchall()]
+        return [
+            v
+            for (v,) in cursor.execute(
+                "select version from catalog.migrations order by 1"
+            ).fetchall()
+        ]
 
 
 def test_a_new_step_is_applied_once_with_its_row(home, now, folder):
@@ -53,17 +58,19 @@ def test_a_failing_step_leaves_the_one_before_and_names_itself(home, now, folder
     (folder / f"{newest + 2:04d}_step.sql").unlink()
     with opened(home, now, folder) as store, store.reading() as cursor:
         assert versions(store)[-1] == newest + 1
-        tables = cursor.execute("select table_name from duckdb_tables() where table_name in ('good', 'half')")
+        tables = cursor.execute(
+            "select table_name from duckdb_tables() where table_name in ('good', 'half')"
+        )
         assert tables.fetchall() == [("good",)]
 
 
 def alter(folder):
-    step = sorted(folder.glob("*.sql"))[0]
+    step = min(folder.glob("*.sql"))
     step.write_text(step.read_text() + "-- altered\n")
 
 
 def forget_newest(folder):
-    sorted(folder.glob("*.sql"))[-1].unlink()
+    max(folder.glob("*.sql")).unlink()
 
 
 def insert_between(folder):
@@ -117,7 +124,9 @@ def test_killed_while_migrating_it_stands_at_a_step_never_between(home, now, fol
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     with opened(home, now, bundled_or(folder, home, now)) as store, store.reading() as cursor:
-        found = cursor.execute("select count(*) from duckdb_tables() where table_name like 's%\\_%' escape '\\'")
+        found = cursor.execute(
+            "select count(*) from duckdb_tables() where table_name like 's%\\_%' escape '\\'"
+        )
         assert found.fetchall() == [(4 * (versions(store)[-1] - newest),)]
 
 

@@ -13,7 +13,10 @@ from ttapi.store import read_state, write_state
 
 def test_what_was_written_is_read(home):
     write_state(home, {"generation": 3, "datasets": [{"dataset": "raw.bars", "verdict": "fresh"}]})
-    assert read_state(home) == {"generation": 3, "datasets": [{"dataset": "raw.bars", "verdict": "fresh"}]}
+    assert read_state(home) == {
+        "generation": 3,
+        "datasets": [{"dataset": "raw.bars", "verdict": "fresh"}],
+    }
     assert stat.S_IMODE(home.state_file.stat().st_mode) == 0o600
     assert [path.name for path in home.live.glob("*.tmp-*")] == []
 

@@ -19,7 +19,11 @@ from ttapi.errors import StoreError
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
-_START = "import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+_START = """
+import runpy, sys
+sys.path.append(sys.argv.pop(1))
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
 
 
 def run_child(module: str, *arguments: str) -> dict[str, object]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: S608 - identifiers are checked by `quoted`, ids are integers
+
 """The three ways rows enter a raw table: appended, as a unit's new content, or over their grain.
 
 Each way adds to the table of concerned keys and answers, per unit, what it did. A row is never

@@ -79,7 +79,7 @@ def read_units(
     cursor: Connection, dataset: str, keys: Sequence[str] | None = None
 ) -> dict[str, UnitRecord]:
     """The ledger of `dataset` by unit key; of the given keys only, where some are given."""
-    query = f"select {', '.join(_NAMES)} from catalog.units where dataset = ?"  # noqa: S608 - our own names
+    query = f"select {', '.join(_NAMES)} from catalog.units where dataset = ?"
     parameters: list[object] = [dataset]
     if keys is not None:
         query += " and key in (select unnest(?))"
@@ -102,7 +102,7 @@ def write_units(cursor: Connection, records: Iterable[UnitRecord]) -> None:
         "delete from catalog.units as rows"
         " where rows.unit_id in (select unit_id from unit_rows) and {part}",
     )
-    cursor.execute(f"insert into catalog.units select {', '.join(_NAMES)} from unit_rows")  # noqa: S608 - as above
+    cursor.execute(f"insert into catalog.units select {', '.join(_NAMES)} from unit_rows")
     cursor.unregister("unit_rows")
 
 

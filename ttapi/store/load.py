@@ -7,7 +7,6 @@ visible together or not at all.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -34,6 +33,7 @@ from ttapi.store.ledger import (
     unchanged,
     write_units,
 )
+from ttapi.store.notes import VANISHED, replace_notes, write_notes
 from ttapi.store.raw_table import quoted
 from ttapi.store.rejects import store_rejects
 from ttapi.store.settle import CONCERNED, find_contested, settle, start_concerned
@@ -43,10 +43,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ttapi.sources.contract import Batch, Resource
-
-_NOTE = re.compile(r"([a-z][a-z _-]{1,40}): (.+)", re.DOTALL)
-VANISHED = "file vanished"
-"""The note code of a unit that is no longer there; its rows stay."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +114,7 @@ def load_batch(
             _write_ledger(load, arrivals, changes)
         keys = _note_changed_keys(load, moved)
         _write_unit_versions(load, arrivals, changes)
-        _write_notes(load, arrivals)
+        write_notes(cursor, dataset, arrivals, load_id=load_id, now=now)
         result = _result(arrivals, changes, keys)
         _write_load(load, result)
     return result
@@ -156,7 +152,7 @@ def mark_vanished(
             )
             for record in gone
         ]
-        _replace_notes(
+        replace_notes(
             cursor, dataset, [record.key for record in gone], rows, load_id=load_id, now=now
         )
     return len(gone)
@@ -230,7 +226,7 @@ def _write_unit_keys(load: _Load, arrivals: Arrivals) -> None:
         where held.is_held and not exists (
             select 1 from catalog.unit_keys as old where old.unit_id = held.unit_id and old.key = held.key
         )
-        """,  # noqa: S608 - our own name
+        """,
         [load.dataset],
     )
 
@@ -286,7 +282,7 @@ def _since(load: _Load, arrivals: Arrivals) -> object:
     data_type = next(c.type for c in resource.columns if c.name == resource.time_column)
     with registered(load.cursor, "incoming", arrivals.rows):
         rows = load.cursor.execute(
-            f"select case when count(*) = count({column}) then min(cast({column} as {data_type})) end from incoming"  # noqa: S608 - as above
+            f"select case when count(*) = count({column}) then min(cast({column} as {data_type})) end from incoming"
         ).fetchall()
     return rows[0][0]
 
@@ -342,61 +338,6 @@ def _write_unit_versions(
             """,
             [load.dataset, load.load_id, as_timestamp(load.now)],
         )
-
-
-def _write_notes(load: _Load, arrivals: Arrivals) -> None:
-    """Notes of re-read units replace their old ones; an unchanged unit only loses that it was gone."""
-    reread = [unit.report.unit.key for unit in arrivals.units if unit.is_loaded]
-    rows = [
-        (unit.report.unit.key, *_coded(note))
-        for unit in arrivals.units
-        for note in unit.report.notes
-    ]
-    _replace_notes(load.cursor, load.dataset, reread, rows, load_id=load.load_id, now=load.now)
-    change_rows(
-        load.cursor,
-        "delete from catalog.notes as rows where rows.dataset = ? and rows.code = ?"
-        " and rows.unit in (select unnest(?::varchar[])) and {part}",
-        [
-            load.dataset,
-            VANISHED,
-            [unit.report.unit.key for unit in arrivals.units if unit.report.error is None],
-        ],
-    )
-
-
-def _replace_notes(
-    cursor: Connection,
-    dataset: str,
-    units: Sequence[str],
-    rows: Sequence[tuple[str, str, str]],
-    *,
-    load_id: int,
-    now: datetime,
-) -> None:
-    change_rows(
-        cursor,
-        "delete from catalog.notes as rows where rows.dataset = ?"
-        " and rows.unit in (select unnest(?::varchar[])) and {part}",
-        [dataset, list(units)],
-    )
-    if not rows:
-        return
-    table = pa.table(
-        [pa.array(column, pa.string()) for column in zip(*rows, strict=True)],
-        ["unit", "code", "detail"],
-    )
-    with registered(cursor, "noted", table):
-        cursor.execute(
-            "insert into catalog.notes select ?, unit, code, detail, ?, ? from noted",
-            [dataset, load_id, as_timestamp(now)],
-        )
-
-
-def _coded(note: str) -> tuple[str, str]:
-    """A source's note as code and detail: `split suspected: AAPL on 2014-06-09` names its own code."""
-    match = _NOTE.fullmatch(note)
-    return (match[1], match[2]) if match else ("note", note)
 
 
 def _result(arrivals: Arrivals, changes: Mapping[int, UnitChange], changed_keys: int) -> LoadResult:

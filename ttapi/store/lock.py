@@ -185,7 +185,8 @@ def _locked_message(owner: LockOwner | None, wait_s: float) -> str:
     if owner is None:
         return f"the database has been locked by another process{waited}"
     command = f" ({owner.command})" if owner.command else ""
-    return f"the database is locked{waited} by process {owner.pid}{command} on {owner.host}, running since {owner.started_at}"
+    holder = f"process {owner.pid}{command} on {owner.host}, running since {owner.started_at}"
+    return f"the database is locked{waited} by {holder}"
 
 
 def _started_at() -> str:

@@ -20,7 +20,7 @@ from ttapi.store.engine import engine_errors, read_number, write_number
 from ttapi.store.files import remove, sync_folder, temporary_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ttapi.config import Home
@@ -60,10 +60,7 @@ def publish(
             _checkpoint(store, sleep)
             remove(building)
             answer = run_child("ttapi.store.copy", str(home.live_file), str(building))
-            if answer.get("generation") != generation:
-                raise StoreError(
-                    f"{building} says generation {answer.get('generation')}, not {generation}"
-                )
+            _check_copy(answer, generation, building)
             _move_in(home, building, target)
         except (OSError, StoreError) as exc:
             raise _as_store_error(exc, building) from exc
@@ -110,6 +107,11 @@ def _checkpoint(store: Store, sleep: Callable[[float], None]) -> None:
         if not wal.exists():
             return
     raise StoreError(f"the database could not be checkpointed for publication: {refusal}")
+
+
+def _check_copy(answer: Mapping[str, object], generation: int, building: Path) -> None:
+    if answer.get("generation") != generation:
+        raise StoreError(f"{building} says generation {answer.get('generation')}, not {generation}")
 
 
 def _move_in(home: Home, building: Path, target: Path) -> None:

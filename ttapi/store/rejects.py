@@ -62,7 +62,7 @@ def store_rejects(
             from refused as r
             where {unseen}
             returning unit_id
-            """,  # noqa: S608 - one of two literals
+            """,
             [dataset, load_id, as_timestamp(now)],
         ).fetchall()
     return Refusals(Counter(unit_id for (unit_id,) in rows), retired)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: S608 - identifiers are checked by `quoted`, ids are integers
+
 """Settling: of the live rows that share a grain, which one is current.
 
 Within a replace resource the later unit (by last date, then by path) wins, then the later line;
