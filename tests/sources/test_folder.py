@@ -108,6 +108,13 @@ def test_file_that_keeps_changing_is_given_up(tmp_path, size):
         tree.read(Unit("a.csv"))
 
 
+def test_short_read_is_not_taken(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"0123456789")
+    tree = FolderTree(tmp_path, is_csv, lambda file: file.read(4))
+    with pytest.raises(SourceError, match=r"a\.csv changed while being read"):
+        tree.read(Unit("a.csv"))
+
+
 def test_file_that_vanishes_while_read_is_not_taken(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(b"0123456789")

@@ -18,6 +18,7 @@ REFUSED = {
     "impossible day": ("AAPL,20240230,1,2,1,1,9", "unparsable date"),
     "empty date": ("AAPL,,1,2,1,1,9", "unparsable date"),
     "seven digits": ("AAPL,1240102,1,2,1,1,9", "unparsable date"),
+    "seven digits, as if a date": ("AAPL,2024013,1,2,1,1,9", "unparsable date"),
     "year before markets": ("AAPL,00240102,1,2,1,1,9", "unparsable date"),
     "date 0": ("AAPL,0,1,2,1,1,9", "date is 0"),
     "date 00000000": ("AAPL,00000000,1,2,1,1,9", "date is 0"),
@@ -53,6 +54,18 @@ def test_bad_line_is_refused_and_its_neighbours_stay(read_bars, line, reason):
     ]
 
 
+@pytest.mark.parametrize("ends", ["\r\n\n", "\n\r\n", "\r\n\r"])
+def test_mixed_line_ends_keep_lines_apart(read_bars, ends):
+    lines = (HEADER + GOOD + AFTER).splitlines()
+    found = read_bars(lines[0] + "\n" + lines[1] + ends + lines[2] + "\n")
+    assert [(row["date"].day, row["line"]) for row in found.rows] == [(2, 2), (3, 4)]
+
+
+def test_decimal_comma_beside_points_reads(read_bars):
+    found = read_bars("ticker;date;open;close\nAAPL;20240102;1.5;2\nAAPL;20240103;1,5;2\n")
+    assert found.column("open") == [1.5, 1.5]
+
+
 TORN = {
     "in a field": "AAPL,202401",
     "in the date": "AAPL,2024010,1,2,1,1,9",
@@ -78,6 +91,8 @@ def test_last_line_refused_for_its_value_is_not_called_torn(read_bars):
 
 
 ACCEPTED = {
+    "blank after a number": ("AAPL,20240104,1 ,2,1,1,9", {"open": 1.0}),
+    "blank before a date": ("AAPL, 20240104,1,2,1,1,9", {"open": 1.0}),
     "high below low": ("AAPL,20240104,1,1,2,1,9", {"high": 1.0, "low": 2.0}),
     "open 0": ("AAPL,20240104,0,2,1,1,9", {"open": 0.0}),
     "high and low 0": ("AAPL,20240104,0,0,0,1,9", {"high": 0.0, "low": 0.0}),
@@ -195,6 +210,12 @@ def test_long_refused_line_is_cut(read_bars):
 def test_one_unlike_date_is_read_with_its_whole_file(read_bars):
     found = read_bars(HEADER + GOOD + AFTER.replace("20240103", "2024-01-03"))
     assert found.column("date") == [date(2024, 1, 2), date(2024, 1, 3)]
+
+
+def test_blank_line_and_long_line_that_cancel_out_are_seen(read_bars):
+    found = read_bars("date,close\n\n20240102,1.5\n1,5,1.5\n")
+    assert found.refused == [(4, "wrong field count: 3, not 2")]
+    assert found.column("line") == [3]
 
 
 def test_field_counts_that_cancel_out_are_seen(read_bars):

@@ -17,30 +17,13 @@ TODAY = date(2024, 6, 14)
 COLUMNS = ("ticker", "per", "date", "time", "open", "high", "low", "close", "vol", "openint")
 
 ODD = [
-    *("", "-", "NA", "nan", "inf", "-inf", "1e400", "-1", "0", "-0", "+1", ".5", "5.", "1_0", "1e"),
-    *("1.23E+07", " 7", "7 ", '"8"', "1,5", "1.234,5", "\x1f", "\0", "TRUE", "0x1", "é", "--1", "1 2"),
-]  # fmt: skip
-dates = st.one_of(
-    st.dates(date(1990, 1, 1), date(2024, 12, 31)).map(lambda day: f"{day:%Y%m%d}"),
-    st.sampled_from(
-        [
-            *("0", "00000000", "19000101", "080121", "2008-01-21", "12/21/2008", "21/12/2008"),
-            *("01/02/2008", "20240230", "x", "", "1240102", "+2024010", "00240102", " 20240102"),
-        ]
-    ),
-)
-numbers = st.one_of(
-    st.floats(0.01, 1e6).map(lambda value: f"{value:.2f}"),
-    st.floats(allow_nan=False).map(repr),
-    st.sampled_from(ODD),
-)
-cells = {
-    "ticker": st.sampled_from(["AAPL", "aapl", "", "NA", "B B", "1E5"]),
-    "per": st.sampled_from(["D", "W", "", "5"]),
-    "date": dates,
-    "time": st.sampled_from(["000000", "930", "", "09:30"]),
-}
-mostly_good = {name: st.just("7") for name in COLUMNS} | {
+    *("", "-", "NA", "nan", "inf", "1e400", "-1", "0", "-0", "+1", ".5", "5.", "1_0", "1e"),
+    *("1.23E+07", " 7", "7 ", '"8"', '"8', "1,5", "1.234,5", "\x1f7", "7\0", "TRUE", "é", "--1"),
+    *("1 2", "930", "00000000", "19000101", "080121", "2008-01-21", "12/21/2008", "21/12/2008"),
+    *("01/02/2008", "20240230", "2024013", "+2024010", "00240102", " 20240102", "20240102 ", "W"),
+]
+odd = st.one_of(st.sampled_from(ODD), st.sampled_from(ODD), st.floats().map(repr))
+usual = {name: st.just("7") for name in COLUMNS} | {
     "ticker": st.just("AAPL"),
     "per": st.just("D"),
     "date": st.dates(date(1990, 1, 1), date(2024, 7, 1)).map(lambda day: f"{day:%Y%m%d}"),
@@ -50,18 +33,27 @@ mostly_good = {name: st.just("7") for name in COLUMNS} | {
 
 
 @st.composite
+def rows(draw: st.DrawFn, names: list[str], delimiter: str) -> str:
+    """A line that is mostly usual: of its cells at most one is odd."""
+    row = {name: draw(usual[name]) for name in names}
+    if draw(st.booleans()):
+        row[draw(st.sampled_from(names))] = draw(odd)
+    return delimiter.join(row.values())
+
+
+@st.composite
 def files(draw: st.DrawFn) -> bytes:
     names = draw(st.lists(st.sampled_from(COLUMNS), unique=True, max_size=10))
     names = [*dict.fromkeys([*names, "date", "close"])]
-    delimiter = draw(st.sampled_from([",", ",", ",", ";", "\t"]))
-    end = draw(st.sampled_from(["\n", "\n", "\n", "\r\n", "\r"]))
-    usual, odd = draw(st.tuples(st.integers(0, 9), st.integers(0, 2)))
-    rows = [delimiter.join(draw(mostly_good[name]) for name in names) for _ in range(usual)]
-    rows += [delimiter.join(draw(cells.get(name, numbers)) for name in names) for _ in range(odd)]
-    extra = st.sampled_from(["", " ", "AAPL,20240102", delimiter * 20, delimiter.join(names), '"'])
-    rows = draw(st.permutations([*rows, *draw(st.lists(extra, max_size=2))]))
-    header = [delimiter.join(f"<{name.upper()}>" for name in names)]
-    text = end.join([*header, *rows]) + draw(st.sampled_from([end, end, "", "\0\0", "\x1a"]))
+    delimiter = draw(st.sampled_from([",", ",", ";", "\t"]))
+    end = draw(st.sampled_from(["\n", "\n", "\r\n", "\r"]))
+    lines = draw(st.lists(rows(names, delimiter), max_size=4))
+    extra = ["", " ", "AAPL,20240102", delimiter * 20, delimiter.join(names), '"', end]
+    if draw(st.integers(0, 3)) == 0:
+        lines.insert(draw(st.integers(0, len(lines))), draw(st.sampled_from(extra)))
+    header = delimiter.join(f"<{name.upper()}>" for name in names)
+    tail = draw(st.sampled_from([end, end, "", "\0\0", end + "\x1a"]))
+    text = end.join([header, *lines]) + tail
     return (draw(st.sampled_from(["", "", "\ufeff"])) + text).encode()
 
 
@@ -89,7 +81,7 @@ def test_fast_and_careful_ways_agree(content):
     assert [fast.notes.get(0, [])] == [careful.notes.get(0, [])]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(files())
 def test_every_line_is_accepted_or_refused(content):
     fast, _, careful = both_ways(content)
@@ -100,7 +92,7 @@ def test_every_line_is_accepted_or_refused(content):
     assert len({*accepted, *refused}) == len(accepted) + len(refused)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(files(), min_size=2, max_size=5))
 def test_files_parsed_together_are_files_parsed_alone(contents):
     chosen = {

@@ -51,8 +51,9 @@ class Resource:
     mode: LoadMode = "replace"
     """append: every row is new. replace: a unit's rows are its whole content, the difference to the
     previous content is stored. merge: rows replace those of their grain, others stay."""
-    ttl: str = "1d"
-    """A duration (`1d`, `5m`) or market time (`next close + 45m`)."""
+    ttl: str = "next close + 45m"
+    """A duration (`1d`, `5m`) or market time: 45 minutes after a session's close, when end-of-day
+    data is complete, which weekends and holidays do not reach."""
     revise: str | None = None
     """How much of the tail is asked again (`5d`); None: only what is missing."""
     max_stale_on_error: str = "5 sessions"

@@ -61,8 +61,8 @@ def parse_plain(files: Sequence[Numbered], today: date) -> Typed:
     try:
         # Of a cell without blanks the CSV reader makes the number a cast makes, in half the time.
         text = _cells(files, pl.Float64)
-    except pl.exceptions.ComputeError:
-        # Two lines whose wrong field counts cancel out: no count over a whole file sees them.
+    except pl.exceptions.PolarsError:
+        # Lines whose wrong field counts cancel out: no count over a whole file sees them.
         return Typed(_no_rows(), {}, {}, {}, frozenset(item.unit for item in files))
     written = text["date"]
     typed = _complete(text.with_columns(written.str.to_date("%Y%m%d", strict=False)))

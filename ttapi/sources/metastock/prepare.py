@@ -30,7 +30,7 @@ _DIGIT = re.compile(r"[0-9]")
 _LINES_SHOWN = 50
 _EMPTY = Dialect(columns=(), delimiter=",", has_header=True)
 # Bytes that make a file need the careful way: outer blanks, quotes, control characters in use.
-_CAREFUL = (b'"', b" ", b"\0", SEPARATOR.encode(), b"\n\n")
+_CAREFUL = (b'"', b" ", b"\0", SEPARATOR.encode())
 
 
 @dataclass(frozen=True)
@@ -157,11 +157,9 @@ def _take_lines(numbered: list[tuple[int, str]], dialect: Dialect, torn: int | N
 
 
 def _unix_lines(data: bytes) -> bytes | None:
-    r"""The same lines with \n ends; None when line ends are mixed."""
-    returns = data.count(b"\r")
-    if returns != data.count(b"\n") or returns != data.count(b"\r\n"):
-        return None
-    return data.replace(b"\r\n", b"\n")
+    r"""The same lines with \n ends; None when a line ends with \r alone."""
+    is_usual = data.count(b"\r") == data.count(b"\r\n")
+    return data.replace(b"\r\n", b"\n") if is_usual else None
 
 
 def _foreign(delimiter: str) -> tuple[bytes, ...]:

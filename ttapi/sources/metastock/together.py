@@ -56,11 +56,7 @@ def parse_together(
     careful = {unit: file for unit, file in files.items() if not file.is_plain}
     careful |= {unit: prepare_lines(content_of(unit)) for unit in sorted(again)}
     whole = _parse(careful, parse_careful, today)
-    rejects = {
-        unit: own for typed, _ in looks for unit, own in typed.rejects.items() if unit not in again
-    }
-    for typed, _ in whole:
-        rejects |= typed.rejects
+    rejects = {unit: own for typed, _ in looks + whole for unit, own in typed.rejects.items()}
     return Outcome(
         parts=tuple(
             Part(rows, digits) for rows, digits in _rows(plain, again) + _rows(whole) if rows.height
