@@ -7,6 +7,7 @@ import hashlib
 import math
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -83,6 +84,22 @@ def test_everything_promised_is_in_a_small_market(small_market):
 
 def _session(market, number):
     return sessions("XNYS").add_sessions(market.first_session, number)
+
+
+def test_files_come_in_the_dialects_people_have(small_market):
+    folder, symbols = small_market.folder / "metastock", small_market.symbols
+    price = r"\d+\.\d\d"
+    first_rows = {
+        f"{symbols[1]}.csv": rf"{symbols[1]},D,\d{{8}},000000(,{price}){{4}},\d+,0",
+        f"{symbols[13]}.csv": rf"{symbols[13]},\d{{8}}(,{price}){{4}},\d+",
+        f"{symbols[14].lower()}.us.txt": rf"{symbols[14]}\.US,D,\d{{8}},000000(,{price}){{4}},\d+,0",
+        f"{symbols[15]}.csv": r"\d\d\.\d\d\.\d{4}(;\d+,\d\d){4};\d+",
+    }
+    for name, pattern in first_rows.items():
+        lines = (folder / name).read_text().splitlines()
+        has_header = "lose" in lines[0].lower()
+        assert has_header == (name != f"{symbols[13]}.csv")
+        assert re.fullmatch(pattern, lines[has_header]), lines[has_header]
 
 
 def test_corporate_actions_are_written_in_the_documented_format(small_market):
