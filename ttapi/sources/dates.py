@@ -44,6 +44,8 @@ def find_order(texts: Iterable[str]) -> DateOrder:
     """The order of day and month that the dates of one file prove, month first where none does."""
     can_decide = day_proofs = month_proofs = False
     for text in texts:
+        if text[:4].isdigit():
+            continue
         match = _YEAR_LAST.fullmatch(text)
         if match is None or match[2] == ".":
             continue

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -204,6 +205,7 @@ def _read_dates(files: Sequence[Numbered], texts: list[str | None], today: date)
     return found
 
 
+@lru_cache(maxsize=1 << 16)
 def _read_date(text: str, order: DateOrder, today: date) -> tuple[date | None, str | None]:
     if is_zero(text):
         return None, "date is 0"
