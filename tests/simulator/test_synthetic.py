@@ -167,6 +167,17 @@ def test_volatilities_are_those_of_stocks(returns):
     assert max(annual) < 0.9
 
 
+def test_an_endless_storm_does_not_feed_itself():
+    weather = make_weather(random.Random("weather"), 1000)
+    storm = replace(weather, mood=[1.9] * 1000)
+    index = make_companies(random.Random("companies"), 16, 1000)[0]
+    company = replace(index, beta=0.0, own_volatility=0.3)
+    bars = make_history(company, storm, frozenset(), random.Random("storm")).bars
+    moves = [math.log(after.close / before.close) for before, after in pairwise(bars)]
+    early, late = statistics.stdev(moves[:250]), statistics.stdev(moves[-250:])
+    assert 0.6 < late / early < 1.6
+
+
 def test_no_session_looks_like_a_split_however_wild_the_company():
     weather = make_weather(random.Random("weather"), 500)
     calm = make_companies(random.Random("companies"), 16, 500)[0]

@@ -104,7 +104,9 @@ def _draw_moves(company: Company, weather: Weather, rng: random.Random) -> _Move
         volatility = math.sqrt(own * weather.mood[session])
         own_night = rng.gauss(0, volatility * night_part)
         own_day = rng.gauss(0, volatility * day_part)
-        own = next_variance(own, own_night + own_day, usual)
+        # Without the mood in it: remembered too, a storm would feed itself.
+        calm_move = (own_night + own_day) / math.sqrt(weather.mood[session])
+        own = next_variance(own, calm_move, usual)
         if session % QUARTER == company.report_phase:
             own_night += rng.gauss(0, _REPORT_GAP)
         if session in company.unrecorded:
