@@ -28,6 +28,14 @@ app = typer.Typer(
 _COMMANDS = ("init", "refresh", "status", "sql", "export", "sources", "demo")
 
 
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from ttapi import __version__
+
+        typer.echo(f"ttapi {__version__}")
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=False)
 def root(
     context: typer.Context,
@@ -40,15 +48,14 @@ def root(
         ),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version and leave.", is_eager=True, callback=_print_version
+        ),
     ] = False,
 ) -> None:
     """Keep the home folder for the command."""
-    if version:
-        from ttapi import __version__
-
-        typer.echo(f"ttapi {__version__}")
-        raise typer.Exit
+    del version  # its callback has printed it and left
     context.obj = home
 
 

@@ -70,6 +70,26 @@ def read_states(cursor: Any) -> dict[str, DatasetState]:
     }
 
 
+def mark_changed(cursor: Any) -> None:
+    """Note, in the transaction of a change, that readers of the published file lack it.
+
+    What is kept is the generation last numbered: publication is due until a newer one is out, also
+    after a kill between commit and publication.
+    """
+    cursor.execute("delete from catalog.meta where name = 'changed_generation'")
+    cursor.execute(
+        "insert into catalog.meta select 'changed_generation', m.value from catalog.meta as m where m.name = 'generation'"
+    )
+
+
+def is_publication_due(cursor: Any, published_generation: int) -> bool:
+    """Whether something changed since generation `published_generation` came out; 0: none ever did."""
+    rows = cursor.execute(
+        "select value from catalog.meta where name = 'changed_generation'"
+    ).fetchall()
+    return published_generation == 0 or (bool(rows) and int(rows[0][0]) >= published_generation)
+
+
 def write_state(cursor: Any, dataset: str, state: DatasetState) -> None:
     """`state` as the one row of `dataset`."""
     cursor.execute("delete from catalog.state where dataset = ?", [dataset])

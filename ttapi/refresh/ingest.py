@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ttapi.errors import CommitUnknownError, SourceDownError, SourceError, TtapiError
-from ttapi.refresh.catalog import write_state
+from ttapi.refresh.catalog import mark_changed, write_state
 from ttapi.refresh.planner import Dataset, DatasetState, Survey
 from ttapi.sources.contract import Batch, Unit, UnitReport, UnitRequest
 from ttapi.store.ledger import UnitRecord, dataset_version, read_units
@@ -182,6 +182,8 @@ def _load(
                 version = dataset_version(cursor, name)
                 state = replace(state, version=version, load_id=task.load_id, changed_at=now)
                 write_state(cursor, name, state)
+            if is_changed or loaded.rows_refused or loaded.units_failed:
+                mark_changed(cursor)
     except CommitUnknownError:
         task.store.reopen()
         with task.store.reading() as cursor:
@@ -217,6 +219,8 @@ def _finish(
 ) -> DatasetState:
     """The dataset's state after the last batch: asked now, or failed now."""
     with task.store.transaction() as cursor:
+        if surveyed.difference.vanished or account.error != state.error:
+            mark_changed(cursor)
         if surveyed.difference.vanished:
             mark_vanished(
                 cursor,

@@ -196,7 +196,7 @@ def _raw_step(
     force: bool,
 ) -> Step:
     if dataset.missing_setting:
-        reason = f"{dataset.missing_setting} is not set"
+        reason = f"[sources.{dataset.source}] {dataset.missing_setting} is not set"
         return Step(dataset.name, "none", "not configured", (reason,))
     reasons: list[str] = []
     verdict: Verdict = "stale"

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import LockOwner, TtapiError, UsageError
 from ttapi.models.build import install_models
-from ttapi.refresh.catalog import DatasetOutcome, read_states, write_declarations
+from ttapi.refresh.catalog import (
+    DatasetOutcome,
+    is_publication_due,
+    mark_changed,
+    read_states,
+    write_declarations,
+)
 from ttapi.refresh.exports import export_after_publication
 from ttapi.refresh.home_state import HomeState, write_home_state
 from ttapi.refresh.ingest import Surveyed, survey_offer
@@ -16,7 +22,7 @@ from ttapi.refresh.planner import Dataset, DatasetState, Step, Survey, closure, 
 from ttapi.refresh.progress import Progress, Silence
 from ttapi.refresh.steps import RefreshRequest, Run, check_views, record, run_step
 from ttapi.store.database import Store, open_store
-from ttapi.store.publish import publish
+from ttapi.store.publish import publish, published_generation
 from ttapi.store.raw_table import ensure_raw_table
 
 if TYPE_CHECKING:
@@ -83,7 +89,7 @@ def _refresh_under_lock(
         now=workspace.now,
         memory_limit=workspace.settings.memory_limit,
     ) as store:
-        is_installed = install(store, workspace)
+        install(store, workspace)
         with store.reading() as cursor:
             states = read_states(cursor)
         surveys = _surveys(store, workspace, request, states)
@@ -93,7 +99,9 @@ def _refresh_under_lock(
             run_step(run, step)
         check_views(run)
         record(run)
-        if run.changed or is_installed or store.generation == 0:
+        with store.reading() as cursor:
+            is_due = is_publication_due(cursor, published_generation(workspace.home))
+        if is_due:
             publish(store, keep=workspace.settings.snapshots_kept)
         _leave_state(run)
         return RefreshOutcome(
@@ -181,11 +189,10 @@ def targets_of(workspace: Workspace, names: Sequence[str]) -> Iterable[str]:
             raise UsageError(f"{name!r} is no dataset", hint=hint)
         for match in matches:
             if missing := datasets[match].missing_setting:
-                source, _, setting = missing.partition(".")
+                source = str(datasets[match].source)
                 raise UsageError(
-                    f"{match} is not configured: {missing} is not set",
-                    hint=f"set TTAPI_{source}_{setting}".upper()
-                    + f" or [sources.{source}] {setting} in ttapi.toml",
+                    f"{match} is not configured: [sources.{source}] {missing} is not set",
+                    hint=f"set it in ttapi.toml, or TTAPI_{source.upper()}_{missing.upper()}",
                 )
         found.extend(matches)
     return found
@@ -198,8 +205,8 @@ def _matches(name: str, datasets: Mapping[str, Dataset]) -> list[str]:
     return stems or [n for n, d in datasets.items() if d.source == name]
 
 
-def install(store: Store, workspace: Workspace) -> bool:
-    """Raw tables, models and declarations as the code says; False when the file already has them.
+def install(store: Store, workspace: Workspace) -> None:
+    """Raw tables, models and declarations as the code says; nothing when the file has them.
 
     *Raises* ModelError, UsageError: nothing is changed then.
     """
@@ -209,7 +216,7 @@ def install(store: Store, workspace: Workspace) -> bool:
         ).fetchall()
     wanted = workspace.installation_fingerprint
     if found and found[0][0] == wanted:
-        return False
+        return
     graph = workspace.graph
     resources = {name: offer.resource for name, offer in workspace.offers.items()}
     with store.transaction() as cursor:
@@ -219,7 +226,7 @@ def install(store: Store, workspace: Workspace) -> bool:
         write_declarations(cursor, workspace.datasets, graph, resources)
         cursor.execute("delete from catalog.meta where name = 'models_fingerprint'")
         cursor.execute("insert into catalog.meta values ('models_fingerprint', ?)", [wanted])
-    return True
+        mark_changed(cursor)
 
 
 def _surveys(

@@ -17,6 +17,7 @@ from ttapi.models.rebuild import Rebuilt, rebuild_table
 from ttapi.refresh.catalog import (
     DatasetOutcome,
     changed_keys_since,
+    mark_changed,
     write_changed_keys,
     write_checks,
     write_freshness,
@@ -117,6 +118,7 @@ def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
         state = replace(state, error=account.error, failed_at=run.workspace.now)
         with run.store.transaction() as cursor:
             write_state(cursor, step.dataset, state)
+            mark_changed(cursor)
     else:
         offer = run.workspace.offers[step.dataset]
         task = Ingest(run.store, run.workspace, offer, dataset, run.load_id, run.progress)
@@ -148,6 +150,7 @@ def _run_table(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
             step.dataset, "fresh", (*step.reasons, "upstreams unchanged: not rebuilt")
         )
     model = run.workspace.graph.models[step.dataset]
+    state_before = state
     try:
         with run.store.transaction() as cursor:
             keys = _keys_to_rebuild(run, dataset, state, versions)
@@ -156,19 +159,30 @@ def _run_table(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
             if failed := [c for c in checks if c.failures]:
                 raise ModelError(_told(failed), file=model.file)
             state = _after_rebuild(run, dataset, state, rebuilt, versions)
+            if rebuilt.is_changed or state_before.error:
+                mark_changed(cursor)
             if rebuilt.is_changed:
                 write_changed_keys(cursor, run.load_id, step.dataset, rebuilt.changed_keys)
             write_state(cursor, step.dataset, state)
             write_checks(cursor, run.load_id, checks, run.workspace.now)
     except TtapiError as exc:
-        state = replace(state, error=exc.message, failed_at=run.workspace.now)
-        run.states[step.dataset] = state
-        with run.store.transaction() as cursor:
-            write_state(cursor, step.dataset, state)
-        return DatasetOutcome(step.dataset, "failed", reasons, error=exc.message)
+        return _table_failed(run, step, state_before, reasons, exc)
     run.states[step.dataset] = state
     run.checks.extend(checks)
     return DatasetOutcome(step.dataset, step.verdict, reasons, is_changed=rebuilt.is_changed)
+
+
+def _table_failed(
+    run: Run, step: Step, before: DatasetState, reasons: tuple[str, ...], exc: TtapiError
+) -> DatasetOutcome:
+    """The table as it was, with why it could not be rebuilt."""
+    state = replace(before, error=exc.message, failed_at=run.workspace.now)
+    run.states[step.dataset] = state
+    with run.store.transaction() as cursor:
+        write_state(cursor, step.dataset, state)
+        if before.error != exc.message:
+            mark_changed(cursor)
+    return DatasetOutcome(step.dataset, "failed", reasons, error=exc.message)
 
 
 def _keys_to_rebuild(
