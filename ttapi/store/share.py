@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
-from ttapi.store.engine import STORAGE_VERSION, connect_snapshot, engine_errors
+from ttapi.store.engine import STORAGE_VERSION, connect_memory, engine_errors
 from ttapi.store.files import remove, sync_file, sync_folder, temporary_name
 
 if TYPE_CHECKING:
@@ -32,10 +32,11 @@ def share_database(home: Home, target: Path, private: Iterable[str]) -> int:
     building = temporary_name(target)
     path = str(building).replace("'", "''")
     try:
-        with closing(connect_snapshot(home.public_file)) as connection, engine_errors(target):
-            source = connection.execute("select current_database()").fetchall()[0][0]
+        with closing(connect_memory()) as connection, engine_errors(target):
+            public = str(home.public_file.resolve()).replace("'", "''")
+            connection.execute(f"attach '{public}' as market (read_only)")
             connection.execute(f"attach '{path}' as shared (storage_version '{STORAGE_VERSION}')")
-            connection.execute(f'copy from database "{source}" to shared')
+            connection.execute("copy from database market to shared")
             for dataset in sorted(private):
                 schema, _, table = dataset.rpartition(".")
                 if schema in {"raw", "derived"}:
