@@ -140,6 +140,12 @@ def test_changed_ingestor_code_asks_again():
     assert plan(settled(), datasets=datasets)["raw.bars"].reasons == ("code changed",)
 
 
+def test_changed_settings_ask_again_and_are_told_from_code():
+    states = settled({**DATASETS, "raw.bars": replace(RAW, fingerprint="code-1.raw")})
+    datasets = {**DATASETS, "raw.bars": replace(RAW, fingerprint="code-1.split")}
+    assert plan(states, datasets=datasets)["raw.bars"].reasons == ("settings changed",)
+
+
 def test_a_failed_attempt_is_tried_again_and_says_why():
     states = settled()
     states["raw.bars"] = replace(states["raw.bars"], error="folder is gone")

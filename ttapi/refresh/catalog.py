@@ -78,7 +78,8 @@ def mark_changed(cursor: Any) -> None:
     """
     cursor.execute("delete from catalog.meta where name = 'changed_generation'")
     cursor.execute(
-        "insert into catalog.meta select 'changed_generation', m.value from catalog.meta as m where m.name = 'generation'"
+        "insert into catalog.meta select 'changed_generation', m.value"
+        " from catalog.meta as m where m.name = 'generation'"
     )
 
 

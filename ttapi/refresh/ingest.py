@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import CommitUnknownError, SourceDownError, SourceError, TtapiError
 from ttapi.refresh.catalog import mark_changed, write_state
-from ttapi.refresh.planner import Dataset, DatasetState, Survey
+from ttapi.refresh.guard import guarded, guarded_batches
+from ttapi.refresh.planner import Dataset, DatasetState, Survey, code_of
 from ttapi.sources.contract import Batch, Unit, UnitReport, UnitRequest
 from ttapi.store.ledger import UnitRecord, dataset_version, read_units
 from ttapi.store.load import LoadResult, load_batch, mark_vanished, was_loaded
@@ -81,7 +82,8 @@ def survey_offer(store: Store, workspace: Workspace, offer: Offer) -> Surveyed:
 
     *Raises* UsageError for a missing folder, SourceDownError when the source is out of reach.
     """
-    units = offer.source.survey(offer.resource, workspace.context(offer.source))
+    with guarded(offer.source.name):
+        units = offer.source.survey(offer.resource, workspace.context(offer.source))
     with store.reading() as cursor:
         ledger = read_units(cursor, offer.dataset)
     return Surveyed(units, ledger, _difference(units, ledger))
@@ -112,12 +114,13 @@ def ingest(
 ) -> tuple[Ingested, DatasetState]:
     """Fetch and load what differs; the account, and the state as committed.
 
-    A changed ingestor (`code`) asks every unit again with no known hash; `is_forced` asks every
-    unit, but equal content is not loaded again.
+    A changed ingestor asks every unit again with no known hash. Changed settings, and `is_forced`,
+    ask every unit too, but equal content is not loaded again.
     """
-    is_new_code = state.fingerprint not in {"", task.dataset.fingerprint}
+    is_new_code = code_of(state.fingerprint) not in {"", code_of(task.dataset.fingerprint)}
+    is_reset = state.fingerprint not in {"", task.dataset.fingerprint}
     requests = _requests(
-        surveyed, everything=is_forced or is_new_code, trust_hash=not is_new_code, span=span
+        surveyed, everything=is_forced or is_reset, trust_hash=not is_new_code, span=span
     )
     account = Ingested(source_calls=len(requests))
     task.progress.started(task.dataset.name, len(requests))
@@ -153,7 +156,9 @@ def _batches(task: Ingest, requests: Sequence[UnitRequest]) -> Iterable[Batch]:
     if not requests:
         return ()
     source = task.offer.source
-    batches = source.fetch(task.offer.resource, requests, task.workspace.context(source))
+    with guarded(source.name):
+        fetched = source.fetch(task.offer.resource, requests, task.workspace.context(source))
+    batches = guarded_batches(source.name, fetched)
     if not task.dataset.is_local:
         return batches
     from ttapi.refresh.batches import joined  # noqa: PLC0415 - brings Arrow

@@ -24,7 +24,7 @@ class Dataset:
     name: str
     kind: Literal["raw", "table", "view", "macro"]
     fingerprint: str
-    """Hash of the code that makes it."""
+    """Hash of the code that makes it; of a raw resource `<code>.<settings of its source>`."""
     upstreams: frozenset[str] = frozenset()
     """Datasets it reads directly; empty for raw."""
     ttl: str | None = None
@@ -183,6 +183,11 @@ def due_at(dataset: Dataset, state: DatasetState, moment: Moment) -> datetime | 
     return parse_ttl(dataset.ttl).due_at(state.asked_at, moment.next_close)
 
 
+def code_of(fingerprint: str) -> str:
+    """The part of a raw resource's fingerprint that its settings do not touch."""
+    return fingerprint.partition(".")[0]
+
+
 def short(version: str) -> str:
     """A version's first seven characters, as shown to people."""
     return version[:7] or "none"
@@ -203,8 +208,10 @@ def _raw_step(
     if state.asked_at is None:
         verdict = "missing"
         reasons.append("never loaded")
-    elif state.fingerprint != dataset.fingerprint:
+    elif code_of(state.fingerprint) != code_of(dataset.fingerprint):
         reasons.append("code changed")
+    elif state.fingerprint != dataset.fingerprint:
+        reasons.append("settings changed")
     elif is_past_ttl(dataset, state, moment):
         reasons.append(f"ttl {dataset.ttl} passed")
     if state.error:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from ttapi.config import Home, Settings, bundled_folder
 from ttapi.errors import UsageError
+from ttapi.refresh.guard import guarded
 from ttapi.refresh.home_state import HomeState, read_home_state
-from ttapi.refresh.planner import Dataset, Moment
+from ttapi.refresh.planner import Dataset, Moment, code_of
 from ttapi.sources.contract import Resource, Source, SourceContext
 from ttapi.sources.discovery import InstalledSource, installed_sources, source_fingerprint
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from ttapi.models.graph import ModelGraph
 
+_WHERE_OR_WHO = re.compile(r"(^|_)(path|url|host|port|secret|token|login|password)$")
 _CREATED = re.compile(r"^create table ((?:catalog|raw)\.\w+)", re.MULTILINE)
 
 
@@ -103,7 +105,7 @@ class Workspace:
     def installation_fingerprint(self) -> str:
         """Hash of every model file and every source: what the file was last installed from."""
         parts = [self.models_fingerprint]
-        parts += [f"{name}={dataset.fingerprint}" for name, dataset in self.raw_datasets.items()]
+        parts += [f"{name}={code_of(d.fingerprint)}" for name, d in self.raw_datasets.items()]
         return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
 
     @cached_property
@@ -142,7 +144,8 @@ class Workspace:
         for name, offer in sorted(self.offers.items()):
             source, resource = offer.source, offer.resource
             if source.name not in fingerprints:
-                fingerprints[source.name] = source_fingerprint(source)
+                code, settings = source_fingerprint(source), self.context(source).settings
+                fingerprints[source.name] = f"{code}.{_settings_fingerprint(settings)}"
             found[name] = Dataset(
                 name=name,
                 kind="raw",
@@ -152,7 +155,7 @@ class Workspace:
                 key=resource.keys[0] if resource.keys else None,
                 is_local=resource.is_local,
                 is_private=resource.is_private,
-                missing_setting=source.missing_setting(resource, self.context(source)),
+                missing_setting=self._missing_setting(source, resource),
                 max_stale_on_error=resource.max_stale_on_error,
             )
         return found
@@ -192,6 +195,10 @@ class Workspace:
             home=self.home.root,
         )
 
+    def _missing_setting(self, source: Source, resource: Resource) -> str | None:
+        with guarded(source.name):
+            return source.missing_setting(resource, self.context(source))
+
     def _refuse_unknown_settings(self, source: Source) -> None:
         given = self.settings.sources.get(source.name, {})
         unknown = sorted(set(given) - set(source.setting_names))
@@ -201,6 +208,12 @@ class Workspace:
                 f"[sources.{source.name}] {unknown[0]} is no setting of this source",
                 hint=f"known: {known}",
             )
+
+
+def _settings_fingerprint(settings: Mapping[str, str]) -> str:
+    """Of the settings that change what is read, not of where it lies or how one logs in."""
+    told = sorted((k, v) for k, v in settings.items() if not _WHERE_OR_WHO.search(k))
+    return hashlib.blake2b(repr(told).encode(), digest_size=4).hexdigest()
 
 
 def _migrated_tables() -> set[str]:
