@@ -117,6 +117,18 @@ def test_the_later_file_wins_a_shared_day_and_gives_it_back_when_it_stops(loads)
     assert loads.query("select key from catalog.changed_keys where load_id = 2") == [("A",)]
 
 
+def test_a_day_returns_to_its_only_file_when_the_other_drops_the_symbol(loads):
+    loads(
+        File("a.csv", (A1,), has_duplicates=False),
+        File("b.csv", (("A", DAY1, 5.0), ("B", DAY2, 2.0)), has_duplicates=False),
+    )
+    loads(File("b.csv", (("B", DAY2, 2.0),), has_duplicates=False))
+    assert loads.query("select symbol, close from raw.test_bars where is_current order by 1") == [
+        ("A", 1.0),
+        ("B", 2.0),
+    ]
+
+
 def test_swapped_lines_of_a_doubled_day_change_the_winner_and_the_version(loads):
     loads(File("a.csv", (A1, ("A", DAY1, 5.0))))
     version = loads.unit().version
