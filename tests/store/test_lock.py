@@ -91,9 +91,14 @@ def test_an_owner_text_that_makes_no_sense_is_no_owner(home, text):
 
 def test_children_do_not_inherit_the_lock(home):
     with acquire(home, command="x"):
+        # It answers once it runs: while a process starts, the kernel closes one descriptor after another.
         child = subprocess.Popen(
-            [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False
+            [sys.executable, "-c", "print(flush=True); input()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            close_fds=False,
         )
+        child.stdout.readline()
     try:
         acquire(home, command="y", wait_s=0).release()
     finally:
