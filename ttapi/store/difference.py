@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ttapi.store.engine import Connection, as_timestamp, change_rows
+from ttapi.store.engine import Connection, as_literal, update_rows
 from ttapi.store.ledger import UnitChange
 from ttapi.store.raw_table import quoted, raw_name
 from ttapi.store.settle import CONCERNED, key_text
@@ -37,7 +37,7 @@ class Stamp:
     @property
     def instant(self) -> str:
         """SQL for now, UTC."""
-        return f"timestamp '{as_timestamp(self.now).isoformat(sep=' ')}'"
+        return as_literal(self.now)
 
     def known_at(self, alias: str) -> str:
         """SQL for the natural known_at of an arriving row: never after now."""
@@ -119,14 +119,8 @@ def replace_rows(
     }
     _note_concerned(cursor, resource, units)
     _insert_new(cursor, resource, units, stamp)
-    change_rows(
-        cursor,
-        f"""
-        update {table} as rows set replaced_at = {stamp.instant}, is_current = false
-        from (select rid from matched where position is null) as gone
-        where rows.rowid = gone.rid and {{part}}
-        """,
-    )
+    gone = "(select rid from matched where position is null)"
+    update_rows(cursor, table, f"replaced_at = {stamp.instant}, is_current = false", gone)
     return changes
 
 
@@ -143,11 +137,7 @@ def follow_lines(cursor: Connection, resource: Resource, unit_ids: list[int]) ->
     )
     moved = cursor.execute("select distinct unit_id from displaced").fetchall()
     if moved:
-        change_rows(
-            cursor,
-            f"update {raw_name(resource)} as rows set line = displaced.new_line from displaced"
-            " where rows.rowid = displaced.rid and {part}",
-        )
+        update_rows(cursor, raw_name(resource), "line = picked.new_line", "displaced")
     return [unit_id for (unit_id,) in moved]
 
 
@@ -250,14 +240,8 @@ def merge_rows(
             """
         )
     _keep_differing(cursor, resource, units)
-    change_rows(
-        cursor,
-        f"""
-        update {table} as rows set replaced_at = {stamp.instant}, is_current = false
-        from (select distinct standing_rid from kept where standing_rid is not null) as gone
-        where rows.rowid = gone.standing_rid and {{part}}
-        """,
-    )
+    gone = "(select distinct standing_rid as rid from kept where standing_rid is not null)"
+    update_rows(cursor, table, f"replaced_at = {stamp.instant}, is_current = false", gone)
     cursor.execute(
         f"""
         insert into {table} ({_names(resource)}, {_OWN})

@@ -29,7 +29,7 @@ from ttapi.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -163,17 +163,21 @@ def translate(error: duckdb.Error, file: Path | None = None) -> TtapiError:
     return QueryError(text)
 
 
-def change_rows(
-    cursor: Connection, statement: str, parameters: Sequence[object] | None = None
-) -> None:
-    """Run an UPDATE or DELETE that finds its rows through a join, a subquery or a long list.
+def update_rows(cursor: Connection, table: str, assignments: str, picked: str) -> None:
+    """Update the rows of `table` whose row identifiers stand in column `rid` of the relation `picked`.
 
-    `statement` holds `{part}` where its condition on the row identifiers of `rows` belongs. It runs
-    once for committed rows and once for those this transaction inserted itself: DuckDB 2.0.0
-    corrupts memory when both kinds reach such a statement together.
+    In `assignments` the relation is called `picked`. Committed rows and those this transaction
+    inserted itself are updated one after the other: DuckDB 2.0.0 reads past its memory when one
+    join on rowid meets both kinds in a table that has deleted rows.
     """
-    for part in (f"rows.rowid < {_OWN_ROWS}", f"rows.rowid >= {_OWN_ROWS}"):
-        cursor.execute(statement.replace("{part}", part), parameters)
+    for side in (f"< {_OWN_ROWS}", f">= {_OWN_ROWS}"):
+        cursor.execute(
+            f"""
+            update {table} as rows set {assignments}
+            from (select * from {picked} as all_picked where rid {side}) as picked
+            where rows.rowid = picked.rid and rows.rowid {side}
+            """
+        )
 
 
 def read_number(connection: Connection, name: str) -> int:
@@ -190,6 +194,11 @@ def write_number(connection: Connection, name: str, number: int) -> None:
 def as_timestamp(instant: datetime) -> datetime:
     """`instant` as the file keeps it: UTC without a zone."""
     return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else instant
+
+
+def as_literal(instant: datetime) -> str:
+    """`instant` as SQL."""
+    return f"timestamp '{as_timestamp(instant).isoformat(sep=' ')}'"
 
 
 def is_fatal(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, get_type_hints
 
 import pyarrow as pa
 
-from ttapi.store.engine import Connection, as_timestamp, change_rows, engine_errors
+from ttapi.store.engine import Connection, as_timestamp, engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -97,11 +97,7 @@ def write_units(cursor: Connection, records: Iterable[UnitRecord]) -> None:
     columns = {name: [getattr(row, name) for row in rows] for name in _NAMES}
     table = pa.table({name: pa.array(columns[name], type=_arrow_type(name)) for name in _NAMES})
     cursor.register("unit_rows", table)
-    change_rows(
-        cursor,
-        "delete from catalog.units as rows"
-        " where rows.unit_id in (select unit_id from unit_rows) and {part}",
-    )
+    cursor.execute("delete from catalog.units where unit_id in (select unit_id from unit_rows)")
     cursor.execute(f"insert into catalog.units select {', '.join(_NAMES)} from unit_rows")
     cursor.unregister("unit_rows")
 

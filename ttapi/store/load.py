@@ -21,7 +21,7 @@ from ttapi.store.difference import (
     registered,
     replace_rows,
 )
-from ttapi.store.engine import Connection, as_timestamp, change_rows, engine_errors
+from ttapi.store.engine import Connection, as_timestamp, engine_errors
 from ttapi.store.ledger import (
     Coverage,
     UnitChange,
@@ -212,11 +212,8 @@ def _write_unit_keys(load: _Load, arrivals: Arrivals) -> None:
     good = [unit for unit in arrivals.units if unit.is_loaded]
     if load.resource.mode == "replace":
         known = [unit.record.unit_id for unit in good if not unit.is_first]
-        change_rows(
-            load.cursor,
-            "delete from catalog.unit_keys as rows"
-            " where rows.unit_id in (select unnest(?::integer[])) and {part}",
-            [known],
+        load.cursor.execute(
+            "delete from catalog.unit_keys where unit_id in (select unnest(?::integer[]))", [known]
         )
     load.cursor.execute(
         f"""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from ttapi.store.difference import registered
-from ttapi.store.engine import Connection, as_timestamp, change_rows
+from ttapi.store.engine import Connection, as_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,10 +34,9 @@ def write_notes(
     ]
     replace_notes(cursor, dataset, reread, rows, load_id=load_id, now=now)
     there = [unit.report.unit.key for unit in arrivals.units if unit.report.error is None]
-    change_rows(
-        cursor,
-        "delete from catalog.notes as rows where rows.dataset = ? and rows.code = ?"
-        " and rows.unit in (select unnest(?::varchar[])) and {part}",
+    cursor.execute(
+        "delete from catalog.notes where dataset = ? and code = ?"
+        " and unit in (select unnest(?::varchar[]))",
         [dataset, VANISHED, there],
     )
 
@@ -52,10 +51,8 @@ def replace_notes(
     now: datetime,
 ) -> None:
     """Put `rows` (unit, code, detail) in place of the notes on `units`."""
-    change_rows(
-        cursor,
-        "delete from catalog.notes as rows where rows.dataset = ?"
-        " and rows.unit in (select unnest(?::varchar[])) and {part}",
+    cursor.execute(
+        "delete from catalog.notes where dataset = ? and unit in (select unnest(?::varchar[]))",
         [dataset, list(units)],
     )
     if not rows:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ttapi.store.difference import registered
-from ttapi.store.engine import Connection, as_timestamp, change_rows
+from ttapi.store.engine import Connection, as_literal, as_timestamp, update_rows
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -87,12 +87,10 @@ def _retire(
     gone = [
         (rid, unit) for rid, unit, load in rows if unit not in attempts or load > attempts[unit]
     ]
-    change_rows(
-        cursor,
-        "update raw.rejects as rows set replaced_at = ?"
-        " where rows.rowid in (select unnest(?::bigint[])) and {part}",
-        [as_timestamp(now), [rid for rid, _ in gone]],
-    )
+    if gone:
+        rids = ", ".join(str(rid) for rid, _ in gone)
+        picked = f"(select unnest([{rids}]::bigint[]) as rid)"
+        update_rows(cursor, "raw.rejects", f"replaced_at = {as_literal(now)}", picked)
     return Counter(unit for _, unit in gone)
 
 

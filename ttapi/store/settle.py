@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ttapi.store.engine import change_rows
+from ttapi.store.engine import update_rows
 from ttapi.store.raw_table import quoted, raw_name
 
 if TYPE_CHECKING:
@@ -123,11 +123,7 @@ def settle(
     )
     moved = {key for (key,) in cursor.execute("select distinct key from moved").fetchall()}
     if moved:
-        change_rows(
-            cursor,
-            f"update {table} as rows set is_current = moved.wins from moved"
-            " where rows.rowid = moved.rid and {part}",
-        )
+        update_rows(cursor, table, "is_current = picked.wins", "moved")
     cursor.execute("drop table moved")
     return moved
 
