@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ttapi.cli.app import main
+from ttapi.cli.entry import main
 
 if __name__ == "__main__":
     main()

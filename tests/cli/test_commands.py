@@ -222,3 +222,29 @@ def test_public_names_are_what_all_says():
 
     assert ttapi.__all__ == sorted(ttapi.__all__)
     assert all(getattr(ttapi, name) is not None for name in ttapi.__all__)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["status"], (None, None, False)),
+        (["datasets", "eod", "--json"], (None, "eod", True)),
+        (["--home", "x", "status", "--json"], ("x", None, True)),
+        (["status", "--help"], None),
+        (["status", "a", "b"], None),
+        (["status", "--jsn"], None),
+        (["--home"], None),
+        (["refresh"], None),
+        ([], None),
+    ],
+)
+def test_plain_status_is_read_without_typer_and_nothing_else_is(arguments, expected):
+    from ttapi.cli.entry import plain_status
+
+    found = plain_status(arguments)
+    assert (found and (found[0] and str(found[0]), *found[1:])) == expected
+
+
+def test_an_unusual_status_goes_through_typer(loaded):
+    assert loaded.ttapi("status", "--jsn").returncode == 2
+    assert "Usage" in loaded.ttapi("status", "--help").stdout

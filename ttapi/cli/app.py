@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ttapi`: the commands, and how an error becomes a message and an exit code."""
+"""The commands of `ttapi`, and the options all of them share."""
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-
-from ttapi.errors import TtapiError
 
 app = typer.Typer(
     name="ttapi",
@@ -61,31 +56,3 @@ def root(
 
 for _name in _COMMANDS:
     import_module(f"ttapi.cli.{_name}").register(app)
-
-
-def main() -> NoReturn:
-    """Run one command and leave with its exit code."""
-    signal.signal(signal.SIGTERM, _on_terminate)
-    try:
-        app(prog_name="ttapi")
-    except TtapiError as exc:
-        _tell(exc)
-        sys.exit(exc.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output has left; nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except KeyboardInterrupt:
-        sys.stderr.write("ttapi: interrupted\n")
-        sys.exit(130)
-    sys.exit(0)
-
-
-def _tell(exc: TtapiError) -> None:
-    sys.stderr.write(f"ttapi: {exc.message}\n")
-    if exc.hint:
-        sys.stderr.write(f"       {exc.hint}\n")
-
-
-def _on_terminate(_signal: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt

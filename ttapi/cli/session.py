@@ -18,13 +18,20 @@ if TYPE_CHECKING:
 
 
 def open_workspace(context: typer.Context, *, symbols: frozenset[str] | None = None) -> Workspace:
-    """The workspace of `--home`, with the environment's settings.
+    """The workspace of the command's `--home`, with the environment's settings.
 
-    *Raises* UsageError for a wrong setting, or a home that `ttapi init` has not made.
+    *Raises* UsageError for a wrong setting.
+    """
+    return workspace_at(context.obj, symbols=symbols)
+
+
+def workspace_at(flag: Path | None, *, symbols: frozenset[str] | None = None) -> Workspace:
+    """The workspace of the home at `flag`, or of the default one.
+
+    *Raises* UsageError for a wrong setting.
     """
     from ttapi.refresh.workspace import Workspace
 
-    flag: Path | None = context.obj
     home = find_home(flag, os.environ)
     return Workspace(home, load_settings(home, os.environ), now_from(os.environ), symbols=symbols)
 

@@ -3,19 +3,9 @@
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-from ttapi.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ttapi.refresh.status import StatusRow
-    from ttapi.refresh.workspace import Workspace
 
 
 def register(app: typer.Typer) -> None:
@@ -32,62 +22,6 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Say how fresh every dataset is, and why."""
-    from ttapi.cli.session import open_workspace, require_home
-    from ttapi.refresh.home_state import read_home_state
-    from ttapi.refresh.status import status_rows
+    from ttapi.cli.report import report_status
 
-    workspace = open_workspace(context)
-    require_home(workspace)
-    left = read_home_state(workspace.home)
-    datasets = {**left.datasets, **dict(workspace.raw_datasets.items())}
-    only = None if dataset is None else [_known(dataset, list(datasets))]
-    rows = status_rows(datasets, left.states, moment=workspace.moment, only=only)
-    if as_json:
-        typer.echo(json.dumps([_document(row) for row in rows]))
-    else:
-        _show(rows, workspace)
-
-
-def _known(name: str, datasets: Sequence[str]) -> str:
-    matches = [d for d in datasets if d == name] or [
-        d for d in datasets if d.rpartition(".")[2] == name
-    ]
-    if not matches:
-        raise UsageError(f"{name!r} is no dataset", hint="ttapi status lists them")
-    return matches[0]
-
-
-def _document(row: StatusRow) -> dict[str, object]:
-    return {
-        "dataset": row.dataset,
-        "verdict": row.verdict,
-        "reasons": list(row.reasons),
-        "age_s": None if row.age_s is None else round(row.age_s, 3),
-        "ttl_s": None if row.ttl_s is None else round(row.ttl_s, 3),
-        "last_load_at": _iso(row.last_load_at),
-        "due_at": _iso(row.due_at),
-    }
-
-
-def _iso(instant: datetime | None) -> str | None:
-    return None if instant is None else instant.isoformat().replace("+00:00", "Z")
-
-
-def _show(rows: Sequence[StatusRow], workspace: Workspace) -> None:
-    from zoneinfo import ZoneInfo
-
-    from ttapi.cli.session import seconds_text
-
-    zone = ZoneInfo(workspace.settings.display_timezone)
-    width = max([len(row.dataset) for row in rows], default=7)
-    typer.echo(
-        f"{'dataset':{width}}  {'verdict':14}  {'age':>7}  {'due (' + str(zone) + ')':24}  why"
-    )
-    for row in rows:
-        age = "-" if row.age_s is None else seconds_text(max(0.0, row.age_s))
-        due = (
-            "-" if row.due_at is None else row.due_at.astimezone(zone).strftime("%a %Y-%m-%d %H:%M")
-        )
-        typer.echo(
-            f"{row.dataset:{width}}  {row.verdict:14}  {age:>7}  {due:24}  {'; '.join(row.reasons)}".rstrip()
-        )
+    report_status(context.obj, dataset, as_json)

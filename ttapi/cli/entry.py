@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ttapi`: one command run, and how an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from ttapi.errors import TtapiError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main() -> NoReturn:
+    """Run one command and leave with its exit code."""
+    signal.signal(signal.SIGTERM, _on_terminate)
+    try:
+        _run(sys.argv[1:])
+    except TtapiError as exc:
+        _tell(exc)
+        sys.exit(exc.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has left; nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.stderr.write("ttapi: interrupted\n")
+        sys.exit(130)
+    sys.exit(0)
+
+
+def plain_status(arguments: Sequence[str]) -> tuple[Path | None, str | None, bool] | None:
+    """Home, dataset and whether as JSON, when `arguments` are a plain `status`; None for all else.
+
+    `status` has 200 ms. Typer brings pydantic, which takes 110 of them, so the common forms are
+    read here; anything unusual, `--help` and mistakes among it, goes Typer's way.
+    """
+    words = list(arguments)
+    home = None
+    if words[:1] == ["--home"] and len(words) > 1:
+        home = Path(words[1])
+        words = words[2:]
+    if words[:1] not in (["status"], ["datasets"]):
+        return None
+    rest = [word for word in words[1:] if word != "--json"]
+    if len(rest) > 1 or any(word.startswith("-") for word in rest):
+        return None
+    return home, (rest[0] if rest else None), "--json" in words
+
+
+def _run(arguments: Sequence[str]) -> None:
+    wanted = plain_status(arguments)
+    if wanted is not None:
+        from ttapi.cli.report import report_status
+
+        report_status(*wanted)
+        return
+    from ttapi.cli.app import app
+
+    app(prog_name="ttapi")
+
+
+def _tell(exc: TtapiError) -> None:
+    sys.stderr.write(f"ttapi: {exc.message}\n")
+    if exc.hint:
+        sys.stderr.write(f"       {exc.hint}\n")
+
+
+def _on_terminate(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
