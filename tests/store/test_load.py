@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: DTZ001 - the file keeps instants in UTC without a zone
+
 from __future__ import annotations
 
 from dataclasses import replace

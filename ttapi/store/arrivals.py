@@ -84,6 +84,23 @@ def arrange(batch: Batch, resource: Resource, records: Mapping[str, UnitRecord])
     )
 
 
+def key_changes(rows: pa.Table, resource: Resource) -> pa.Table:
+    """The rows at which the unit or the tracked key differs from the row before; all other rows repeat them.
+
+    Rows of a file mostly share a symbol: a few hundred rows stand for a few hundred thousand.
+    """
+    names = ["unit_id", *resource.keys[:1]]
+    table = rows.select(names).unify_dictionaries().combine_chunks()
+    differs = [_differs_from_before(table[name].combine_chunks()) for name in names]
+    changes = differs[0] if len(differs) == 1 else pc.or_(*differs)
+    return table.filter(pa.concat_arrays([pa.array([True]), changes]))
+
+
+def _differs_from_before(values: pa.Array) -> pa.Array:
+    codes = values.indices if isinstance(values, pa.DictionaryArray) else values
+    return pc.fill_null(pc.not_equal(codes[1:], codes[:-1]), True)
+
+
 def _check_reports(resource: Resource, units: tuple[Arrival, ...]) -> None:
     counts = Counter(unit.report.unit.key for unit in units)
     for unit in units:

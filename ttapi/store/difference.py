@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ttapi.store.arrivals import key_changes
 from ttapi.store.engine import Connection, as_literal, update_rows
 from ttapi.store.ledger import UnitChange
 from ttapi.store.raw_table import quoted, raw_name
@@ -64,6 +65,7 @@ def append_rows(cursor: Connection, resource: Resource, rows: pa.Table, stamp: S
             from incoming as a
             """
         )
+    with registered(cursor, "incoming", key_changes(rows, resource)):
         cursor.execute(
             f"""
             insert into {CONCERNED}

@@ -106,7 +106,7 @@ def load_batch(
         _write_ledger(load, arrivals, changes)
         contested |= find_contested(cursor, resource, dataset)
         moved = settle(cursor, resource, dataset, contested, since=_since(load, arrivals))
-        if moved:
+        if moved and any(change.has_moved_lines for change in changes.values()):
             changes = {
                 unit: replace(change, is_changed=change.is_changed or change.has_moved_lines)
                 for unit, change in changes.items()
@@ -212,9 +212,11 @@ def _write_unit_keys(load: _Load, arrivals: Arrivals) -> None:
     good = [unit for unit in arrivals.units if unit.is_loaded]
     if load.resource.mode == "replace":
         known = [unit.record.unit_id for unit in good if not unit.is_first]
-        load.cursor.execute(
-            "delete from catalog.unit_keys where unit_id in (select unnest(?::integer[]))", [known]
-        )
+        if known:
+            load.cursor.execute(
+                "delete from catalog.unit_keys where unit_id in (select unnest(?::integer[]))",
+                [known],
+            )
     load.cursor.execute(
         f"""
         insert into catalog.unit_keys
