@@ -182,7 +182,7 @@ states_strategy = st.fixed_dictionaries(
             fingerprint=st.sampled_from(["", "code-1", "sql-1", "old"]),
             asked_at=st.one_of(
                 st.none(),
-                st.datetimes(datetime(2024, 6, 1), datetime(2024, 6, 20), timezones=st.just(UTC)),  # noqa: DTZ001 - bounds
+                st.datetimes(datetime(2024, 6, 1), datetime(2024, 6, 20), timezones=st.just(UTC)),
             ),
             upstream_versions=st.dictionaries(
                 st.sampled_from(sorted(DATASETS)), st.sampled_from(["", "a", "b"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: DTZ001 - instants leave a source without a zone, in UTC
+
 """The source `files`: any CSV or Parquet file, mapped to a resource by settings."""
 
 from __future__ import annotations

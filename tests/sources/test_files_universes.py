@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: DTZ001 - instants leave a source without a zone, in UTC
+
 """The resource `universes` of the source `files`."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: DTZ001 - instants leave a source without a zone, in UTC
+
 """Each kind of bad input has one fixed outcome, and every line is accounted for."""
 
 from __future__ import annotations

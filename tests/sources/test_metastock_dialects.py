@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: DTZ001 - instants leave a source without a zone, in UTC
+
 """Every dialect of MetaStock ASCII reads as the same bar."""
 
 from __future__ import annotations

@@ -143,4 +143,4 @@ def _close_on_or_before(bars, days, day):
 
 
 def _day(text):
-    return datetime.strptime(text, "%Y%m%d").date()  # noqa: DTZ007 - a date has no zone
+    return datetime.strptime(text, "%Y%m%d").date()

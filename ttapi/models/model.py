@@ -24,6 +24,7 @@ _FOLDERS: dict[str, tuple[str, Kind]] = {
     "views": ("main", "view"),
     "macros": ("main", "macro"),
 }
+_TAIL = re.compile(r";\s*(--[^\n]*)?$")
 _KINDS: dict[str, tuple[Kind, ...]] = {
     "staged": ("view", "table"),
     "derived": ("table", "view", "macro"),
@@ -75,7 +76,7 @@ class Model:
     """Key column whose changed values alone are rebuilt; None: the whole table."""
     is_private: bool
     body: str
-    """The statement, without a trailing semicolon."""
+    """The statement, without its semicolon, with a line end behind it."""
     body_line: int
     """1-based line of the file on which `body` begins."""
     column_comments: dict[str, str]
@@ -226,10 +227,11 @@ def split_header(text: str, file: str) -> tuple[dict[str, str], str, int]:
             fields[last] = f"{fields[last]} {stripped[2:].strip()}"
         else:
             last = None
-    body = "\n".join(lines[start:]).rstrip().rstrip(";").rstrip()
+    body = _TAIL.sub("", "\n".join(lines[start:]).rstrip())
     if not body:
         raise ModelError("the file holds no statement", file=file, line=max(1, len(lines)))
-    return fields, body, start + 1
+    # A last line may end in a comment: what is put behind the statement must stand on its own.
+    return fields, body + "\n", start + 1
 
 
 def column_comments(body: str) -> dict[str, str]:
