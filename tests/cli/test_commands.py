@@ -39,6 +39,17 @@ def test_no_refresh_answers_from_what_is_there(lab):
     assert (done.returncode, json.loads(done.stdout)) == (0, [{"n": 0}])
 
 
+def test_an_input_that_nothing_fills_is_named(lab):
+    del lab.environ["TTAPI_METASTOCK_PATH"]
+    done = lab.ttapi("sql", "select * from eod_adjusted")
+    assert done.returncode == 0
+    assert (
+        "not configured, so empty: raw.corporate_actions ([sources.files] corporate_actions_path)"
+        in done.stderr
+    )
+    assert "raw.metastock_bars ([sources.metastock] path)" in done.stderr
+
+
 def test_refresh_json_has_the_agreed_shape(lab):
     lab.write_bars("AAA.csv", [*BARS, "AAA,D,20240230,000000,1,1,1,1,1,0"])
     done = lab.ttapi("refresh", "--json")

@@ -125,6 +125,8 @@ def _tell_inputs(prepared: Prepared) -> None:
     )
     if ages:
         tell(f"-- inputs: {ages}")
+    if prepared.unconfigured:
+        tell(f"-- not configured, so empty: {', '.join(prepared.unconfigured)}")
 
 
 def _text(statement: str | None, command: str | None, file: Path | None) -> str:

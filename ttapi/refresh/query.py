@@ -53,6 +53,8 @@ class Prepared:
     """What was found stale before; empty when all was fresh."""
     ages: Sequence[InputAge]
     planned_s: float
+    unconfigured: tuple[str, ...] = ()
+    """Root inputs that nothing fills, each with the setting that would."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -103,7 +105,8 @@ def prepare_query(
             warnings.append(f"{exc.message}; answered from the published snapshot")
     ages = _ages(workspace, targets)
     _require_fresh_enough(workspace, targets, request, outcome)
-    return Prepared(outcome, stale, ages, planned_s, tuple(warnings))
+    missing = _unconfigured(workspace, targets)
+    return Prepared(outcome, stale, ages, planned_s, missing, tuple(warnings))
 
 
 def _targets(workspace: Workspace, sql: str) -> list[str]:
@@ -211,6 +214,14 @@ def _roots(workspace: Workspace, targets: Sequence[str]) -> list[str]:
         name
         for name in closure(workspace.datasets, targets)
         if workspace.datasets[name].kind == "raw" and not workspace.datasets[name].missing_setting
+    )
+
+
+def _unconfigured(workspace: Workspace, targets: Sequence[str]) -> tuple[str, ...]:
+    datasets = workspace.datasets
+    roots = [datasets[name] for name in sorted(closure(datasets, targets))]
+    return tuple(
+        f"{d.name} ([sources.{d.source}] {d.missing_setting})" for d in roots if d.missing_setting
     )
 
 
