@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one DuckDB client sees in a published file: run by that client's own interpreter.
+
+`python -I client_probe.py FILE SYMBOL [--until-republished]` prints one JSON object. Only the standard
+library and duckdb may be imported: nothing else is installed beside an old client.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+
+import duckdb
+
+ROWS = 1000
+"""How many rows of a relation are fetched; all are counted."""
+SAMPLES = {
+    "derived.volatility_rows": "derived.volatility_rows([5, 20])",
+    "main.expirations": "expirations('2024-06-14', 'SPX')",
+    "main.returns_stddev_asof": "returns_stddev_asof('2024-05-31', '{symbol}')",
+    "main.volatility_over": "volatility_over('{symbol}', 45)",
+}
+"""A call of each macro; one without a call fails the test."""
+_DEADLINE_S = 240
+
+
+def relations(con):
+    """Every table and view the file holds, by schema."""
+    return con.execute(
+        "select schema_name, table_name from duckdb_tables() where not internal"
+        " union all select schema_name, view_name from duckdb_views() where not internal order by all"
+    ).fetchall()
+
+
+def macros(con):
+    """Every macro the file holds."""
+    return [
+        f"{schema}.{name}"
+        for schema, name in con.execute(
+            "select distinct schema_name, function_name from duckdb_functions()"
+            " where not internal and function_type in ('macro', 'table_macro') order by all"
+        ).fetchall()
+    ]
+
+
+def seen(con, source):
+    """Columns, their types, the number of rows, and a checksum of the first ones."""
+    described = con.execute(f"describe select * from {source}").fetchall()
+    count = con.execute(f"select count(*) from {source}").fetchall()[0][0]
+    rows = con.execute(f"select * from {source} order by all limit {ROWS}").fetchall()
+    text = "\n".join("|".join(cell(value) for value in row) for row in rows)
+    return {
+        "columns": [f"{row[0]} {row[1]}" for row in described],
+        "count": count,
+        "fetched": len(rows),
+        "checksum": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def cell(value):
+    """A value as text, floats to nine significant digits."""
+    return f"{value + 0.0:.9g}" if isinstance(value, float) else str(value)
+
+
+def comments(con):
+    """Every comment, by what it is on."""
+    return con.execute(
+        "select schema_name || '.' || table_name || '.' || column_name, comment from duckdb_columns()"
+        " where not internal and comment is not null order by all"
+    ).fetchall()
+
+
+def look(con, symbol):
+    """Everything in the file, used."""
+    found = {f"{s}.{n}": seen(con, f'"{s}"."{n}"') for s, n in relations(con)}
+    return {
+        "relations": found,
+        "macros": {m: seen(con, SAMPLES[m].format(symbol=symbol)) for m in macros(con)},
+        "comments": comments(con),
+    }
+
+
+def linked_generation(file):
+    """The generation that `file` leads to at this moment."""
+    return int(re.search(r"\.(\d+)\.", os.path.realpath(file).rpartition("/")[2])[1])
+
+
+def main(file, symbol, until_republished=False):
+    con = duckdb.connect(file, read_only=True)
+    generation = int(
+        con.execute("select value from catalog.meta where name = 'generation'").fetchall()[0][0]
+    )
+    first = look(con, symbol)
+    deadline = time.monotonic() + _DEADLINE_S
+    while until_republished and linked_generation(file) == generation:
+        if time.monotonic() > deadline:
+            sys.exit(f"nothing was published in {_DEADLINE_S} s")
+        if look(con, symbol) != first:
+            sys.exit("an open snapshot changed under its reader")
+    if until_republished and look(con, symbol) != first:
+        sys.exit("an open snapshot changed when a newer one was published")
+    print(json.dumps({"version": duckdb.__version__, "generation": generation, **first}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], until_republished=len(sys.argv) > 3)

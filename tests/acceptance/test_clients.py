@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The published file in the hands of other DuckDB clients, while a refresh is writing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from client_probe import SAMPLES
+from outside import plain_environ
+
+from ttapi.config import Home
+from ttapi.simulator import write_market
+
+CLIENTS = ("1.2.2", "1.3.2", "1.4.4", "1.5.6", "2.0.0")
+PROBE = Path(__file__).with_name("client_probe.py")
+
+
+class Writer:
+    """Refreshes a home again and again, a file changed before each."""
+
+    def __init__(self, lab, market):
+        self.lab = lab
+        self.market = market
+        self.file = lab.metastock / f"{market.index_symbol}.csv"
+        self.lines = self.file.read_text().splitlines()
+        self.answers = []
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._work)
+
+    def refresh(self):
+        done = self.lab.ttapi("refresh", TTAPI_STORE_SNAPSHOTS_KEPT="30")
+        self.answers.append((done.returncode, done.stderr if done.returncode else ""))
+
+    def _work(self):
+        while not self._is_over.is_set():
+            *head, last = self.lines
+            cells = last.split(",")
+            cells[8] = str(1000 + len(self.answers))
+            self.file.write_text("\n".join([*head, ",".join(cells)]) + "\n")
+            self.refresh()
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._is_over.set()
+        self._thread.join()
+
+
+@pytest.fixture(scope="module")
+def writer(template_home, lab_type, tmp_path_factory):
+    """A synthetic market with every oddity, published once, and a refresh that never ends."""
+    folder = tmp_path_factory.mktemp("clients")
+    shutil.copytree(template_home.root, folder / "home", symlinks=True)
+    lab = lab_type(Home(folder / "home"), folder)
+    market = write_market(folder, seed=5, last_session=lab.now.date(), symbols=16, sessions=300)
+    lab.write_bars("conflict/" + f"{market.index_symbol}.csv", ["X,D,20240614,000000,1,2,1,2,9,0"])
+    lab.environ |= {
+        "TTAPI_METASTOCK_PATH": str(folder / "metastock"),
+        "TTAPI_FILES_CORPORATE_ACTIONS_PATH": str(folder / "corporate_actions"),
+        "TTAPI_FILES_UNIVERSES_PATH": str(folder / "universes"),
+    }
+    refreshing = Writer(lab, market)
+    refreshing.refresh()
+    assert refreshing.answers == [(0, "")]
+    with refreshing:
+        yield refreshing
+    shutil.rmtree(folder)
+
+
+def probe(python, file, symbol, *flags):
+    """What that interpreter's client sees."""
+    done = subprocess.run(
+        [str(python), "-I", str(PROBE), str(file), symbol, *flags],
+        capture_output=True, text=True, check=False, env=plain_environ(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("version", CLIENTS)
+def test_a_client_uses_every_relation_and_macro_while_a_refresh_writes(
+    client_python, writer, version
+):
+    symbol, home = writer.market.index_symbol, writer.lab.home
+    answers = probe(client_python(version), home.public_file, symbol, "--until-republished")
+    assert answers.pop("version") == version
+    snapshot = home.snapshots / f"market.{answers['generation']:06d}.duckdb"
+    ours = probe(sys.executable, snapshot, symbol)
+    ours.pop("version")
+    assert answers == ours
+    assert [code for code, _ in writer.answers if code] == []
+
+
+def test_the_file_under_test_holds_something_of_everything(writer):
+    answers = probe(sys.executable, writer.lab.home.public_file, writer.market.index_symbol)
+    assert set(answers["macros"]) == set(SAMPLES)
+    found = answers["relations"] | answers["macros"]
+    assert [name for name, one in found.items() if not one["count"]] == []
+    assert {name.partition(".")[0] for name in answers["relations"]} == {
+        "main", "staged", "derived", "raw", "catalog",
+    }  # fmt: skip

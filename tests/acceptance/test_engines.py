@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rooms that touch the engine, on the oldest engine ttapi is tested with."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from outside import ROOT, plain_environ, run
+
+OLDEST = "1.5.6"
+ROOMS = ("tests/store", "tests/models", "tests/refresh")
+
+
+def test_store_models_and_refresh_work_on_the_oldest_engine(engine_folder):
+    path = f"{engine_folder(OLDEST)}:{ROOT}"
+    version = run(sys.executable, "-c", "import duckdb; print(duckdb.__version__)", PYTHONPATH=path)
+    assert version == f"{OLDEST}\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-p", "no:xdist", "-p", "no:cov", *ROOMS],
+        cwd=ROOT,
+        env=plain_environ(PYTHONPATH=path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
