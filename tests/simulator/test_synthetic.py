@@ -167,18 +167,21 @@ def test_volatilities_are_those_of_stocks(returns):
     assert max(annual) < 0.9
 
 
-def test_an_endless_storm_does_not_feed_itself():
+def test_an_endless_storm_stays_as_strong_as_it_began():
     weather = make_weather(random.Random("weather"), 1000)
     storm = replace(weather, mood=[1.9] * 1000)
     index = make_companies(random.Random("companies"), 16, 1000)[0]
     company = replace(index, beta=0.0, own_volatility=0.3)
-    early = late = 0.0
-    for seed in range(30):
-        bars = make_history(company, storm, frozenset(), random.Random(seed)).bars
-        moves = [math.log(after.close / before.close) for before, after in pairwise(bars)]
-        early += statistics.variance(moves[:250])
-        late += statistics.variance(moves[-250:])
-    assert 0.6 < late / early < 1.6
+
+    def late_volatility(number):
+        bars = make_history(company, storm, frozenset(), random.Random(f"storm {number}")).bars
+        late = bars[-500:]
+        moves = [math.log(after.close / before.close) for before, after in pairwise(late)]
+        return statistics.stdev(moves) * math.sqrt(252)
+
+    # One history may hold a rare cluster; the middle one of many has the variance asked for.
+    found = statistics.median(late_volatility(number) for number in range(25))
+    assert found == pytest.approx(0.3 * math.sqrt(1.9), rel=0.1)
 
 
 def test_no_session_looks_like_a_split_however_wild_the_company():
