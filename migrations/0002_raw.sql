@@ -65,6 +65,7 @@ create table raw.metastock_bars (
     ticker varchar,
     per varchar,
     time varchar,
+    source varchar,
     unit_id integer not null,
     line integer,
     known_at timestamp not null,

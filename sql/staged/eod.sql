@@ -13,7 +13,7 @@ select
     b.low::double as low, -- USD per share; null: not given
     b.close::double as close, -- USD per share, greater than 0
     b.volume::double as volume, -- shares; null: not given
-    'metastock'::varchar as source, -- where the bar comes from
+    b.source::varchar as source, -- where the bar comes from
     b.known_at::timestamp as known_at -- UTC; when the market could know this bar
 from raw.metastock_bars as b
 where b.is_current and b.per = 'D'

@@ -10,7 +10,7 @@ select
     b.low::double as low, -- USD per share
     b.close::double as close, -- USD per share
     b.volume::double as volume, -- shares
-    'metastock'::varchar as source, -- where the losing bar comes from
+    b.source::varchar as source, -- where the losing bar comes from
     u.key::varchar as file, -- its file
     b.line::integer as line, -- its line
     w.close::double as winner_close, -- USD per share, the bar that stands

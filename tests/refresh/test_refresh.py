@@ -148,3 +148,13 @@ def test_snapshots_are_published_only_when_something_changed(loaded):
     assert len(generations) == 1
     loaded.write_bars("AAA.csv", BARS[:-1])
     assert loaded.refresh().generation == generations.pop() + 1
+
+
+def test_a_label_says_where_bars_come_from_and_a_new_one_is_taken_over(loaded):
+    assert loaded.rows("select distinct source from eod") == [("metastock",)]
+    loaded.environ["TTAPI_METASTOCK_LABEL"] = "synthetic"
+    outcome = loaded.refresh("eod")
+    assert next(d.reasons for d in outcome.datasets if d.dataset == "raw.metastock_bars") == (
+        "settings changed",
+    )
+    assert loaded.rows("select distinct source from eod") == [("synthetic",)]

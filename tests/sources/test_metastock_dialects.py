@@ -27,6 +27,7 @@ def test_full_file_gives_whole_rows(read_bars):
             "ticker": "AAPL",
             "per": "D",
             "time": "000000",
+            "source": "metastock",
             "unit": "AAPL.csv",
             "line": 2,
             "known_at": datetime(2024, 1, 2, 21, 0),

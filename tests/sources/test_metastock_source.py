@@ -39,7 +39,7 @@ def test_declaration_is_sound():
 def test_declared_columns_are_those_of_the_raw_tables():
     assert [column.name for column in BARS.columns] == [
         *("symbol", "date", "open", "high", "low", "close", "volume", "open_interest"),
-        *("ticker", "per", "time"),
+        *("ticker", "per", "time", "source"),
     ]
     assert [column.name for column in BASIS.columns] == ["source", "price_basis"]
 

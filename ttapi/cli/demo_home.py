@@ -22,6 +22,7 @@ _SETTINGS = """\
 # What a user writes for data of their own: where the files lie.
 [sources.metastock]
 path = "{root}/metastock"
+label = "synthetic"
 
 [sources.files.corporate_actions]
 path = "{root}/corporate_actions"

@@ -47,25 +47,36 @@ def load_batches(
     suffixes: tuple[str, ...],
     now: datetime,
     batch_rows: int = BATCH_ROWS,
+    *,
+    label: str = "metastock",
 ) -> Iterator[Batch]:
     """Batches of whole files until every request has had its report.
 
     The next chunk of files is read while one is parsed.
     """
     chunks = list(_chunks(requests))
+    # What changes the rows though the bytes are the same is part of their hash.
+    salt = f"{','.join(suffixes)}|{label}"
     with ThreadPoolExecutor(1, thread_name_prefix="metastock-read") as reader:
-        ahead = reader.submit(_read_chunk, tree, chunks[0], suffixes) if chunks else None
+        ahead = reader.submit(_read_chunk, tree, chunks[0], salt) if chunks else None
         for following in (*chunks[1:], None):
             if ahead is None:
                 return
             loaded = ahead.result()
             ahead = (
-                reader.submit(_read_chunk, tree, following, suffixes)
-                if following is not None
-                else None
+                reader.submit(_read_chunk, tree, following, salt) if following is not None else None
             )
             for part in _split_by_rows(loaded, batch_rows):
-                yield _batch(part, suffixes, now)
+                yield _labelled(_batch(part, suffixes, now), label)
+
+
+def _labelled(batch: Batch, label: str) -> Batch:
+    """`batch` with `label` as the source of every row."""
+    if batch.rows is None:
+        return batch
+    zeros = pa.repeat(pa.scalar(0, pa.int8()), batch.rows.num_rows)
+    column = pa.DictionaryArray.from_arrays(zeros, pa.array([label], pa.string()))
+    return replace(batch, rows=batch.rows.append_column("source", column))
 
 
 def _chunks(requests: Sequence[UnitRequest]) -> Iterator[list[UnitRequest]]:
@@ -81,18 +92,16 @@ def _chunks(requests: Sequence[UnitRequest]) -> Iterator[list[UnitRequest]]:
         yield chunk
 
 
-def _read_chunk(
-    tree: Tree, requests: Sequence[UnitRequest], suffixes: tuple[str, ...]
-) -> list[Loaded]:
-    return [_read_one(tree, request, suffixes) for request in requests]
+def _read_chunk(tree: Tree, requests: Sequence[UnitRequest], salt: str) -> list[Loaded]:
+    return [_read_one(tree, request, salt) for request in requests]
 
 
-def _read_one(tree: Tree, request: UnitRequest, suffixes: tuple[str, ...]) -> Loaded:
+def _read_one(tree: Tree, request: UnitRequest, salt: str) -> Loaded:
     try:
         content = tree.read(request.unit)
     except SourceError as exc:
         return Loaded(request, UnitReport(request.unit, error=str(exc)))
-    digest = content_hash(content, ",".join(suffixes))
+    digest = content_hash(content, salt)
     report = UnitReport(request.unit, content_hash=digest)
     if digest == request.known_hash:
         return Loaded(request, replace(report, is_unchanged=True))

@@ -48,6 +48,7 @@ BARS = Resource(
         Column("ticker", "VARCHAR", "the vendor's text; null: the file has none"),
         Column("per", "VARCHAR", "period: D day, W week, M month, or minutes"),
         Column("time", "VARCHAR", "HHMM or HHMMSS in the vendor's time; null: none"),
+        Column("source", "VARCHAR", "where the bar comes from: metastock, or the setting `label`"),
     ),
     grain=("symbol", "per", "date", "time"),
     keys=("symbol",),
@@ -72,14 +73,15 @@ class MetastockSource:
 
     Settings: `path` a folder or .zip file; `price_basis` raw, split or total (default raw);
     `pattern` a glob the path below the root must match (`*` also matches `/`); `strip_suffix`
-    endings dropped from symbols, with commas between (default `.US`; empty: none).
+    endings dropped from symbols, with commas between (default `.US`; empty: none); `label` what
+    the bars call their source (default metastock; an invented market says synthetic).
     """
 
     name = "metastock"
     about = "MetaStock ASCII files in a folder tree or a zip archive"
     version = "1"
     resources: tuple[Resource, ...] = (BARS, BASIS)
-    setting_names = ("path", "price_basis", "pattern", "strip_suffix")
+    setting_names = ("path", "price_basis", "pattern", "strip_suffix", "label")
     sql_folder: Path | None = None
 
     def __init__(self, read: ReadBytes | None = None) -> None:
@@ -115,7 +117,9 @@ class MetastockSource:
 
         tree = self._tree(context)
         try:
-            yield from load_batches(tree, requests, _suffixes(context), context.now)
+            yield from load_batches(
+                tree, requests, _suffixes(context), context.now, label=_label(context)
+            )
         finally:
             tree.close()
 
@@ -139,6 +143,10 @@ def _price_basis(context: SourceContext) -> str:
             hint=f"one of {', '.join(get_args(PriceBasis))}",
         )
     return basis
+
+
+def _label(context: SourceContext) -> str:
+    return context.settings.get("label", "").strip() or MetastockSource.name
 
 
 def _suffixes(context: SourceContext) -> tuple[str, ...]:

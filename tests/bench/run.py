@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make bench`: ttapi beside bare engines, measured in one run on one generated directory.
+
+TTAPI_BENCH_FILES (15798) and TTAPI_BENCH_DATA (.cache/bench/data) make it smaller or reuse files.
+Ratios against a baseline of the same run are what counts; shared machines are noisy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable  # noqa: TC003 - scripts keep their imports in one place
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache" / "bench"
+FILES = int(os.environ.get("TTAPI_BENCH_FILES", "15798"))
+ROWS = 1780
+HEADER = b"<TICKER>,<PER>,<DTYYYYMMDD>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>\n"
+HOME = CACHE / "home"
+NOW = "2026-11-20T23:00:00Z"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the report."""
+
+    work: str
+    measured: float
+    unit: str
+    limit: float
+    baseline: float | None = None
+    note: str = ""
+
+    @property
+    def is_met(self) -> bool:
+        return (self.measured / self.baseline if self.baseline else self.measured) <= self.limit
+
+
+def data_folder() -> Path:
+    """The generated directory; made once."""
+    given = os.environ.get("TTAPI_BENCH_DATA")
+    folder = Path(given) if given else CACHE / f"data-{FILES}"
+    if not folder.is_dir():
+        partial = folder.with_name(folder.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        _write_files(partial)
+        partial.rename(folder)
+    return folder
+
+
+def _write_files(folder: Path) -> None:
+    from ttapi.market.calendar import sessions
+
+    days = [d for d in sessions("XNYS").dates if date(2019, 1, 1) <= d <= date(2026, 11, 20)][
+        -ROWS:
+    ]
+    texts = pl.Series("date", [f"{d:%Y%m%d}" for d in days])
+    noise = pl.Series(range(FILES + ROWS)).hash(seed=7).cast(pl.Float64) / 2.0**64 - 0.5
+    for number in range(FILES):
+        steps = noise.slice(number, ROWS) * 0.04
+        close = (50.0 * steps.cum_sum().exp()).round(2).clip(lower_bound=0.5)
+        wiggle = (steps.abs() * close).round(2)
+        name = f"T{number:05d}"
+        frame = pl.DataFrame(
+            {
+                "t": [name] * ROWS, "p": ["D"] * ROWS, "d": texts, "z": ["000000"] * ROWS, "o": close,
+                "h": (close + wiggle).round(2), "l": (close - wiggle).round(2), "c": close,
+                "v": (noise.slice(number, ROWS).abs() * 1e7).cast(pl.Int64), "i": [0] * ROWS,
+            }
+        )  # fmt: skip
+        with (folder / f"{name}.csv").open("wb") as stream:
+            stream.write(HEADER)
+            frame.write_csv(stream, include_header=False)
+
+
+def ttapi(*arguments: str, folder: Path) -> tuple[float, float, subprocess.CompletedProcess[str]]:
+    """Seconds, peak resident GB and result of one command."""
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("TTAPI_")}
+    variables |= {"TTAPI_HOME": str(HOME), "TTAPI_METASTOCK_PATH": str(folder), "TTAPI_NOW": NOW}
+    started = time.monotonic()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "ttapi", *arguments],
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    out, err = child.communicate()
+    seconds = time.monotonic() - started
+    done = subprocess.CompletedProcess(child.args, child.returncode, out, err)
+    if done.returncode:
+        sys.exit(f"ttapi {' '.join(arguments)} left with {done.returncode}: {err}")
+    return seconds, _peak_gb(), done
+
+
+def _peak_gb() -> float:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+
+
+def median(work: Callable[[], object], times: int) -> float:
+    """Median seconds of `times` runs, after a warm one."""
+    work()
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken)
+
+
+def bare_import(folder: Path) -> tuple[float, duckdb.DuckDBPyConnection]:
+    """DuckDB alone: read_csv with explicit types into a table, checkpointed."""
+    file = CACHE / "bare.duckdb"
+    file.unlink(missing_ok=True)
+    connection = duckdb.connect(str(file), config={"storage_compatibility_version": "v1.2.0"})
+    types = {"ticker": "VARCHAR", "per": "VARCHAR", "date": "VARCHAR", "time": "VARCHAR"}
+    types |= dict.fromkeys(("open", "high", "low", "close", "volume", "open_interest"), "DOUBLE")
+    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in types.items())
+    started = time.monotonic()
+    connection.execute(
+        f"create table bars as select * from read_csv('{folder}/*.csv', header = true, auto_detect = false,"
+        f" delim = ',', columns = {{{columns}}})"
+    )
+    connection.execute("checkpoint")
+    return time.monotonic() - started, connection
+
+
+def imports(folder: Path) -> tuple[list[Line], duckdb.DuckDBPyConnection]:
+    """First import, import again, a hundred changed files."""
+    shutil.rmtree(HOME, ignore_errors=True)
+    ttapi("init", folder=folder)
+    baseline, bare = bare_import(folder)
+    seconds, peak, done = ttapi("refresh", "raw.metastock_bars", "--json", folder=folder)
+    bars = next(
+        d for d in json.loads(done.stdout)["datasets"] if d["dataset"] == "raw.metastock_bars"
+    )
+    lines = [
+        Line("import the directory, dedupe, checks, commit", bars["seconds"], "s", 2.0, baseline,
+             f"{bars['rows_accepted']:,} rows; with start, view checks and publication {seconds:.1f} s"),
+        Line("  its peak memory", peak, "GB", 3.0),
+    ]  # fmt: skip
+    seconds, _, _ = ttapi("refresh", "raw.metastock_bars", folder=folder)
+    lines.append(Line("import again, nothing changed", seconds, "s", 1.0))
+    _correct(folder, 100)
+    seconds, _, done = ttapi("refresh", "raw.metastock_bars", "--json", folder=folder)
+    bars = next(
+        d for d in json.loads(done.stdout)["datasets"] if d["dataset"] == "raw.metastock_bars"
+    )
+    note = f"{bars['source_calls']} files; with publication {seconds:.1f} s"
+    lines.append(Line("100 changed files", bars["seconds"], "s", 3.0, None, note))
+    return lines, bare
+
+
+def _correct(folder: Path, count: int) -> None:
+    """Another last volume in `count` files, another one each time."""
+    stamp = str(time.time_ns() % 10**7).encode()
+    for path in sorted(folder.glob("*.csv"))[:count]:
+        head, _, last = path.read_bytes().rstrip(b"\n").rpartition(b"\n")
+        cells = last.split(b",")
+        cells[8] = stamp
+        path.write_bytes(head + b"\n" + b",".join(cells) + b"\n")
+
+
+def queries(folder: Path, bare: duckdb.DuckDBPyConnection) -> list[Line]:
+    """Series on the published file, after everything is built."""
+    _, _, done = ttapi("refresh", "--json", folder=folder)
+    built = {d["dataset"]: d["seconds"] for d in json.loads(done.stdout)["datasets"]}
+    live = duckdb.connect(str(HOME / "market.duckdb"), read_only=True)
+    (symbol,) = live.execute("select max(symbol) from volatility_latest").fetchone()
+    symbols = [
+        row[0]
+        for row in live.execute(
+            "select symbol from volatility_latest where lookback = 5 order by 1 limit 507"
+        ).fetchall()
+    ]
+    listed = ", ".join(f"'{s}'" for s in symbols)
+    seed = "select ticker, stddev_pop(close), avg(close), count(*) from bars group by 1 having count(*) > 30"
+    return [
+        Line("seed volatility query over all rows", median(lambda: live.execute("from symbol_summary").fetchall(), 5), "s", 1.2,
+             median(lambda: bare.execute(seed).fetchall(), 5)),
+        Line("latest volatility row of every symbol", median(lambda: live.execute("from volatility_latest").fetchall(), 3), "s", 1.0,
+             None, f"built in {built['derived.volatility_latest']:.1f} s"),
+        Line("volatility of one symbol and lookback, whole history", 1e3 * median(
+            lambda: live.execute("select * from volatility where symbol = ? and lookback = 20", [symbol]).fetchall(), 20), "ms", 20.0),
+        Line("returns_stddev, one symbol", 1e3 * median(
+            lambda: live.execute("select * from returns_stddev where symbol = ?", [symbol]).fetchall(), 20), "ms", 100.0,
+            None, f"built for all in {built['derived.returns_stddev']:.1f} s"),
+        Line("returns_stddev_asof, one symbol, computed", 1e3 * median(
+            lambda: live.execute("select * from returns_stddev_asof('2026-11-20', ?)", [symbol]).fetchall(), 10), "ms", 100.0),
+        Line("returns_stddev, 507 symbols, computed by its builder", _definition(live, listed), "s", 10.0),
+        Line("returns_stddev, 507 symbols, stored", median(
+            lambda: live.execute(f"select * from returns_stddev where symbol in ({listed})").fetchall(), 3), "s", 10.0),
+    ]  # fmt: skip
+
+
+def _definition(live: duckdb.DuckDBPyConnection, listed: str) -> float:
+    """The builder on 507 symbols, its inputs read from the published file."""
+    from ttapi.models import returns_stddev
+
+    started = time.perf_counter()
+    inputs = {}
+    for name, select in returns_stddev.INPUTS.items():
+        condition = f" where q.symbol in ({listed})" if name == "closes" else ""
+        inputs[name] = pl.from_arrow(
+            live.sql(f"select * from ({select}) as q{condition}").to_arrow_table()
+        )
+    returns_stddev.build(inputs)
+    return time.perf_counter() - started
+
+
+def planning() -> Line:
+    """What a query on fresh data costs before it runs, with 100 datasets."""
+    from ttapi.market.calendar import sessions
+    from ttapi.models.references import parse_statements, references_in
+    from ttapi.refresh.planner import Dataset, DatasetState, Moment, current_versions, plan_refresh
+
+    now = datetime(2026, 11, 20, 23, tzinfo=UTC)
+    datasets = {
+        f"raw.r{n}": Dataset(f"raw.r{n}", "raw", "c", ttl="next close + 45m") for n in range(20)
+    }
+    for n in range(80):
+        kind = "table" if n % 2 else "view"
+        reads = {f"raw.r{n % 20}"} | ({f"m{n - 1}"} if n else set())
+        datasets[f"m{n}"] = Dataset(f"m{n}", kind, "c", frozenset(reads))
+    states = {name: DatasetState("v", "c", now - timedelta(hours=1)) for name in datasets}
+    versions = current_versions(datasets, states)
+    for name, dataset in datasets.items():
+        seen = {u: versions[u] for u in dataset.upstreams}
+        states[name] = DatasetState("v", "c", now - timedelta(hours=1), upstream_versions=seen)
+    moment = Moment(now, sessions("XNYS").next_close_after)
+
+    def plan() -> None:
+        parse_statements.cache_clear()
+        targets = references_in(
+            "select * from m79 join m40 using (symbol) where symbol = 'SPY'"
+        ).relations
+        steps = plan_refresh(datasets, states, targets, moment=moment)
+        assert all(step.verdict == "fresh" for step in steps)
+
+    return Line("planning a query on fresh data, 100 datasets", 1e3 * median(plan, 50), "ms", 5.0)
+
+
+def commands(folder: Path) -> list[Line]:
+    """Start-up of the two commands that promise to be quick."""
+    return [
+        Line("ttapi --help", 1e3 * median(lambda: ttapi("--help", folder=folder), 10), "ms", 150.0),
+        Line("ttapi status", 1e3 * median(lambda: ttapi("status", folder=folder), 10), "ms", 200.0),
+    ]
+
+
+def main() -> int:
+    """Run everything, print the report; 1 when a limit is missed."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    folder = data_folder()
+    lines, bare = imports(folder)
+    lines += queries(folder, bare)
+    lines += [planning(), *commands(folder)]
+    print(f"{'work':62} {'limit':>9} {'ttapi':>10} {'bare':>9} {'ratio':>6}")
+    for line in lines:
+        limit = f"{line.limit:g} x" if line.baseline else f"{line.limit:g} {line.unit}"
+        bare_text = f"{line.baseline:.2f}" if line.baseline else ""
+        ratio = f"{line.measured / line.baseline:.2f}" if line.baseline else ""
+        mark = "ok" if line.is_met else "MISSED"
+        print(
+            f"{line.work:62} {limit:>9} {line.measured:8.2f} {line.unit} {bare_text:>9} {ratio:>6} {mark} {line.note}"
+        )
+    (CACHE / "result.json").write_text(json.dumps([vars(line) for line in lines], indent=1))
+    return 0 if all(line.is_met for line in lines) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
