@@ -147,6 +147,8 @@ class Settings:
     """`[store] snapshots_kept`: published generations kept besides the current one."""
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """`[sources.<name>]`: each source's own fields, as text."""
+    named_sources: tuple[str, ...] = ()
+    """Sources that have a section in `ttapi.toml`; the environment may hold other things."""
 
 
 _TOML_NAMES = {
@@ -172,6 +174,7 @@ def load_settings(home: Home, environ: Mapping[str, str]) -> Settings:
     document = _read_toml(home.settings_file)
     values: dict[str, object] = {}
     sources: dict[str, dict[str, str]] = {}
+    named = document.get("sources")
     for section, body in document.items():
         if not isinstance(body, dict):
             raise UsageError(f"{home.settings_file}: {section!r} must be a section, [{section}]")
@@ -191,8 +194,10 @@ def load_settings(home: Home, environ: Mapping[str, str]) -> Settings:
             values[name] = environ[variable]
     for variable, text in environ.items():
         _merge_source_variable(variable, text, sources)
+    _refuse_wrong(values, home.settings_file)
     typed = {name: _typed(name, value, home.settings_file) for name, value in values.items()}
-    return Settings(sources=sources, **typed)  # type: ignore[arg-type]  # each value was typed above
+    named_sources = tuple(named) if isinstance(named, dict) else ()
+    return Settings(sources=sources, named_sources=named_sources, **typed)  # type: ignore[arg-type]  # each value was typed above
 
 
 def now_from(environ: Mapping[str, str]) -> datetime:
@@ -218,6 +223,34 @@ def _read_toml(file: Path) -> dict[str, object]:
         raise UsageError(f"{file} is not valid TOML: {exc}") from exc
     except OSError as exc:
         raise UsageError(f"{file} cannot be read: {exc.strerror}") from exc
+
+
+_FORMS = {
+    "memory_limit": (r"\d+(\.\d+)? ?([KMGT]i?B|%)", "4GB"),
+    "max_stale": (r"\d+ sessions?|next close( \+ \d+[smhdw])?|\d+(\.\d+)?[smhdw]", "5 sessions"),
+    "snapshots_kept": (r"\d+", "2"),
+    "max_calls": (r"\d+", "200"),
+}
+"""What the text of a setting must look like, and an example."""
+
+
+def _refuse_wrong(values: Mapping[str, object], file: Path) -> None:
+    """Nothing, or UsageError for a value no later reader would name so well."""
+    for name, (form, example) in _FORMS.items():
+        if name in values and not re.fullmatch(form, str(values[name]).strip(), re.IGNORECASE):
+            raise UsageError(
+                f"{file}: {name} = {values[name]!r} cannot be", hint=f"{example!r} works"
+            )
+    zone = values.get("display_timezone")
+    if zone is not None:
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - only where it is set
+
+        try:
+            ZoneInfo(str(zone))
+        except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+            raise UsageError(
+                f"{file}: timezone = {zone!r} is no time zone", hint="'America/New_York' works"
+            ) from exc
 
 
 def _flatten(block: Mapping[str, object], prefix: str = "") -> dict[str, str]:

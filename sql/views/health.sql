@@ -26,7 +26,7 @@ findings as (
         'rows refused',
         r.dataset,
         r.file,
-        count(*) || ' rows, such as line ' || coalesce(min(r.line)::varchar, '?') || ': ' || min(r.reason),
+        count(*) || ' rows, such as line ' || coalesce(min(r.line)::varchar, '?') || ': ' || coalesce(arg_min(r.reason, r.line), min(r.reason)),
         max(r.loaded_at)
     from raw.rejects as r
     where r.replaced_at is null

@@ -259,3 +259,97 @@ def test_plain_status_is_read_without_typer_and_nothing_else_is(arguments, expec
 def test_an_unusual_status_goes_through_typer(loaded):
     assert loaded.ttapi("status", "--jsn").returncode == 2
     assert "Usage" in loaded.ttapi("status", "--help").stdout
+
+
+def test_max_age_asks_again_before_it_refuses(loaded):
+    later = "2024-06-15T12:00:00Z"
+    done = loaded.ttapi(
+        "sql",
+        "select count(*) as n from eod",
+        "--max-age",
+        "1h",
+        "--format",
+        "csv",
+        TTAPI_NOW=later,
+    )
+    assert (done.returncode, done.stdout) == (0, "n\n3\n"), done.stderr
+
+
+def test_a_forced_plan_names_every_unit(loaded):
+    rows = json.loads(loaded.ttapi("refresh", "eod", "--force", "--plan", "--json").stdout)
+    assert [(r["slice"], r["calls"]) for r in rows if r["dataset"] == "raw.metastock_bars"] == [
+        ("AAA.csv", 1)
+    ]
+
+
+def test_a_passed_ttl_over_an_unchanged_folder_plans_no_rebuild(loaded):
+    rows = json.loads(
+        loaded.ttapi("refresh", "eod", "--plan", "--json", TTAPI_NOW="2024-06-18T23:00:00Z").stdout
+    )
+    assert {r["dataset"] for r in rows} == {"raw.metastock_bars"}
+    assert {r["calls"] for r in rows} == {0}
+
+
+def test_a_check_that_failed_is_asked_in_full_until_it_passes_and_forgotten_with_its_file(loaded):
+    loaded.write_bars("BBB.csv", [row.replace("AAA", "BBB") for row in BARS])
+    model = "-- check: range(close, 0, 10.4)\nselect symbol, date, close from eod"
+    file = loaded.write_model("views/low.sql", "-- grain: symbol, date\n" + model)
+    loaded.refresh()
+    found = "select failures from catalog.checks where dataset = 'low'"
+    assert loaded.rows(found) == [(2,)]  # a new check looks at everything
+    loaded.write_bars(
+        "BBB.csv", [row.replace("AAA", "BBB").replace("10.5", "10.1") for row in BARS]
+    )
+    loaded.refresh()
+    assert loaded.rows(found) == [(1,)]  # AAA still fails, though only BBB changed
+    file.unlink()
+    loaded.refresh()
+    assert loaded.rows("select count(*) from health where code = 'check failed'") == [(0,)]
+
+
+def test_an_interrupt_inside_a_query_is_130(loaded):
+    import signal
+    import subprocess
+    import sys
+
+    variables = {
+        **os.environ,
+        "TTAPI_HOME": str(loaded.home.root),
+        "TTAPI_NOW": loaded.now.isoformat(),
+        **loaded.environ,
+    }
+    slow = (
+        "select count(*) from range(100000000) a, range(1000000) b where a.range * b.range % 7 = 3"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-m", "ttapi", "sql", slow],
+        env=variables,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stderr.readline().startswith("-- 0 calls")
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 130, err
+    assert "ttapi: interrupted" in err
+    assert "Traceback" not in err
+
+
+def test_one_json_array_holds_the_last_answer_and_every_column(loaded):
+    done = loaded.ttapi(
+        "sql",
+        "create temp table t as select 1; select 1 as a, 2 as a from t; select 3 as b, 4 as b",
+        "--format",
+        "json",
+    )
+    assert json.loads(done.stdout) == [{"b": 3, "b_2": 4}]
+    big = loaded.ttapi(
+        "sql",
+        "select 170141183460469231731687303715884105727::hugeint as x, 'infinity'::date as d",
+        "--format",
+        "json",
+    )
+    assert json.loads(big.stdout) == [
+        {"x": 170141183460469231731687303715884105727, "d": "infinity"}
+    ]

@@ -14,6 +14,8 @@ from ttapi.errors import TtapiError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_INTERRUPTED = 130
+
 
 def main() -> NoReturn:
     """Run one command and leave with its exit code."""
@@ -28,9 +30,22 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except KeyboardInterrupt:
-        sys.stderr.write("ttapi: interrupted\n")
-        sys.exit(130)
+        _interrupted()
+    except RuntimeError as exc:
+        # DuckDB 2.0 tells an interrupted query by a bare RuntimeError.
+        if "interrupted" not in str(exc).lower():
+            raise
+        _interrupted()
+    except SystemExit as exc:
+        if exc.code == _INTERRUPTED:
+            _interrupted()
+        raise
     sys.exit(0)
+
+
+def _interrupted() -> NoReturn:
+    sys.stderr.write("ttapi: interrupted; what was committed stands\n")
+    sys.exit(_INTERRUPTED)
 
 
 def plain_status(arguments: Sequence[str]) -> tuple[Path | None, str | None, bool] | None:

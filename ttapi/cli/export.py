@@ -75,7 +75,10 @@ def export(
         from ttapi.store.export import export_query, export_target
         from ttapi.store.snapshot import open_snapshot
 
-        to.mkdir(parents=True, exist_ok=True)
+        try:
+            to.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise UsageError(f"{to} cannot be a folder: {exc.strerror}") from exc
         columns = [c.strip() for c in (partition_by or "").split(",") if c.strip()]
         with closing(open_snapshot(workspace.home)) as connection:
             for one in formats:

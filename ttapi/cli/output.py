@@ -88,7 +88,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Decimal):
-        return float(value) if value % 1 else int(value)
+        exponent = value.as_tuple().exponent
+        return int(value) if isinstance(exponent, int) and exponent >= 0 else float(value)
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, dict):
@@ -100,13 +101,41 @@ def plain(value: Any) -> Any:
 
 def _rows(table: pa.Table) -> Iterator[list[Any]]:
     for batch in table.to_batches(max_chunksize=10_000):
-        columns = [column.to_pylist() for column in batch.columns]
+        columns = [_values(column) for column in batch.columns]
         for row in zip(*columns, strict=True):
             yield list(row)
 
 
+def _values(column: pa.Array) -> list[Any]:
+    """A column's values; as text where Python has no such date (infinity, the year 10000)."""
+    import pyarrow as pa
+
+    try:
+        values: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError):
+        values = [_endless(text) for text in column.cast(pa.string()).to_pylist()]
+    return values
+
+
+def _endless(text: str | None) -> str | None:
+    """Arrow's remark on a date beyond all dates as the engine writes it."""
+    if text is None or not text.startswith("<value out of range"):
+        return text
+    return "-infinity" if ": -" in text else "infinity"
+
+
+def _names(table: pa.Table) -> list[str]:
+    """Column names, a repeated one numbered: an object holds each name once."""
+    seen: dict[str, int] = {}
+    names = []
+    for name in table.column_names:
+        seen[name] = seen.get(name, 0) + 1
+        names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return names
+
+
 def _write_json(table: pa.Table, stream: IO[bytes], _zone: str) -> None:
-    names = table.column_names
+    names = _names(table)
     stream.write(b"[")
     for index, row in enumerate(_rows(table)):
         stream.write(b",\n" if index else b"\n")
@@ -117,7 +146,7 @@ def _write_json(table: pa.Table, stream: IO[bytes], _zone: str) -> None:
 
 
 def _write_jsonl(table: pa.Table, stream: IO[bytes], _zone: str) -> None:
-    names = table.column_names
+    names = _names(table)
     for row in _rows(table):
         stream.write(
             json.dumps(dict(zip(names, map(plain, row), strict=True)), ensure_ascii=False).encode()
@@ -191,7 +220,10 @@ def _cell(value: Any, display: ZoneInfo) -> str:
         return f"{value:.10g}"
     if isinstance(value, datetime):
         instant = value.replace(tzinfo=UTC) if value.tzinfo is None else value
-        return instant.astimezone(display).strftime("%Y-%m-%d %H:%M:%S")
+        try:
+            return instant.astimezone(display).strftime("%Y-%m-%d %H:%M:%S")
+        except OverflowError:
+            return str(value)
     if isinstance(value, dict | list):
         return json.dumps(plain(value), ensure_ascii=False)
     return str(value).replace("\n", "\\n")

@@ -74,7 +74,7 @@ def _show(rows: Sequence[StatusRow], workspace: Workspace) -> None:
     from ttapi.cli.session import seconds_text
 
     zone = ZoneInfo(workspace.settings.display_timezone)
-    width = max([len(row.dataset) for row in rows], default=7)
+    width = max([7, *(len(row.dataset) for row in rows)])
     _line(f"{'dataset':{width}}  {'verdict':14}  {'age':>7}  {'due (' + str(zone) + ')':24}  why")
     for row in rows:
         age = "-" if row.age_s is None else seconds_text(max(0.0, row.age_s))

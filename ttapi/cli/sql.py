@@ -84,19 +84,18 @@ def _run(workspace: Workspace, text: str, fmt: str, output: Path | None) -> None
 
     with closing(open_snapshot(workspace.home)) as connection:
         statements = split_statements(connection, text)
-        for number, one in enumerate(statements):
+        last = max((n for n, (_, has_rows) in enumerate(statements) if has_rows), default=-1)
+        for number, (one, has_rows) in enumerate(statements):
             started = time.monotonic()
             table = run_statement(connection, one)
             seconds = time.monotonic() - started
-            if table is None:
+            # One file, and one JSON array, hold one answer: the last.
+            is_shown = number == last or (output is None and fmt in {"table", "markdown", "csv"})
+            if table is None or not has_rows or not is_shown:
                 continue
-            target = output if number == len(statements) - 1 else None
-            if output is not None and target is None:
-                continue
-            remark = write_result(table, fmt, target, zone=workspace.settings.display_timezone)
-            tell(
-                f"-- {table.num_rows:,} row{'s' if table.num_rows != 1 else ''}, {seconds_text(seconds)}"
-            )
+            remark = write_result(table, fmt, output, zone=workspace.settings.display_timezone)
+            rows = f"{table.num_rows:,} row{'s' if table.num_rows != 1 else ''}"
+            tell(f"-- {rows}, {seconds_text(seconds)}")
             if remark:
                 tell(f"-- {remark}")
 
@@ -111,7 +110,8 @@ def _tell_inputs(prepared: Prepared) -> None:
         seconds = sum(d.seconds for d in done)
         calls = prepared.source_calls
         changed = [d.dataset for d in done if d.is_changed]
-        tell(f"-- fetched {calls:,} slice{'s' if calls != 1 else ''}, {seconds_text(seconds)}")
+        slices = f"fetched {calls:,} slice{'s' if calls != 1 else ''}"
+        tell(f"-- {slices if calls else 'brought up to date'}, {seconds_text(seconds)}")
         if changed:
             tell(f"-- changed: {', '.join(changed)}")
         for one in done:

@@ -134,8 +134,16 @@ def _require_known(
             f"{model.name} ({model.schema}) reads {name}, a step to the right",
             file=model.file,
             line=line,
-            hint="raw -> staged -> derived -> main",
+            hint=_left_of(name, [*models, *roots]),
         )
+
+
+def _left_of(name: str, known: Sequence[str]) -> str:
+    """The relation further left that says the same, or the order of the layers."""
+    for candidate in (f"staged.{name}", f"derived.{name}"):
+        if candidate in known:
+            return f"read {candidate} instead; the order is raw -> staged -> derived -> main"
+    return "raw -> staged -> derived -> main"
 
 
 def _closest(name: str, known: Sequence[str]) -> str | None:

@@ -189,6 +189,22 @@ def write_checks(
         )
 
 
+def read_checks(cursor: Any) -> dict[tuple[str, str], int]:
+    """Failures by dataset and check, as last found."""
+    rows = cursor.execute("select dataset, check_name, failures from catalog.checks").fetchall()
+    return {(row[0], row[1]): int(row[2]) for row in rows}
+
+
+def forget_checks(cursor: Any, graph: ModelGraph) -> None:
+    """Drop the outcomes of checks that no file declares any more."""
+    declared = {(m.name, str(c)) for m in graph.models.values() for c in m.checks}
+    declared |= {(f"checks.{c.name}", c.name) for c in graph.checks}
+    for dataset, name in set(read_checks(cursor)) - declared:
+        cursor.execute(
+            "delete from catalog.checks where dataset = ? and check_name = ?", [dataset, name]
+        )
+
+
 def changed_keys_since(cursor: Any, dataset: str, load_id: int) -> list[str] | None:
     """Key values of `dataset` that changed after `load_id`; None: all may have."""
     rows = cursor.execute(

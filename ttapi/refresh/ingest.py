@@ -101,7 +101,7 @@ def _difference(units: Sequence[Unit], ledger: Mapping[str, UnitRecord]) -> Surv
     vanished = [
         key for key, known in ledger.items() if key not in present and not known.is_vanished
     ]
-    return Survey(tuple(new), tuple(changed), tuple(vanished))
+    return Survey(tuple(new), tuple(changed), tuple(vanished), tuple(u.key for u in units))
 
 
 def ingest(

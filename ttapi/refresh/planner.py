@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ttapi.refresh.ttl import NextClose, parse_ttl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
 Verdict = Literal["fresh", "stale", "missing", "failed", "blocked", "not configured"]
@@ -73,6 +73,9 @@ class Survey:
     changed: tuple[str, ...] = ()
     vanished: tuple[str, ...] = ()
 
+    every: tuple[str, ...] = ()
+    """All units that exist now: what a forced step would read."""
+
     @property
     def to_fetch(self) -> tuple[str, ...]:
         """What must be read: new and changed units."""
@@ -91,6 +94,8 @@ class Step:
     """Units to fetch; empty means all that the source has, or nothing."""
     calls: int = 0
     """Source calls this step would make; files read count, directory listings do not."""
+    may_change: bool = True
+    """False: it is known already that nothing downstream can differ."""
 
 
 def plan_refresh(
@@ -101,10 +106,12 @@ def plan_refresh(
     moment: Moment,
     surveys: Mapping[str, Survey] | None = None,
     force: bool = False,
+    ask: Collection[str] = (),
 ) -> tuple[Step, ...]:
     """One step per dataset that `targets` need, upstreams first.
 
-    `datasets` is in build order. `force` asks the targets' raw roots again even where fresh.
+    `datasets` is in build order. `force` asks the raw roots again even where fresh, `ask` the raw
+    datasets it names.
     """
     wanted = closure(datasets, targets)
     versions = current_versions(datasets, states)
@@ -115,7 +122,9 @@ def plan_refresh(
         state = states.get(name, DatasetState())
         if dataset.kind == "raw":
             survey = (surveys or {}).get(name)
-            steps[name] = _raw_step(dataset, state, survey, moment, force)
+            steps[name] = _raw_step(
+                dataset, state, survey, moment, "forced" if force else _asked(name, ask)
+            )
         else:
             steps[name] = _model_step(dataset, state, steps, versions, moment)
     return tuple(steps.values())
@@ -198,7 +207,7 @@ def _raw_step(
     state: DatasetState,
     survey: Survey | None,
     moment: Moment,
-    force: bool,
+    wish: str | None,
 ) -> Step:
     if dataset.missing_setting:
         reason = f"[sources.{dataset.source}] {dataset.missing_setting} is not set"
@@ -219,13 +228,19 @@ def _raw_step(
         reasons.append(f"last attempt failed: {state.error}")
     if survey:
         reasons.extend(_survey_reasons(survey))
-    if force:
-        reasons.append("forced")
+    if wish:
+        reasons.append(wish)
     if not reasons:
         return Step(dataset.name, "none", "fresh", ())
-    slices = survey.to_fetch if survey else ()
+    everything = wish == "forced" or any(reason.endswith(" changed") for reason in reasons[:1])
+    slices = (survey.every if everything else survey.to_fetch) if survey else ()
     calls = len(slices) if survey else (0 if dataset.is_local else 1)
-    return Step(dataset.name, "ask", verdict, tuple(reasons), slices, calls)
+    may_change = survey is None or bool(slices)
+    return Step(dataset.name, "ask", verdict, tuple(reasons), slices, calls, may_change)
+
+
+def _asked(name: str, ask: Collection[str]) -> str | None:
+    return "older than asked for" if name in ask else None
 
 
 def _survey_reasons(survey: Survey) -> Sequence[str]:
@@ -257,7 +272,7 @@ def _model_step(
             verdict = "failed"
     for upstream in sorted(dataset.upstreams):
         step = steps.get(upstream)
-        if step is None or step.verdict in {"fresh", "not configured"}:
+        if step is None or step.verdict in {"fresh", "not configured"} or not step.may_change:
             continue
         reasons.append(f"upstream {step.verdict}: {upstream}")
     if not reasons:
@@ -265,3 +280,9 @@ def _model_step(
     return Step(
         dataset.name, "rebuild" if dataset.kind == "table" else "none", verdict, tuple(reasons)
     )
+
+
+def _is_unfed(dataset: Dataset, steps: Mapping[str, Step]) -> bool:
+    """Whether everything a model reads is not configured."""
+    verdicts = {steps[u].verdict for u in dataset.upstreams if u in steps}
+    return verdicts == {"not configured"}

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ttapi.refresh.progress import Progress
     from ttapi.refresh.workspace import Workspace
 
+_TOO_OLD = "older than --max-age"
+
 
 @dataclass(frozen=True)
 class QueryRequest:
@@ -92,7 +94,8 @@ def prepare_query(
                 workspace,
                 RefreshRequest(
                     targets=tuple(targets) or ("calendar",),
-                    force=False,
+                    ask=frozenset(s.dataset for s in stale if s.reasons == (_TOO_OLD,)),
+                    is_named=False,
                     survey_local=False,
                     wait_s=request.wait_s,
                     command="ttapi sql",
@@ -136,9 +139,7 @@ def _stale_steps(
             state = states.get(step.dataset, DatasetState())
             is_old = state.asked_at is not None and workspace.now - state.asked_at > max_age
             if datasets[step.dataset].kind == "raw" and is_old and step.dataset not in asked:
-                needed.append(
-                    Step(step.dataset, "ask", "stale", ("older than --max-age",), calls=1)
-                )
+                needed.append(Step(step.dataset, "ask", "stale", (_TOO_OLD,), calls=1))
     return tuple(needed)
 
 
@@ -213,7 +214,8 @@ def _roots(workspace: Workspace, targets: Sequence[str]) -> list[str]:
     return sorted(
         name
         for name in closure(workspace.datasets, targets)
-        if workspace.datasets[name].kind == "raw" and not workspace.datasets[name].missing_setting
+        if workspace.datasets[name].kind == "raw"
+        and (not workspace.datasets[name].missing_setting or name in workspace.home_state.states)
     )
 
 
@@ -221,7 +223,9 @@ def _unconfigured(workspace: Workspace, targets: Sequence[str]) -> tuple[str, ..
     datasets = workspace.datasets
     roots = [datasets[name] for name in sorted(closure(datasets, targets))]
     return tuple(
-        f"{d.name} ([sources.{d.source}] {d.missing_setting})" for d in roots if d.missing_setting
+        f"{d.name} ([sources.{d.source}] {d.missing_setting})"
+        for d in roots
+        if d.missing_setting and not workspace.home_state.states.get(d.name, DatasetState()).rows
     )
 
 

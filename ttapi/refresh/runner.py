@@ -10,15 +10,16 @@ from ttapi.errors import LockOwner, TtapiError, UsageError
 from ttapi.models.build import install_models
 from ttapi.refresh.catalog import (
     DatasetOutcome,
+    forget_checks,
     is_publication_due,
     mark_changed,
     read_states,
     write_declarations,
 )
-from ttapi.refresh.exports import export_after_publication
+from ttapi.refresh.exports import export_after_publication, export_formats
 from ttapi.refresh.home_state import HomeState, write_home_state
 from ttapi.refresh.ingest import Surveyed, survey_offer
-from ttapi.refresh.planner import Dataset, DatasetState, Step, Survey, closure, plan_refresh
+from ttapi.refresh.planner import Dataset, DatasetState, Step, closure, plan_refresh
 from ttapi.refresh.progress import Progress, Silence
 from ttapi.refresh.steps import RefreshRequest, Run, check_views, record, run_step
 from ttapi.store.database import Store, open_store
@@ -66,7 +67,9 @@ def run_refresh(
     *Raises* LockedError past `wait_s`; UsageError and ModelError before anything is changed;
     StoreError when the file cannot be used. A failing dataset is an outcome, not an exception.
     """
-    _ = workspace.offers  # a wrong setting is told before the lock is waited for
+    # A wrong setting is told before the lock is waited for.
+    _ = workspace.offers
+    export_formats(workspace.settings.export_formats)
     outcome = _refresh_under_lock(workspace, request, progress or Silence(), on_wait)
     changed = {d.dataset for d in outcome.datasets if d.is_changed}
     if not changed or not workspace.settings.export_datasets:
@@ -89,12 +92,13 @@ def _refresh_under_lock(
         now=workspace.now,
         memory_limit=workspace.settings.memory_limit,
     ) as store:
-        install(store, workspace)
+        is_installed = install(store, workspace)
         with store.reading() as cursor:
             states = read_states(cursor)
         surveys = _surveys(store, workspace, request, states)
         steps = plan(workspace, request, states, surveys)
-        run = Run(store, workspace, request, progress, store.next_load_id(), states, surveys)
+        load_id = store.next_load_id()
+        run = Run(store, workspace, request, progress, load_id, states, surveys, is_installed)
         for step in steps:
             run_step(run, step)
         check_views(run)
@@ -153,25 +157,27 @@ def plan(
     surveys: Mapping[str, Surveyed | TtapiError],
 ) -> tuple[Step, ...]:
     """The steps of `request` against these states and surveys."""
-    differences: dict[str, Survey] = {
-        name: found.difference
-        for name, found in surveys.items()
-        if isinstance(found, Surveyed) and (found.difference.to_fetch or found.difference.vanished)
+    differences = {
+        name: found.difference for name, found in surveys.items() if isinstance(found, Surveyed)
     }
     return plan_refresh(
         workspace.datasets,
         states,
-        targets_of(workspace, request.targets),
+        targets_of(workspace, request.targets, is_named=request.is_named),
         moment=workspace.moment,
         surveys=differences,
         force=request.force,
+        ask=request.ask,
     )
 
 
-def targets_of(workspace: Workspace, names: Sequence[str]) -> Iterable[str]:
+def targets_of(
+    workspace: Workspace, names: Sequence[str], *, is_named: bool = True
+) -> Iterable[str]:
     """Dataset names meant by `names`: a dataset, its last part, or a source; none: all.
 
-    *Raises* UsageError for a name nobody knows, and for a named source that is not configured.
+    *Raises* UsageError for a name nobody knows and, when a user named them (`is_named`), for what
+    is not configured.
     """
     datasets = workspace.datasets
     if not names:
@@ -188,14 +194,27 @@ def targets_of(workspace: Workspace, names: Sequence[str]) -> Iterable[str]:
             hint = f"did you mean {close[0]}?" if close else "ttapi status lists them"
             raise UsageError(f"{name!r} is no dataset", hint=hint)
         for match in matches:
-            if missing := datasets[match].missing_setting:
+            missing = datasets[match].missing_setting
+            if missing and is_named:
                 source = str(datasets[match].source)
                 raise UsageError(
                     f"{match} is not configured: [sources.{source}] {missing} is not set",
                     hint=f"set it in ttapi.toml, or TTAPI_{source.upper()}_{missing.upper()}",
                 )
+            if is_named:
+                _require_a_configured_root(match, datasets)
         found.extend(matches)
     return found
+
+
+def _require_a_configured_root(name: str, datasets: Mapping[str, Dataset]) -> None:
+    """UsageError for a named view of which no input is configured."""
+    roots = [datasets[n] for n in closure(datasets, [name]) if datasets[n].kind == "raw"]
+    if roots and all(root.missing_setting for root in roots):
+        raise UsageError(
+            f"{name} reads {roots[0].name}, which is not configured",
+            hint=f"set [sources.{roots[0].source}] {roots[0].missing_setting} in ttapi.toml",
+        )
 
 
 def _matches(name: str, datasets: Mapping[str, Dataset]) -> list[str]:
@@ -205,8 +224,8 @@ def _matches(name: str, datasets: Mapping[str, Dataset]) -> list[str]:
     return stems or [n for n, d in datasets.items() if d.source == name]
 
 
-def install(store: Store, workspace: Workspace) -> None:
-    """Raw tables, models and declarations as the code says; nothing when the file has them.
+def install(store: Store, workspace: Workspace) -> bool:
+    """Raw tables, models and declarations as the code says; False when the file has them.
 
     *Raises* ModelError, UsageError: nothing is changed then.
     """
@@ -216,7 +235,7 @@ def install(store: Store, workspace: Workspace) -> None:
         ).fetchall()
     wanted = workspace.installation_fingerprint
     if found and found[0][0] == wanted:
-        return
+        return False
     graph = workspace.graph
     resources = {name: offer.resource for name, offer in workspace.offers.items()}
     with store.transaction() as cursor:
@@ -226,14 +245,18 @@ def install(store: Store, workspace: Workspace) -> None:
         write_declarations(cursor, workspace.datasets, graph, resources)
         cursor.execute("delete from catalog.meta where name = 'models_fingerprint'")
         cursor.execute("insert into catalog.meta values ('models_fingerprint', ?)", [wanted])
+        forget_checks(cursor, graph)
         mark_changed(cursor)
+    return True
 
 
 def _surveys(
     store: Store, workspace: Workspace, request: RefreshRequest, states: Mapping[str, DatasetState]
 ) -> dict[str, Surveyed | TtapiError]:
     """Surveys of the raw datasets the request reaches: local ones, or all that are about to be asked."""
-    wanted = closure(workspace.datasets, targets_of(workspace, request.targets))
+    wanted = closure(
+        workspace.datasets, targets_of(workspace, request.targets, is_named=request.is_named)
+    )
     asked = {step.dataset for step in plan(workspace, request, states, {}) if step.action == "ask"}
     surveys: dict[str, Surveyed | TtapiError] = {}
     for name, offer in workspace.offers.items():

@@ -51,7 +51,6 @@ def root_age_s(
         state.asked_at
         for root in closure(datasets, [name])
         if datasets[root].kind == "raw"
-        and not datasets[root].missing_setting
         and (state := states.get(root)) is not None
         and state.asked_at is not None
     ]

@@ -18,6 +18,7 @@ from ttapi.refresh.catalog import (
     DatasetOutcome,
     changed_keys_since,
     mark_changed,
+    read_checks,
     write_changed_keys,
     write_checks,
     write_freshness,
@@ -58,6 +59,10 @@ class RefreshRequest:
     force: bool = False
     survey_local: bool = True
     """Compare local folders even where their TTL has not passed (`refresh` does, `sql` does not)."""
+    is_named: bool = True
+    """True: a user named the targets; False: a query reads them, configured or not."""
+    ask: frozenset[str] = frozenset()
+    """Raw datasets to ask again though their TTL has not passed."""
     span: tuple[date | None, date | None] = (None, None)
     wait_s: float = 60.0
     command: str = "ttapi refresh"
@@ -75,6 +80,8 @@ class Run:
     states: dict[str, DatasetState]
     surveys: Mapping[str, Surveyed | TtapiError]
     """By dataset; an error where the survey itself failed."""
+    is_installed: bool
+    """True: models or sources changed since the last refresh."""
     outcomes: list[DatasetOutcome] = field(default_factory=list)
     checks: list[CheckOutcome] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
@@ -234,19 +241,29 @@ def _after_rebuild(
 
 
 def check_views(run: Run) -> None:
-    """Header checks of the views over what changed, and the files in `sql/checks/`."""
-    if not run.changed:
+    """Header checks of the views over what changed, and the files in `sql/checks/`.
+
+    A check that is new, or that failed last time, looks at everything: only a passed one may be
+    asked about the changed keys alone.
+    """
+    with run.store.reading() as cursor:
+        known = read_checks(cursor)
+    if not run.changed and not run.is_installed:
         return
     graph, datasets = run.workspace.graph, run.workspace.datasets
+    outcomes: list[CheckOutcome] = []
     with run.store.transaction() as cursor:
-        outcomes: list[CheckOutcome] = []
-        for name in graph.models:
-            model = graph.models[name]
-            roots = closure(datasets, [name]) & run.changed
-            if model.kind == "view" and model.checks and roots:
-                outcomes.extend(run_header_checks(cursor, model, _changed_keys(run, roots)))
+        for model in graph.models.values():
+            roots = closure(datasets, [model.name]) & run.changed
+            if model.kind != "view" or not model.checks or not (roots or run.is_installed):
+                continue
+            is_passed = all(known.get((model.name, str(c))) == 0 for c in model.checks)
+            keys = _changed_keys(run, roots) if is_passed and not run.is_installed else None
+            outcomes.extend(run_header_checks(cursor, model, keys))
         outcomes.extend(run_check_models(cursor, graph.checks))
         write_checks(cursor, run.load_id, outcomes, run.workspace.now)
+        if any(known.get((c.dataset, c.check)) != c.failures for c in outcomes):
+            mark_changed(cursor)
     run.checks.extend(outcomes)
 
 

@@ -68,6 +68,13 @@ class Workspace:
 
         *Raises* UsageError for a section of `ttapi.toml` that no source knows.
         """
+        names = [installed.name for installed in self.sources]
+        for named in self.settings.named_sources:
+            if named not in names:
+                raise UsageError(
+                    f"{self.home.settings_file}: no source is called {named!r}",
+                    hint=f"installed: {', '.join(sorted(names))}",
+                )
         offers: dict[str, Offer] = {}
         for installed in self.sources:
             if installed.source is None:

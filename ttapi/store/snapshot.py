@@ -16,6 +16,21 @@ if TYPE_CHECKING:
     from ttapi.config import Home
 
 
+_WITHOUT_ROWS = {
+    "CREATE",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "DROP",
+    "ALTER",
+    "SET",
+    "COPY",
+    "LOAD",
+    "ATTACH",
+    "DETACH",
+}
+
+
 def open_snapshot(home: Home) -> Connection:
     """A read-only connection to the newest published generation; the caller closes it.
 
@@ -41,7 +56,8 @@ def run_statement(connection: Connection, sql: str) -> pa.Table | None:
         return None if relation is None else relation.to_arrow_table()
 
 
-def split_statements(connection: Connection, sql: str) -> list[str]:
-    """The statements of `sql`, split by the engine's own parser."""
+def split_statements(connection: Connection, sql: str) -> list[tuple[str, bool]]:
+    """The statements of `sql`, split by the engine's own parser, and whether each gives rows."""
     with engine_errors():
-        return [statement.query for statement in connection.extract_statements(sql)]
+        statements = connection.extract_statements(sql)
+    return [(s.query, s.type.name not in _WITHOUT_ROWS) for s in statements]
