@@ -130,6 +130,7 @@ def homes(template_home, tmp_path, lab_type):
     return make
 
 
+@pytest.mark.campaign
 @settings(
     max_examples=200 if os.environ.get("TTAPI_CAMPAIGN") else 8,
     deadline=None,
