@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from ttapi.config import Home, load_settings
 from ttapi.refresh.runner import run_refresh
@@ -20,6 +21,12 @@ from ttapi.refresh.steps import RefreshRequest
 from ttapi.refresh.workspace import Workspace
 from ttapi.store.database import init_home
 from ttapi.store.engine import connect_snapshot
+
+# A time belongs in a benchmark: no deadline. The suite draws the same examples each time, so that a
+# red run is about the change; a campaign draws new ones.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.register_profile("campaign", deadline=None)
+settings.load_profile("campaign" if os.environ.get("TTAPI_CAMPAIGN") else "suite")
 
 ROOT = Path(__file__).resolve().parents[1]
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
