@@ -92,13 +92,15 @@ def _refresh_under_lock(
         now=workspace.now,
         memory_limit=workspace.settings.memory_limit,
     ) as store:
-        is_installed = install(store, workspace)
+        with store.reading() as cursor:
+            was_cut_short = is_publication_due(cursor, published_generation(workspace.home))
+        is_new = install(store, workspace) or was_cut_short
         with store.reading() as cursor:
             states = read_states(cursor)
         surveys = _surveys(store, workspace, request, states)
         steps = plan(workspace, request, states, surveys)
         load_id = store.next_load_id()
-        run = Run(store, workspace, request, progress, load_id, states, surveys, is_installed)
+        run = Run(store, workspace, request, progress, load_id, states, surveys, is_new)
         for step in steps:
             run_step(run, step)
         check_views(run)

@@ -80,8 +80,8 @@ class Run:
     states: dict[str, DatasetState]
     surveys: Mapping[str, Surveyed | TtapiError]
     """By dataset; an error where the survey itself failed."""
-    is_installed: bool
-    """True: models or sources changed since the last refresh."""
+    is_new: bool
+    """True: models or sources changed, or a refresh was cut short: every check looks at everything."""
     outcomes: list[DatasetOutcome] = field(default_factory=list)
     checks: list[CheckOutcome] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
@@ -248,17 +248,17 @@ def check_views(run: Run) -> None:
     """
     with run.store.reading() as cursor:
         known = read_checks(cursor)
-    if not run.changed and not run.is_installed:
+    if not run.changed and not run.is_new:
         return
     graph, datasets = run.workspace.graph, run.workspace.datasets
     outcomes: list[CheckOutcome] = []
     with run.store.transaction() as cursor:
         for model in graph.models.values():
             roots = closure(datasets, [model.name]) & run.changed
-            if model.kind != "view" or not model.checks or not (roots or run.is_installed):
+            if model.kind != "view" or not model.checks or not (roots or run.is_new):
                 continue
             is_passed = all(known.get((model.name, str(c))) == 0 for c in model.checks)
-            keys = _changed_keys(run, roots) if is_passed and not run.is_installed else None
+            keys = _changed_keys(run, roots) if is_passed and not run.is_new else None
             outcomes.extend(run_header_checks(cursor, model, keys))
         outcomes.extend(run_check_models(cursor, graph.checks))
         write_checks(cursor, run.load_id, outcomes, run.workspace.now)
