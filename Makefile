@@ -35,7 +35,9 @@ profile: $(STAMP)
 	$(BIN)/python -c "import pstats; pstats.Stats('profile.out').sort_stats('cumulative').print_stats(40)"
 
 campaign: $(STAMP)
+	rm -rf .cache/campaign
 	TTAPI_CAMPAIGN=1 $(BIN)/python -m pytest -m campaign -n 2
+	@$(BIN)/python tests/acceptance/kills.py
 
 # The lock names no registry: hashes say what is installed, your pip configuration says from where.
 lock: $(STAMP)

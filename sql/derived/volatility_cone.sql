@@ -17,7 +17,7 @@ history as (
             partition by v.symbol, v.lookback order by v.date
             rows between unbounded preceding and unbounded following
         ) as newest
-    from derived.volatility as v
+    from derived.volatility_rows(derived.standard_lookbacks()) as v
     where v.close_to_close is not null
 )
 select

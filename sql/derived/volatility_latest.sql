@@ -20,5 +20,5 @@ select
     v.yang_zhang::double as yang_zhang, -- annualised fraction
     v.ewma::double as ewma, -- annualised fraction
     v.quality::varchar as quality -- as in volatility
-from derived.volatility as v
+from derived.volatility_rows(derived.standard_lookbacks()) as v
 qualify row_number() over (partition by v.symbol, v.lookback order by v.date desc) = 1
