@@ -21,6 +21,9 @@ if TYPE_CHECKING:
         TtapiError,
         UsageError,
     )
+    from ttapi.refresh.database import Answer, Database, Freshness
+    from ttapi.refresh.database import connect_published as connect
+    from ttapi.refresh.database import open_database as open  # noqa: A004 - ttapi.open() reads well
     from ttapi.refresh.planner import plan_refresh
     from ttapi.refresh.runner import run_refresh
     from ttapi.sources.contract import Source
@@ -28,7 +31,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
     "BudgetError",
+    "Database",
+    "Freshness",
     "LockedError",
     "ModelError",
     "QueryError",
@@ -40,14 +46,23 @@ __all__ = [
     "TtapiError",
     "UsageError",
     "__version__",
+    "connect",
+    "open",
     "plan_refresh",
     "run_refresh",
 ]
 
 _HOMES = {
+    "Answer": "ttapi.refresh.database",
+    "Database": "ttapi.refresh.database",
+    "Freshness": "ttapi.refresh.database",
     "Source": "ttapi.sources.contract",
     "plan_refresh": "ttapi.refresh.planner",
     "run_refresh": "ttapi.refresh.runner",
+}
+_RENAMED = {
+    "connect": ("ttapi.refresh.database", "connect_published"),
+    "open": ("ttapi.refresh.database", "open_database"),
 }
 
 
@@ -56,7 +71,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'ttapi' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_HOMES.get(name, "ttapi.errors")), name)
+    module, attribute = _RENAMED.get(name, (_HOMES.get(name, "ttapi.errors"), name))
+    return getattr(importlib.import_module(module), attribute)
 
 
 def __dir__() -> list[str]:

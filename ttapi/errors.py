@@ -10,6 +10,7 @@
     │   └── CommitUnknownError      1   a commit failed in a way that leaves its outcome open
     ├── LockedError                 5   another process owns the live file past --wait
     ├── QueryError                  1   the engine refused or failed a query
+    │   └── InterruptedQueryError   130 a query was ended by whoever asked it
     ├── SourceError                 1   one unit of a source failed
     │   └── SourceDownError         3   a source could not be reached, or refused every unit
     ├── StaleError                  4   data is older than allowed
@@ -91,6 +92,12 @@ class LockedError(TtapiError):
 
 class QueryError(TtapiError):
     """The engine refused or failed a query."""
+
+
+class InterruptedQueryError(QueryError):
+    """A query was ended by whoever asked it."""
+
+    exit_code = 130
 
 
 class SourceError(TtapiError):

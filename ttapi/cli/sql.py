@@ -6,7 +6,6 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,6 +51,7 @@ def sql(
     from ttapi.cli.progress import watched
     from ttapi.cli.session import open_workspace, require_home, tell, tell_waiting
     from ttapi.refresh.query import QueryRequest, prepare_query
+    from ttapi.refresh.ttl import parse_duration
 
     if fmt not in FORMATS:
         raise UsageError(f"{fmt!r} is no format", hint=", ".join(FORMATS))
@@ -61,7 +61,7 @@ def sql(
     request = QueryRequest(
         text,
         refresh=not no_refresh,
-        max_age=_max_age(max_age),
+        max_age=parse_duration(max_age) if max_age else None,
         wait_s=wait,
         is_budget_waived=yes,
     )
@@ -144,14 +144,3 @@ def _text(statement: str | None, command: str | None, file: Path | None) -> str:
     if text is None or not text.strip():
         raise UsageError("no SQL given", hint='ttapi sql -c "select * from volatility_latest"')
     return text
-
-
-def _max_age(text: str | None) -> timedelta | None:
-    if text is None:
-        return None
-    from ttapi.refresh.ttl import parse_ttl
-
-    parsed = parse_ttl(text)
-    if parsed.sessions:
-        raise UsageError(f"--max-age {text!r} must be a duration", hint="5m, 2h, 1d")
-    return parsed.offset

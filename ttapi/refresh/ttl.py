@@ -52,6 +52,11 @@ def parse_ttl(text: str) -> Ttl:
     return Ttl(0, _duration(plain, text))
 
 
+def parse_duration(text: str) -> timedelta:
+    """`5m`, `2h`, `1d`: clock time only. *Raises* UsageError for anything else."""
+    return _duration(text.lower(), text)
+
+
 def _duration(text: str, whole: str) -> timedelta:
     match = _DURATION.fullmatch(text.strip())
     if match is None:

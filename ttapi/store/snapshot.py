@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ttapi.config import Home
 
 
-_WITHOUT_ROWS = {
+WITHOUT_ROWS = {
     "CREATE",
     "INSERT",
     "UPDATE",
@@ -60,4 +60,4 @@ def split_statements(connection: Connection, sql: str) -> list[tuple[str, bool]]
     """The statements of `sql`, split by the engine's own parser, and whether each gives rows."""
     with engine_errors():
         statements = connection.extract_statements(sql)
-    return [(s.query, s.type.name not in _WITHOUT_ROWS) for s in statements]
+    return [(s.query, s.type.name not in WITHOUT_ROWS) for s in statements]

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One reader's connection: the newest published generation, and temporary objects of its own.
+
+The published file is attached as `market` to a database in memory, so a newer generation can take
+its place while temporary tables and views stay. Nothing is locked while it is open.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from ttapi.errors import InterruptedQueryError, QueryError, UsageError
+from ttapi.store.engine import connect_memory, engine_errors
+from ttapi.store.snapshot import WITHOUT_ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from ttapi.config import Home
+
+_NAME = "market"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a text, as the engine's own parser splits it."""
+
+    sql: str
+    kind: str
+    """The engine's word, upper case: SELECT, CREATE, SET, EXPLAIN."""
+
+    @property
+    def gives_rows(self) -> bool:
+        """Whether its answer is rows worth showing."""
+        return self.kind not in WITHOUT_ROWS
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The answer of one statement."""
+
+    table: pa.Table
+    """The rows kept: all, or the first `keep_rows`."""
+    total: int
+    """Rows the statement gave, kept or not."""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether rows were left out."""
+        return bool(self.table.num_rows < self.total)
+
+
+class Reader:
+    """A connection that follows what is published; used by one thread, interrupted from any."""
+
+    def __init__(self, home: Home) -> None:
+        """*Raises* UsageError when nothing is published, StoreError for a file that cannot be opened."""
+        self._home = home
+        self._attached: Path | None = None
+        self._connection = connect_memory()
+        self.follow()
+
+    def follow(self) -> bool:
+        """Attach the newest generation; whether it is another than before."""
+        try:
+            newest = self._home.public_file.resolve(strict=True)
+        except OSError as exc:
+            raise UsageError(
+                f"{self._home.public_file} cannot be opened: {exc.strerror}", hint="run ttapi init"
+            ) from exc
+        if newest == self._attached:
+            return False
+        connection = self._connection
+        with engine_errors(newest):
+            if self._attached is not None:
+                connection.execute("use memory")
+                connection.execute(f"detach {_NAME}")
+            quoted = str(newest).replace("'", "''")
+            connection.execute(f"attach '{quoted}' as {_NAME} (read_only)")
+            connection.execute(f"use {_NAME}")
+        self._attached = newest
+        return True
+
+    def split(self, sql: str) -> list[Statement]:
+        """The statements of `sql`. *Raises* QueryError with the engine's text."""
+        with engine_errors():
+            return [
+                Statement(one.query, one.type.name)
+                for one in self._connection.extract_statements(sql)
+            ]
+
+    def run(
+        self,
+        sql: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        keep_rows: int | None = None,
+    ) -> Rows | None:
+        """The answer of one statement; None for a statement without one.
+
+        With `keep_rows` the rest is counted, not kept.
+
+        *Raises* QueryError with the engine's text, InterruptedQueryError after `interrupt`.
+        """
+        with _interrupts(), engine_errors():
+            relation = self._connection.sql(sql, params=parameters or None)
+            if relation is None:
+                return None
+            if keep_rows is None:
+                table = relation.to_arrow_table()
+                return Rows(table, table.num_rows)
+            return _first_rows(relation, keep_rows)
+
+    def interrupt(self) -> None:
+        """End the statement that runs, from another thread or a signal handler."""
+        self._connection.interrupt()
+
+    def temporary_views(self) -> dict[str, str]:
+        """The SELECT of each temporary view, by name."""
+        rows = self._connection.execute(
+            "select view_name, sql from duckdb_views() where temporary and not internal"
+        ).fetchall()
+        return {name: sql.partition(" AS ")[2].rstrip(";") for name, sql in rows}
+
+    def close(self) -> None:
+        """Let go of the file and of everything temporary."""
+        self._connection.close()
+
+
+def _first_rows(relation: duckdb.DuckDBPyRelation, keep_rows: int) -> Rows:
+    import pyarrow as pa  # noqa: PLC0415 - a shell's first prompt does not wait for it
+
+    kept: list[pa.RecordBatch] = []
+    total = have = 0
+    with relation.to_arrow_reader(10_000) as reader:
+        for batch in reader:
+            total += batch.num_rows
+            if have < keep_rows:
+                kept.append(batch.slice(0, keep_rows - have))
+                have += kept[-1].num_rows
+        return Rows(pa.Table.from_batches(kept, reader.schema), total)
+
+
+@contextmanager
+def _interrupts() -> Iterator[None]:
+    """What the engines raise for an interrupted statement, as one error of ours."""
+    try:
+        yield
+    except QueryError as exc:
+        if isinstance(exc.__cause__, duckdb.InterruptException):
+            raise InterruptedQueryError("interrupted") from exc
+        raise
+    except RuntimeError as exc:
+        # DuckDB 2.0 tells an interrupted query by a bare RuntimeError.
+        if "interrupted" not in str(exc).lower():
+            raise
+        raise InterruptedQueryError("interrupted") from exc
