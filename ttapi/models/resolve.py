@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any SQL text resolved: what it reads and with which provable limits, what it would write.
+
+Where a statement is not understood, every relation named in it is read without limits, and the
+resolution says so: widened, never narrowed, never silent.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from ttapi.errors import QueryError
+from ttapi.models.limits import Read
+from ttapi.models.model import dataset_name
+from ttapi.models.predicates import Literals
+from ttapi.models.reads import Block, Context, read_query
+from ttapi.models.references import parse_statements, references_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Statements about the session or the catalog: they read no dataset.
+_WITHOUT_READS = (
+    exp.Use, exp.Set, exp.Pragma, exp.Attach, exp.Detach, exp.Show, exp.Drop, exp.Transaction,
+    exp.Commit, exp.Rollback,
+)  # fmt: skip
+_HARMLESS_COMMANDS = {
+    "call", "checkpoint", "load", "reset", "install", "deallocate", "begin", "commit", "rollback", "show", "set",
+    "describe",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Names:
+    """What names mean to a reader."""
+
+    relations: Mapping[str, tuple[str, ...] | None]
+    """Columns by dataset name, lower case; None: not known."""
+    macros: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    """Output columns of each macro, by bare name; None: scalar, or not known."""
+    views: Mapping[str, str] = field(default_factory=dict)
+    """The session's temporary views: their SELECT by name."""
+    temporary: frozenset[str] = frozenset()
+    """The session's temporary tables; they hide relations of the same name."""
+    schema: str = "main"
+    """Where an unqualified name is looked up first (`use staged`)."""
+
+    def dataset(self, schema: str, name: str) -> str | None:
+        """The dataset `schema.name` means; None: no dataset."""
+        if not schema and name in self.temporary:
+            return None
+        for candidate in (dataset_name(schema or self.schema, name), dataset_name("main", name)):
+            if candidate in self.relations:
+                return candidate
+            if schema:
+                break
+        return None
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What a text reads and writes."""
+
+    reads: tuple[Read, ...]
+    """Of datasets and macros, by name."""
+    writes: frozenset[str] = frozenset()
+    """Persistent relations it would create or change."""
+    unresolved: tuple[str, ...] = ()
+    """What was not understood, in words; those inputs are meant as a whole."""
+
+
+def resolve(
+    sql: str,
+    names: Names,
+    *,
+    bound: Mapping[str, object] | None = None,
+    parameters: Sequence[str] = (),
+) -> Resolution:
+    """What `sql` reads: relations and macros, each with provable limits on its columns.
+
+    `bound`: values of query parameters by name or 1-based position. `parameters`: of the macro
+    whose body `sql` is.
+    """
+    try:
+        statements = parse_statements(sql)
+    except QueryError as exc:
+        return _by_name(sql, names, exc.message)
+    literals = Literals(frozenset(parameters), _numbered(bound))
+    found: list[Read] = []
+    doubts: list[str] = []
+    for statement in statements:
+        reads, doubt = _of_statement(statement, names, literals)
+        found += reads
+        doubts += [doubt] if doubt else []
+    writes = references_in(sql).writes
+    return Resolution(tuple(dict.fromkeys(found)), writes, tuple(doubts))
+
+
+def output_columns(
+    sql: str, names: Names, parameters: Sequence[str] = ()
+) -> tuple[str, ...] | None:
+    """Names of the columns a query gives, lower case; None where they cannot be told."""
+    (statement,) = parse_statements(sql)
+    if not isinstance(statement, exp.Query):
+        return None
+    context = _context(names, Literals(frozenset(parameters)), set())
+    block = read_query(statement, context)
+    return None if block.outputs is None else tuple(o.name for o in block.outputs)
+
+
+def _of_statement(
+    statement: exp.Expr, names: Names, literals: Literals
+) -> tuple[list[Read], str | None]:
+    if isinstance(statement, _WITHOUT_READS):
+        return [], None
+    if isinstance(statement, exp.Command):
+        return _of_command(statement, names)
+    seen: set[int] = set()
+    context = _context(names, literals, seen)
+    body = statement
+    if isinstance(statement, exp.Create | exp.Insert) and statement.expression is not None:
+        body = statement.expression
+    reads = list(read_query(body, context).reads)
+    target = statement.find(exp.Table) if body is not statement else None
+    for table in statement.find_all(exp.Table):
+        if id(table) not in seen and table is not target:
+            reads.append(_whole(table, context))
+    return [read for read in reads if read.relation], None
+
+
+def _whole(table: exp.Table, context: Context) -> Read:
+    """A table the analysis passed by, read without limits."""
+    if isinstance(table.this, exp.Anonymous):
+        return Read(table.this.name.lower())
+    return Read(context.name_of(table) or "")
+
+
+def _of_command(statement: exp.Command, names: Names) -> tuple[list[Read], str | None]:
+    word = statement.name.lower()
+    if word in _HARMLESS_COMMANDS:
+        return [], None
+    text = f"{statement.name} {statement.expression.name if statement.expression else ''}"
+    reads = _named_in(text, names)
+    if word == "execute":
+        return reads, f"{text.strip()}: what it reads was made fresh when it was prepared, not now"
+    return reads, None if not reads and word != "query" else f"{word} is not taken apart"
+
+
+def _by_name(sql: str, names: Names, why: str) -> Resolution:
+    return Resolution(tuple(_named_in(sql, names)), frozenset(), (why,))
+
+
+def _named_in(sql: str, names: Names) -> list[Read]:
+    """Every dataset and macro whose name stands anywhere in `sql`."""
+    words = {word.lower() for word in _WORD.findall(sql)}
+    found = [name for name in names.relations if name.rpartition(".")[2] in words]
+    found += [name for name in names.macros if name in words]
+    return [Read(name) for name in dict.fromkeys(found)]
+
+
+def _context(names: Names, literals: Literals, seen: set[int]) -> Context:
+    def name_of(table: exp.Table) -> str | None:
+        return names.dataset(table.db.lower(), table.name.lower())
+
+    def columns_of(name: str) -> tuple[str, ...] | None:
+        return names.relations.get(name) or names.macros.get(name)
+
+    blocks: dict[str, Block] = {}
+    for name, select in names.views.items():
+        # A temporary view may build on those before it.
+        inner = Context(columns_of, name_of, literals, seen, dict(blocks))
+        try:
+            (parsed,) = parse_statements(select)
+            blocks[name] = read_query(parsed, inner)
+        except (QueryError, ValueError):
+            blocks[name] = Block(tuple(_named_in(select, names)), None)
+    return Context(columns_of, name_of, literals, seen, blocks)
+
+
+def _numbered(bound: Mapping[str, object] | None) -> Mapping[str, object] | None:
+    return {str(key): value for key, value in bound.items()} if bound else None

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a SELECT treats the values of a column apart, so that a limit on it may pass through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ttapi.models.joins import Scope
+
+_MIXING = ("limit", "offset", "fetch", "sample", "pivots", "connect", "match", "laterals")
+
+
+def is_opaque(node: exp.Select) -> bool:
+    """Whether rows of one value can push out rows of another: LIMIT, OFFSET, samples, pivots."""
+    return any(node.args.get(part) for part in _MIXING)
+
+
+def passes_through(node: exp.Select, place: tuple[str, str], scope: Scope) -> bool:
+    """Whether rows with one value of the column at `place` never depend on rows with another."""
+    distinct = node.args.get("distinct")
+    on = distinct.args.get("on") if isinstance(distinct, exp.Distinct) else None
+    if on is not None and not _among(place, on.unnest().flatten() if on else (), scope):
+        return False
+    if _has_aggregates(node) and not _is_group_key(node, place, scope):
+        return False
+    return all(_among(place, keys, scope) for keys in _partitions(node))
+
+
+def _has_aggregates(node: exp.Select) -> bool:
+    if node.args.get("group") or node.args.get("having"):
+        return True
+    return any(_aggregate_in(projection) for projection in node.expressions)
+
+
+def _aggregate_in(node: exp.Expr) -> bool:
+    """Whether an aggregate, or a function that may be one, stands in `node` outside windows and subqueries."""
+    if isinstance(node, exp.Query):
+        return False
+    if isinstance(node, exp.Window):
+        return any(_aggregate_in(child) for child in node.this.iter_expressions())
+    if isinstance(node, exp.AggFunc | exp.Anonymous | exp.AnonymousAggFunc | exp.WithinGroup):
+        return True
+    return any(_aggregate_in(child) for child in node.iter_expressions())
+
+
+def _is_group_key(node: exp.Select, place: tuple[str, str], scope: Scope) -> bool:
+    group = node.args.get("group")
+    if not isinstance(group, exp.Group):
+        return False
+    if any(group.args.get(part) for part in ("rollup", "cube", "grouping_sets", "totals")):
+        return False
+    if group.args.get("all") or any(
+        isinstance(e, exp.Column) and e.name.lower() == "all" and not e.table
+        for e in group.expressions
+    ):
+        # GROUP BY ALL: every output column without an aggregate; `place` is one of them.
+        return True
+    if any(isinstance(e, exp.Rollup | exp.Cube | exp.GroupingSets) for e in group.expressions):
+        return False
+    return _among(place, _resolved_positions(group.expressions, node), scope)
+
+
+def _resolved_positions(keys: list[exp.Expr], node: exp.Select) -> Iterator[exp.Expr]:
+    """`group by 1` as the first output column."""
+    for key in keys:
+        if isinstance(key, exp.Literal) and not key.is_string:
+            index = int(key.this) - 1
+            if 0 <= index < len(node.expressions):
+                yield node.expressions[index].unalias()
+        else:
+            yield key
+
+
+def _partitions(node: exp.Select) -> Iterator[list[exp.Expr]]:
+    """PARTITION BY of every window of the SELECT, named or not."""
+    named = {
+        window.this.name.lower(): window
+        for window in node.args.get("windows") or []
+        if isinstance(window, exp.Window)
+    }
+    parts = [*node.expressions]
+    parts += [node.args[key] for key in ("qualify", "order") if node.args.get(key)]
+    for part in parts:
+        for window in _windows_in(part):
+            yield _keys_of(window, named)
+
+
+def _windows_in(node: exp.Expr) -> Iterator[exp.Window]:
+    if isinstance(node, exp.Query):
+        return
+    if isinstance(node, exp.Window):
+        yield node
+    for child in node.iter_expressions():
+        yield from _windows_in(child)
+
+
+def _keys_of(window: exp.Window, named: dict[str, exp.Window]) -> list[exp.Expr]:
+    """The keys a window is cut by; those of the window it builds on included."""
+    keys = list(window.args.get("partition_by") or [])
+    base = window.args.get("alias")
+    visited: set[str] = set()
+    while base is not None and base.name.lower() in named and base.name.lower() not in visited:
+        visited.add(base.name.lower())
+        window = named[base.name.lower()]
+        keys += window.args.get("partition_by") or []
+        base = window.args.get("alias")
+    return keys
+
+
+def _among(place: tuple[str, str], keys: object, scope: Scope) -> bool:
+    """Whether the column at `place`, or one known to be equal to it, is one of `keys`."""
+    from ttapi.models.predicates import bare_column  # noqa: PLC0415 - beside its only use
+
+    for key in keys:  # type: ignore[attr-defined]
+        column = bare_column(key)
+        found = scope.place(column) if column is not None else None
+        if found is not None and (found == place or scope.are_equal(found, place)):
+            return True
+    return False
