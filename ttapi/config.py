@@ -91,6 +91,16 @@ class Home:
         return self.root / "exports"
 
     @property
+    def backups(self) -> Path:
+        """Where sealed copies go."""
+        return self.root / "backups"
+
+    @property
+    def journal(self) -> Path:
+        """Where streams are written down before they are loaded."""
+        return self.root / "journal"
+
+    @property
     def logs(self) -> Path:
         """Where the log files are."""
         return self.root / "logs"
@@ -104,8 +114,8 @@ class Home:
             self.live,
             self.snapshots,
             self.exports,
-            self.root / "backups",
-            self.root / "journal",
+            self.backups,
+            self.journal,
             self.logs,
         )
 

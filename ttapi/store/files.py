@@ -49,6 +49,16 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def leftovers(folder: Path) -> list[Path]:
+    """The temporary files in `folder` whose makers are dead; a folder that is missing has none."""
+    found = []
+    for path in sorted(folder.glob("*.tmp-*")):
+        match = _TEMPORARY.search(path.name)
+        if match and not is_alive(int(match[1])):
+            found.append(path)
+    return found
+
+
 def remove_leftovers(home: Home) -> tuple[Path, ...]:
     """Remove the temporary files of dead processes and say which they were; the owner calls it.
 
@@ -56,7 +66,7 @@ def remove_leftovers(home: Home) -> tuple[Path, ...]:
     process's too.
     """
     removed = []
-    for folder in (home.root, home.live, home.snapshots, home.exports):
+    for folder in (home.root, home.live, home.snapshots, home.exports, home.backups):
         is_owners = folder in (home.live, home.snapshots)
         for path in sorted(folder.glob("*.tmp-*")):
             match = _TEMPORARY.search(path.name)
