@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Backups: a published generation copied, sealed with a manifest, and proved before it counts.
+
+A backup is a folder `<UTC instant>-<generation>` with the database, the user's own files and the
+manifest. It is built under a temporary name, so a folder without that name is a finished one.
+The origin is an immutable snapshot: nobody waits, and the live file is never read.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ttapi.config import bundled_folder
+from ttapi.errors import DiskFullError, StoreError, TtapiError, UsageError
+from ttapi.store.child import run_child
+from ttapi.store.engine import inspect_file
+from ttapi.store.files import leftovers, remove, sync_file, sync_folder, temporary_name
+from ttapi.store.fingerprint import Contents, differences, engine_version, read_whole
+from ttapi.store.manifest import (
+    MANIFEST,
+    Manifest,
+    SealedFile,
+    manifest_bytes,
+    read_manifest,
+    seal_file,
+)
+from ttapi.store.migrate import pending_migrations, read_migrations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from ttapi.config import Home
+
+DATABASE = "market.duckdb"
+_SECRET_NAME = re.compile(r"secret|credential|token|password|\.env|\.pem$|\.key$", re.IGNORECASE)
+_SECRET_LINE = re.compile(
+    r"^(\s*)([\w.\"'-]*(?:secret|token|password)[\w\"']*)\s*=.*$", re.IGNORECASE | re.MULTILINE
+)
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One backup as it was found."""
+
+    folder: Path
+    manifest: Manifest | None
+    error: str | None = None
+    """Why it cannot be used, as far as a look at it tells; None: it looks good."""
+
+
+def make_backup(home: Home, folder: Path, *, created_at: datetime, version: str) -> Backup:
+    """The newest published generation of `home`, sealed in a new folder of `folder` and proved.
+
+    `version` is this ttapi's own.
+
+    *Raises* UsageError when nothing is published or `folder` cannot be written; DiskFullError,
+    StoreError. Nothing of the backup remains then.
+    """
+    try:
+        origin = home.public_file.resolve(strict=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _require_room(origin, folder)
+    except OSError as exc:
+        raise UsageError(
+            f"{exc.filename} cannot be used: {exc.strerror}", hint="ttapi doctor says more"
+        ) from exc
+    for path in leftovers(folder):
+        remove(path)
+    facts = inspect_file(origin)
+    target = _free_name(folder, f"{created_at:%Y%m%dT%H%M%SZ}-{facts.generation:06d}")
+    building = temporary_name(target)
+    try:
+        building.mkdir(mode=0o700)
+        run_child("ttapi.store.copy", str(origin), str(building / DATABASE))
+        manifest = Manifest(
+            created_at=created_at,
+            ttapi=version,
+            duckdb=engine_version(),
+            generation=facts.generation,
+            migration=facts.applied[-1].version,
+            database=seal_file(building / DATABASE, DATABASE),
+            tables=read_whole(origin).tables,
+            files=tuple(_copy_own_files(home, building)),
+        )
+        _seal(building, manifest)
+        check_backup(building)
+        building.rename(target)
+        sync_folder(folder)
+    except (OSError, StoreError) as exc:
+        raise _told(exc, folder) from exc
+    finally:
+        remove(building)
+    return Backup(target, manifest)
+
+
+def list_backups(folder: Path) -> list[Backup]:
+    """The backups in `folder`, newest first; those that cannot be used say why."""
+    if not folder.is_dir():
+        return []
+    found = [
+        look_at(path) for path in folder.iterdir() if path.is_dir() and ".tmp-" not in path.name
+    ]
+    return sorted(found, key=_age, reverse=True)
+
+
+def look_at(folder: Path) -> Backup:
+    """The backup in `folder` judged by its manifest and the sizes of its files; a moment's work."""
+    try:
+        manifest = read_manifest(folder)
+        for sealed in (manifest.database, *manifest.files):
+            _require_size(folder, sealed)
+    except StoreError as exc:
+        return Backup(folder, None, str(exc))
+    return Backup(folder, manifest)
+
+
+def check_backup(folder: Path) -> Manifest:
+    """The manifest of the backup in `folder`, after every byte was read and every table compared.
+
+    *Raises* StoreError for one that was damaged, cut short or changed; MigrationError for one that
+    a newer ttapi made.
+    """
+    manifest = read_manifest(folder)
+    for sealed in (manifest.database, *manifest.files):
+        _require_size(folder, sealed)
+        if seal_file(folder / sealed.path, sealed.path) != sealed:
+            raise StoreError(
+                f"{folder / sealed.path} was changed after it was sealed",
+                hint="ttapi backup --list names other backups",
+            )
+    check_database(folder / DATABASE, manifest)
+    return manifest
+
+
+def check_database(file: Path, manifest: Manifest) -> Contents:
+    """The content of `file`, which opens and holds what `manifest` says.
+
+    *Raises* StoreError, MigrationError.
+    """
+    facts = inspect_file(file)
+    pending_migrations(facts.applied, read_migrations(bundled_folder("migrations")), file)
+    found = read_whole(file)
+    has_same_engine = manifest.duckdb == engine_version()
+    told = differences(manifest.contents, found, has_same_engine=has_same_engine)
+    if told or facts.generation != manifest.generation:
+        raise StoreError(
+            f"{file} is not what its manifest says: {told[0] if told else 'another generation'}"
+        )
+    return found
+
+
+def prune_backups(folder: Path, keep: int) -> list[Path]:
+    """Remove all but the `keep` newest usable backups of `folder`; one that is damaged stays."""
+    usable = [backup for backup in list_backups(folder) if backup.manifest is not None]
+    outdated = [backup.folder for backup in usable[max(1, keep) :]]
+    for path in outdated:
+        remove(path)
+    return outdated
+
+
+def restore_own_files(home: Home, folder: Path, manifest: Manifest) -> list[Path]:
+    """Bring back those of the user's own files that `home` lacks; what is there stays as it is."""
+    brought = []
+    for sealed in manifest.files:
+        target = home.root / sealed.path
+        if target.exists() or target.is_symlink():
+            continue
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        building = temporary_name(target)
+        shutil.copyfile(folder / sealed.path, building)
+        building.chmod(0o600)
+        building.replace(target)
+        brought.append(target)
+    return brought
+
+
+def _copy_own_files(home: Home, building: Path) -> Iterator[SealedFile]:
+    own = [home.settings_file, *home.sql.rglob("*"), *home.sources.rglob("*")]
+    for file in sorted(own):
+        path = file.relative_to(home.root)
+        is_hidden = any(part.startswith((".", "__pycache__")) for part in path.parts)
+        if not file.is_file() or file.is_symlink() or is_hidden or _SECRET_NAME.search(file.name):
+            continue
+        target = building / path
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if file == home.settings_file:
+            text = file.read_text(encoding="utf-8", errors="surrogateescape")
+            text = _SECRET_LINE.sub(r"\1# \2 is left out of backups", text)
+            target.write_text(text, encoding="utf-8", errors="surrogateescape")
+        else:
+            shutil.copyfile(file, target)
+        yield seal_file(target, path.as_posix())
+
+
+def _seal(building: Path, manifest: Manifest) -> None:
+    """Write the manifest last, after all else is on the disk."""
+    for path in [building, *building.rglob("*")]:
+        sync_file(path)
+    file = building / MANIFEST
+    writing = temporary_name(file)
+    writing.write_bytes(manifest_bytes(manifest))
+    sync_file(writing)
+    writing.rename(file)
+    for path in building.rglob("*"):
+        if path.is_file():
+            path.chmod(0o400)
+    sync_folder(building)
+
+
+def _require_size(folder: Path, sealed: SealedFile) -> None:
+    file = folder / sealed.path
+    try:
+        size = file.stat().st_size
+    except OSError as exc:
+        raise StoreError(f"{file} cannot be read: {exc.strerror}") from exc
+    if size != sealed.size:
+        raise StoreError(f"{file} has {size:,} bytes and was sealed with {sealed.size:,}")
+
+
+def _require_room(origin: Path, folder: Path) -> None:
+    needed, free = origin.stat().st_size, shutil.disk_usage(folder).free
+    if free < needed:
+        raise DiskFullError(
+            f"{folder}: a backup takes {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free",
+            hint="make room, or name another folder with --to",
+        )
+
+
+def _free_name(folder: Path, name: str) -> Path:
+    taken = {path.name for path in folder.iterdir()}
+    names = (name, *(f"{name}-{number}" for number in range(2, 10_000)))
+    return folder / next(one for one in names if one not in taken)
+
+
+def _age(backup: Backup) -> tuple[bool, float, int, str]:
+    if backup.manifest is None:
+        return False, 0.0, 0, backup.folder.name
+    made = backup.manifest
+    return True, made.created_at.timestamp(), made.generation, backup.folder.name
+
+
+def _told(error: OSError | StoreError, folder: Path) -> TtapiError:
+    full = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+    if isinstance(error, OSError) and error.errno not in full:
+        return StoreError(f"the backup failed at {error.filename or folder}: {error.strerror}")
+    if isinstance(error, OSError) or any(os.strerror(code) in str(error) for code in full):
+        return DiskFullError(
+            f"{folder}: no room for a backup: {error}", hint="make room, or use --to"
+        )
+    return error
