@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RESERVED_COLUMNS = frozenset(
-    {"unit", "unit_id", "line", "known_at", "load_id", "loaded_at", "replaced_at", "is_current"}
+    {
+        "unit",
+        "unit_id",
+        "line",
+        "known_at",
+        "load_id",
+        "loaded_at",
+        "replaced_at",
+        "is_current",
+        "replaced_by",
+    }
 )
 """Column names that are the store's."""
 RESERVED_TABLES = frozenset({"rejects"})

@@ -95,6 +95,9 @@ class Store:
         with self.transaction() as cursor:
             load_id = read_number(cursor, "last_load_id") + 1
             write_number(cursor, "last_load_id", load_id)
+            cursor.execute(
+                "insert into catalog.commands values (?, ?)", [load_id, self._lock.owner.command]
+            )
         return load_id
 
     def reopen(self) -> None:

@@ -3,8 +3,8 @@
 """The three ways rows enter a raw table: appended, as a unit's new content, or over their grain.
 
 Each way adds to the table of concerned keys and answers, per unit, what it did. A row is never
-deleted and never changed but for `replaced_at`, `is_current` and, where a file holds duplicates,
-the `line` it moved to.
+deleted and never changed but for `replaced_at`, `replaced_by`, `is_current` and, where a file
+holds duplicates, the `line` it moved to.
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ class Stamp:
         """SQL for now, UTC."""
         return as_literal(self.now)
 
+    @property
+    def retiring(self) -> str:
+        """SQL assignments that retire a row."""
+        return f"replaced_at = {self.instant}, replaced_by = {self.load_id}, is_current = false"
+
     def known_at(self, alias: str) -> str:
         """SQL for the natural known_at of an arriving row: never after now."""
         return (
@@ -61,7 +66,7 @@ def append_rows(cursor: Connection, resource: Resource, rows: pa.Table, stamp: S
         cursor.execute(
             f"""
             insert into {raw_name(resource)} ({_names(resource)}, {_OWN})
-            select {_cast(resource, "a")}, a.unit_id, a.line, {stamp.known_at("a")}, {stamp.load_id}, null, true
+            select {_cast(resource, "a")}, a.unit_id, a.line, {stamp.known_at("a")}, {stamp.load_id}, null, true, null
             from incoming as a
             """
         )
@@ -122,7 +127,7 @@ def replace_rows(
     _note_concerned(cursor, resource, units)
     _insert_new(cursor, resource, units, stamp)
     gone = "(select rid from matched where position is null)"
-    update_rows(cursor, table, f"replaced_at = {stamp.instant}, is_current = false", gone)
+    update_rows(cursor, table, stamp.retiring, gone)
     return changes
 
 
@@ -205,7 +210,7 @@ def _insert_new(cursor: Connection, resource: Resource, units: str, stamp: Stamp
     cursor.execute(
         f"""
         insert into {table} ({_names(resource)}, {_OWN})
-        select {_names(resource, "a")}, a.unit_id, a.line, {known_at}, {stamp.load_id}, null, true
+        select {_names(resource, "a")}, a.unit_id, a.line, {known_at}, {stamp.load_id}, null, true, null
         from arrived as a
         join matched as m on m.position = a.position and m.rid is null
         {earlier}
@@ -243,7 +248,7 @@ def merge_rows(
         )
     _keep_differing(cursor, resource, units)
     gone = "(select distinct standing_rid as rid from kept where standing_rid is not null)"
-    update_rows(cursor, table, f"replaced_at = {stamp.instant}, is_current = false", gone)
+    update_rows(cursor, table, stamp.retiring, gone)
     cursor.execute(
         f"""
         insert into {table} ({_names(resource)}, {_OWN})
@@ -252,7 +257,8 @@ def merge_rows(
             case when k.is_new_fact then k.known_at else {stamp.instant} end,
             {stamp.load_id},
             case when k.is_last then null else {stamp.instant} end,
-            k.is_last
+            k.is_last,
+            case when k.is_last then null else {stamp.load_id} end
         from kept as k
         """
     )
@@ -323,7 +329,7 @@ def _keep_differing(cursor: Connection, resource: Resource, units: str) -> None:
     )
 
 
-_OWN = "unit_id, line, known_at, load_id, replaced_at, is_current"
+_OWN = "unit_id, line, known_at, load_id, replaced_at, is_current, replaced_by"
 
 
 def _names(resource: Resource, alias: str = "") -> str:

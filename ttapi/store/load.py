@@ -40,7 +40,7 @@ from ttapi.store.settle import CONCERNED, find_contested, settle, start_concerne
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from ttapi.sources.contract import Batch, Resource
 
@@ -327,16 +327,22 @@ def _write_unit_versions(
         "replaced": pa.array(
             [changes[unit.record.unit_id].rows_replaced for unit in good], pa.int64()
         ),
+        "last_date": pa.array([_last_date(load, unit) for unit in good], pa.date32()),
     }
     with registered(load.cursor, "versions", pa.table(columns)):
         load.cursor.execute(
             """
             insert into catalog.unit_versions
-            select unit_id, ?, key, content_hash, size, rows_in, accepted, refused, added, replaced, ?, ?
+            select unit_id, ?, key, content_hash, size, rows_in, accepted, refused, added, replaced, ?, ?, last_date
             from versions
             """,
             [load.dataset, load.load_id, as_timestamp(load.now)],
         )
+
+
+def _last_date(load: _Load, unit: Arrival) -> date | None:
+    """What the ledger says from this version on: it decides between units of one grain."""
+    return _record(load, unit, UnitChange()).last_date
 
 
 def _result(arrivals: Arrivals, changes: Mapping[int, UnitChange], changed_keys: int) -> LoadResult:

@@ -2,7 +2,7 @@
 
 """Raw tables: what their columns are, and how one is made for a stranger's resource.
 
-A raw table is the declared columns of its resource and then the store's own six.
+A raw table is the declared columns of its resource and then the store's own seven.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ STORE_COLUMNS = {
         "UTC: when its unit stopped saying this; null: it still does",
     ),
     "is_current": ("BOOLEAN", True, "whether this is the one current row of its grain"),
+    "replaced_by": ("BIGINT", False, "the load that retired this row; null: it still stands"),
 }
 """Name -> type, whether it is never null, comment."""
 
@@ -66,10 +67,12 @@ def ensure_raw_table(cursor: Connection, resource: Resource) -> None:
             _create(cursor, resource)
         else:
             _check_present(resource, present)
-            for column in resource.columns:
-                if column.name not in present:
+            wanted = {column.name: str(column.type) for column in resource.columns}
+            wanted |= {name: data_type for name, (data_type, _, _) in STORE_COLUMNS.items()}
+            for name, data_type in wanted.items():
+                if name not in present:
                     cursor.execute(
-                        f"alter table {raw_name(resource)} add column {quoted(column.name)} {column.type}"
+                        f"alter table {raw_name(resource)} add column {quoted(name)} {data_type}"
                     )
         _write_comments(cursor, resource, present)
 
@@ -124,7 +127,8 @@ def _check_present(resource: Resource, present: dict[str, tuple[str, str | None]
                 f"raw.{resource.table}.{name} is {data_type}, and its source now declares {declared}",
                 hint="declare the old type, or a column of another name",
             )
-    lacking = [name for name in own if name not in present]
+    lacking = [name for name, (_, is_required, _) in STORE_COLUMNS.items() if is_required]
+    lacking = [name for name in lacking if name not in present]
     if lacking:
         raise StoreError(f"raw.{resource.table} lacks the store's own column {lacking[0]!r}")
 

@@ -50,7 +50,8 @@ def store_rejects(
     What a replace unit refused before is retired with its content. A failed reading leaves the
     rejects of the last good one standing, beside its own, until a good one follows.
     """
-    retired = _retire(cursor, resource, arrivals, now)
+    retiring = f"replaced_at = {as_literal(now)}, replaced_by = {load_id}"
+    retired = _retire(cursor, resource, arrivals, retiring)
     if arrivals.rejects is None:
         return Refusals(Counter(), retired)
     unseen = _UNSEEN if resource.mode == "merge" else "true"
@@ -58,7 +59,7 @@ def store_rejects(
         rows = cursor.execute(
             f"""
             insert into raw.rejects
-            select ?, r.unit_id, r.file, r.line, r.reason, left(r.text, 500), ?, ?, null
+            select ?, r.unit_id, r.file, r.line, r.reason, left(r.text, 500), ?, ?, null, null
             from refused as r
             where {unseen}
             returning unit_id
@@ -69,7 +70,7 @@ def store_rejects(
 
 
 def _retire(
-    cursor: Connection, resource: Resource, arrivals: Arrivals, now: datetime
+    cursor: Connection, resource: Resource, arrivals: Arrivals, retiring: str
 ) -> Counter[int]:
     entirely = [u.record.unit_id for u in arrivals.units if _retires_all(resource, u)]
     attempts = {
@@ -90,7 +91,7 @@ def _retire(
     if gone:
         rids = ", ".join(str(rid) for rid, _ in gone)
         picked = f"(select unnest([{rids}]::bigint[]) as rid)"
-        update_rows(cursor, "raw.rejects", f"replaced_at = {as_literal(now)}", picked)
+        update_rows(cursor, "raw.rejects", retiring, picked)
     return Counter(unit for _, unit in gone)
 
 
