@@ -45,6 +45,8 @@ class Given:
     """The column equals this parameter of the macro."""
 
     parameter: str
+    is_upper: bool = False
+    """True: its upper-case form."""
 
 
 Atom = Among | Within | Same | Given
@@ -81,7 +83,7 @@ def replaced(
             if isinstance(atom, Same):
                 yield from outputs.get(atom.column, ())
             elif isinstance(atom, Given) and arguments is not None:
-                yield from arguments.get(atom.parameter, ())
+                yield from _given(atom, arguments.get(atom.parameter, NO_LIMIT))
             else:
                 yield atom
 
@@ -90,6 +92,17 @@ def replaced(
         return {name: limit for name, limit in found.items() if limit}
 
     return Read(read.relation, all_of(read.limits), all_of(read.arguments))
+
+
+def _given(atom: Given, limit: Limit) -> Iterator[Atom]:
+    """What an argument's limit says of a column that equals the parameter."""
+    for one in limit:
+        if not atom.is_upper:
+            yield one
+        elif isinstance(one, Among):
+            yield Among(frozenset(value.upper() for value in one.values))
+        elif isinstance(one, Given):
+            yield Given(one.parameter, is_upper=True)
 
 
 def values_of(limit: Limit) -> frozenset[str] | None:
@@ -139,7 +152,7 @@ def _told(atom: Atom) -> list[Any]:
         return ["within", atom.low, atom.high, atom.is_low_out, atom.is_high_out]
     if isinstance(atom, Same):
         return ["same", atom.column]
-    return ["given", atom.parameter]
+    return ["given", atom.parameter, atom.is_upper]
 
 
 def _heard(words: list[Any]) -> Atom:

@@ -87,16 +87,18 @@ def bare_column(
 
 def atom_of(node: exp.Expr, literals: Literals) -> Limit:
     """What a value is known to be: a literal, or a parameter of the macro."""
-    text = _text(node, literals)
-    if text is not None:
-        return frozenset([Among(frozenset([text]))])
     plain = node.unnest()
-    while isinstance(plain, exp.Cast):
-        plain = plain.this.unnest()
-    if isinstance(plain, exp.Column) and not plain.table:
-        name = plain.name.lower()
+    is_upper = isinstance(plain, exp.Upper)
+    inner = plain.this if is_upper else plain
+    text = _text(inner, literals)
+    if text is not None:
+        return frozenset([Among(frozenset([text.upper() if is_upper else text]))])
+    while isinstance(inner, exp.Cast | exp.Paren):
+        inner = inner.this
+    if isinstance(inner, exp.Column) and not inner.table:
+        name = inner.name.lower()
         if name in literals.parameters:
-            return frozenset([Given(name)])
+            return frozenset([Given(name, is_upper)])
     return NO_LIMIT
 
 

@@ -8,7 +8,7 @@ resolution says so: widened, never narrowed, never silent.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -21,7 +21,7 @@ from ttapi.models.reads import Block, Context, read_query
 from ttapi.models.references import parse_statements, references_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Statements about the session or the catalog: they read no dataset.
@@ -41,8 +41,8 @@ class Names:
 
     relations: Mapping[str, tuple[str, ...] | None]
     """Columns by dataset name, lower case; None: not known."""
-    macros: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
-    """Output columns of each macro, by bare name; None: scalar, or not known."""
+    macros: Mapping[str, str] = field(default_factory=dict)
+    """Dataset name of each macro, by bare name; its output columns stand in `relations`."""
     views: Mapping[str, str] = field(default_factory=dict)
     """The session's temporary views: their SELECT by name."""
     temporary: frozenset[str] = frozenset()
@@ -98,10 +98,16 @@ def resolve(
         found += reads
         doubts += [doubt] if doubt else []
     writes = references_in(sql).writes
-    return Resolution(tuple(dict.fromkeys(found)), writes, tuple(doubts))
+    return Resolution(_known(found, names), writes, tuple(doubts))
 
 
-def output_columns(
+def _known(reads: Iterable[Read], names: Names) -> tuple[Read, ...]:
+    """`reads` under their dataset names; functions of the engine left out."""
+    found = [replace(read, relation=names.macros.get(read.relation, read.relation)) for read in reads]
+    return tuple(dict.fromkeys(read for read in found if read.relation in names.relations))
+
+
+def columns_given_by(
     sql: str, names: Names, parameters: Sequence[str] = ()
 ) -> tuple[str, ...] | None:
     """Names of the columns a query gives, lower case; None where they cannot be told."""
@@ -129,8 +135,8 @@ def _of_statement(
     target = statement.find(exp.Table) if body is not statement else None
     for table in statement.find_all(exp.Table):
         if id(table) not in seen and table is not target:
-            reads.append(_whole(table, context))
-    return [read for read in reads if read.relation], None
+            reads.append(_whole(table, context))  # noqa: PERF401 - a condition and a call
+    return reads, None
 
 
 def _whole(table: exp.Table, context: Context) -> Read:
@@ -152,7 +158,7 @@ def _of_command(statement: exp.Command, names: Names) -> tuple[list[Read], str |
 
 
 def _by_name(sql: str, names: Names, why: str) -> Resolution:
-    return Resolution(tuple(_named_in(sql, names)), frozenset(), (why,))
+    return Resolution(_known(_named_in(sql, names), names), frozenset(), (why,))
 
 
 def _named_in(sql: str, names: Names) -> list[Read]:
@@ -168,7 +174,7 @@ def _context(names: Names, literals: Literals, seen: set[int]) -> Context:
         return names.dataset(table.db.lower(), table.name.lower())
 
     def columns_of(name: str) -> tuple[str, ...] | None:
-        return names.relations.get(name) or names.macros.get(name)
+        return names.relations.get(names.macros.get(name, name))
 
     blocks: dict[str, Block] = {}
     for name, select in names.views.items():

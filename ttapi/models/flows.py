@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How limits on a model's output travel to what it reads, worked out once per model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ttapi.models.graph import builder_inputs
+from ttapi.models.limits import Limit, Read, Same, replaced
+from ttapi.models.model import macro_parts
+from ttapi.models.resolve import Names, columns_given_by, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ttapi.models.graph import ModelGraph
+    from ttapi.models.model import Model
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One relation as readers see it: its columns, and what a limit on them means further up."""
+
+    columns: tuple[str, ...] | None = None
+    """Output columns, lower case; None: not known, or a scalar macro."""
+    parameters: tuple[str, ...] = ()
+    """Of a macro, in order."""
+    reads: tuple[Read, ...] = ()
+    """Empty for raw tables."""
+
+
+def model_flows(graph: ModelGraph, roots: Mapping[str, tuple[str, ...]]) -> dict[str, Flow]:
+    """The flow of every model of `graph`; `roots` gives the columns of raw tables."""
+    flows = {name: Flow(columns) for name, columns in roots.items()}
+    relations: dict[str, tuple[str, ...] | None] = dict(roots)
+    macros: dict[str, str] = {}
+    for name, model in graph.models.items():
+        for upstream in graph.upstreams[name]:
+            relations.setdefault(upstream, None)
+        flows[name] = _flow(model, graph.upstreams[name], Names(relations, macros))
+        relations[name] = flows[name].columns
+        if model.kind == "macro":
+            macros[model.stem] = name
+    return {name: flow for name, flow in flows.items() if name not in roots}
+
+
+def _flow(model: Model, upstreams: Iterable[str], names: Names) -> Flow:
+    parameters: tuple[str, ...] = ()
+    body, is_table = model.body, True
+    if model.kind == "macro":
+        macro = macro_parts(model)
+        parameters, body, is_table = macro.parameters, macro.body, macro.is_table
+    text = body if is_table else f"select {body}"
+    found = resolve(text, names, parameters=parameters)
+    reads = [*found.reads, *_builder_reads(model, names)]
+    told = {read.relation for read in reads}
+    # Whatever was passed by is meant as a whole.
+    reads += [Read(name) for name in sorted(upstreams) if name not in told and name != model.name]
+    columns = columns_given_by(text, names, parameters) if is_table else None
+    return Flow(columns, parameters, tuple(reads))
+
+
+def _builder_reads(model: Model, names: Names) -> list[Read]:
+    """What a builder reads; it works key by key where the table is rebuilt key by key."""
+    if model.builder is None:
+        return []
+    key = model.incremental
+    outputs: dict[str, Limit] = {key: frozenset([Same(key)])} if key else {}
+    return [
+        replaced(read, outputs)
+        for select in builder_inputs(model.builder).values()
+        for read in resolve(select, names).reads
+    ]
+
+
+def reads_behind(read: Read, flow: Flow) -> tuple[Read, ...]:
+    """What `flow`'s relation reads when it is itself read as `read` says."""
+    arguments: dict[str, Limit] = {}
+    for name, limit in read.arguments.items():
+        if not name.isdigit():
+            arguments[name] = limit
+        elif int(name) < len(flow.parameters):
+            arguments[flow.parameters[int(name)]] = limit
+    return tuple(replaced(behind, read.limits, arguments) for behind in flow.reads)
