@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 import duckdb
 
 from ttapi.config import Home, bundled_folder
-from ttapi.errors import CommitUnknownError, LockOwner, StoreError, UsageError
+from ttapi.errors import CommitUnknownError, LockedError, LockOwner, StoreError, UsageError
 from ttapi.store.engine import (
     Connection,
     connect_live,
@@ -24,13 +25,15 @@ from ttapi.store.engine import (
 )
 from ttapi.store.files import remove_leftovers, sync_file, sync_folder
 from ttapi.store.lock import OwnerLock, acquire
-from ttapi.store.migrate import apply_migrations, pending_migrations, read_migrations
+from ttapi.store.migrate import Migration, apply_migrations, pending_migrations, read_migrations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
     from types import TracebackType
+
+_PAUSE_S = 0.05
 
 
 class Store:
@@ -215,30 +218,53 @@ def open_store(
     lock = acquire(home, command=command, wait_s=wait_s, on_wait=on_wait)
     try:
         remove_leftovers(home)
-        if not home.live_file.exists():
-            _create_file(home, steps_folder=migrations, now=now)
-        pending = pending_migrations(inspect_file(home.live_file).applied, steps, home.live_file)
-        connection = connect_live(home.live_file, memory_limit=memory_limit)
-        try:
-            apply_migrations(connection, pending, now=now, file=home.live_file)
-        except BaseException:
-            connection.close()
-            raise
+        deadline = time.monotonic() + wait_s
+        while True:
+            try:
+                return open_owned(home, lock, steps, now=now, memory_limit=memory_limit)
+            except LockedError:
+                # Someone who should not has the file open; `ttapi doctor` does, for a moment.
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_PAUSE_S)
     except BaseException:
         lock.release()
+        raise
+
+
+def open_owned(
+    home: Home,
+    lock: OwnerLock,
+    steps: Sequence[Migration],
+    *,
+    now: datetime,
+    memory_limit: str = "4GB",
+) -> Store:
+    """The live file of `home` for the holder of its lock, created where there is none, brought up to `steps`.
+
+    The store takes the lock over: closing it releases it. *Raises* as `open_store`; the lock stays
+    the caller's then.
+    """
+    if not home.live_file.exists():
+        _create_file(home, steps, now=now)
+    pending = pending_migrations(inspect_file(home.live_file).applied, steps, home.live_file)
+    connection = connect_live(home.live_file, memory_limit=memory_limit)
+    try:
+        apply_migrations(connection, pending, now=now, file=home.live_file)
+    except BaseException:
+        connection.close()
         raise
     return Store(home, lock, connection, memory_limit=memory_limit)
 
 
-def _create_file(home: Home, *, steps_folder: Path | None, now: datetime) -> None:
+def _create_file(home: Home, steps: Sequence[Migration], *, now: datetime) -> None:
     """Build the file under another name and move it in, so that a killed `init` leaves no half of one."""
     if home.public_file.is_symlink():
         raise StoreError(
             f"{home.live_file} is missing, though {home.public_file} was published from it",
-            hint=f"cp {home.public_file} {home.live_file} brings back what was published",
+            hint="ttapi restore brings back what was published",
         )
     building = home.live_file.with_name(f"{home.live_file.name}.tmp-{os.getpid()}")
-    steps = read_migrations(steps_folder or bundled_folder("migrations"))
     connection = connect_live(building)
     try:
         apply_migrations(connection, steps, now=now, file=building)

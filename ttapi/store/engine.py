@@ -158,7 +158,7 @@ def translate(error: duckdb.Error, file: Path | None = None) -> TtapiError:
     if _DAMAGED.search(text):
         return StoreError(
             f"{name} is damaged: {_first_line(text)}",
-            hint="keep the file, and copy the newest file of the snapshots folder in its place",
+            hint="ttapi doctor says what is wrong, and ttapi restore brings back the newest good copy",
         )
     return QueryError(text)
 
@@ -225,7 +225,7 @@ def _open_error(error: duckdb.Error, file: Path) -> TtapiError:
             hint="close it there; clients should open the published market.duckdb",
         )
     if "not a valid DuckDB database file" in text:
-        return StoreError(f"{file} is not a DuckDB file", hint="move it away and run ttapi init")
+        return StoreError(f"{file} is not a DuckDB file", hint="ttapi doctor says what would help")
     if "version number" in text and "only read" in text:
         return StoreError(
             f"{file} was written by a newer DuckDB than {duckdb.__version__}",

@@ -79,6 +79,15 @@ def published_generation(home: Home) -> int:
     return int(match[1]) if match else 0
 
 
+def snapshot_files(home: Home) -> dict[int, Path]:
+    """The published files that are still kept, by generation, oldest first."""
+    found = {}
+    for path in sorted(home.snapshots.glob("market.*.duckdb")):
+        if match := _SNAPSHOT.fullmatch(path.name):
+            found[int(match[1])] = path
+    return found
+
+
 def _number_generation(store: Store) -> int:
     """Count the generation up in the file, past every snapshot there is."""
     newest = max(_snapshots(store.home), default=0)

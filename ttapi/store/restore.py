@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The live file brought back from a copy: found, proved under another name, then put in place.
+
+Nothing is ever deleted: what was there moves to a folder of its own beside the live file. Until the
+last rename the old file stands; a note beside it says that a restore is under way.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ttapi.config import bundled_folder
+from ttapi.errors import LockedError, StoreError, TtapiError, UsageError
+from ttapi.store.agreement import disagreements, last_load
+from ttapi.store.backup import DATABASE, check_backup, check_database, list_backups
+from ttapi.store.child import run_child
+from ttapi.store.engine import connect_live, engine_errors, inspect_file
+from ttapi.store.files import remove, sync_file, sync_folder, temporary_name
+from ttapi.store.fingerprint import missing_bytes, read_whole
+from ttapi.store.migrate import pending_migrations, read_migrations
+from ttapi.store.publish import snapshot_files
+from ttapi.store.write_ahead import inspect_log, log_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ttapi.config import Home
+    from ttapi.store.manifest import Manifest
+
+MARK = "restoring.json"
+"""The note in the live folder that a restore is under way."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a live file can come back from."""
+
+    kind: Literal["backup", "snapshot", "live"]
+    place: Path
+    """The backup's folder, the snapshot's file, or the live file."""
+    generation: int
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.place.name} (generation {self.generation})"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A proved copy that waits to be put in place."""
+
+    origin: Origin
+    file: Path
+    rows: int
+    """Of all tables together."""
+    manifest: Manifest | None = None
+    """Of the backup it came from."""
+
+
+def live_trouble(home: Home) -> str | None:
+    """Why the live file cannot be worked with, as far as opening it tells; None: it can.
+
+    *Raises* LockedError when some other program has it open for writing.
+    """
+    try:
+        facts = inspect_file(home.live_file)
+        pending_migrations(
+            facts.applied, read_migrations(bundled_folder("migrations")), home.live_file
+        )
+        missing = missing_bytes(home.live_file)
+        log = inspect_log(log_of(home.live_file))
+    except LockedError:
+        raise
+    except (TtapiError, OSError) as exc:
+        return str(exc)
+    if missing:
+        return f"{home.live_file} is {missing:,} bytes shorter than it says"
+    if log is not None and not log.is_whole:
+        return f"{log_of(home.live_file)} ends within a write"
+    return None
+
+
+def live_damage(home: Home) -> str | None:
+    """What reading the live file to its end brings up, though it opens; None: nothing."""
+    try:
+        read_whole(home.live_file)
+        parted = disagreements(home.live_file)
+    except TtapiError as exc:
+        return str(exc)
+    return f"{home.live_file} cannot be right: {parted[0]}" if parted else None
+
+
+def origins(home: Home) -> Iterator[Origin]:
+    """The copies there are that open or look good, the newest generation first."""
+    found = [
+        Origin("backup", backup.folder, backup.manifest.generation)
+        for backup in list_backups(home.backups)
+        if backup.manifest is not None
+    ]
+    for generation, file in snapshot_files(home).items():
+        with suppress(TtapiError):
+            inspect_file(file)
+            found.append(Origin("snapshot", file, generation))
+    yield from sorted(found, key=lambda one: (one.generation, one.kind == "snapshot"), reverse=True)
+
+
+def prepare_best(home: Home) -> Prepared:
+    """A proved copy of the newest thing that is whole: the live file itself, a snapshot or a backup.
+
+    *Raises* StoreError naming what was tried.
+    """
+    tried: list[str] = []
+    others = list(origins(home))
+    newest = max((one.generation for one in others), default=0)
+    try:
+        return prepare_live(home, at_least=newest)
+    except (TtapiError, OSError) as exc:
+        tried.append(str(exc))
+    for origin in others:
+        try:
+            return prepare(home, origin)
+        except (TtapiError, OSError) as exc:
+            tried.append(str(exc))
+    raise StoreError(
+        f"{home.root} holds no whole copy of its database: {'; '.join(tried)}",
+        hint="ttapi restore empty puts it aside and begins anew; ttapi refresh then loads all again",
+    )
+
+
+def prepare(home: Home, origin: Origin) -> Prepared:
+    """A proved copy of a backup or a snapshot.
+
+    *Raises* StoreError for one that is damaged, MigrationError for a newer or altered one; the live
+    file is not touched.
+    """
+    building = _new_building(home)
+    try:
+        if origin.kind == "backup":
+            manifest = check_backup(origin.place)
+            run_child("ttapi.store.copy", str(origin.place / DATABASE), str(building))
+            return Prepared(origin, building, check_database(building, manifest).rows, manifest)
+        run_child("ttapi.store.copy", str(origin.place), str(building))
+        return _proved(origin, building)
+    except BaseException:
+        _remove_building(building)
+        raise
+
+
+def prepare_live(home: Home, *, at_least: int = 0) -> Prepared:
+    """A proved copy of the live file with its log, or without it where the log is no good.
+
+    *Raises* StoreError when the file itself is damaged, or older than generation `at_least`.
+    """
+    if not home.live_file.exists():
+        raise StoreError(f"{home.live_file} is missing", hint="ttapi restore")
+    log, building = log_of(home.live_file), _new_building(home)
+    try:
+        if inspect_log(log) is not None:
+            with suppress(TtapiError):
+                return _with_log(home, building, at_least)
+            _remove_building(building)
+        run_child("ttapi.store.copy", str(home.live_file), str(building))
+        return _proved(_live_origin(home, building, at_least), building)
+    except BaseException:
+        _remove_building(building)
+        raise
+
+
+def put_in_place(home: Home, prepared: Prepared | None, words: str, *, was_whole: bool) -> Path:
+    """Make the prepared copy the live file; the folder that keeps what was there.
+
+    `words` is the command that would bring a restore that was cut short to its end; without a copy,
+    what was there only moves aside. Call `finish` when all that follows from the new file is done.
+    """
+    aside = _free_folder(home, "replaced" if was_whole else "damaged")
+    note = home.live / MARK
+    writing = temporary_name(note)
+    writing.write_text(json.dumps({"command": words, "aside": aside.name}), encoding="utf-8")
+    sync_file(writing)
+    writing.replace(note)
+    aside.mkdir(mode=0o700)
+    if prepared is not None and home.live_file.exists():
+        # A second name keeps the old file under its own until the rename puts the new one there.
+        with suppress(OSError):
+            (aside / DATABASE).hardlink_to(home.live_file)
+    log = log_of(home.live_file)
+    if log.exists():
+        log.replace(aside / log.name)
+    if not (aside / DATABASE).exists() and home.live_file.exists():
+        home.live_file.replace(aside / DATABASE)
+    sync_folder(aside)
+    if prepared is not None:
+        prepared.file.chmod(0o600)
+        prepared.file.replace(home.live_file)
+    sync_folder(home.live)
+    return aside
+
+
+def put_public_aside(home: Home) -> Path | None:
+    """Move away what stands in place of the published link and is no link; where it is kept."""
+    if home.public_file.is_symlink() or not home.public_file.exists():
+        return None
+    aside = _free_folder(home, "replaced")
+    aside.mkdir(mode=0o700)
+    home.public_file.replace(aside / "published.duckdb")
+    return aside
+
+
+def read_mark(home: Home) -> dict[str, str] | None:
+    """What an unfinished restore noted; None: none is unfinished."""
+    try:
+        said = json.loads((home.live / MARK).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        said = {}
+    return said if isinstance(said, dict) else {}
+
+
+def finish(home: Home) -> None:
+    """Forget the note that a restore is under way."""
+    remove(home.live / MARK)
+    sync_folder(home.live)
+
+
+def find_backup(home: Home, name: Path) -> Origin:
+    """The backup meant by `name`: its folder, a file in it, or its name in the backups folder.
+
+    *Raises* UsageError when there is none, StoreError when it is damaged.
+    """
+    for folder in (name, name.parent, home.backups / name):
+        if folder.is_dir() and (folder == name or folder.joinpath(DATABASE).exists()):
+            return Origin("backup", folder, check_backup(folder).generation)
+    raise UsageError(f"{name} is no backup", hint="ttapi backup --list names them")
+
+
+def _with_log(home: Home, building: Path, at_least: int) -> Prepared:
+    run_child("ttapi.store.copy", str(home.live_file), str(building))
+    before = last_load(building)
+    shutil.copyfile(log_of(home.live_file), log_of(building))
+    with closing(connect_live(building)) as connection, engine_errors(building):
+        connection.execute("checkpoint")
+    if last_load(building) < before:
+        raise StoreError(f"{log_of(home.live_file)} is of another database")
+    return _proved(_live_origin(home, building, at_least), building)
+
+
+def _live_origin(home: Home, building: Path, at_least: int) -> Origin:
+    generation = inspect_file(building).generation
+    if generation < at_least:
+        raise StoreError(
+            f"{home.live_file} stands at generation {generation}, and {at_least} is kept"
+        )
+    return Origin("live", home.live_file, generation)
+
+
+def _proved(origin: Origin, building: Path) -> Prepared:
+    """The copy, after every block of it was read and its ledger agreed with its data."""
+    facts = inspect_file(building)
+    pending_migrations(facts.applied, read_migrations(bundled_folder("migrations")), building)
+    rows = read_whole(building).rows
+    if parted := disagreements(building):
+        raise StoreError(f"{origin.place} cannot be right: {parted[0]}")
+    return Prepared(origin, building, rows)
+
+
+def _new_building(home: Home) -> Path:
+    building = temporary_name(home.live_file)
+    _remove_building(building)
+    return building
+
+
+def _remove_building(building: Path) -> None:
+    remove(building)
+    remove(log_of(building))
+
+
+def _free_folder(home: Home, word: str) -> Path:
+    number = 1
+    while (home.live / f"{word}-{number}").exists():
+        number += 1
+    return home.live / f"{word}-{number}"
