@@ -56,6 +56,11 @@ class ModelError(UsageError):
 class StoreError(TtapiError):
     """The database file is damaged, foreign, or was refused."""
 
+    def __init__(self, message: str, *, hint: str | None = None, kind: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.kind = kind
+        """What is wrong with the file, in a word or two that `ttapi doctor` goes by; '': unsaid."""
+
 
 class MigrationError(StoreError):
     """An applied migration was altered, or the file comes from a newer ttapi."""

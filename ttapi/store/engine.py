@@ -159,6 +159,7 @@ def translate(error: duckdb.Error, file: Path | None = None) -> TtapiError:
         return StoreError(
             f"{name} is damaged: {_first_line(text)}",
             hint="ttapi doctor says what is wrong, and ttapi restore brings back the newest good copy",
+            kind="damaged",
         )
     return QueryError(text)
 
@@ -225,19 +226,25 @@ def _open_error(error: duckdb.Error, file: Path) -> TtapiError:
             hint="close it there; clients should open the published market.duckdb",
         )
     if "not a valid DuckDB database file" in text:
-        return StoreError(f"{file} is not a DuckDB file", hint="ttapi doctor says what would help")
+        return StoreError(
+            f"{file} is not a DuckDB file",
+            hint="ttapi doctor says what would help",
+            kind="no database",
+        )
     if "version number" in text and "only read" in text:
         return StoreError(
             f"{file} was written by a newer DuckDB than {duckdb.__version__}",
             hint=f"export it there with storage version {STORAGE_VERSION}, or upgrade duckdb",
+            kind="newer engine",
         )
     if "Permission denied" in text or "ermission error" in text:
         return StoreError(
             f"{file} cannot be opened: permission denied",
             hint="give your user read and write permission",
+            kind="no permission",
         )
     if "does not exist" in text:
-        return StoreError(f"{file} does not exist", hint="run ttapi init")
+        return StoreError(f"{file} does not exist", hint="run ttapi init", kind="missing")
     translated = translate(error, file)
     if isinstance(translated, QueryError):
         return StoreError(f"{file} cannot be opened: {_first_line(text)}")
@@ -253,6 +260,7 @@ def _refuse_storage(connection: Connection, file: Path) -> None:
         raise StoreError(
             f"{file} has storage version {version.rstrip('+')}, and ttapi keeps {STORAGE_VERSION} for older clients",
             hint=f"COPY FROM DATABASE into a file attached with STORAGE_VERSION '{STORAGE_VERSION}'",
+            kind="other storage",
         )
 
 
@@ -265,6 +273,7 @@ def _refuse_foreign(connection: Connection, file: Path) -> None:
         raise StoreError(
             f"{file} is a DuckDB file that ttapi did not make",
             hint="move it away, or choose another folder with --home",
+            kind="foreign",
         )
 
 

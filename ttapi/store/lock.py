@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import sys
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ttapi.errors import LockedError, LockOwner, StoreError, UsageError
@@ -28,6 +31,7 @@ if sys.platform != "win32":
 
 _POLL_S = 0.05
 _MAX_TEXT = 4096
+_HELD = Path("/proc/locks")  # proc(5); Linux has it
 
 
 class OwnerLock:
@@ -104,6 +108,35 @@ def current_owner(home: Home) -> LockOwner | None:
     if owner is None or (owner.host == socket.gethostname() and not is_alive(owner.pid)):
         return None
     return owner
+
+
+@dataclass(frozen=True)
+class LockNote:
+    """What the lock file and the machine say, nothing being taken."""
+
+    owner: LockOwner | None
+    """As the file's text says; None: it is empty or makes no sense."""
+    is_held: bool
+    """Whether a process of this machine holds the lock, as far as the machine tells."""
+
+
+def read_lock(home: Home) -> LockNote:
+    """Who the lock file names, and whether anyone here really holds it; never takes it."""
+    try:
+        descriptor = os.open(home.lock_file, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return LockNote(None, is_held=False)
+    try:
+        owner = _read_owner(descriptor)
+        inode = os.fstat(descriptor).st_ino
+    finally:
+        os.close(descriptor)
+    try:
+        table = _HELD.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        is_ours = owner is not None and owner.host == socket.gethostname()
+        return LockNote(owner, is_held=is_ours and owner is not None and is_alive(owner.pid))
+    return LockNote(owner, is_held=bool(re.search(rf"FLOCK .*:{inode} 0 EOF", table)))
 
 
 def is_alive(pid: int) -> bool:

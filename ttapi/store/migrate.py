@@ -70,11 +70,13 @@ def pending_migrations(
             raise MigrationError(
                 f"{file} is at schema version {applied[-1].version}, and this ttapi knows {max(known, default=0)}",
                 hint="upgrade ttapi",
+                kind="newer schema",
             )
         if step.checksum != done.checksum:
             raise MigrationError(
                 f"migration {done.version:04d}_{step.name}.sql was altered after it was applied to {file}",
                 hint="restore the file; changes go into a new migration",
+                kind="altered schema",
             )
     newest = max((done.version for done in applied), default=0)
     done_versions = {done.version for done in applied}
@@ -86,6 +88,7 @@ def pending_migrations(
             f"migration {skipped[0].version:04d}_{skipped[0].name}.sql was never applied to {file},"
             f" which is at version {newest}",
             hint="give it a number above every applied one",
+            kind="altered schema",
         )
     return tuple(step for step in available if step.version not in done_versions)
 
