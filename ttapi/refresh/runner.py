@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import LockOwner, TtapiError, UsageError
 from ttapi.models.build import install_models
+from ttapi.models.lineage import install_lineage
 from ttapi.refresh.catalog import (
     DatasetOutcome,
     forget_checks,
@@ -244,6 +245,7 @@ def install(store: Store, workspace: Workspace) -> bool:
         for resource in resources.values():
             ensure_raw_table(cursor, resource)
         install_models(cursor, graph)
+        install_lineage(cursor, graph)
         write_declarations(cursor, workspace.datasets, graph, resources)
         cursor.execute("delete from catalog.meta where name = 'models_fingerprint'")
         cursor.execute("insert into catalog.meta values ('models_fingerprint', ?)", [wanted])

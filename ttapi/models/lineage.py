@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where every column of every model comes from: the columns it reads and the SQL that makes it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from ttapi.models.column_trace import Trace, Untraced, trace_query
+from ttapi.models.model import dataset_name, macro_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from ttapi.models.graph import ModelGraph
+    from ttapi.models.model import Model
+
+Columns = dict[str, tuple[str, ...]]
+"""Column names, lower case and in order, by dataset name."""
+
+UNTRACED = "not traced: "
+"""What `expression` begins with where the origin of a column could not be found."""
+
+_TRACED = "lineage_of"
+# Raise it when the tracing itself changes: every model is traced again then.
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class LineageRow:
+    """One row of catalog.lineage."""
+
+    relation: str
+    column_name: str
+    upstream_relation: str | None
+    """None: made from no column at all, or `expression` says why it could not be traced."""
+    upstream_column: str | None
+    """None beside a relation: its rows are counted, no column is read."""
+    expression: str | None
+
+
+def lineage_rows(
+    graph: ModelGraph, columns: Mapping[str, Sequence[str]], only: Collection[str] | None = None
+) -> Iterator[LineageRow]:
+    """The lineage of every model of `graph`; `columns` are those of the relations the file has.
+
+    Every output column has at least one row. A table macro's columns are those its SELECT gives; a
+    scalar macro is one column of its own name. With `only`, rows of these models alone.
+    """
+    known: Columns = {name: tuple(c.lower() for c in given) for name, given in columns.items()}
+    macros = {m.stem: m.name for m in graph.models.values() if m.kind == "macro"}
+    for model in graph.models.values():
+        is_wanted = only is None or model.name in only
+        if not is_wanted and model.kind != "macro":
+            continue
+        traced = trace_model(model, known, macros)
+        if isinstance(traced, Trace):
+            outputs = known.setdefault(model.name, traced.columns)
+        else:
+            outputs = known.get(model.name, (model.stem,))
+        if is_wanted:
+            for column in outputs:
+                yield from _of_column(model, column, traced)
+
+
+def trace_model(
+    model: Model, known: Mapping[str, Sequence[str]], macros: Mapping[str, str]
+) -> Trace | Untraced:
+    """The trace of `model`'s SQL; a table with a builder is what its SQL says."""
+    if model.kind != "macro":
+        return trace_query(model.body, known, macros)
+    macro = macro_parts(model)
+    if macro.is_table:
+        return trace_query(macro.body, known, macros, macro.parameters)
+    text = f"select {macro.body.strip()} as {model.stem}"
+    return trace_query(text, known, macros, macro.parameters)
+
+
+def install_lineage(cursor: Any, graph: ModelGraph) -> None:
+    """Have catalog.lineage say where the columns of the models just installed come from.
+
+    A model is traced again only where it, or a column of what it reads, has changed.
+    """
+    columns = read_columns(cursor)
+    wanted = {name: _fingerprint(graph, name, columns) for name in graph.models}
+    known = _traced_before(cursor)
+    changed = [name for name in wanted if wanted[name] != known.get(name)]
+    gone = [*changed, *(known.keys() - wanted.keys())]
+    if not gone:
+        return
+    rows = list(lineage_rows(graph, columns, frozenset(changed)))
+    table = pa.table(
+        {
+            name: pa.array([getattr(row, name) for row in rows], pa.string())
+            for name in LineageRow.__dataclass_fields__
+        }
+    )
+    cursor.execute("delete from catalog.lineage where relation in (select unnest(?))", [gone])
+    cursor.register("lineage_rows", table)
+    cursor.execute(
+        "insert into catalog.lineage select relation, column_name, upstream_relation, upstream_column,"
+        " expression from lineage_rows"
+    )
+    cursor.unregister("lineage_rows")
+    cursor.execute("delete from catalog.meta where name = ?", [_TRACED])
+    cursor.execute("insert into catalog.meta values (?, ?)", [_TRACED, json.dumps(wanted)])
+
+
+def read_columns(cursor: Any, database: str | None = None) -> Columns:
+    """Columns of every relation of the file, or of the attached `database`."""
+    where = "current_database()" if database is None else "?"
+    rows = cursor.execute(
+        "select schema_name, table_name, list(column_name order by column_index)"
+        f" from duckdb_columns() where database_name = {where} and not internal group by all",
+        [] if database is None else [database],
+    ).fetchall()
+    return {
+        dataset_name(schema, table): tuple(name.lower() for name in names)
+        for schema, table, names in rows
+    }
+
+
+def _fingerprint(graph: ModelGraph, name: str, columns: Columns) -> str:
+    """Of a model, and of all behind it that decides what its names mean."""
+    digest = hashlib.blake2b(f"{_VERSION}".encode(), digest_size=8)
+    for upstream in sorted({name, *graph.ancestors([name])}):
+        model = graph.models.get(upstream)
+        own = model.fingerprint if model and (upstream == name or model.kind == "macro") else ""
+        digest.update(f"{upstream}\0{own}\0{columns.get(upstream)}\n".encode())
+    return digest.hexdigest()
+
+
+def _traced_before(cursor: Any) -> dict[str, str]:
+    rows = cursor.execute("select value from catalog.meta where name = ?", [_TRACED]).fetchall()
+    found: dict[str, str] = json.loads(rows[0][0]) if rows else {}
+    return found
+
+
+def _of_column(model: Model, column: str, traced: Trace | Untraced) -> Iterator[LineageRow]:
+    if isinstance(traced, Untraced) or column not in traced.columns:
+        why = traced.reason if isinstance(traced, Untraced) else "its SELECT gives no such name"
+        yield LineageRow(model.name, column, None, None, UNTRACED + why)
+        return
+    text = traced.expression(column)
+    origins = sorted(traced.origins(column), key=lambda o: (o.relation, o.column or ""))
+    if not origins:
+        yield LineageRow(model.name, column, None, None, text)
+    for origin in origins:
+        yield LineageRow(model.name, column, origin.relation, origin.column, text)
