@@ -20,7 +20,7 @@ app = typer.Typer(
 )
 
 # One line a command: the module in this folder that registers it.
-_COMMANDS = ("init", "refresh", "status", "sql", "export", "sources", "demo")
+_COMMANDS = ("init", "refresh", "status", "sql", "export", "sources", "lineage", "demo")
 
 
 def _print_version(is_wanted: bool) -> None:
