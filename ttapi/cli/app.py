@@ -20,7 +20,20 @@ app = typer.Typer(
 )
 
 # One line a command: the module in this folder that registers it.
-_COMMANDS = ("init", "refresh", "status", "sql", "export", "sources", "lineage", "demo")
+_COMMANDS = (
+    "init",
+    "refresh",
+    "status",
+    "sql",
+    "export",
+    "sources",
+    "lineage",
+    "demo",
+    "doctor",
+    "verify",
+    "backup",
+    "restore",
+)
 
 
 def _print_version(is_wanted: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ttapi import __version__
 from ttapi.config import bundled_folder
-from ttapi.errors import LockOwner, StoreError, TtapiError, UsageError
+from ttapi.errors import LockedError, LockOwner, StoreError, TtapiError, UsageError
 from ttapi.refresh.catalog import is_publication_due, read_states
 from ttapi.refresh.home_state import HomeState, write_home_state
 from ttapi.store.backup import Backup, list_backups, make_backup, prune_backups, restore_own_files
@@ -22,19 +22,20 @@ from ttapi.store.restore import (
     Prepared,
     find_backup,
     finish,
-    live_damage,
-    live_trouble,
     origins,
     prepare,
     prepare_best,
     prepare_live,
     put_in_place,
     put_public_aside,
+    require_live,
+    require_undamaged,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ttapi.config import Home
     from ttapi.refresh.planner import Dataset
     from ttapi.refresh.workspace import Workspace
     from ttapi.store.database import Store
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     OnWait = Callable[[LockOwner | None], None] | None
 
 LATEST, SNAPSHOT, LIVE, EMPTY = "latest", "snapshot", "live", "empty"
+WORDS = (LATEST, SNAPSHOT, LIVE, EMPTY)
 """What can be restored besides a named backup."""
 
 
@@ -124,7 +126,7 @@ def restore(
     lock = acquire(home, command="ttapi restore", wait_s=request.wait_s, on_wait=on_wait)
     try:
         remove_leftovers(home)
-        trouble = live_trouble(home) or live_damage(home)
+        trouble = _trouble(home)
         if request.what == LIVE and trouble is None:
             return _kept(workspace, lock)
         if trouble is None and not request.is_confirmed:
@@ -137,6 +139,18 @@ def restore(
     finally:
         # The store has released it where one was opened; a second time is harmless.
         lock.release()
+
+
+def _trouble(home: Home) -> TtapiError | None:
+    """Why the live file must be replaced; None: it is whole. *Raises* LockedError."""
+    try:
+        require_live(home)
+        require_undamaged(home)
+    except LockedError:
+        raise
+    except TtapiError as exc:
+        return exc
+    return None
 
 
 def _kept(workspace: Workspace, lock: OwnerLock) -> RestoreOutcome:

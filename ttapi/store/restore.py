@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ttapi.config import bundled_folder
-from ttapi.errors import LockedError, StoreError, TtapiError, UsageError
+from ttapi.errors import StoreError, TtapiError, UsageError
 from ttapi.store.agreement import disagreements, last_load
 from ttapi.store.backup import DATABASE, check_backup, check_database, list_backups
 from ttapi.store.child import run_child
@@ -61,37 +61,46 @@ class Prepared:
     """Of the backup it came from."""
 
 
-def live_trouble(home: Home) -> str | None:
-    """Why the live file cannot be worked with, as far as opening it tells; None: it can.
+def require_live(home: Home) -> None:
+    """Nothing, or StoreError with its kind: why the live file cannot be worked with.
 
-    *Raises* LockedError when some other program has it open for writing.
+    What reading all of it would bring up, `require_undamaged` says. *Raises* MigrationError, and
+    LockedError when some other program has the file open for writing.
     """
+    file, log = home.live_file, log_of(home.live_file)
+    if not file.exists():
+        raise StoreError(f"{file} is missing", kind="missing")
     try:
-        facts = inspect_file(home.live_file)
-        pending_migrations(
-            facts.applied, read_migrations(bundled_folder("migrations")), home.live_file
+        found = inspect_log(log)
+    except OSError as exc:
+        raise StoreError(f"{log} cannot be read: {exc.strerror}", kind="no permission") from exc
+    if found is not None and not found.is_whole:
+        kind = "damaged log" if found.readable == 0 else "torn log"
+        raise StoreError(
+            f"{log}: of its {found.size:,} bytes the first {found.readable:,} are whole writes",
+            kind=kind,
         )
-        missing = missing_bytes(home.live_file)
-        log = inspect_log(log_of(home.live_file))
-    except LockedError:
-        raise
-    except (TtapiError, OSError) as exc:
-        return str(exc)
-    if missing:
-        return f"{home.live_file} is {missing:,} bytes shorter than it says"
-    if log is not None and not log.is_whole:
-        return f"{log_of(home.live_file)} ends within a write"
-    return None
-
-
-def live_damage(home: Home) -> str | None:
-    """What reading the live file to its end brings up, though it opens; None: nothing."""
     try:
-        read_whole(home.live_file)
-        parted = disagreements(home.live_file)
-    except TtapiError as exc:
-        return str(exc)
-    return f"{home.live_file} cannot be right: {parted[0]}" if parted else None
+        facts = inspect_file(file)
+        missing = missing_bytes(file)
+    except StoreError as exc:
+        if found is not None and "WAL" in exc.message:
+            raise StoreError(f"{log} cannot be applied: {exc.message}", kind="damaged log") from exc
+        raise
+    pending_migrations(facts.applied, read_migrations(bundled_folder("migrations")), file)
+    if missing:
+        raise StoreError(
+            f"{file} is {missing:,} bytes shorter than it says of itself", kind="damaged"
+        )
+    if found is not None and (parted := _strangeness(home)):
+        raise StoreError(f"{log} is of another database: {parted}", kind="foreign log")
+
+
+def require_undamaged(home: Home) -> None:
+    """Nothing, or StoreError: what reading the live file to its end brings up, though it opens."""
+    read_whole(home.live_file)
+    if parted := disagreements(home.live_file):
+        raise StoreError(f"{home.live_file} cannot be right: {parted[0]}", kind="parted ledger")
 
 
 def origins(home: Home) -> Iterator[Origin]:
@@ -245,8 +254,22 @@ def _with_log(home: Home, building: Path, at_least: int) -> Prepared:
     with closing(connect_live(building)) as connection, engine_errors(building):
         connection.execute("checkpoint")
     if last_load(building) < before:
-        raise StoreError(f"{log_of(home.live_file)} is of another database")
+        raise StoreError(f"{log_of(home.live_file)} is of another database", kind="foreign log")
     return _proved(_live_origin(home, building, at_least), building)
+
+
+def _strangeness(home: Home) -> str | None:
+    """What the log beside the live file made of it that no log of its own could; None: nothing."""
+    parted = disagreements(home.live_file)
+    if parted:
+        return parted[0]
+    given = last_load(home.live_file)
+    for generation, file in reversed(snapshot_files(home).items()):
+        with suppress(TtapiError):
+            if last_load(file) > given:
+                return f"it ends with load {given}, and generation {generation} has a later one"
+            return None
+    return None
 
 
 def _live_origin(home: Home, building: Path, at_least: int) -> Origin:

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ttapi doctor`: what is wrong with the home, and the one command that repairs each finding."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ttapi.refresh.doctor import Diagnosis
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(doctor)
+
+
+def doctor(
+    context: typer.Context,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every block, under the lock (as ttapi verify).")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    wait: Annotated[
+        float, typer.Option("--wait", help="Seconds --deep waits for the lock.")
+    ] = 60.0,
+) -> None:
+    """Say what is wrong, how one sees it, and the command that repairs it; 1 when anything is."""
+    report(context, is_deep=deep, as_json=as_json, wait_s=wait)
+
+
+def report(context: typer.Context, *, is_deep: bool, as_json: bool, wait_s: float) -> None:
+    """Examine the home and write what was found. *Raises* typer.Exit(1) when something is wrong."""
+    import shlex
+
+    from ttapi.config import find_home, now_from
+    from ttapi.refresh.doctor import diagnose, examine
+
+    home = find_home(context.obj, os.environ)
+    prefix = f"ttapi --home {shlex.quote(str(home.root))}" if context.obj else "ttapi"
+    patient = examine(
+        home, os.environ, now=now_from(os.environ), clock=datetime.now(UTC), prefix=prefix
+    )
+    found = diagnose(patient, is_deep=is_deep, wait_s=wait_s)
+    if as_json:
+        typer.echo(json.dumps(_document(found, str(home.root))))
+    else:
+        _show(found, str(home.root))
+    if not found.is_well:
+        raise typer.Exit(1)
+
+
+def _document(found: Diagnosis, home: str) -> dict[str, object]:
+    return {
+        "home": home,
+        "versions": dict(found.versions),
+        "is_well": found.is_well,
+        "findings": [
+            {
+                "code": one.code,
+                "severity": one.severity,
+                "about": one.about,
+                "evidence": one.evidence,
+                "command": one.command,
+            }
+            for one in found.findings
+        ],
+    }
+
+
+def _show(found: Diagnosis, home: str) -> None:
+    versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+    typer.echo(f"{home} ({versions})")
+    for one in found.findings:
+        typer.echo(f"{one.severity}: {one.code}: {one.about}")
+        typer.echo(f"    {one.evidence}")
+        typer.echo(f"    -> {one.command}")
+    if found.is_well:
+        typer.echo("nothing is wrong")

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Findings about the folder: what is in it, who may read it, room on the disk, what was left over."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shlex
+import shutil
+import stat
+from typing import TYPE_CHECKING
+
+from ttapi.refresh.doctor.finding import Finding
+from ttapi.store.backup import list_backups
+from ttapi.store.files import leftovers
+from ttapi.store.restore import read_mark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from ttapi.refresh.doctor.patient import Patient
+
+_CLOCK_SLACK_S = 120.0
+_ROOM = 1.1
+"""A publication writes the live file once more; the tenth is for what a refresh adds."""
+
+
+def find_in_folders(patient: Patient) -> Iterator[Finding]:
+    """Findings that need no database."""
+    yield from _missing(patient)
+    yield from _modes(patient)
+    yield from _room(patient)
+    yield from _left_over(patient)
+    yield from _times(patient)
+    yield from _restores(patient)
+    yield from _backups(patient)
+
+
+def _missing(patient: Patient) -> Iterator[Finding]:
+    missing = [folder.name for folder in patient.home.folders() if not folder.is_dir()]
+    if missing:
+        # A missing live file is a finding of its own; only then is a new one not what one wants.
+        is_whole = patient.live_error is None
+        command = patient.ttapi("init") if is_whole else patient.bring_back
+        yield Finding("folder-missing", f"{patient.home.root} lacks {', '.join(missing)}", command)
+
+
+def _modes(patient: Patient) -> Iterator[Finding]:
+    home = patient.home
+    closed = [folder for folder in home.folders() if folder.is_dir()]
+    unwritable = [folder for folder in closed if not os.access(folder, os.W_OK | os.X_OK)]
+    lacking_write = [folder for folder in closed if not _mode(folder) & stat.S_IWUSR]
+    if refused := unwritable or lacking_write:
+        yield Finding(
+            "folder-read-only",
+            f"{refused[0]} has mode {_mode(refused[0]):04o} and cannot be written",
+            f"chmod -R u+rwX {shlex.quote(str(home.root))}",
+        )
+    if home.root.is_dir() and _mode(home.root) & 0o077:
+        yield Finding(
+            "folder-open",
+            f"{home.root} has mode {_mode(home.root):04o}",
+            f"chmod 700 {shlex.quote(str(home.root))}",
+        )
+    if home.settings_file.is_file() and _mode(home.settings_file) & 0o077:
+        yield Finding(
+            "settings-open",
+            f"{home.settings_file} has mode {_mode(home.settings_file):04o}",
+            f"chmod 600 {shlex.quote(str(home.settings_file))}",
+        )
+
+
+def _room(patient: Patient) -> Iterator[Finding]:
+    home = patient.home
+    if not home.live_file.is_file():
+        return
+    needed = int(home.live_file.stat().st_size * _ROOM)
+    free = shutil.disk_usage(home.live).free
+    if free < needed:
+        yield Finding(
+            "disk-low",
+            f"{home.root} has {_megabytes(free)} free, and a publication takes {_megabytes(needed)};"
+            f" {_largest(home.root)}",
+            patient.ttapi("backup --list"),
+        )
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if limit not in {resource.RLIM_INFINITY, -1} and limit < needed:
+        yield Finding(
+            "file-limit",
+            f"this process may write {_megabytes(limit)} to a file, and a publication takes"
+            f" {_megabytes(needed)}",
+            "ulimit -f unlimited",
+        )
+
+
+def _left_over(patient: Patient) -> Iterator[Finding]:
+    home = patient.home
+    refresh = patient.ttapi("refresh") if patient.live_error is None else patient.bring_back
+    for code, folders in (
+        ("published-half", [home.snapshots]),
+        ("backup-half", [home.backups]),
+        ("leftover-files", [home.root, home.live, home.exports]),
+    ):
+        found = [path for folder in folders for path in leftovers(folder)]
+        if found:
+            yield Finding(code, _named(found), refresh)
+
+
+def _times(patient: Patient) -> Iterator[Finding]:
+    home = patient.home
+    latest = patient.clock.timestamp() + _CLOCK_SLACK_S
+    files = [home.live_file, home.state_file, home.settings_file, *home.snapshots.glob("*.duckdb")]
+    late = [file for file in files if file.is_file() and file.stat().st_mtime > latest]
+    if late:
+        ahead = max(file.stat().st_mtime for file in late) - patient.clock.timestamp()
+        yield Finding(
+            "file-time-in-future",
+            f"{_named(late)}: up to {ahead / 3600:,.1f} h ahead of this machine's clock",
+            f"touch {' '.join(shlex.quote(str(file)) for file in late)}",
+        )
+
+
+def _restores(patient: Patient) -> Iterator[Finding]:
+    mark = read_mark(patient.home)
+    if mark is not None:
+        words = mark.get("command", "restore")
+        yield Finding("restore-half", f"{words!r} did not come to its end", patient.ttapi(words))
+    kept = [
+        path
+        for word in ("damaged", "replaced")
+        for path in sorted(patient.home.live.glob(f"{word}-*"))
+    ]
+    if kept:
+        size = sum(_size(path) for path in kept)
+        yield Finding(
+            "kept-aside",
+            f"{_named(kept)}, {_megabytes(size)}: kept until you have seen that all is well",
+            patient.ttapi("verify"),
+        )
+
+
+def _backups(patient: Patient) -> Iterator[Finding]:
+    backups = list_backups(patient.home.backups)
+    usable = [one for one in backups if one.manifest is not None]
+    broken = [one for one in backups if one.manifest is None]
+    if not backups:
+        yield Finding("backup-missing", f"{patient.home.backups} is empty", patient.ttapi("backup"))
+    elif broken:
+        code = "backup-old" if usable else "backup-unusable"
+        newest_name = max(one.folder.name for one in backups)
+        if usable and newest_name in {one.folder.name for one in broken}:
+            code = "backup-unusable"
+        yield Finding(code, str(broken[0].error), patient.ttapi("backup"))
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def _named(paths: list[Path]) -> str:
+    more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
+    return ", ".join(str(path) for path in paths[:3]) + more
+
+
+def _largest(root: Path) -> str:
+    sizes = sorted(((_size(path), path.name) for path in _inside(root)), reverse=True)
+    return ", ".join(f"{name} {_megabytes(size)}" for size, name in sizes[:4])
+
+
+def _inside(folder: Path) -> Iterable[Path]:
+    return [path for path in folder.iterdir() if not path.is_symlink()]
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+    return sum(file.lstat().st_size for file in files)
+
+
+def _megabytes(size: float) -> str:
+    return f"{size / 1e6:,.1f} MB"
