@@ -56,7 +56,7 @@ def refresh(
     workspace = open_workspace(context, symbols=_symbols(symbols))
     require_home(workspace)
     if universe is not None:
-        workspace.symbols = (workspace.symbols or frozenset()) | _members(workspace, universe)
+        workspace.symbols = (workspace.symbols or frozenset()) | workspace.members(universe)
     request = RefreshRequest(
         targets=tuple(datasets or ()),
         force=force,
@@ -66,7 +66,7 @@ def refresh(
     if not plan and not yes:
         _confirm_large(workspace, request)
     if plan:
-        _show_plan(plan_only(workspace, request, on_wait=tell_waiting), as_json=as_json)
+        _show_plan(plan_only(workspace, request), as_json=as_json)
         return
     with logged(workspace.home, "refresh"), watched() as progress:
         outcome = run_refresh(workspace, request, progress=progress, on_wait=tell_waiting)
@@ -182,20 +182,6 @@ def _symbols(text: str | None) -> frozenset[str] | None:
     if text is None:
         return None
     return frozenset(part.strip().upper() for part in text.split(",") if part.strip())
-
-
-def _members(workspace: Workspace, universe: str) -> frozenset[str]:
-    from ttapi.store.snapshot import read_rows
-
-    rows = read_rows(
-        workspace.home, "select distinct symbol from universes where name = ?", [universe]
-    )
-    if not rows:
-        raise UsageError(
-            f"no universe is called {universe!r}",
-            hint="select distinct name from universes lists them",
-        )
-    return frozenset(row[0] for row in rows)
 
 
 def _date(text: str | None, option: str) -> date | None:

@@ -32,7 +32,9 @@ def report_status(home: Path | None, dataset: str | None, as_json: bool) -> None
     left = read_home_state(workspace.home)
     datasets = {**left.datasets, **workspace.raw_datasets}
     only = None if dataset is None else [_known(dataset, list(datasets))]
-    rows = status_rows(datasets, left.states, moment=workspace.moment, only=only)
+    rows = status_rows(
+        datasets, left.states, moment=workspace.moment, held=workspace.held(), only=only
+    )
     if as_json:
         _line(json.dumps([_document(row) for row in rows]))
     else:

@@ -30,7 +30,7 @@ class Flow:
     """Empty for raw tables."""
 
 
-def model_flows(graph: ModelGraph, roots: Mapping[str, tuple[str, ...]]) -> dict[str, Flow]:
+def model_flows(graph: ModelGraph, roots: Mapping[str, tuple[str, ...] | None]) -> dict[str, Flow]:
     """The flow of every model of `graph`; `roots` gives the columns of raw tables."""
     flows = {name: Flow(columns) for name, columns in roots.items()}
     relations: dict[str, tuple[str, ...] | None] = dict(roots)

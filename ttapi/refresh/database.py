@@ -217,7 +217,10 @@ def connect_published(home: str | Path | None = None) -> Connection:
     database = open_database(home)
     workspace = database.workspace
     connection = connect_snapshot(workspace.home.public_file)
-    rows = status_rows(workspace.datasets, workspace.home_state.states, moment=workspace.moment)
+    left = workspace.home_state
+    rows = status_rows(
+        workspace.datasets, left.states, moment=workspace.moment, held=workspace.held()
+    )
     stale = [row.dataset for row in rows if row.verdict in {"stale", "missing", "failed"}]
     if stale:
         named = ", ".join(stale[:3]) + (f" and {len(stale) - 3} more" if len(stale) > 3 else "")

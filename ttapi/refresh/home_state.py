@@ -7,18 +7,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from ttapi.refresh.planner import Dataset, DatasetState
+from ttapi.models.limits import as_document, from_document
+from ttapi.refresh.coverage import Slice
+from ttapi.refresh.datasets import Dataset, DatasetState
 from ttapi.store.state import read_state, write_state
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ttapi.config import Home
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,12 @@ class HomeState:
     states: Mapping[str, DatasetState]
     seconds: Mapping[str, float] = field(default_factory=dict)
     """How long each dataset's last refresh that did something took: what a plan predicts."""
+    slices: Mapping[str, Sequence[Slice]] = field(default_factory=dict)
+    """By dataset: what was asked alone since it was last asked as a whole."""
+    calls: Mapping[str, int] = field(default_factory=dict)
+    """Source calls that refresh made."""
+    touched: Mapping[str, Mapping[str, tuple[int | None, int | None]]] = field(default_factory=dict)
+    """By dataset and unit: size and time as looked at since the ledger was last published."""
 
 
 NOTHING = HomeState("", 0, {}, {})
@@ -46,8 +54,22 @@ def read_home_state(home: Home) -> HomeState:
     try:
         datasets = {entry["name"]: _dataset(entry) for entry in document["datasets"]}
         states = {name: _state(entry) for name, entry in document["states"].items()}
+        slices = {
+            name: tuple(_slice(entry) for entry in entries)
+            for name, entries in document["slices"].items()
+        }
         return HomeState(
-            document["fingerprint"], document["generation"], datasets, states, document["seconds"]
+            document["fingerprint"],
+            document["generation"],
+            datasets,
+            states,
+            document["seconds"],
+            slices,
+            document["calls"],
+            {
+                name: {key: (size, time) for key, (size, time) in units.items()}
+                for name, units in document["touched"].items()
+            },
         )
     except (KeyError, TypeError, ValueError):
         return NOTHING
@@ -64,6 +86,11 @@ def write_home_state(home: Home, state: HomeState) -> None:
             "datasets": [_dataset_entry(dataset) for dataset in state.datasets.values()],
             "states": {name: _state_entry(entry) for name, entry in state.states.items()},
             "seconds": {name: round(seconds, 3) for name, seconds in state.seconds.items()},
+            "calls": dict(state.calls),
+            "touched": {name: dict(units) for name, units in state.touched.items() if units},
+            "slices": {
+                name: [_slice_entry(one) for one in slices] for name, slices in state.slices.items()
+            },
         },
     )
 
@@ -79,12 +106,45 @@ def _dataset_entry(dataset: Dataset) -> dict[str, Any]:
         "key": dataset.key,
         "is_local": dataset.is_local,
         "is_private": dataset.is_private,
+        "max_stale": dataset.max_stale,
         "max_stale_on_error": dataset.max_stale_on_error,
+        "requires": list(dataset.requires),
+        "is_narrowable": dataset.is_narrowable,
+        "time_column": dataset.time_column,
+        "sessions": dataset.sessions,
+        "revise": dataset.revise,
+        "columns": None if dataset.columns is None else list(dataset.columns),
+        "parameters": list(dataset.parameters),
+        "reads": as_document(dataset.reads),
     }
 
 
 def _dataset(entry: dict[str, Any]) -> Dataset:
-    return Dataset(**{**entry, "upstreams": frozenset(entry["upstreams"])})
+    columns = entry["columns"]
+    typed = {
+        "upstreams": frozenset(entry["upstreams"]),
+        "requires": tuple(entry["requires"]),
+        "columns": None if columns is None else tuple(columns),
+        "parameters": tuple(entry["parameters"]),
+        "reads": from_document(entry["reads"]),
+    }
+    return Dataset(**{**entry, **typed})
+
+
+def _slice_entry(one: Slice) -> list[str | None]:
+    start, end = one.span
+    return [
+        one.key,
+        one.asked_at.isoformat(),
+        start.isoformat() if start else None,
+        end.isoformat() if end else None,
+    ]
+
+
+def _slice(entry: Sequence[str]) -> Slice:
+    key, asked_at, start, end = entry
+    span = (date.fromisoformat(start) if start else None, date.fromisoformat(end) if end else None)
+    return Slice(key, datetime.fromisoformat(asked_at), span)
 
 
 def _state_entry(state: DatasetState) -> dict[str, Any]:

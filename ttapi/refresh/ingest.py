@@ -7,19 +7,24 @@ Each batch is whole units; its rows, ledger entries and the dataset's state comm
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import CommitUnknownError, SourceDownError, SourceError, TtapiError
 from ttapi.refresh.catalog import mark_changed, write_state
+from ttapi.refresh.coverage import Slice
+from ttapi.refresh.datasets import Dataset, DatasetState, Step, Survey, code_of
 from ttapi.refresh.guard import guarded, guarded_batches
-from ttapi.refresh.planner import Dataset, DatasetState, Survey, code_of
-from ttapi.sources.contract import Batch, Unit, UnitReport, UnitRequest
-from ttapi.store.ledger import UnitRecord, dataset_version, read_units
+from ttapi.refresh.raw_step import rules_of
+from ttapi.refresh.slices import forget_slices, write_asked
+from ttapi.sources.contract import Batch, NarrowingSource, Unit, UnitReport, UnitRequest
+from ttapi.store.ledger import UnitRecord, dataset_version
 from ttapi.store.load import LoadResult, load_batch, mark_vanished, was_loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
 
     from ttapi.refresh.progress import Progress
@@ -27,6 +32,10 @@ if TYPE_CHECKING:
     from ttapi.store.database import Store
 
 log = logging.getLogger(__name__)
+
+
+Ledger = Callable[[str], Mapping[str, UnitRecord]]
+"""The units of a dataset, by key."""
 
 
 @dataclass(frozen=True)
@@ -64,29 +73,35 @@ class Ingested:
     error: str | None = None
     is_down: bool = False
     units: int = 0
+    batches: int = 0
+    touched: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
+    """Size and time of each unit looked at, by key."""
 
-    def add(self, loaded: LoadResult, batch: Batch, *, is_changed: bool) -> None:
-        """Count one committed batch."""
+    def add(
+        self, loaded: LoadResult, batch: Batch, *, is_changed: bool, may_be_empty: bool
+    ) -> None:
+        """Count one committed batch; `may_be_empty`: a unit without rows is an answer too."""
         self.is_changed |= is_changed
         self.rows_in += loaded.rows_in
         self.rows_accepted += loaded.rows_accepted
         self.rows_refused += loaded.rows_refused
         self.units += len(batch.units)
         for report in batch.units:
-            if reason := _failure(report):
+            if not report.error:
+                self.touched[report.unit.key] = (report.unit.size, report.unit.mtime_ns)
+            if reason := (report.error if may_be_empty else _failure(report)):
                 self.failed_units.append(f"{report.unit.key}: {reason}")
 
 
-def survey_offer(store: Store, workspace: Workspace, offer: Offer) -> Surveyed:
+def survey_offer(workspace: Workspace, offer: Offer, ledger: Ledger) -> Surveyed:
     """What `offer`'s source lists now against the ledger; a listing is no source call.
 
     *Raises* UsageError for a missing folder, SourceDownError when the source is out of reach.
     """
     with guarded(offer.source.name):
         units = offer.source.survey(offer.resource, workspace.context(offer.source))
-    with store.reading() as cursor:
-        ledger = read_units(cursor, offer.dataset)
-    return Surveyed(units, ledger, _difference(units, ledger))
+    known = ledger(offer.dataset)
+    return Surveyed(units, known, _difference(units, known))
 
 
 def _difference(units: Sequence[Unit], ledger: Mapping[str, UnitRecord]) -> Survey:
@@ -108,6 +123,7 @@ def ingest(
     task: Ingest,
     state: DatasetState,
     surveyed: Surveyed,
+    step: Step,
     *,
     is_forced: bool,
     span: tuple[date | None, date | None] = (None, None),
@@ -115,26 +131,69 @@ def ingest(
     """Fetch and load what differs; the account, and the state as committed.
 
     A changed ingestor asks every unit again with no known hash. Changed settings, and `is_forced`,
-    ask every unit too, but equal content is not loaded again.
+    ask every unit too, but equal content is not loaded again. A step for some keys leaves the
+    other units for later.
     """
     is_new_code = code_of(state.fingerprint) not in {"", code_of(task.dataset.fingerprint)}
     is_reset = state.fingerprint not in {"", task.dataset.fingerprint}
     requests = _requests(
         surveyed, everything=is_forced or is_reset, trust_hash=not is_new_code, span=span
     )
-    account = Ingested(source_calls=len(requests))
-    task.progress.started(task.dataset.name, len(requests))
+    keys = None if is_reset else step.keys
+    account = Ingested()
+    with failures_told(account):
+        if keys is not None:
+            requests = _narrowed(task, requests, keys)
+        state = fetch_and_load(task, state, requests, account)
+    return account, _finish(task, state, surveyed, account, keys)
+
+
+@contextmanager
+def failures_told(account: Ingested) -> Iterator[None]:
+    """What a source raises inside the block becomes the account's error."""
     try:
-        for batch_no, batch in enumerate(_batches(task, requests)):
-            state = _load(task, state, batch, batch_no, account)
-            task.progress.advanced(task.dataset.name, account.units)
+        yield
     except SourceDownError as exc:
         account.error, account.is_down = str(exc), True
     except SourceError as exc:
         account.error = str(exc)
+
+
+def fetch_and_load(
+    task: Ingest,
+    state: DatasetState,
+    requests: Sequence[UnitRequest],
+    account: Ingested,
+    asked: Mapping[str, Slice] | None = None,
+) -> DatasetState:
+    """Ask the source for `requests` and commit what comes, batch by batch.
+
+    `asked`: the slice each unit stands for, noted with its rows. *Raises* SourceError.
+    """
+    account.source_calls += len(requests)
+    task.progress.started(task.dataset.name, len(requests))
+    try:
+        for batch in _batches(task, requests):
+            state = _load(task, state, batch, account, asked or {})
+            task.progress.advanced(task.dataset.name, account.units)
     finally:
         task.progress.finished(task.dataset.name)
-    return account, _finish(task, state, surveyed, account)
+    return state
+
+
+def _narrowed(
+    task: Ingest, requests: Sequence[UnitRequest], keys: frozenset[str]
+) -> list[UnitRequest]:
+    """Those of `requests` whose unit may hold one of `keys`."""
+    source = task.offer.source
+    if not isinstance(source, NarrowingSource):
+        return list(requests)
+    context = task.workspace.context(source)
+    units = [request.unit for request in requests]
+    with guarded(source.name):
+        chosen = source.units_holding(task.offer.resource, units, keys, context)
+    wanted = {unit.key for unit in chosen}
+    return [request for request in requests if request.unit.key in wanted]
 
 
 def _requests(
@@ -167,10 +226,17 @@ def _batches(task: Ingest, requests: Sequence[UnitRequest]) -> Iterable[Batch]:
 
 
 def _load(
-    task: Ingest, state: DatasetState, batch: Batch, batch_no: int, account: Ingested
+    task: Ingest,
+    state: DatasetState,
+    batch: Batch,
+    account: Ingested,
+    asked: Mapping[str, Slice],
 ) -> DatasetState:
-    """Commit one batch with its ledger and the dataset's state; the state as committed."""
+    """Commit one batch with its ledger, slices and the dataset's state; the state as committed."""
     name, now = task.dataset.name, task.workspace.now
+    batch_no = account.batches
+    account.batches += 1
+    answered = [asked[r.unit.key] for r in batch.units if r.unit.key in asked and not r.error]
     try:
         with task.store.transaction() as cursor:
             loaded = load_batch(
@@ -181,6 +247,14 @@ def _load(
                 load_id=task.load_id,
                 batch_no=batch_no,
                 now=now,
+                coverage={one.key: one.span for one in answered},
+            )
+            write_asked(
+                cursor,
+                name,
+                answered,
+                rules=rules_of(task.dataset, task.workspace.moment),
+                load_id=task.load_id,
             )
             is_changed = loaded.changed_keys_count > 0
             if is_changed:
@@ -194,7 +268,7 @@ def _load(
         with task.store.reading() as cursor:
             if not was_loaded(cursor, name, load_id=task.load_id, batch_no=batch_no):
                 raise
-    account.add(loaded, batch, is_changed=is_changed)
+    account.add(loaded, batch, is_changed=is_changed, may_be_empty=bool(asked))
     log.info(
         "batch loaded",
         extra={
@@ -220,37 +294,43 @@ def _failure(report: UnitReport) -> str | None:
 
 
 def _finish(
-    task: Ingest, state: DatasetState, surveyed: Surveyed, account: Ingested
+    task: Ingest,
+    state: DatasetState,
+    surveyed: Surveyed,
+    account: Ingested,
+    keys: frozenset[str] | None,
 ) -> DatasetState:
-    """The dataset's state after the last batch: asked now, or failed now."""
+    """The dataset's state after the last batch: asked now, wholly or for `keys`, or failed now."""
+    name, now = task.dataset.name, task.workspace.now
     with task.store.transaction() as cursor:
         if surveyed.difference.vanished or account.error != state.error:
             mark_changed(cursor)
         if surveyed.difference.vanished:
-            mark_vanished(
-                cursor,
-                task.dataset.name,
-                surveyed.difference.vanished,
-                load_id=task.load_id,
-                now=task.workspace.now,
-            )
+            gone = surveyed.difference.vanished
+            mark_vanished(cursor, name, gone, load_id=task.load_id, now=now)
         if account.error:
-            state = replace(state, error=account.error, failed_at=task.workspace.now)
+            state = replace(state, error=account.error, failed_at=now)
         else:
-            state = replace(
-                state,
-                fingerprint=task.dataset.fingerprint,
-                asked_at=task.workspace.now,
-                error=None,
-                failed_at=None,
-            )
-        rows = cursor.execute(
-            "select coalesce(sum(rows_accepted), 0)::bigint from catalog.units where dataset = ?",
-            [task.dataset.name],
-        ).fetchall()[0][0]
-        state = replace(state, rows=int(rows))
-        write_state(cursor, task.dataset.name, state)
+            state = replace(state, fingerprint=task.dataset.fingerprint, error=None, failed_at=None)
+            if keys is None:
+                state = replace(state, asked_at=now)
+                forget_slices(cursor, name)
+            else:
+                rules = rules_of(replace(task.dataset, time_column=None), task.workspace.moment)
+                asked = [Slice(key, now) for key in sorted(keys)]
+                write_asked(cursor, name, asked, rules=rules, load_id=task.load_id)
+        state = replace(state, rows=rows_held(cursor, name))
+        write_state(cursor, name, state)
     return state
+
+
+def rows_held(cursor: Any, dataset: str) -> int:
+    """Accepted rows of `dataset`, as the ledger counts them."""
+    (row,) = cursor.execute(
+        "select coalesce(sum(rows_accepted), 0)::bigint from catalog.units where dataset = ?",
+        [dataset],
+    ).fetchall()
+    return int(row[0])
 
 
 def account_of_error(error: TtapiError) -> Ingested:

@@ -4,98 +4,48 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from ttapi.refresh.ttl import NextClose, parse_ttl
+from ttapi.refresh.datasets import (
+    Action,
+    Dataset,
+    DatasetState,
+    Held,
+    Moment,
+    Step,
+    Survey,
+    Verdict,
+    code_of,
+    due_at,
+    is_past_ttl,
+)
+from ttapi.refresh.raw_step import Outside, raw_step
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Collection, Iterable, Mapping
 
-Verdict = Literal["fresh", "stale", "missing", "failed", "blocked", "not configured"]
-Action = Literal["ask", "rebuild", "none"]
+ASKED_FOR = "older than asked for"
+"""The reason of a dataset that is fresh by its TTL and asked all the same."""
 
-
-@dataclass(frozen=True)
-class Dataset:
-    """One declared dataset: a raw resource or a SQL model."""
-
-    name: str
-    kind: Literal["raw", "table", "view", "macro"]
-    fingerprint: str
-    """Hash of the code that makes it; of a raw resource `<code>.<settings of its source>`."""
-    upstreams: frozenset[str] = frozenset()
-    """Datasets it reads directly; empty for raw."""
-    ttl: str | None = None
-    source: str | None = None
-    key: str | None = None
-    """Column its changes are tracked by; None: as a whole."""
-    is_local: bool = False
-    is_private: bool = False
-    missing_setting: str | None = None
-    """The setting its source lacks; None: it is configured."""
-    max_stale_on_error: str = "5 sessions"
-
-
-@dataclass(frozen=True)
-class DatasetState:
-    """Where a dataset stands, as the catalog says."""
-
-    version: str = ""
-    """Hash of its content; '' before the first load."""
-    fingerprint: str = ""
-    asked_at: datetime | None = None
-    """When the world was last compared (raw) or the table last made sure of; None: never."""
-    changed_at: datetime | None = None
-    load_id: int | None = None
-    """The load that last changed it."""
-    rows: int | None = None
-    upstream_versions: Mapping[str, str] = field(default_factory=dict)
-    error: str | None = None
-    failed_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Moment:
-    """The instant a plan is made for, and the market clock."""
-
-    now: datetime
-    """Zone-aware UTC."""
-    next_close: NextClose
-
-
-@dataclass(frozen=True)
-class Survey:
-    """How a local folder differs from the ledger."""
-
-    new: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    vanished: tuple[str, ...] = ()
-
-    every: tuple[str, ...] = ()
-    """All units that exist now: what a forced step would read."""
-
-    @property
-    def to_fetch(self) -> tuple[str, ...]:
-        """What must be read: new and changed units."""
-        return (*self.new, *self.changed)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One considered dataset: what to do with it and why."""
-
-    dataset: str
-    action: Action
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    slices: tuple[str, ...] = ()
-    """Units to fetch; empty means all that the source has, or nothing."""
-    calls: int = 0
-    """Source calls this step would make; files read count, directory listings do not."""
-    may_change: bool = True
-    """False: it is known already that nothing downstream can differ."""
+__all__ = [
+    "ASKED_FOR",
+    "Action",
+    "Dataset",
+    "DatasetState",
+    "Held",
+    "Moment",
+    "Step",
+    "Survey",
+    "Verdict",
+    "closure",
+    "code_of",
+    "current_versions",
+    "due_at",
+    "is_past_ttl",
+    "plan_refresh",
+    "rebuild_reasons",
+    "short",
+]
 
 
 def plan_refresh(
@@ -105,12 +55,14 @@ def plan_refresh(
     *,
     moment: Moment,
     surveys: Mapping[str, Survey] | None = None,
+    held: Held | None = None,
     force: bool = False,
     ask: Collection[str] = (),
 ) -> tuple[Step, ...]:
     """One step per dataset that `targets` need, upstreams first.
 
-    `datasets` is in build order. `force` asks the raw roots again even where fresh, `ask` the raw
+    `datasets` is in build order. `held` says which slices are wanted and which are there; without
+    it everything is wanted. `force` asks the raw roots again even where fresh, `ask` the raw
     datasets it names.
     """
     wanted = closure(datasets, targets)
@@ -122,9 +74,8 @@ def plan_refresh(
         state = states.get(name, DatasetState())
         if dataset.kind == "raw":
             survey = (surveys or {}).get(name)
-            steps[name] = _raw_step(
-                dataset, state, survey, moment, "forced" if force else _asked(name, ask)
-            )
+            wish = "forced" if force else _asked(name, ask)
+            steps[name] = raw_step(dataset, state, Outside(survey, held or Held(), wish), moment)
         else:
             steps[name] = _model_step(dataset, state, steps, versions, moment)
     return tuple(steps.values())
@@ -179,80 +130,13 @@ def rebuild_reasons(
     return tuple(reasons)
 
 
-def is_past_ttl(dataset: Dataset, state: DatasetState, moment: Moment) -> bool:
-    """Whether `dataset` was last asked longer ago than its TTL allows."""
-    due = due_at(dataset, state, moment)
-    return due is not None and due <= moment.now
-
-
-def due_at(dataset: Dataset, state: DatasetState, moment: Moment) -> datetime | None:
-    """From when on `dataset` is stale by TTL; None without a TTL or before the first load."""
-    if dataset.ttl is None or state.asked_at is None:
-        return None
-    return parse_ttl(dataset.ttl).due_at(state.asked_at, moment.next_close)
-
-
-def code_of(fingerprint: str) -> str:
-    """The part of a raw resource's fingerprint that its settings do not touch."""
-    return fingerprint.partition(".")[0]
-
-
 def short(version: str) -> str:
     """A version's first seven characters, as shown to people."""
     return version[:7] or "none"
 
 
-def _raw_step(
-    dataset: Dataset,
-    state: DatasetState,
-    survey: Survey | None,
-    moment: Moment,
-    wish: str | None,
-) -> Step:
-    if dataset.missing_setting:
-        reason = f"[sources.{dataset.source}] {dataset.missing_setting} is not set"
-        return Step(dataset.name, "none", "not configured", (reason,))
-    reasons: list[str] = []
-    verdict: Verdict = "stale"
-    if state.asked_at is None:
-        verdict = "missing"
-        reasons.append("never loaded")
-    elif code_of(state.fingerprint) != code_of(dataset.fingerprint):
-        reasons.append("code changed")
-    elif state.fingerprint != dataset.fingerprint:
-        reasons.append("settings changed")
-    elif is_past_ttl(dataset, state, moment):
-        reasons.append(f"ttl {dataset.ttl} passed")
-    if state.error:
-        verdict = "failed"
-        reasons.append(f"last attempt failed: {state.error}")
-    if survey:
-        reasons.extend(_survey_reasons(survey))
-    if wish:
-        reasons.append(wish)
-    if not reasons:
-        return Step(dataset.name, "none", "fresh", ())
-    everything = wish == "forced" or any(reason.endswith(" changed") for reason in reasons[:1])
-    slices = (survey.every if everything else survey.to_fetch) if survey else ()
-    calls = len(slices) if survey else (0 if dataset.is_local else 1)
-    may_change = survey is None or bool(slices)
-    return Step(dataset.name, "ask", verdict, tuple(reasons), slices, calls, may_change)
-
-
 def _asked(name: str, ask: Collection[str]) -> str | None:
-    return "older than asked for" if name in ask else None
-
-
-def _survey_reasons(survey: Survey) -> Sequence[str]:
-    reasons = []
-    for count, word in (
-        (len(survey.new), "new"),
-        (len(survey.changed), "changed"),
-        (len(survey.vanished), "vanished"),
-    ):
-        if count:
-            reasons.append(f"{count} file{'s' if count > 1 else ''} {word}")
-    return reasons
+    return ASKED_FOR if name in ask else None
 
 
 def _model_step(
@@ -280,9 +164,3 @@ def _model_step(
     return Step(
         dataset.name, "rebuild" if dataset.kind == "table" else "none", verdict, tuple(reasons)
     )
-
-
-def _is_unfed(dataset: Dataset, steps: Mapping[str, Step]) -> bool:
-    """Whether everything a model reads is not configured."""
-    verdicts = {steps[u].verdict for u in dataset.upstreams if u in steps}
-    return verdicts == {"not configured"}

@@ -4,25 +4,28 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ttapi.errors import BudgetError, LockedError, LockOwner, QueryError, StaleError
-from ttapi.models.references import references_in
-from ttapi.refresh.planner import DatasetState, Step, closure, plan_refresh
-from ttapi.refresh.runner import RefreshOutcome, run_refresh
-from ttapi.refresh.status import root_age_s
+from ttapi.models.resolve import Resolution, resolve
+from ttapi.refresh.ages import InputAge, asked_at, input_ages
+from ttapi.refresh.demand import demands_of, names_of
+from ttapi.refresh.planner import ASKED_FOR, closure, plan_refresh
+from ttapi.refresh.runner import RefreshOutcome, require_keys, run_refresh
 from ttapi.refresh.steps import RefreshRequest
 from ttapi.refresh.ttl import parse_ttl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import timedelta
 
+    from ttapi.refresh.datasets import Held, Step
     from ttapi.refresh.progress import Progress
     from ttapi.refresh.workspace import Workspace
 
-_TOO_OLD = "older than --max-age"
+# What `status` and `doctor` show: asking about staleness refreshes nothing.
+_ABOUT_DATA = frozenset({"freshness", "health", "rejects"})
 
 
 @dataclass(frozen=True)
@@ -34,15 +37,32 @@ class QueryRequest:
     max_age: timedelta | None = None
     wait_s: float = 60.0
     is_budget_waived: bool = False
+    bound: Mapping[str, object] = field(default_factory=dict)
+    """Values of query parameters, by name or 1-based position."""
+    views: Mapping[str, str] = field(default_factory=dict)
+    """The session's temporary views: their SELECT by name."""
+    temporary: frozenset[str] = frozenset()
+    """The session's temporary tables."""
+    schema: str = "main"
+    """Where unqualified names are looked up first."""
 
 
 @dataclass(frozen=True)
-class InputAge:
-    """How old one root input of a query is."""
+class QueryPlan:
+    """What a query depends on, and what would be done about it."""
 
-    dataset: str
-    age_s: float | None
-    """None: never asked."""
+    targets: tuple[str, ...]
+    """Datasets it reads directly."""
+    held: Held
+    steps: tuple[Step, ...]
+    """One per dataset reached, upstreams first."""
+    unresolved: tuple[str, ...] = ()
+    """What was not understood; its inputs are meant as a whole."""
+
+    @property
+    def stale(self) -> tuple[Step, ...]:
+        """The steps that would do something."""
+        return tuple(step for step in self.steps if step.action != "none")
 
 
 @dataclass(frozen=True)
@@ -58,11 +78,37 @@ class Prepared:
     unconfigured: tuple[str, ...] = ()
     """Root inputs that nothing fills, each with the setting that would."""
     warnings: tuple[str, ...] = ()
+    later: RefreshRequest | None = None
+    """A refresh that may follow the answer: its inputs are within `max_stale`."""
 
     @property
     def source_calls(self) -> int:
         """Slices fetched for this query."""
         return sum(d.source_calls for d in self.outcome.datasets) if self.outcome else 0
+
+
+def plan_query(workspace: Workspace, request: QueryRequest) -> QueryPlan:
+    """What `request` reads, which slices of it matter, and what is stale of them; nothing is done.
+
+    *Raises* QueryError for a statement that would write; UsageError for an unknown universe.
+    """
+    datasets = workspace.datasets
+    names = names_of(
+        datasets, views=request.views, temporary=request.temporary, schema=request.schema
+    )
+    found = resolve(request.sql, names, bound=request.bound)
+    _refuse_writes(workspace, found, request.temporary)
+    reads = [read for read in found.reads if read.relation not in _ABOUT_DATA]
+    targets = tuple(sorted({read.relation for read in reads}))
+    held = workspace.held(demands_of(reads, datasets))
+    states = workspace.home_state.states
+    steps = plan_refresh(datasets, states, targets, moment=workspace.moment, held=held)
+    if request.max_age is not None:
+        too_old = _too_old(workspace, steps, held, request.max_age)
+        steps = plan_refresh(
+            datasets, states, targets, moment=workspace.moment, held=held, ask=too_old
+        )
+    return QueryPlan(targets, held, steps, found.unresolved)
 
 
 def prepare_query(
@@ -81,66 +127,83 @@ def prepare_query(
     older than allowed; LockedError when the file stays locked and the snapshot is too old.
     """
     started = time.monotonic()
-    targets = _targets(workspace, request.sql)
-    stale = _stale_steps(workspace, targets, request.max_age)
+    plan = plan_query(workspace, request)
     planned_s = time.monotonic() - started
-    is_new_code = workspace.home_state.fingerprint != workspace.installation_fingerprint
-    warnings: list[str] = []
-    outcome = None
-    if request.refresh and (stale or is_new_code):
-        _within_budget(workspace, stale, request, confirm)
-        try:
-            outcome = run_refresh(
-                workspace,
-                RefreshRequest(
-                    targets=tuple(targets) or ("calendar",),
-                    ask=frozenset(s.dataset for s in stale if s.reasons == (_TOO_OLD,)),
-                    is_named=False,
-                    survey_local=False,
-                    wait_s=request.wait_s,
-                    command="ttapi sql",
-                ),
-                progress=progress,
-                on_wait=on_wait,
-            )
-        except LockedError as exc:
-            _require_recent(workspace, targets, exc)
-            warnings.append(f"{exc.message}; answered from the published snapshot")
-    ages = _ages(workspace, targets)
-    _require_fresh_enough(workspace, targets, request, outcome)
-    missing = _unconfigured(workspace, targets)
-    return Prepared(outcome, stale, ages, planned_s, missing, tuple(warnings))
+    warnings = [f"not resolved: {doubt}" for doubt in plan.unresolved]
+    left = workspace.home_state
+    is_new_code = left.fingerprint != workspace.installation_fingerprint
+    outcome, later = None, None
+    if request.refresh and (plan.stale or is_new_code):
+        wanted = _refresh_of(plan, request)
+        require_keys(workspace, wanted, plan.steps)
+        if not is_new_code and request.max_age is None and _may_answer_first(workspace, plan):
+            later = wanted
+        else:
+            _within_budget(workspace, plan.stale, request, confirm)
+            try:
+                outcome = run_refresh(workspace, wanted, progress=progress, on_wait=on_wait)
+            except LockedError as exc:
+                _require_recent(workspace, plan, exc)
+                warnings.append(f"{exc.message}; answered from the published snapshot")
+    _require_fresh_enough(workspace, plan, request, outcome)
+    roots = _roots(workspace, plan.targets)
+    ages = input_ages(workspace, roots, plan.held)
+    missing = _unconfigured(workspace, plan.targets)
+    return Prepared(outcome, plan.stale, ages, planned_s, missing, tuple(warnings), later)
 
 
-def _targets(workspace: Workspace, sql: str) -> list[str]:
-    found = references_in(sql)
-    if found.writes:
+def _refresh_of(plan: QueryPlan, request: QueryRequest) -> RefreshRequest:
+    ask = {step.dataset for step in plan.steps if ASKED_FOR in step.reasons}
+    return RefreshRequest(
+        targets=plan.targets or ("calendar",),
+        ask=frozenset(ask),
+        is_named=False,
+        survey_local=False,
+        demands=plan.held.demands,
+        wait_s=request.wait_s,
+        command="ttapi sql",
+    )
+
+
+def _refuse_writes(workspace: Workspace, found: Resolution, temporary: frozenset[str]) -> None:
+    writes = found.writes - temporary
+    if writes:
+        name = min(writes)
         raise QueryError(
-            f"{min(found.writes)} cannot be written: the published file is read-only",
-            hint=f"a relation of your own is a file in {workspace.home.sql / 'views'}",
+            f"{name} cannot be written: the published file is read-only",
+            hint=f"create temp table {name} lasts for this session; a view to keep is a file in"
+            f" {workspace.home.sql / 'views'}",
         )
-    datasets = workspace.datasets
-    named = {name for name in found.relations if name in datasets}
-    named |= {f for f in found.functions if f in datasets and datasets[f].kind == "macro"}
-    if {"freshness", "health"} & found.relations:
-        named -= {"freshness", "health"}
-    return sorted(named)
 
 
-def _stale_steps(
-    workspace: Workspace, targets: Sequence[str], max_age: timedelta | None
-) -> tuple[Step, ...]:
-    datasets, states = workspace.datasets, workspace.home_state.states
-    steps = plan_refresh(datasets, states, targets, moment=workspace.moment)
-    needed = [step for step in steps if step.action != "none"]
-    if max_age is not None:
-        asked = {step.dataset for step in needed}
-        for step in steps:
-            state = states.get(step.dataset, DatasetState())
-            is_old = state.asked_at is not None and workspace.now - state.asked_at > max_age
-            if datasets[step.dataset].kind == "raw" and is_old and step.dataset not in asked:
-                needed.append(Step(step.dataset, "ask", "stale", (_TOO_OLD,), calls=1))
-    return tuple(needed)
+def _too_old(
+    workspace: Workspace, steps: Iterable[Step], held: Held, max_age: timedelta
+) -> frozenset[str]:
+    """Raw datasets of which something wanted was asked longer ago than `max_age`."""
+    found = set()
+    for step in steps:
+        dataset = workspace.datasets[step.dataset]
+        asked = asked_at(dataset, workspace.home_state, held)
+        if dataset.kind == "raw" and asked is not None and workspace.now - asked > max_age:
+            found.add(step.dataset)
+    return frozenset(found)
+
+
+def _may_answer_first(workspace: Workspace, plan: QueryPlan) -> bool:
+    """Whether all that is stale is past its TTL only, and within the dataset's `max_stale`."""
+    datasets, left = workspace.datasets, workspace.home_state
+    asks = [step for step in plan.stale if step.action == "ask"]
+    if not asks or any(step.verdict != "stale" for step in plan.stale):
+        return False
+    for step in asks:
+        dataset = datasets[step.dataset]
+        asked = asked_at(dataset, left, plan.held)
+        if dataset.max_stale is None or asked is None or dataset.ttl is None:
+            return False
+        due = parse_ttl(dataset.ttl).due_at(asked, workspace.next_close)
+        if parse_ttl(dataset.max_stale).due_at(due, workspace.next_close) <= workspace.now:
+            return False
+    return True
 
 
 def _within_budget(
@@ -151,7 +214,7 @@ def _within_budget(
 ) -> None:
     settings = workspace.settings
     calls = sum(step.calls for step in stale)
-    seconds = sum(workspace.home_state.seconds.get(step.dataset, 0.0) for step in stale)
+    seconds = sum(predicted_s(workspace, step) or 0.0 for step in stale)
     if request.is_budget_waived or (
         calls <= settings.max_calls and seconds <= settings.max_seconds
     ):
@@ -164,49 +227,57 @@ def _within_budget(
     raise BudgetError(estimate, hint="--yes goes on, --no-refresh answers from what is there")
 
 
-def _require_recent(workspace: Workspace, targets: Sequence[str], locked: LockedError) -> None:
+def predicted_s(workspace: Workspace, step: Step) -> float | None:
+    """Seconds `step` will take, by how long the last such one took; None: never done.
+
+    Of a source asked by slices the seconds a call, times the calls.
+    """
+    left = workspace.home_state
+    took = left.seconds.get(step.dataset)
+    calls = left.calls.get(step.dataset, 0)
+    if took is None:
+        return None
+    return took / calls * step.calls if calls and step.calls else took
+
+
+def _require_recent(workspace: Workspace, plan: QueryPlan, locked: LockedError) -> None:
     """Nothing when the snapshot may answer instead; the LockedError when it is older than max_stale."""
-    limit = parse_ttl(workspace.settings.max_stale)
-    states = workspace.home_state.states
     if not workspace.home.public_file.exists():
         raise locked
-    for name in _roots(workspace, targets):
-        asked = states.get(name, DatasetState()).asked_at
+    for name in _roots(workspace, plan.targets):
+        dataset = workspace.datasets[name]
+        limit = parse_ttl(dataset.max_stale or workspace.settings.max_stale)
+        asked = asked_at(dataset, workspace.home_state, plan.held)
         if asked is None or limit.due_at(asked, workspace.next_close) <= workspace.now:
             raise locked
 
 
 def _require_fresh_enough(
     workspace: Workspace,
-    targets: Sequence[str],
+    plan: QueryPlan,
     request: QueryRequest,
     outcome: RefreshOutcome | None,
 ) -> None:
     failures = {d.dataset: d.error for d in outcome.datasets if d.error} if outcome else {}
-    states = workspace.home_state.states
-    for name in _roots(workspace, targets):
-        dataset, state = workspace.datasets[name], states.get(name, DatasetState())
+    for name in _roots(workspace, plan.targets):
+        dataset = workspace.datasets[name]
+        asked = asked_at(dataset, workspace.home_state, plan.held)
+        hint = f"ttapi refresh {name}"
         if request.max_age is not None and (
-            state.asked_at is None or workspace.now - state.asked_at > request.max_age
+            asked is None or workspace.now - asked > request.max_age
         ):
-            age = (
-                "was never loaded"
-                if state.asked_at is None
-                else f"is {workspace.now - state.asked_at} old"
-            )
-            raise StaleError(f"{name} {age}, more than --max-age", hint=f"ttapi refresh {name}")
+            age = "was never loaded" if asked is None else f"is {workspace.now - asked} old"
+            raise StaleError(f"{name} {age}, more than --max-age", hint=hint)
         if name not in failures:
             continue
         limit = parse_ttl(dataset.max_stale_on_error)
-        if state.asked_at is None:
+        if asked is None:
+            raise StaleError(f"{name} was never loaded: {failures[name]}", hint=hint)
+        if limit.due_at(asked, workspace.next_close) <= workspace.now:
             raise StaleError(
-                f"{name} was never loaded: {failures[name]}", hint=f"ttapi refresh {name}"
-            )
-        if limit.due_at(state.asked_at, workspace.next_close) <= workspace.now:
-            raise StaleError(
-                f"{name} is {workspace.now - state.asked_at} old, more than"
+                f"{name} is {workspace.now - asked} old, more than"
                 f" {dataset.max_stale_on_error}: {failures[name]}",
-                hint=f"ttapi refresh {name}",
+                hint=hint,
             )
 
 
@@ -221,17 +292,10 @@ def _roots(workspace: Workspace, targets: Sequence[str]) -> list[str]:
 
 def _unconfigured(workspace: Workspace, targets: Sequence[str]) -> tuple[str, ...]:
     datasets = workspace.datasets
+    states = workspace.home_state.states
     roots = [datasets[name] for name in sorted(closure(datasets, targets))]
     return tuple(
         f"{d.name} ([sources.{d.source}] {d.missing_setting})"
         for d in roots
-        if d.missing_setting and not workspace.home_state.states.get(d.name, DatasetState()).rows
+        if d.missing_setting and not (d.name in states and states[d.name].rows)
     )
-
-
-def _ages(workspace: Workspace, targets: Sequence[str]) -> list[InputAge]:
-    states = workspace.home_state.states
-    return [
-        InputAge(name, root_age_s(name, workspace.datasets, states, workspace.now))
-        for name in _roots(workspace, targets)
-    ]

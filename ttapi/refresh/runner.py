@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,20 +18,25 @@ from ttapi.refresh.catalog import (
     read_states,
     write_declarations,
 )
+from ttapi.refresh.coverage import EVERYTHING, Demand, Slice
 from ttapi.refresh.exports import export_after_publication, export_formats
 from ttapi.refresh.home_state import HomeState, write_home_state
-from ttapi.refresh.ingest import Surveyed, survey_offer
-from ttapi.refresh.planner import Dataset, DatasetState, Step, closure, plan_refresh
+from ttapi.refresh.ingest import Ledger, Surveyed, survey_offer
+from ttapi.refresh.planner import closure, plan_refresh
 from ttapi.refresh.progress import Progress, Silence
+from ttapi.refresh.slices import read_slices
 from ttapi.refresh.steps import RefreshRequest, Run, check_views, record, run_step
 from ttapi.store.database import Store, open_store
+from ttapi.store.ledger import UnitRecord, read_units
 from ttapi.store.publish import publish, published_generation
 from ttapi.store.raw_table import ensure_raw_table
+from ttapi.store.snapshot import open_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ttapi.models.checks import CheckOutcome
+    from ttapi.refresh.datasets import Dataset, DatasetState, Step
     from ttapi.refresh.workspace import Workspace
     from ttapi.store.export import ExportOutcome
 
@@ -97,9 +103,11 @@ def _refresh_under_lock(
             was_cut_short = is_publication_due(cursor, published_generation(workspace.home))
         is_new = install(store, workspace) or was_cut_short
         with store.reading() as cursor:
-            states = read_states(cursor)
-        surveys = _surveys(store, workspace, request, states)
-        steps = plan(workspace, request, states, surveys)
+            states, slices = read_states(cursor), read_slices(cursor)
+        standing = Standing(states, slices, _live_ledger(store))
+        surveys = _surveys(workspace, request, standing)
+        steps = plan(workspace, request, standing, surveys)
+        require_keys(workspace, request, steps)
         load_id = store.next_load_id()
         run = Run(store, workspace, request, progress, load_id, states, surveys, is_new)
         for step in steps:
@@ -121,57 +129,102 @@ def _refresh_under_lock(
 
 def _leave_state(run: Run) -> None:
     workspace = run.workspace
-    took = {d.dataset: d.seconds for d in run.outcomes if d.source_calls or d.is_changed}
+    before = workspace.home_state
+    worked = [d for d in run.outcomes if d.source_calls or d.is_changed]
+    with run.store.reading() as cursor:
+        slices = read_slices(cursor)
+    touched = {} if before.generation != run.store.generation else dict(before.touched)
+    if before.generation == run.store.generation:
+        for name, units in run.touched.items():
+            touched[name] = {**touched.get(name, {}), **units}
     state = HomeState(
         workspace.installation_fingerprint,
         run.store.generation,
         workspace.datasets,
         run.states,
-        {**workspace.home_state.seconds, **took},
+        {**before.seconds, **{d.dataset: d.seconds for d in worked}},
+        slices,
+        {**before.calls, **{d.dataset: d.source_calls for d in worked}},
+        touched,
     )
     write_home_state(workspace.home, state)
     workspace.home_state = state
 
 
-def plan_only(
-    workspace: Workspace,
-    request: RefreshRequest,
-    *,
-    on_wait: Callable[[LockOwner | None], None] | None = None,
-) -> tuple[Step, ...]:
-    """What `run_refresh` would do, with nothing fetched or rebuilt."""
-    with open_store(
-        workspace.home,
-        command=request.command,
-        wait_s=request.wait_s,
-        on_wait=on_wait,
-        now=workspace.now,
-    ) as store:
-        install(store, workspace)
-        with store.reading() as cursor:
-            states = read_states(cursor)
-        return plan(workspace, request, states, _surveys(store, workspace, request, states))
+@dataclass(frozen=True)
+class Standing:
+    """Where everything stands: as the live file says, or as the last refresh left it."""
+
+    states: Mapping[str, DatasetState]
+    slices: Mapping[str, Sequence[Slice]]
+    ledger: Ledger
+
+
+def plan_only(workspace: Workspace, request: RefreshRequest) -> tuple[Step, ...]:
+    """What `run_refresh` would do, with nothing fetched or rebuilt and no lock taken.
+
+    *Raises* UsageError for wrong names and settings, ModelError.
+    """
+    left = workspace.home_state
+    with closing(open_snapshot(workspace.home)) as connection:
+
+        def ledger(dataset: str) -> Mapping[str, UnitRecord]:
+            found = read_units(connection, dataset)
+            for key, (size, mtime_ns) in left.touched.get(dataset, {}).items():
+                if key in found:
+                    found[key] = replace(found[key], size=size, mtime_ns=mtime_ns)
+            return found
+
+        standing = Standing(left.states, left.slices, ledger)
+        steps = plan(workspace, request, standing, _surveys(workspace, request, standing))
+    require_keys(workspace, request, steps)
+    return steps
 
 
 def plan(
     workspace: Workspace,
     request: RefreshRequest,
-    states: Mapping[str, DatasetState],
+    standing: Standing,
     surveys: Mapping[str, Surveyed | TtapiError],
 ) -> tuple[Step, ...]:
-    """The steps of `request` against these states and surveys."""
+    """The steps of `request` against where everything stands, and these surveys."""
     differences = {
         name: found.difference for name, found in surveys.items() if isinstance(found, Surveyed)
     }
+    held = replace(workspace.held(_demands(workspace, request)), slices=standing.slices)
     return plan_refresh(
         workspace.datasets,
-        states,
+        standing.states,
         targets_of(workspace, request.targets, is_named=request.is_named),
         moment=workspace.moment,
         surveys=differences,
+        held=held,
         force=request.force,
         ask=request.ask,
     )
+
+
+def _demands(workspace: Workspace, request: RefreshRequest) -> Mapping[str, Demand]:
+    """What is wanted of each raw dataset: as a query says, or as `--symbols`, `--from` and `--to` do."""
+    if request.demands is not None:
+        return request.demands
+    if workspace.symbols is None and request.span == EVERYTHING:
+        return {}
+    return {name: Demand(workspace.symbols, request.span) for name in workspace.raw_datasets}
+
+
+def require_keys(workspace: Workspace, request: RefreshRequest, steps: Iterable[Step]) -> None:
+    """UsageError when a dataset that was asked for by name, or by a query, lacks its key."""
+    if not request.targets:
+        return
+    for step in steps:
+        dataset = workspace.datasets[step.dataset]
+        if dataset.requires and step.verdict == "missing" and step.action == "none":
+            key = dataset.requires[0]
+            raise UsageError(
+                f"{step.dataset} is asked {key} by {key}, and none was named",
+                hint=f"where {key} = 'SPY', --symbols, --list, or [universe] default in ttapi.toml",
+            )
 
 
 def targets_of(
@@ -254,22 +307,31 @@ def install(store: Store, workspace: Workspace) -> bool:
     return True
 
 
+def _live_ledger(store: Store) -> Ledger:
+    def ledger(dataset: str) -> Mapping[str, UnitRecord]:
+        with store.reading() as cursor:
+            return read_units(cursor, dataset)
+
+    return ledger
+
+
 def _surveys(
-    store: Store, workspace: Workspace, request: RefreshRequest, states: Mapping[str, DatasetState]
+    workspace: Workspace, request: RefreshRequest, standing: Standing
 ) -> dict[str, Surveyed | TtapiError]:
     """Surveys of the raw datasets the request reaches: local ones, or all that are about to be asked."""
     wanted = closure(
         workspace.datasets, targets_of(workspace, request.targets, is_named=request.is_named)
     )
-    asked = {step.dataset for step in plan(workspace, request, states, {}) if step.action == "ask"}
+    steps = plan(workspace, request, standing, {})
+    asked = {step.dataset for step in steps if step.action == "ask"}
     surveys: dict[str, Surveyed | TtapiError] = {}
     for name, offer in workspace.offers.items():
         dataset = workspace.datasets[name]
-        if name not in wanted or dataset.missing_setting:
+        if name not in wanted or dataset.missing_setting or dataset.requires:
             continue
         if name in asked or (dataset.is_local and request.survey_local):
             try:
-                surveys[name] = survey_offer(store, workspace, offer)
+                surveys[name] = survey_offer(workspace, offer, standing.ledger)
             except UsageError:
                 raise
             except TtapiError as exc:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ttapi.refresh.planner import Dataset, DatasetState, Moment, Step, closure, due_at, plan_refresh
+from ttapi.refresh.datasets import Dataset, DatasetState, Held, Moment, Step, due_at
+from ttapi.refresh.planner import closure, plan_refresh
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,11 +35,12 @@ def status_rows(
     states: Mapping[str, DatasetState],
     *,
     moment: Moment,
+    held: Held | None = None,
     only: Iterable[str] | None = None,
 ) -> Sequence[StatusRow]:
     """One row per dataset, upstreams first; `only` restricts to some names."""
     wanted = list(datasets if only is None else only)
-    steps = plan_refresh(datasets, states, wanted, moment=moment)
+    steps = plan_refresh(datasets, states, wanted, moment=moment, held=held)
     shown = set(wanted)
     return [_row(step, datasets, states, moment) for step in steps if step.dataset in shown]
 

@@ -26,6 +26,7 @@ from ttapi.refresh.catalog import (
     write_state,
 )
 from ttapi.refresh.ingest import Ingest, Surveyed, account_of_error, ingest
+from ttapi.refresh.keyed import ingest_asks
 from ttapi.refresh.planner import (
     Dataset,
     DatasetState,
@@ -34,12 +35,14 @@ from ttapi.refresh.planner import (
     current_versions,
     rebuild_reasons,
 )
+from ttapi.refresh.slices import read_slices
 from ttapi.refresh.status import status_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
+    from ttapi.refresh.coverage import Demand
     from ttapi.refresh.progress import Progress
     from ttapi.refresh.workspace import Workspace
     from ttapi.store.database import Store
@@ -64,6 +67,8 @@ class RefreshRequest:
     ask: frozenset[str] = frozenset()
     """Raw datasets to ask again though their TTL has not passed."""
     span: tuple[date | None, date | None] = (None, None)
+    demands: Mapping[str, Demand] | None = None
+    """The part of each raw dataset that matters; None: everything, or what `symbols` and `span` say."""
     wait_s: float = 60.0
     command: str = "ttapi refresh"
 
@@ -85,6 +90,8 @@ class Run:
     outcomes: list[DatasetOutcome] = field(default_factory=list)
     checks: list[CheckOutcome] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
+    touched: dict[str, dict[str, tuple[int | None, int | None]]] = field(default_factory=dict)
+    """Size and time of the units looked at, by dataset and key."""
 
 
 def run_step(run: Run, step: Step) -> None:
@@ -117,22 +124,28 @@ def run_step(run: Run, step: Step) -> None:
 
 def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
     found = run.surveys.get(step.dataset)
-    if found is None:
+    if found is None and not step.asks:
         return DatasetOutcome(step.dataset, step.verdict, step.reasons)
     state = run.states.get(step.dataset, DatasetState())
-    if isinstance(found, TtapiError):
+    if found is None:
+        account, state = ingest_asks(_task(run, step, dataset), state, step)
+    elif isinstance(found, TtapiError):
         account = account_of_error(found)
         state = replace(state, error=account.error, failed_at=run.workspace.now)
         with run.store.transaction() as cursor:
             write_state(cursor, step.dataset, state)
             mark_changed(cursor)
     else:
-        offer = run.workspace.offers[step.dataset]
-        task = Ingest(run.store, run.workspace, offer, dataset, run.load_id, run.progress)
         account, state = ingest(
-            task, state, found, is_forced=run.request.force, span=run.request.span
+            _task(run, step, dataset),
+            state,
+            found,
+            step,
+            is_forced=run.request.force,
+            span=run.request.span,
         )
     run.states[step.dataset] = state
+    run.touched[step.dataset] = account.touched
     return DatasetOutcome(
         step.dataset,
         "failed" if account.error else step.verdict,
@@ -146,6 +159,11 @@ def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
         is_changed=account.is_changed,
         is_down=account.is_down,
     )
+
+
+def _task(run: Run, step: Step, dataset: Dataset) -> Ingest:
+    offer = run.workspace.offers[step.dataset]
+    return Ingest(run.store, run.workspace, offer, dataset, run.load_id, run.progress)
 
 
 def _run_table(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
@@ -284,7 +302,8 @@ def record(run: Run) -> None:
         for outcome in run.outcomes:
             write_outcome(cursor, run.load_id, outcome, run.workspace.now)
         datasets = run.workspace.datasets
-        rows = status_rows(datasets, run.states, moment=run.workspace.moment)
+        held = replace(run.workspace.held(), slices=read_slices(cursor))
+        rows = status_rows(datasets, run.states, moment=run.workspace.moment, held=held)
         write_freshness(cursor, rows, datasets, run.states, run.workspace.now)
 
 

@@ -6,23 +6,24 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttapi.config import Home, Settings, bundled_folder
 from ttapi.errors import UsageError
+from ttapi.refresh.datasets import Dataset, Held, Moment, code_of
 from ttapi.refresh.guard import guarded
 from ttapi.refresh.home_state import HomeState, read_home_state
-from ttapi.refresh.planner import Dataset, Moment, code_of
-from ttapi.sources.contract import Resource, Source, SourceContext
+from ttapi.sources.contract import NarrowingSource, Resource, Source, SourceContext
 from ttapi.sources.discovery import InstalledSource, installed_sources, source_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ttapi.models.graph import ModelGraph
+    from ttapi.refresh.coverage import Demand
 
 _WHERE_OR_WHO = re.compile(r"(^|_)(path|url|host|port|secret|token|login|password)$")
 _CREATED = re.compile(r"^create table ((?:catalog|raw)\.\w+)", re.MULTILINE)
@@ -129,7 +130,7 @@ class Workspace:
     @cached_property
     def moment(self) -> Moment:
         """The instant this command takes for now, with the market clock."""
-        return Moment(self.now, self.next_close)
+        return Moment(self.now, self.next_close, _is_session)
 
     @cached_property
     def graph(self) -> ModelGraph:
@@ -163,7 +164,14 @@ class Workspace:
                 is_local=resource.is_local,
                 is_private=resource.is_private,
                 missing_setting=self._missing_setting(source, resource),
+                max_stale=resource.max_stale,
                 max_stale_on_error=resource.max_stale_on_error,
+                requires=resource.requires,
+                is_narrowable=isinstance(source, NarrowingSource),
+                time_column=resource.time_column,
+                sessions=resource.sessions,
+                revise=resource.revise,
+                columns=tuple(column.name.lower() for column in resource.columns),
             )
         return found
 
@@ -179,7 +187,10 @@ class Workspace:
         if left.fingerprint == self.installation_fingerprint:
             models = {name: d for name, d in left.datasets.items() if d.kind != "raw"}
             return found | models
+        from ttapi.models.flows import model_flows  # noqa: PLC0415 - sqlglot takes 0.12 s
+
         graph = self.graph
+        flows = model_flows(graph, {name: d.columns for name, d in self.raw_datasets.items()})
         for name, model in graph.models.items():
             upstreams = frozenset(u for u in graph.upstreams[name] if u in found)
             found[name] = Dataset(
@@ -190,8 +201,49 @@ class Workspace:
                 ttl=model.ttl,
                 key=model.incremental,
                 is_private=model.is_private or any(found[u].is_private for u in upstreams),
+                columns=flows[name].columns,
+                parameters=flows[name].parameters,
+                reads=flows[name].reads,
             )
         return found
+
+    def held(self, demands: Mapping[str, Demand] | None = None) -> Held:
+        """What a plan must know of slices, for these demands."""
+        wanted = demands or {}
+        is_unbound = any(
+            self.raw_datasets[name].requires and (name not in wanted or wanted[name].keys is None)
+            for name in self.raw_datasets
+        )
+        universe = self.default_universe if is_unbound else None
+        return Held(wanted, self.home_state.slices, universe)
+
+    @cached_property
+    def default_universe(self) -> frozenset[str] | None:
+        """Members of `[universe] default`: a list's name, or symbols with commas between; None: not set.
+
+        *Raises* UsageError for a list nobody knows.
+        """
+        text = (self.settings.universe_default or "").strip()
+        return self.members(text) if text else None
+
+    def members(self, universe: str) -> frozenset[str]:
+        """Symbols of the list called `universe`, or those it spells out with commas.
+
+        *Raises* UsageError for a list nobody knows.
+        """
+        if "," in universe:
+            return frozenset(part.strip().upper() for part in universe.split(",") if part.strip())
+        from ttapi.store.snapshot import read_rows  # noqa: PLC0415 - brings the engine
+
+        rows = read_rows(
+            self.home, "select distinct symbol from universes where name = ?", [universe]
+        )
+        if not rows:
+            raise UsageError(
+                f"no universe is called {universe!r}",
+                hint="select distinct name from universes lists them; A,B,C spells one out",
+            )
+        return frozenset(row[0] for row in rows)
 
     def context(self, source: Source) -> SourceContext:
         """What `source` is handed: its own settings and this command's instant."""
@@ -215,6 +267,14 @@ class Workspace:
                 f"[sources.{source.name}] {unknown[0]} is no setting of this source",
                 hint=f"known: {known}",
             )
+
+
+def _is_session(market: str, day: date) -> bool:
+    from ttapi.market.calendar import sessions  # noqa: PLC0415 - reads data files
+
+    calendar = sessions(market)
+    is_known = calendar.dates[0] <= day <= calendar.dates[-1]
+    return calendar.is_session(day) if is_known else True
 
 
 def _settings_fingerprint(settings: Mapping[str, str]) -> str:

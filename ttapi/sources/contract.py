@@ -47,7 +47,12 @@ class Resource:
     """Columns that say what one fact is; of several rows of one grain the store keeps one current."""
     keys: tuple[str, ...] = ()
     """Columns a query binds to reach a part of the table; the first is the key changes are tracked by."""
+    requires: tuple[str, ...] = ()
+    """Keys a query must bind, else the default universe stands in. Its units are then values of the
+    first key, not a listing: `survey` is not asked, `fetch` gets one request per value and interval."""
     time_column: str | None = None
+    sessions: str | None = None
+    """Market (`XNYS`) outside whose sessions no fact of the time column exists; None: any day."""
     mode: LoadMode = "replace"
     """append: every row is new. replace: a unit's rows are its whole content, the difference to the
     previous content is stored. merge: rows replace those of their grain, others stay."""
@@ -55,7 +60,11 @@ class Resource:
     """A duration (`1d`, `5m`) or market time: 45 minutes after a session's close, when end-of-day
     data is complete, which weekends and holidays do not reach."""
     revise: str | None = None
-    """How much of the tail is asked again (`5d`); None: only what is missing."""
+    """How much of the tail, counted back from the day of asking, is asked again (`5d`); None: that
+    day alone."""
+    max_stale: str | None = None
+    """How far past its TTL data may answer a query at once, the refresh following the answer; None:
+    the query waits for the refresh."""
     max_stale_on_error: str = "5 sessions"
     is_local: bool = False
     """True: asking costs a directory listing, which is no source call."""
@@ -166,4 +175,19 @@ class Source(Protocol):
         self, resource: Resource, requests: Sequence[UnitRequest], context: SourceContext
     ) -> Iterator[Batch]:
         """Yield batches until every request has had exactly one report."""
+        ...
+
+
+@runtime_checkable
+class NarrowingSource(Protocol):
+    """What a listing source may add: telling which units cannot matter to some keys."""
+
+    def units_holding(
+        self,
+        resource: Resource,
+        units: Sequence[Unit],
+        values: frozenset[str],
+        context: SourceContext,
+    ) -> Sequence[Unit]:
+        """Those of `units` that may hold a row whose first key is in `values`: all when unsure."""
         ...

@@ -69,6 +69,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "published-link-missing": ("error", "the published link is gone"),
     "published-link-replaced": ("error", "a file lies in place of the published link"),
     "published-log": ("warning", "a client opened a published file for writing"),
+    "published-writable": ("warning", "a published file can be opened for writing"),
     "restore-half": ("error", "a restore was cut short"),
     "settings-open": ("warning", "other users of this machine can read the settings"),
     "settings-wrong": ("error", "ttapi.toml cannot be used"),

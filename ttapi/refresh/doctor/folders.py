@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ttapi.refresh.doctor.finding import Finding
 from ttapi.store.backup import list_backups
 from ttapi.store.files import leftovers
+from ttapi.store.publish import snapshot_files
 from ttapi.store.restore import read_mark
 
 if TYPE_CHECKING:
@@ -48,15 +49,20 @@ def _missing(patient: Patient) -> Iterator[Finding]:
 
 def _modes(patient: Patient) -> Iterator[Finding]:
     home = patient.home
-    closed = [folder for folder in home.folders() if folder.is_dir()]
-    unwritable = [folder for folder in closed if not os.access(folder, os.W_OK | os.X_OK)]
-    lacking_write = [folder for folder in closed if not _mode(folder) & stat.S_IWUSR]
-    if refused := unwritable or lacking_write:
+    own = [path for path in (*home.folders(), *_files(home.live)) if path.exists()]
+    refused = [
+        path for path in own if not (_mode(path) & stat.S_IWUSR and os.access(path, os.W_OK))
+    ]
+    if refused:
         yield Finding(
             "folder-read-only",
             f"{refused[0]} has mode {_mode(refused[0]):04o} and cannot be written",
-            f"chmod -R u+rwX {shlex.quote(str(home.root))}",
+            f"chmod u+rwX {_arguments(refused)}",
         )
+    writable = [file for file in snapshot_files(home).values() if _mode(file) & 0o222]
+    if writable:
+        text = f"{writable[0]} has mode {_mode(writable[0]):04o}"
+        yield Finding("published-writable", text, f"chmod a-w {_arguments(writable)}")
     if home.root.is_dir() and _mode(home.root) & 0o077:
         yield Finding(
             "folder-open",
@@ -117,7 +123,7 @@ def _times(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             "file-time-in-future",
             f"{_named(late)}: up to {ahead / 3600:,.1f} h ahead of this machine's clock",
-            f"touch {' '.join(shlex.quote(str(file)) for file in late)}",
+            f"touch {_arguments(late)}",
         )
 
 
@@ -152,6 +158,14 @@ def _backups(patient: Patient) -> Iterator[Finding]:
         if usable and newest_name in {one.folder.name for one in broken}:
             code = "backup-unusable"
         yield Finding(code, str(broken[0].error), patient.ttapi("backup"))
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in _inside(folder) if path.is_file()] if folder.is_dir() else []
+
+
+def _arguments(paths: Iterable[Path]) -> str:
+    return " ".join(shlex.quote(str(path)) for path in paths)
 
 
 def _mode(path: Path) -> int:

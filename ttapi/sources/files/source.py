@@ -75,6 +75,18 @@ class FilesSource:
         for request in requests:
             yield load_file(tree, request, spec, settings, context.now)
 
+    def units_holding(
+        self,
+        resource: Resource,
+        units: Sequence[Unit],
+        values: frozenset[str],
+        context: SourceContext,
+    ) -> Sequence[Unit]:
+        """The files in whose name or text one of the values stands; every file that is not plain text."""
+        from ttapi.sources.narrowing import files_naming  # noqa: PLC0415 - not to list
+
+        return files_naming(self._tree(file_settings(resource, context)), units, values)
+
     def _tree(self, settings: FileSettings) -> Tree:
         from ttapi.sources.folder import ChosenFiles, FolderTree, read_all  # noqa: PLC0415 - not to list
 

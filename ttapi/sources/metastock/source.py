@@ -123,6 +123,24 @@ class MetastockSource:
         finally:
             tree.close()
 
+    def units_holding(
+        self,
+        resource: Resource,
+        units: Sequence[Unit],
+        values: frozenset[str],
+        context: SourceContext,
+    ) -> Sequence[Unit]:
+        """The files in whose name or text one of the symbols stands."""
+        if resource.name == BASIS.name:
+            return units
+        from ttapi.sources.narrowing import files_naming  # noqa: PLC0415 - not to list
+
+        tree = self._tree(context)
+        try:
+            return files_naming(tree, units, values)
+        finally:
+            tree.close()
+
     def _tree(self, context: SourceContext) -> Tree:
         from ttapi.sources.folder import open_tree, read_all  # noqa: PLC0415 - brings zipfile
 

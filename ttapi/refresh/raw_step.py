@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One raw dataset planned: as a whole, by the units of a listing, or slice by slice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from ttapi.refresh.coverage import Ask, Rules, asks_for
+from ttapi.refresh.datasets import (
+    Dataset,
+    DatasetState,
+    Held,
+    Moment,
+    Step,
+    Survey,
+    Verdict,
+    code_of,
+    is_past_ttl,
+)
+from ttapi.refresh.ttl import parse_duration, parse_ttl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ttapi.refresh.coverage import Slice
+
+_EXCHANGE = ZoneInfo("America/New_York")
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What a plan knows of a raw dataset beside its own state."""
+
+    survey: Survey | None
+    """How its folder differs from the ledger; None: not looked at."""
+    held: Held
+    wish: str | None
+    """Why it shall be asked though nothing says it must; None: nobody wishes it."""
+
+
+def raw_step(dataset: Dataset, state: DatasetState, outside: Outside, moment: Moment) -> Step:
+    """What to do about `dataset`, and why."""
+    if dataset.missing_setting:
+        reason = f"[sources.{dataset.source}] {dataset.missing_setting} is not set"
+        return Step(dataset.name, "none", "not configured", (reason,))
+    if dataset.requires:
+        return _keyed_step(dataset, state, outside, moment)
+    verdict, reasons = _whole_reasons(dataset, state, moment)
+    is_reset = any(reason.endswith(" changed") for reason in reasons[:1])
+    keys = outside.held.demand(dataset.name).keys if dataset.is_narrowable else None
+    if is_reset or outside.wish == "forced":
+        keys = None
+    elif keys is not None and reasons:
+        keys = _stale_keys(keys, dataset, state, outside, moment)
+        if not keys:
+            verdict, reasons = "fresh", []
+    if outside.survey:
+        reasons += _survey_reasons(outside.survey)
+    if outside.wish:
+        reasons.append(outside.wish)
+    if not reasons:
+        return Step(dataset.name, "none", "fresh", ())
+    everything = outside.wish == "forced" or is_reset
+    survey = outside.survey
+    slices = (survey.every if everything else survey.to_fetch) if survey else ()
+    calls = len(slices) if survey else len(keys or ()) if dataset.is_local else 1
+    may_change = survey is None or bool(slices)
+    found: Verdict = "stale" if verdict == "fresh" else verdict
+    return Step(dataset.name, "ask", found, tuple(reasons), slices, calls, may_change, keys=keys)
+
+
+def rules_of(dataset: Dataset, moment: Moment) -> Rules:
+    """What decides how much of a held slice of `dataset` still counts."""
+    ttl = parse_ttl(dataset.ttl or "next close")
+    market, is_session = dataset.sessions, moment.is_session
+    return Rules(
+        due_at=lambda asked_at: ttl.due_at(asked_at, moment.next_close),
+        now=moment.now,
+        today=moment.now.astimezone(_EXCHANGE).date(),
+        revise=parse_duration(dataset.revise) if dataset.revise else timedelta(days=1),
+        has_time=dataset.time_column is not None,
+        is_session=(lambda day: is_session(market, day)) if market and is_session else None,
+    )
+
+
+def _whole_reasons(
+    dataset: Dataset, state: DatasetState, moment: Moment
+) -> tuple[Verdict, list[str]]:
+    """The verdict on `dataset` as a whole, and why it must be asked; no reason: it must not."""
+    verdict: Verdict = "stale"
+    reasons: list[str] = []
+    if state.asked_at is None and not state.fingerprint:
+        verdict = "missing"
+        reasons.append("never loaded")
+    elif code_of(state.fingerprint) != code_of(dataset.fingerprint):
+        reasons.append("code changed")
+    elif state.fingerprint != dataset.fingerprint:
+        reasons.append("settings changed")
+    elif state.asked_at is None:
+        reasons.append("asked in part only")
+    elif is_past_ttl(dataset, state, moment):
+        reasons.append(f"ttl {dataset.ttl} passed")
+    if state.error:
+        verdict = "failed"
+        reasons.append(f"last attempt failed: {state.error}")
+    return ("fresh" if not reasons else verdict), reasons
+
+
+def _stale_keys(
+    wanted: frozenset[str], dataset: Dataset, state: DatasetState, outside: Outside, moment: Moment
+) -> frozenset[str]:
+    """Those of `wanted` that were not asked alone within the TTL."""
+    if state.fingerprint not in {"", dataset.fingerprint}:
+        return wanted
+    rules = rules_of(dataset, moment)
+    fresh = {
+        one.key
+        for one in outside.held.slices.get(dataset.name, ())
+        if rules.due_at(one.asked_at) > moment.now
+    }
+    return wanted - fresh
+
+
+def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment: Moment) -> Step:
+    """A dataset asked key by key: which keys, and which intervals of each."""
+    held = outside.held.slices.get(dataset.name, ())
+    keys = _wanted_keys(dataset, outside.held, held)
+    if keys is None:
+        reason = f"needs {dataset.requires[0]}: bind it, name a list, or set [universe] default"
+        return Step(dataset.name, "none", "missing", (reason,))
+    rules = rules_of(dataset, moment)
+    is_reset = state.fingerprint not in {"", dataset.fingerprint}
+    by_key: dict[str, list[Slice]] = {}
+    for one in held:
+        by_key.setdefault(one.key, []).append(one)
+    span = outside.held.demand(dataset.name).span
+    asks: list[Ask] = []
+    for key in sorted(keys):
+        known = [] if is_reset or outside.wish == "forced" else by_key.get(key, [])
+        found = asks_for(key, span, known, rules)
+        if outside.wish and not found:
+            found = asks_for(key, span, [], rules)
+        asks += found
+    if not asks:
+        return Step(dataset.name, "none", "fresh", ())
+    reasons = _slice_reasons(asks, outside.wish, is_reset=is_reset)
+    verdict: Verdict = "failed" if state.error else "stale" if held else "missing"
+    if state.error:
+        reasons.append(f"last attempt failed: {state.error}")
+    return Step(
+        dataset.name, "ask", verdict, tuple(reasons), tuple(map(str, asks)), len(asks), asks=tuple(asks)
+    )  # fmt: skip
+
+
+def _wanted_keys(dataset: Dataset, held: Held, slices: Sequence[Slice]) -> frozenset[str] | None:
+    """The keys to look at: those bound, else the universe, else those held; None: nobody says."""
+    bound = held.demand(dataset.name).keys
+    if bound is not None:
+        return bound
+    known = frozenset(one.key for one in slices)
+    if held.universe is not None:
+        return held.universe | known
+    return known or None
+
+
+def _slice_reasons(asks: Sequence[Ask], wish: str | None, *, is_reset: bool) -> list[str]:
+    if wish:
+        return [wish]
+    if is_reset:
+        return ["code or settings changed"]
+    reasons: dict[str, int] = {}
+    for ask in asks:
+        reasons[ask.reason] = reasons.get(ask.reason, 0) + 1
+    return [f"{count} slice{'s' if count > 1 else ''} {why}" for why, count in reasons.items()]
+
+
+def _survey_reasons(survey: Survey) -> list[str]:
+    reasons = []
+    for count, word in (
+        (len(survey.new), "new"),
+        (len(survey.changed), "changed"),
+        (len(survey.vanished), "vanished"),
+    ):
+        if count:
+            reasons.append(f"{count} file{'s' if count > 1 else ''} {word}")
+    return reasons

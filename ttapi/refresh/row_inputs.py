@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows behind a row: its key followed up the models, and the last rows found on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ttapi.models.flows import Flow, model_flows, reads_behind
+from ttapi.models.limits import Among, Read, Within
+from ttapi.refresh.row_key import column_types, quoted_name, quoted_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
+
+    from ttapi.models.graph import ModelGraph
+    from ttapi.models.limits import Limit
+    from ttapi.models.lineage_graph import LineageGraph
+    from ttapi.refresh.row_key import FoundRow
+    from ttapi.store.reader import Reader
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Rows of one relation that the explained row can depend on."""
+
+    relation: str
+    condition: str
+    """What the key says of it, as SQL; 'true': no part of the key reaches it."""
+    until: str | None
+    """`date <= 2014-06-09`: which rows are shown first; None: it has no date that the row has."""
+    total: int
+    """Rows that meet the condition."""
+    rows: Sequence[Mapping[str, Any]]
+    """The last few of them."""
+
+
+def inputs_behind(
+    reader: Reader, graph: ModelGraph, lineage: LineageGraph, relation: str, row: FoundRow
+) -> list[Inputs]:
+    """What `row` of `relation` was made of: nearest relation first, raw tables last.
+
+    *Shape* relations that are stored, and those the relation reads directly. Every row that could
+    matter meets the condition; of these the last up to the row's own dates are shown.
+    """
+    flows = model_flows(graph, _roots(lineage))
+    limits = {c.column: frozenset([Among(frozenset([c.value]))]) for c in row.key}
+    reads = _all_reads(graph, flows, Read(relation, limits))
+    dates = _date_bounds(lineage, relation, row)
+    found = []
+    for name, ways in reads.items():
+        if name == relation or not _is_shown(name, relation, graph):
+            continue
+        found.append(_inputs(reader, name, ways, dates.get(name, {})))
+    return found
+
+
+def _roots(lineage: LineageGraph) -> dict[str, tuple[str, ...]]:
+    return {
+        name: tuple(lineage.columns(name))
+        for name in lineage.relations
+        if name.startswith(("raw.", "catalog."))
+    }
+
+
+def _all_reads(graph: ModelGraph, flows: Mapping[str, Flow], first: Read) -> dict[str, list[Read]]:
+    """Every way each relation behind `first` is read, in order of distance."""
+    reads: dict[str, list[Read]] = {first.relation: [first]}
+    for name in reversed(list(graph.models)):
+        for read in reads.get(name, []):
+            for behind in reads_behind(read, flows[name]):
+                ways = reads.setdefault(behind.relation, [])
+                if behind not in ways:
+                    ways.append(behind)
+    return reads
+
+
+def _is_shown(name: str, relation: str, graph: ModelGraph) -> bool:
+    model = graph.models.get(name)
+    if model is None:
+        return name.startswith("raw.")
+    if model.kind == "macro":
+        return False
+    return model.kind == "table" or name in graph.upstreams.get(relation, ())
+
+
+def _date_bounds(lineage: LineageGraph, relation: str, row: FoundRow) -> dict[str, dict[str, date]]:
+    """By relation and column, the latest of the row's own dates that are made of that column alone."""
+    found: dict[str, dict[str, date]] = {}
+    for column, kind in row.types.items():
+        value = row.values[column]
+        if kind != "DATE" or value is None:
+            continue
+        at = [(relation, column)]
+        while at:
+            node = at.pop()
+            above = lineage.upstreams(node)
+            for up, name in above:
+                alone = sum(1 for other, _ in above if other == up) == 1
+                if name is not None and alone:
+                    known = found.setdefault(up, {})
+                    if name not in known or known[name] < value:
+                        known[name] = value
+                        at.append((up, name))
+    return found
+
+
+def _inputs(reader: Reader, name: str, ways: Sequence[Read], bounds: Mapping[str, date]) -> Inputs:
+    types = column_types(reader, name)
+    clauses = list(dict.fromkeys(_clause(way.limits) for way in ways))
+    condition = (
+        "true"
+        if "true" in clauses
+        else " or ".join(clauses if len(clauses) == 1 else [f"({one})" for one in clauses])
+    )
+    until = [
+        f"{quoted_name(c)} <= {quoted_text(str(value))}"
+        for c, value in bounds.items()
+        if types.get(c) == "DATE" and not all(c in way.limits for way in ways)
+    ]
+    live = "is_current" if "is_current" in types and name.startswith("raw.") else "true"
+    where = f"({condition}) and {live}"
+    counted = reader.run(f"select count(*) as n from {name} where {where}")
+    latest = [quoted_name(c) for c, kind in types.items() if kind == "DATE"][:1]
+    order = f" order by {', '.join(f'{one} desc nulls last' for one in latest)}" if latest else ""
+    shown = " and ".join([where, *until])
+    rows = reader.run(f"select * from {name} where {shown}{order} limit {SHOWN}")
+    assert counted is not None
+    assert rows is not None
+    return Inputs(
+        name,
+        _told(condition, live),
+        " and ".join(until).replace('"', "") or None,
+        counted.table.to_pylist()[0]["n"],
+        rows.table.to_pylist(),
+    )
+
+
+def _told(condition: str, live: str) -> str:
+    parts = [part for part in (condition, live) if part != "true"]
+    return " and ".join(parts).replace('"', "") or "true"
+
+
+def _clause(limits: Mapping[str, Limit]) -> str:
+    parts = [part for column, limit in limits.items() for part in _atoms(column, limit)]
+    return " and ".join(parts) or "true"
+
+
+def _atoms(column: str, limit: Limit) -> Iterable[str]:
+    name = quoted_name(column)
+    for atom in limit:
+        if isinstance(atom, Among):
+            values = sorted(atom.values)
+            if len(values) == 1:
+                yield f"{name} = {quoted_text(values[0])}"
+            else:
+                yield f"{name} in ({', '.join(map(quoted_text, values))})"
+        elif isinstance(atom, Within):
+            if atom.low is not None:
+                yield f"{name} {'>' if atom.is_low_out else '>='} {quoted_text(atom.low)}"
+            if atom.high is not None:
+                yield f"{name} {'<' if atom.is_high_out else '<='} {quoted_text(atom.high)}"

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One row explained: its formulas, what it was made of, who loaded that, what was checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ttapi.errors import UsageError
+from ttapi.models.column_trace import Trace
+from ttapi.models.lineage import trace_model
+from ttapi.models.model import macro_parts
+from ttapi.refresh.origin import filler_of, read_lineage
+from ttapi.refresh.row_inputs import Inputs, inputs_behind
+from ttapi.refresh.row_key import find_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ttapi.models.graph import ModelGraph
+    from ttapi.models.lineage_graph import LineageGraph
+    from ttapi.refresh.database import Database
+    from ttapi.refresh.row_key import FoundRow
+    from ttapi.refresh.workspace import Workspace
+    from ttapi.store.reader import Reader
+
+
+@dataclass(frozen=True)
+class ExplainedColumn:
+    """One column of the row."""
+
+    name: str
+    value: Any
+    formula: str | None
+    """The SQL that makes it; None: as its source said it, or passed on unchanged."""
+    ingredients: Sequence[str]
+    """`daily_stddev = stddev_samp(...)`: inner columns the formula names, nearest first."""
+    made_in: str
+    """The relation whose SQL that is, or the column it is passed on from."""
+    comment: str | None
+
+
+@dataclass(frozen=True)
+class SourceCall:
+    """One unit that said raw rows behind the row, and the load that brought them."""
+
+    relation: str
+    source: str | None
+    unit: str
+    lines: Sequence[int]
+    """1-based lines of the shown rows; empty: the source has no lines."""
+    content_hash: str | None
+    load_id: int
+    loaded_at: Any
+    """UTC, no zone."""
+    command: str | None
+    """None: loaded before commands were kept."""
+
+
+@dataclass(frozen=True)
+class CheckSeen:
+    """The latest outcome of a check on the relation or on what it reads."""
+
+    dataset: str
+    check: str
+    failures: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why one row says what it says."""
+
+    relation: str
+    file: str | None
+    """The model's file; None: a raw table."""
+    key: Mapping[str, str]
+    columns: Sequence[ExplainedColumn]
+    inputs: Sequence[Inputs]
+    calls: Sequence[SourceCall]
+    checks: Sequence[CheckSeen]
+    downstream: Sequence[str]
+    """Every relation that would change with it."""
+
+
+def explain_row(database: Database, relation: str, words: Sequence[str]) -> Explanation:
+    """Why the row of `relation` that `words` name says what it says, as published.
+
+    *Raises* UsageError for an unknown relation, a macro, or a key that names no one row.
+    """
+    lineage = read_lineage(database)
+    workspace, reader = database.workspace, database.reader
+    graph = workspace.graph
+    name, column = lineage.find(relation)
+    if column is not None:
+        raise UsageError(
+            f"{relation!r} is a column", hint=f"ttapi why {name} KEY explains its rows"
+        )
+    model = graph.models.get(name)
+    if model is not None and model.kind == "macro":
+        call = f"{name}({', '.join(macro_parts(model).parameters)})"
+        raise UsageError(f"{call} is a macro: it has no rows until it is called")
+    grain = model.grain if model else _raw_grain(workspace, name)
+    row = find_row(reader, name, grain, words)
+    inputs = inputs_behind(reader, graph, lineage, name, row)
+    behind = [*inputs, *([] if model else [_itself(name, row)])]
+    return Explanation(
+        name,
+        model.file if model else None,
+        {condition.column: condition.value for condition in row.key},
+        [_explained(graph, lineage, name, c, row.values[c]) for c in row.values],
+        inputs,
+        [call for one in behind for call in _calls(workspace, reader, one)],
+        _checks(reader, [name, *(one.relation for one in inputs)]),
+        lineage.readers(name),
+    )
+
+
+def _raw_grain(workspace: Workspace, name: str) -> tuple[str, ...]:
+    offer = workspace.offers.get(name)
+    return offer.resource.grain if offer else ()
+
+
+def _itself(name: str, row: FoundRow) -> Inputs:
+    return Inputs(name, "true", None, 1, [row.values])
+
+
+def _explained(
+    graph: ModelGraph, lineage: LineageGraph, relation: str, column: str, value: Any
+) -> ExplainedColumn:
+    """A column with the first formula behind it that does more than pass a column on."""
+    node: tuple[str, str | None] = (relation, column)
+    comment = None
+    while True:
+        model = graph.models.get(node[0])
+        comment = comment or (model.column_comments.get(str(node[1])) if model else None)
+        above = lineage.upstreams(node)
+        trace = _trace(graph, lineage, node[0])
+        if trace is None or not trace.is_passed_on(str(node[1])) or len(above) != 1:
+            break
+        node = above[0]
+    if trace is None:
+        return ExplainedColumn(column, value, None, (), f"{node[0]}.{node[1]}", comment)
+    made = [f"{one.name} = {one.expression}" for one in trace.ingredients(str(node[1]))]
+    formula = lineage.expression(node)
+    return ExplainedColumn(column, value, formula, made, node[0], comment)
+
+
+def _trace(graph: ModelGraph, lineage: LineageGraph, relation: str) -> Trace | None:
+    model = graph.models.get(relation)
+    if model is None:
+        return None
+    known = {name: lineage.columns(name) for name in lineage.relations}
+    macros = {m.stem: m.name for m in graph.models.values() if m.kind == "macro"}
+    traced = trace_model(model, known, macros)
+    return traced if isinstance(traced, Trace) else None
+
+
+def _calls(workspace: Workspace, reader: Reader, inputs: Inputs) -> Iterable[SourceCall]:
+    """The units behind the shown raw rows of one relation."""
+    lines: dict[tuple[int, int], list[int]] = {}
+    for row in inputs.rows:
+        if "unit_id" in row and inputs.relation.startswith("raw."):
+            said = lines.setdefault((row["unit_id"], row["load_id"]), [])
+            said.extend([row["line"]] if row["line"] is not None else [])
+    filler = filler_of(workspace, inputs.relation)
+    for (unit_id, load_id), at in sorted(lines.items()):
+        known = _one(
+            reader,
+            f"""
+            select
+                u.key,
+                (
+                    select arg_max(v.content_hash, v.load_id) from catalog.unit_versions as v
+                    where v.unit_id = u.unit_id and v.load_id <= {load_id}
+                ) as content_hash,
+                (
+                    select max(l.loaded_at) from catalog.loads as l
+                    where l.load_id = {load_id} and l.dataset = u.dataset
+                ) as loaded_at,
+                (select max(c.command) from catalog.commands as c where c.load_id = {load_id}) as command
+            from catalog.units as u
+            where u.unit_id = {unit_id}
+            """,
+        )
+        yield SourceCall(
+            inputs.relation,
+            filler.source if filler else None,
+            str(known.get("key", "?")),
+            sorted(at),
+            known.get("content_hash"),
+            load_id,
+            known.get("loaded_at"),
+            known.get("command"),
+        )
+
+
+def _checks(reader: Reader, relations: Iterable[str]) -> list[CheckSeen]:
+    names = set(relations)
+    found = reader.run(
+        "select dataset, check_name, failures from catalog.checks order by dataset, check_name"
+    )
+    assert found is not None
+    return [
+        CheckSeen(row["dataset"], row["check_name"], row["failures"])
+        for row in found.table.to_pylist()
+        if row["dataset"] in names
+    ]
+
+
+def _one(reader: Reader, sql: str) -> Mapping[str, Any]:
+    found = reader.run(sql)
+    assert found is not None
+    rows: list[dict[str, Any]] = found.table.to_pylist()
+    return rows[0] if rows else {}
