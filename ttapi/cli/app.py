@@ -28,6 +28,7 @@ _COMMANDS = (
     "export",
     "sources",
     "lineage",
+    "why",
     "demo",
     "doctor",
     "verify",

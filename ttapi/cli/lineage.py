@@ -97,16 +97,16 @@ def _column_document(graph: LineageGraph, node: Node, workspace: Workspace) -> d
 
 
 def _show(graph: LineageGraph, node: Node, workspace: Workspace) -> None:
-    width = _width()
+    width = terminal_width()
     for line in graph.tree(node):
-        typer.echo(_cut(_tree_text(graph, line, workspace), width))
+        typer.echo(cut(_tree_text(graph, line, workspace), width))
     if node[1] is not None:
         return
     columns = graph.columns(node[0])
     longest = max((len(name) for name in columns), default=0)
     typer.echo("")
     for name in columns:
-        typer.echo(_cut(f"{name:{longest}}  {_made_of(graph, (node[0], name))}".rstrip(), width))
+        typer.echo(cut(f"{name:{longest}}  {_made_of(graph, (node[0], name))}".rstrip(), width))
 
 
 def _made_of(graph: LineageGraph, node: Node) -> str:
@@ -142,12 +142,13 @@ def _name(node: Node) -> str:
     return relation if column is None else f"{relation}.{column}"
 
 
-def _cut(text: str, width: int) -> str:
+def cut(text: str, width: int) -> str:
+    """`text` in `width` columns, its end marked where it is cut."""
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _width() -> int:
-    """Of the terminal; a file or a pipe takes whole lines."""
+def terminal_width() -> int:
+    """Columns of the terminal; a file or a pipe takes whole lines."""
     import shutil
     import sys
 

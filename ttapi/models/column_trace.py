@@ -93,31 +93,19 @@ class Trace:
                     waiting.append((deeper, made))
         return list(found)
 
-    def same(self, column: str) -> frozenset[Origin]:
-        """Columns whose value `column` passes on unchanged."""
-        found: set[Origin] = set()
-        waiting, seen = [(self._root, column)], set()
-        while waiting:
-            at = waiting.pop()
-            if (id(at[0]), at[1]) in seen:
-                continue
-            seen.add((id(at[0]), at[1]))
-            for scope, projection in self._projections(*at):
-                bare = _bare(projection)
-                if not isinstance(bare, exp.Column):
-                    continue
-                source = _source(bare, scope)
-                if isinstance(source, Scope):
-                    waiting.append((source, bare.name.lower()))
-                elif source is not None:
-                    found.add(Origin(_dataset(source), bare.name.lower()))
-        return frozenset(found)
-
-    @property
-    def mixes_rows(self) -> bool:
-        """Whether a window, an aggregate or a set of rows is behind any of its columns."""
-        kinds = (exp.Window, exp.AggFunc, exp.Group, exp.Qualify, exp.Distinct)
-        return any(scope.expression.find(*kinds) is not None for scope in self._scopes.values())
+    def is_passed_on(self, column: str) -> bool:
+        """Whether `column` is one column of one relation, unchanged."""
+        at, name = self._root, column
+        for _ in self._scopes:
+            made = self._projections(at, name)
+            bare = _bare(made[0][1]) if len(made) == 1 else None
+            if not isinstance(bare, exp.Column):
+                return False
+            source = _source(bare, made[0][0])
+            if not isinstance(source, Scope):
+                return source is not None
+            at, name = source, bare.name.lower()
+        return False
 
     def _origins(self, scope: Scope, column: str) -> frozenset[Origin]:
         key = (id(scope), column)

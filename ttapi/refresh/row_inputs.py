@@ -11,7 +11,7 @@ from ttapi.models.limits import Among, Read, Within
 from ttapi.refresh.row_key import column_types, quoted_name, quoted_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import date
 
     from ttapi.models.graph import ModelGraph
@@ -36,6 +36,8 @@ class Inputs:
     """Rows that meet the condition."""
     rows: Sequence[Mapping[str, Any]]
     """The last few of them."""
+    columns: Sequence[str]
+    """Those of its columns that the explained row is made of or found by."""
 
 
 def inputs_behind(
@@ -50,12 +52,12 @@ def inputs_behind(
     limits = {c.column: frozenset([Among(frozenset([c.value]))]) for c in row.key}
     reads = _all_reads(graph, flows, Read(relation, limits))
     dates = _date_bounds(lineage, relation, row)
-    found = []
-    for name, ways in reads.items():
-        if name == relation or not _is_shown(name, relation, graph):
-            continue
-        found.append(_inputs(reader, name, ways, dates.get(name, {})))
-    return found
+    used = _columns_read(lineage, relation)
+    return [
+        _inputs(reader, name, ways, dates.get(name, _own_dates(row)), used.get(name, frozenset()))
+        for name, ways in reads.items()
+        if name != relation and _is_shown(name, relation, graph)
+    ]
 
 
 def _roots(lineage: LineageGraph) -> dict[str, tuple[str, ...]]:
@@ -87,6 +89,25 @@ def _is_shown(name: str, relation: str, graph: ModelGraph) -> bool:
     return model.kind == "table" or name in graph.upstreams.get(relation, ())
 
 
+def _columns_read(lineage: LineageGraph, relation: str) -> dict[str, set[str]]:
+    """Every column behind the columns of `relation`, by relation."""
+    found: dict[str, set[str]] = {}
+    waiting = [(relation, column) for column in lineage.columns(relation)]
+    seen = set(waiting)
+    while waiting:
+        for up, column in lineage.upstreams(waiting.pop()):
+            if column is not None and (up, column) not in seen:
+                seen.add((up, column))
+                found.setdefault(up, set()).add(column)
+                waiting.append((up, column))
+    return found
+
+
+def _own_dates(row: FoundRow) -> dict[str, date]:
+    """Dates by name: what is joined on a date mostly calls it the same."""
+    return {c: row.values[c] for c, kind in row.types.items() if kind == "DATE" and row.values[c]}
+
+
 def _date_bounds(lineage: LineageGraph, relation: str, row: FoundRow) -> dict[str, dict[str, date]]:
     """By relation and column, the latest of the row's own dates that are made of that column alone."""
     found: dict[str, dict[str, date]] = {}
@@ -108,39 +129,54 @@ def _date_bounds(lineage: LineageGraph, relation: str, row: FoundRow) -> dict[st
     return found
 
 
-def _inputs(reader: Reader, name: str, ways: Sequence[Read], bounds: Mapping[str, date]) -> Inputs:
+def _inputs(
+    reader: Reader,
+    name: str,
+    ways: Sequence[Read],
+    bounds: Mapping[str, date],
+    used: Collection[str],
+) -> Inputs:
     types = column_types(reader, name)
-    clauses = list(dict.fromkeys(_clause(way.limits) for way in ways))
-    condition = (
-        "true"
-        if "true" in clauses
-        else " or ".join(clauses if len(clauses) == 1 else [f"({one})" for one in clauses])
-    )
+    condition = _condition(ways)
+    live = "is_current" if "is_current" in types and name.startswith("raw.") else "true"
+    where = f"({condition}) and {live}"
     until = [
         f"{quoted_name(c)} <= {quoted_text(str(value))}"
         for c, value in bounds.items()
         if types.get(c) == "DATE" and not all(c in way.limits for way in ways)
     ]
-    live = "is_current" if "is_current" in types and name.startswith("raw.") else "true"
-    where = f"({condition}) and {live}"
-    counted = reader.run(f"select count(*) as n from {name} where {where}")
     latest = [quoted_name(c) for c, kind in types.items() if kind == "DATE"][:1]
     order = f" order by {', '.join(f'{one} desc nulls last' for one in latest)}" if latest else ""
+    counted = reader.run(f"select count(*) as n from {name} where {where}")
     shown = " and ".join([where, *until])
     rows = reader.run(f"select * from {name} where {shown}{order} limit {SHOWN}")
     assert counted is not None
     assert rows is not None
+    limited = {column for way in ways for column in way.limits}
+    own = {"line", "known_at", "load_id"} if name.startswith("raw.") else set()
     return Inputs(
         name,
         _told(condition, live),
         " and ".join(until).replace('"', "") or None,
         counted.table.to_pylist()[0]["n"],
         rows.table.to_pylist(),
+        [column for column in types if column in {*used, *limited, *own}] if used else list(types),
     )
 
 
+def _condition(ways: Sequence[Read]) -> str:
+    """What holds of every row that one of the ways reads; a way within a wider one adds nothing."""
+    asked = [way.limits.items() for way in ways]
+    widest = [one for one in asked if not any(other < one for other in asked)]
+    clauses = list(dict.fromkeys(_clause(dict(one)) for one in widest))
+    if "true" in clauses:
+        return "true"
+    return clauses[0] if len(clauses) == 1 else " or ".join(f"({one})" for one in clauses)
+
+
 def _told(condition: str, live: str) -> str:
-    parts = [part for part in (condition, live) if part != "true"]
+    told = f"({condition})" if " or " in condition and live != "true" else condition
+    parts = [part for part in (told, live) if part != "true"]
     return " and ".join(parts).replace('"', "") or "true"
 
 

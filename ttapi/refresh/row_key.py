@@ -55,8 +55,9 @@ def find_row(reader: Reader, relation: str, grain: Sequence[str], words: Sequenc
         )
     if len(rows) > 1:
         total = _rows(reader, f"select count(*) as n from {relation} where {where or 'true'}")
+        told = f"have {told_key(conditions)}" if conditions else "are there"
         raise UsageError(
-            f"{total[0]['n']:,} rows of {relation} have {told_key(conditions)}; name one",
+            f"{total[0]['n']:,} rows of {relation} {told}; name one",
             hint=_listed(rows, [name for name in grain if name in types] or list(types)),
         )
     return FoundRow(tuple(conditions), rows[0], types)
@@ -70,7 +71,7 @@ def column_types(reader: Reader, relation: str) -> dict[str, str]:
 
 def told_key(conditions: Sequence[Condition]) -> str:
     """`symbol AAPL, lookback 20`."""
-    return ", ".join(f"{c.column} {c.value}" for c in conditions) or "any key"
+    return ", ".join(f"{c.column} {c.value}" for c in conditions) or "a key"
 
 
 def quoted_name(column: str) -> str:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import UsageError
@@ -17,12 +19,15 @@ from ttapi.refresh.row_key import find_row
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ttapi.models.column_trace import Ingredient
     from ttapi.models.graph import ModelGraph
     from ttapi.models.lineage_graph import LineageGraph
     from ttapi.refresh.database import Database
     from ttapi.refresh.row_key import FoundRow
     from ttapi.refresh.workspace import Workspace
     from ttapi.store.reader import Reader
+
+_NAME = re.compile(r"\w+(\.\w+)?")
 
 
 @dataclass(frozen=True)
@@ -102,12 +107,13 @@ def explain_row(database: Database, relation: str, words: Sequence[str]) -> Expl
     grain = model.grain if model else _raw_grain(workspace, name)
     row = find_row(reader, name, grain, words)
     inputs = inputs_behind(reader, graph, lineage, name, row)
+    formulas = _Formulas(graph, lineage)
     behind = [*inputs, *([] if model else [_itself(name, row)])]
     return Explanation(
         name,
         model.file if model else None,
         {condition.column: condition.value for condition in row.key},
-        [_explained(graph, lineage, name, c, row.values[c]) for c in row.values],
+        [formulas.explained(name, c, value) for c, value in row.values.items()],
         inputs,
         [call for one in behind for call in _calls(workspace, reader, one)],
         _checks(reader, [name, *(one.relation for one in inputs)]),
@@ -121,38 +127,52 @@ def _raw_grain(workspace: Workspace, name: str) -> tuple[str, ...]:
 
 
 def _itself(name: str, row: FoundRow) -> Inputs:
-    return Inputs(name, "true", None, 1, [row.values])
+    return Inputs(name, "true", None, 1, [row.values], list(row.values))
 
 
-def _explained(
-    graph: ModelGraph, lineage: LineageGraph, relation: str, column: str, value: Any
-) -> ExplainedColumn:
-    """A column with the first formula behind it that does more than pass a column on."""
-    node: tuple[str, str | None] = (relation, column)
-    comment = None
-    while True:
-        model = graph.models.get(node[0])
-        comment = comment or (model.column_comments.get(str(node[1])) if model else None)
-        above = lineage.upstreams(node)
-        trace = _trace(graph, lineage, node[0])
-        if trace is None or not trace.is_passed_on(str(node[1])) or len(above) != 1:
-            break
-        node = above[0]
-    if trace is None:
-        return ExplainedColumn(column, value, None, (), f"{node[0]}.{node[1]}", comment)
-    made = [f"{one.name} = {one.expression}" for one in trace.ingredients(str(node[1]))]
-    formula = lineage.expression(node)
-    return ExplainedColumn(column, value, formula, made, node[0], comment)
+class _Formulas:
+    """The formulas behind the columns of a relation; each model is taken apart once."""
+
+    def __init__(self, graph: ModelGraph, lineage: LineageGraph) -> None:
+        self._graph = graph
+        self._lineage = lineage
+        self._traces: dict[str, Trace | None] = {}
+        self._known = {name: lineage.columns(name) for name in lineage.relations}
+        self._macros = {m.stem: m.name for m in graph.models.values() if m.kind == "macro"}
+
+    def explained(self, relation: str, column: str, value: Any) -> ExplainedColumn:
+        """A column with the first formula behind it that does more than pass a column on."""
+        at, name = relation, column
+        comment = None
+        while (trace := self._trace(at)) is not None:
+            comment = comment or self._graph.models[at].column_comments.get(name)
+            above = self._lineage.upstreams((at, name))
+            if not trace.is_passed_on(name) or len(above) != 1 or above[0][1] is None:
+                break
+            at, name = above[0][0], above[0][1]
+        if trace is None:
+            return ExplainedColumn(column, value, None, (), f"{at}.{name}", comment)
+        formula, rest = _first_formula(trace.expression(name), trace.ingredients(name))
+        made = [f"{one.name} = {one.expression}" for one in rest]
+        return ExplainedColumn(column, value, formula, made, at, comment)
+
+    def _trace(self, relation: str) -> Trace | None:
+        if relation not in self._traces:
+            model = self._graph.models.get(relation)
+            traced = trace_model(model, self._known, self._macros) if model else None
+            self._traces[relation] = traced if isinstance(traced, Trace) else None
+        return self._traces[relation]
 
 
-def _trace(graph: ModelGraph, lineage: LineageGraph, relation: str) -> Trace | None:
-    model = graph.models.get(relation)
-    if model is None:
-        return None
-    known = {name: lineage.columns(name) for name in lineage.relations}
-    macros = {m.stem: m.name for m in graph.models.values() if m.kind == "macro"}
-    traced = trace_model(model, known, macros)
-    return traced if isinstance(traced, Trace) else None
+def _first_formula(
+    written: str, ingredients: Sequence[Ingredient]
+) -> tuple[str, Sequence[Ingredient]]:
+    """A mere name of an inner column gives way to what makes that."""
+    if not ingredients or not _NAME.fullmatch(written):
+        return written, ingredients
+    name = ingredients[0].name
+    same = list(takewhile(lambda one: one.name == name, ingredients))
+    return " | ".join(one.expression for one in same), ingredients[len(same) :]
 
 
 def _calls(workspace: Workspace, reader: Reader, inputs: Inputs) -> Iterable[SourceCall]:
