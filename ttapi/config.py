@@ -155,6 +155,8 @@ class Settings:
     """`[store] memory_limit`: the engine's memory while a refresh writes."""
     snapshots_kept: int = 2
     """`[store] snapshots_kept`: published generations kept besides the current one."""
+    shell_editing_mode: str = "emacs"
+    """`[shell] editing_mode`: keys of the shell's line editor, `emacs` or `vi`."""
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """`[sources.<name>]`: each source's own fields, as text."""
     named_sources: tuple[str, ...] = ()
@@ -171,6 +173,7 @@ _TOML_NAMES = {
     ("refresh", "max_seconds"): "max_seconds",
     ("store", "memory_limit"): "memory_limit",
     ("store", "snapshots_kept"): "snapshots_kept",
+    ("shell", "editing_mode"): "shell_editing_mode",
 }
 # Names in TTAPI_* that are not settings of a source.
 _RESERVED = {"TTAPI_HOME", "TTAPI_NOW", "TTAPI_REALDATA"}
@@ -240,6 +243,7 @@ _FORMS = {
     "max_stale": (r"\d+ sessions?|next close( \+ \d+[smhdw])?|\d+(\.\d+)?[smhdw]", "5 sessions"),
     "snapshots_kept": (r"\d+", "2"),
     "max_calls": (r"\d+", "200"),
+    "shell_editing_mode": (r"emacs|vi", "vi"),
 }
 """What the text of a setting must look like, and an example."""
 

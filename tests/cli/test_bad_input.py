@@ -21,7 +21,7 @@ GOOD = ["AAA,D,20240612,000000,10,11,9,10,1000,0"]
     [
         (["sql", "select nothing from eod"], 1, "nothing"),
         (["sql", "select * from eodd"], 1, "eodd"),
-        (["sql", "selec 1"], 1, "cannot be read"),
+        (["sql", "selec 1"], 1, "LINE 1: selec 1"),
         (["sql", "create table x as select 1"], 1, "read-only"),
         (["sql", "drop view eod"], 1, "read-only"),
         (["sql", ""], 2, "no SQL given"),

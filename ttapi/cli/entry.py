@@ -67,6 +67,19 @@ def plain_status(arguments: Sequence[str]) -> tuple[Path | None, str | None, boo
     return home, (rest[0] if rest else None), "--json" in words
 
 
+def plain_shell(arguments: Sequence[str]) -> tuple[Path | None] | None:
+    """Home, when `arguments` are a plain `sql`; None for all else.
+
+    The first prompt has 300 ms; as with `status`, what is unusual goes Typer's way.
+    """
+    words = list(arguments)
+    if words == ["sql"]:
+        return (None,)
+    if len(words) == 3 and words[0] == "--home" and words[2] == "sql":
+        return (Path(words[1]),)
+    return None
+
+
 def _run(arguments: Sequence[str]) -> None:
     wanted = plain_status(arguments)
     if wanted is not None:
@@ -74,6 +87,12 @@ def _run(arguments: Sequence[str]) -> None:
 
         report_status(*wanted)
         return
+    shell = plain_shell(arguments)
+    if shell is not None and sys.stdin.isatty():
+        from ttapi.cli.shell.options import Options
+        from ttapi.cli.shell.start import Start, run_shell
+
+        sys.exit(run_shell(Start(home=shell[0]), Options()))
     from ttapi.cli.app import app
 
     app(prog_name="ttapi")

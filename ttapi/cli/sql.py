@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ttapi sql`: refresh what a query reads, run it, write its rows."""
+"""`ttapi sql`: a shell on a terminal; with SQL, refresh what it reads, run it, write its rows."""
 
 from __future__ import annotations
 
 import sys
-import time
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ttapi.errors import UsageError
 
-if TYPE_CHECKING:
-    from ttapi.refresh.query import Prepared
-    from ttapi.refresh.workspace import Workspace
+_SHORTHANDS = ("csv", "json", "jsonlines", "markdown", "box", "line")
 
 
 def register(app: typer.Typer) -> None:
@@ -25,15 +21,47 @@ def register(app: typer.Typer) -> None:
 
 def sql(
     context: typer.Context,
-    statement: Annotated[str | None, typer.Argument(help="SQL to run.", show_default=False)] = None,
+    statement: Annotated[
+        str | None, typer.Argument(help="SQL to run; none: a shell.", show_default=False)
+    ] = None,
     command: Annotated[str | None, typer.Option("-c", "--command", help="SQL to run.")] = None,
     file: Annotated[Path | None, typer.Option("-f", "--file", help="A file of SQL to run.")] = None,
     fmt: Annotated[
-        str, typer.Option("--format", help="table, csv, json, jsonl, markdown, parquet or arrow.")
-    ] = "table",
+        str,
+        typer.Option(
+            "--format",
+            help="auto (duckbox on a terminal, else csv), duckbox, box, table, markdown, line, csv,"
+            " json, jsonl, html, parquet or arrow.",
+        ),
+    ] = "auto",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the rows there.")
     ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="--format csv")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="--format json")] = False,
+    as_jsonlines: Annotated[bool, typer.Option("--jsonlines", help="--format jsonl")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="--format markdown")] = False,
+    as_box: Annotated[bool, typer.Option("--box", help="--format box")] = False,
+    as_line: Annotated[bool, typer.Option("--line", help="--format line")] = False,
+    max_rows: Annotated[
+        int, typer.Option("--maxrows", min=0, help="Rows that formats for people show; 0: all.")
+    ] = 1000,
+    no_header: Annotated[bool, typer.Option("--no-header", help="Leave out column names.")] = False,
+    separator: Annotated[str, typer.Option("--separator", help="Between the cells of csv.")] = ",",
+    nullvalue: Annotated[
+        str | None, typer.Option("--nullvalue", help="Text of a missing value.")
+    ] = None,
+    init: Annotated[
+        Path | None, typer.Option("--init", help="Run this script first.", show_default=False)
+    ] = None,
+    no_init: Annotated[bool, typer.Option("--no-init", help="Leave shellrc unread.")] = False,
+    bail: Annotated[
+        bool | None,
+        typer.Option("--bail/--no-bail", help="End at the first error (default with SQL given)."),
+    ] = None,
+    readonly: Annotated[
+        bool, typer.Option("--readonly", help="As ever: the published file is never written.")
+    ] = False,
     no_refresh: Annotated[
         bool, typer.Option("--no-refresh", help="Answer from what is there.")
     ] = False,
@@ -45,91 +73,62 @@ def sql(
         bool, typer.Option("--yes", help="Go on with a refresh above the budget.")
     ] = False,
 ) -> None:
-    """Run SQL on data made fresh first."""
-    from ttapi.cli.journal import logged
-    from ttapi.cli.output import FORMATS
-    from ttapi.cli.progress import watched
-    from ttapi.cli.session import open_workspace, require_home, tell, tell_waiting
-    from ttapi.refresh.query import QueryRequest, prepare_query
+    """Run SQL on data made fresh first; without SQL, on a terminal, open the shell."""
+    from ttapi.cli.output import FORMATS, format_named
+    from ttapi.cli.shell.options import Options
+    from ttapi.cli.shell.start import Start, run_shell, run_text
+    from ttapi.refresh.database import Freshness
     from ttapi.refresh.ttl import parse_duration
 
-    if fmt not in FORMATS:
-        raise UsageError(f"{fmt!r} is no format", hint=", ".join(FORMATS))
+    del readonly  # every session reads the published file only
+    flags = (as_csv, as_json, as_jsonlines, as_markdown, as_box, as_line)
+    wanted = _format(fmt, [name for name, flag in zip(_SHORTHANDS, flags, strict=True) if flag])
+    if len(separator.replace("\\t", "\t")) != 1:
+        raise UsageError(f"--separator {separator!r} is not one character", hint="--separator ';'")
+    if max_age is not None:
+        parse_duration(max_age)
+    options = Options(
+        format=wanted,
+        max_rows=max_rows,
+        has_header=not no_header,
+        separator=separator.replace("\\t", "\t"),
+        null=nullvalue,
+        once=output,
+    )
+    start = Start(
+        context.obj,
+        init,
+        not no_init,
+        Freshness(not no_refresh, max_age, wait, is_budget_waived=yes),
+    )
     text = _text(statement, command, file)
-    workspace = open_workspace(context)
-    require_home(workspace)
-    request = QueryRequest(
-        text,
-        refresh=not no_refresh,
-        max_age=parse_duration(max_age) if max_age else None,
-        wait_s=wait,
-        is_budget_waived=yes,
-    )
-    confirm = typer.confirm if sys.stdin.isatty() and sys.stderr.isatty() else None
-    with logged(workspace.home, "sql"):
-        with watched() as progress:
-            prepared = prepare_query(
-                workspace, request, progress=progress, on_wait=tell_waiting, confirm=confirm
-            )
-        for warning in prepared.warnings:
-            tell(f"ttapi: {warning}")
-        _tell_inputs(prepared)
-        _run(workspace, text, fmt, output)
-
-
-def _run(workspace: Workspace, text: str, fmt: str, output: Path | None) -> None:
-    from ttapi.cli.output import write_result
-    from ttapi.cli.session import seconds_text, tell
-    from ttapi.store.snapshot import open_snapshot, run_statement, split_statements
-
-    with closing(open_snapshot(workspace.home)) as connection:
-        statements = split_statements(connection, text)
-        last = max((n for n, (_, has_rows) in enumerate(statements) if has_rows), default=-1)
-        for number, (one, has_rows) in enumerate(statements):
-            started = time.monotonic()
-            table = run_statement(connection, one)
-            seconds = time.monotonic() - started
-            # One file, and one JSON array, hold one answer: the last.
-            is_shown = number == last or (output is None and fmt in {"table", "markdown", "csv"})
-            if table is None or not has_rows or not is_shown:
-                continue
-            remark = write_result(table, fmt, output, zone=workspace.settings.display_timezone)
-            rows = f"{table.num_rows:,} row{'s' if table.num_rows != 1 else ''}"
-            tell(f"-- {rows}, {seconds_text(seconds)}")
-            if remark:
-                tell(f"-- {remark}")
-
-
-def _tell_inputs(prepared: Prepared) -> None:
-    from ttapi.cli.session import seconds_text, tell
-
-    if prepared.outcome is None:
-        tell(f"-- 0 calls, {seconds_text(prepared.planned_s)}")
+    if text is None:
+        options.ends_at_error = bool(bail)
+        code = run_shell(start, options)
     else:
-        done = prepared.outcome.datasets
-        seconds = sum(d.seconds for d in done)
-        calls = prepared.source_calls
-        changed = [d.dataset for d in done if d.is_changed]
-        slices = f"fetched {calls:,} slice{'s' if calls != 1 else ''}"
-        tell(f"-- {slices if calls else 'brought up to date'}, {seconds_text(seconds)}")
-        if changed:
-            tell(f"-- changed: {', '.join(changed)}")
-        for one in done:
-            if one.rows_refused:
-                tell(f"-- {one.dataset}: {one.rows_refused:,} rows refused; select * from rejects")
-            for failure in ([one.error] if one.error else []) + list(one.failed_units[:3]):
-                tell(f"-- {one.dataset}: {failure}")
-    ages = ", ".join(
-        f"{age.dataset} {'never loaded' if age.age_s is None else seconds_text(max(0.0, age.age_s)) + ' old'}"
-        for age in prepared.ages
-    )
-    if ages:
-        tell(f"-- inputs: {ages}")
-    if prepared.unconfigured:
-        tell(f"-- not configured, so empty: {', '.join(prepared.unconfigured)}")
+        options.ends_at_error = bail is not False
+        is_last_only = output is not None or FORMATS[format_named(wanted)].holds_one
+        code = run_text(start, options, text, shows_last_only=is_last_only)
+    if code:
+        raise typer.Exit(code)
 
 
-def _text(statement: str | None, command: str | None, file: Path | None) -> str:
+def _format(fmt: str, shorthands: list[str]) -> str:
+    from ttapi.cli.output import format_named
+
+    given = ([fmt] if fmt != "auto" else []) + shorthands
+    if len(given) > 1:
+        raise UsageError(f"one format, not {' and '.join(given)}")
+    if not given:
+        return "auto"
+    return format_named(given[0])
+
+
+def _text(statement: str | None, command: str | None, file: Path | None) -> str | None:
+    """The SQL to run; None where a shell is wanted.
+
+    *Raises* UsageError for none, or more than one.
+    """
     given = [text for text in (statement, command, file) if text is not None]
     if len(given) > 1:
         raise UsageError("give SQL once: as an argument, with -c, or with -f")
@@ -139,8 +138,10 @@ def _text(statement: str | None, command: str | None, file: Path | None) -> str:
         except (OSError, UnicodeDecodeError) as exc:
             raise UsageError(f"{file} cannot be read: {exc}") from exc
     text = statement if statement is not None else command
-    if text is None and not sys.stdin.isatty():
+    if text is None and sys.stdin.isatty():
+        return None
+    if text is None:
         text = sys.stdin.read()
-    if text is None or not text.strip():
+    if not text.strip():
         raise UsageError("no SQL given", hint='ttapi sql -c "select * from volatility_latest"')
     return text

@@ -118,6 +118,13 @@ class Reader:
                 return Rows(table, table.num_rows)
             return _first_rows(relation, keep_rows)
 
+    def forbid_files(self) -> None:
+        """No statement reads or writes a file from here on, except newer generations."""
+        folder = str(self._home.snapshots.resolve()).replace("'", "''")
+        with engine_errors():
+            self._connection.execute(f"set allowed_directories = ['{folder}']")
+            self._connection.execute("set enable_external_access = false")
+
     def interrupt(self) -> None:
         """End the statement that runs, from another thread or a signal handler."""
         self._connection.interrupt()
@@ -127,7 +134,14 @@ class Reader:
         rows = self._connection.execute(
             "select view_name, sql from duckdb_views() where temporary and not internal"
         ).fetchall()
-        return {name: sql.partition(" AS ")[2].rstrip(";") for name, sql in rows}
+        return {name.lower(): sql.partition(" AS ")[2].rstrip(";") for name, sql in rows}
+
+    def temporary_tables(self) -> frozenset[str]:
+        """Names of the temporary tables, lower case."""
+        rows = self._connection.execute(
+            "select lower(table_name) from duckdb_tables() where temporary"
+        ).fetchall()
+        return frozenset(row[0] for row in rows)
 
     def close(self) -> None:
         """Let go of the file and of everything temporary."""

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dot-commands about how fresh data is, and what brings it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ttapi.cli.session import seconds_text, tell, tell_waiting
+from ttapi.cli.shell.dot.command import DotCommand, words_in
+from ttapi.cli.shell.dot.files import last_query
+from ttapi.cli.shell.dot.inspect import columns_of, show_lines
+from ttapi.errors import TtapiError
+
+if TYPE_CHECKING:
+    from ttapi.cli.shell.session import Session
+
+
+def _status(session: Session, rest: str) -> None:
+    from ttapi.cli.report import report_status
+
+    words = words_in(rest, ".status [DATASET]")
+    report_status(session.home.root, words[0] if words else None, as_json=False)
+
+
+def _refresh(session: Session, rest: str) -> None:
+    from ttapi.cli.journal import logged
+    from ttapi.cli.refresh import tell_outcome
+    from ttapi.cli.shell.talk import LateBars
+    from ttapi.refresh.runner import run_refresh
+    from ttapi.refresh.steps import RefreshRequest
+
+    names = words_in(rest, ".refresh [DATASET...]", most=99)
+    workspace = session.database.workspace
+    bars = LateBars()
+    try:
+        with logged(session.home, "refresh"):
+            outcome = run_refresh(
+                workspace,
+                RefreshRequest(targets=tuple(names), command="ttapi sql"),
+                progress=bars,
+                on_wait=tell_waiting,
+            )
+    finally:
+        bars.close()
+    tell_outcome(outcome)
+    if outcome.exit_code:
+        failed = TtapiError("not everything could be refreshed", hint=".status says why")
+        failed.exit_code = outcome.exit_code
+        raise failed
+
+
+def _sources(session: Session, rest: str) -> None:
+    words_in(rest, ".sources", most=0)
+    rows = []
+    for installed in session.database.workspace.sources:
+        source = installed.source
+        if source is None:
+            rows.append((installed.name, "broken", str(installed.error)))
+            continue
+        rows.append((installed.name, source.version, source.about))
+    show_lines(session, columns_of(rows, ("source", "version", "about")))
+
+
+def _explain(session: Session, rest: str) -> None:
+    explain_refresh(session, rest.strip().rstrip(";") or last_query(session, ".explain SELECT ..."))
+
+
+def explain_refresh(session: Session, sql: str) -> None:
+    """Say what a query would fetch and rebuild, and why, before anything runs."""
+    for answer in session.answers(f"explain refresh {sql}", keep_rows=None):
+        session.show(answer)
+
+
+def _engine(session: Session, rest: str) -> None:
+    words_in(rest, ".engine", most=0)
+    asked = (
+        "select version(), current_setting('threads')::varchar, current_setting('memory_limit'),"
+        " current_setting('TimeZone')"
+    )
+    version, threads, memory, zone = session.rows(asked)[0]
+    file = session.home.public_file.resolve()
+    rows = [
+        ("duckdb", str(version)),
+        ("home", str(session.home.root)),
+        ("generation", f"{file.name}, {file.stat().st_size / 1e6:,.1f} MB, read-only"),
+        ("threads", str(threads)),
+        ("memory limit", str(memory)),
+        ("engine's zone", str(zone)),
+        ("instants shown in", session.database.workspace.settings.display_timezone),
+    ]
+    show_lines(session, columns_of(rows, ("what", "value")))
+
+
+def _version(session: Session, rest: str) -> None:
+    from ttapi import __version__
+
+    words_in(rest, ".version", most=0)
+    version = session.rows("select version()")[0][0]
+    show_lines(session, [f"ttapi {__version__}, DuckDB {version}"])
+
+
+def _tell_age(session: Session, rest: str) -> None:
+    words_in(rest, ".age", most=0)
+    if session.last is None:
+        last_query(session, ".age")
+        return
+    for age in session.last.prepared.ages:
+        old = "never loaded" if age.age_s is None else f"{seconds_text(max(0.0, age.age_s))} old"
+        tell(f"{age.dataset}: {old}")
+
+
+COMMANDS = (
+    DotCommand(".status", "[DATASET]", "verdict, reasons and age of every dataset", _status, (), "dataset"),
+    DotCommand(".refresh", "[DATASET...]", "bring datasets and what they read up to date", _refresh, (), "dataset"),
+    DotCommand(
+        ".explain", "[SELECT]", "what a query would fetch and rebuild, and why; nothing runs",
+        _explain, (), "sql",
+    ),
+    DotCommand(".age", "", "how old the data behind the last answer is", _tell_age),
+    DotCommand(".sources", "", "installed sources, broken ones with their error", _sources),
+    DotCommand(".engine", "", "engine, file and generation behind the session", _engine, ("\\conninfo",)),
+    DotCommand(".version", "", "versions of ttapi and of the engine", _version),
+)  # fmt: skip

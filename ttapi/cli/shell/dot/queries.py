@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dot-commands about the last query: shown whole, drawn, repeated, edited, explained, saved."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ttapi.cli.output import write_result
+from ttapi.cli.session import seconds_text, tell
+from ttapi.cli.shell.dot.command import DotCommand, words_in
+from ttapi.cli.shell.dot.files import last_query, whole_page
+from ttapi.cli.shell.dot.inspect import show_lines
+from ttapi.cli.shell.options import is_dumb, screen_width
+from ttapi.errors import UsageError
+
+if TYPE_CHECKING:
+    from ttapi.cli.shell.session import Session
+
+_CLEAR = "\x1b[H\x1b[2J"
+
+
+def _last(session: Session, rest: str) -> None:
+    words_in(rest, ".last", most=0)
+    page = whole_page(session, None, ".last")
+    zone = session.database.workspace.settings.display_timezone
+    name = session.options.format if session.options.format not in {"auto", "duckbox"} else "box"
+    write_result(page, name, None, session.options.look(zone))
+    tell(f"-- {page.count_text}")
+
+
+def _chart(session: Session, rest: str) -> None:
+    from ttapi.formats.chart import CHARTS, draw_chart
+
+    usage = f".chart {'|'.join(CHARTS)} [X] [Y]"
+    words = words_in(rest, usage, most=3)
+    kind = words.pop(0) if words and words[0] in CHARTS else "line"
+    if words and len(words) > 2:
+        raise UsageError(f"{rest.split(maxsplit=1)[0]!r} is no chart", hint=usage)
+    if session.last is None or session.last.rows is None:
+        last_query(session, usage)
+    if session.last is None or session.last.rows is None:
+        return
+    x, y = [*words, None, None][:2] if len(words) != 1 else (None, words[0])
+    rows = session.last.rows
+    table = rows.table if not rows.is_cut else whole_page(session, None, usage).table
+    width = min(session.options.max_width or screen_width() or 80, 120)
+    show_lines(session, draw_chart(table, kind, x, y, width=width).splitlines())
+
+
+def _watch(session: Session, rest: str) -> None:
+    words = words_in(rest, ".watch [SECONDS] [TIMES]", most=2)
+    try:
+        every = float(words[0]) if words else 2.0
+        times = int(words[1]) if len(words) > 1 else None
+    except ValueError as exc:
+        raise UsageError(f"{rest.strip()!r} is no number", hint=".watch 5, until Ctrl-C") from exc
+    if not 0 <= every < 86_400:
+        raise UsageError(f"{words[0]} seconds are too many or too few", hint=".watch 5")
+    sql = last_query(session, ".watch 5")
+    is_cleared = sys.stdout.isatty() and not is_dumb()
+    done = 0
+    while times is None or done < times:
+        if done:
+            time.sleep(every)
+        if is_cleared:
+            sys.stdout.write(_CLEAR)
+        tell(f"-- every {seconds_text(every)}, Ctrl-C ends it")
+        session.run_statement(sql)
+        done += 1
+
+
+def _edit(session: Session, rest: str) -> None:
+    words_in(rest, ".edit", most=0)
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "query.sql"
+        file.write_text(f"{session.last_sql or ''};\n", encoding="utf-8")
+        before = file.read_text(encoding="utf-8")
+        try:
+            code = subprocess.run([*shlex.split(editor), str(file)], check=False).returncode
+        except OSError as exc:
+            raise UsageError(
+                f"the editor {editor!r} does not start: {exc.strerror}", hint="set EDITOR"
+            ) from exc
+        text = file.read_text(encoding="utf-8")
+    if code:
+        raise UsageError(f"the editor {editor!r} ended with {code}; nothing was run")
+    if text == before:
+        tell("nothing was changed, nothing was run")
+        return
+    tell(text.strip())
+    session.run_script(text)
+
+
+def _profile(session: Session, rest: str) -> None:
+    sql = rest.strip().rstrip(";") or last_query(session, ".profile SELECT ...")
+    for answer in session.answers(f"explain analyze {sql}", keep_rows=None):
+        if answer.rows is not None:
+            text = answer.rows.table.column(answer.rows.table.num_columns - 1)[0].as_py()
+            show_lines(session, str(text).splitlines())
+
+
+def _save(session: Session, rest: str) -> None:
+    _saved(session, rest, may_replace=False)
+
+
+def _save_over(session: Session, rest: str) -> None:
+    _saved(session, rest, may_replace=True)
+
+
+def _saved(session: Session, rest: str, *, may_replace: bool) -> None:
+    from ttapi.cli.shell.saving import Wish, save_query
+
+    usage = ".save NAME [view|table] [ttl=1d]"
+    name, *more = words_in(rest, usage, least=1, most=3)
+    kind, ttl = "view", None
+    for word in more:
+        if word in {"view", "table"}:
+            kind = word
+        elif word.startswith("ttl="):
+            ttl = word.removeprefix("ttl=")
+        else:
+            raise UsageError(f"{word!r} is not understood", hint=usage)
+    if ttl is not None and kind == "view":
+        raise UsageError(
+            "a view is as fresh as what it reads", hint=f".save {name} table ttl={ttl}"
+        )
+    sql = last_query(session, usage)
+    wish = Wish(name, is_table=kind == "table", ttl=ttl, may_replace=may_replace)
+    for file in save_query(session.database, sql, wish):
+        tell(f"{file}")
+    tell(f"select * from {name}; asks it, in this session and in every other")
+
+
+COMMANDS = (
+    DotCommand(".last", "", "the last answer again, nothing left out", _last),
+    DotCommand(".chart", "[line|bar|hist|scatter|candle] [X] [Y]", "the last answer drawn", _chart, (), "chart"),
+    DotCommand(".watch", "[SECONDS] [TIMES]", "the last query again and again, until Ctrl-C", _watch, ("\\watch",)),
+    DotCommand(".edit", "", "the last query in $EDITOR, then run", _edit, ("\\e",), is_unsafe=True),
+    DotCommand(".profile", "[SELECT]", "where a query spends its time", _profile, (), "sql"),
+    DotCommand(
+        ".save", "NAME [view|table] [ttl=1d]", "the last query as a relation of your own",
+        _save, is_unsafe=True,
+    ),
+    DotCommand(".save!", "NAME [view|table] [ttl=1d]", "as .save, over one of your own", _save_over, is_unsafe=True),
+)  # fmt: skip

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one table of dot-commands: help, completion and documentation read it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ttapi.cli.shell.complaints import closest
+from ttapi.cli.shell.dot import files, freshness, inspect, output, queries
+from ttapi.cli.shell.dot.command import DotCommand, words_in
+from ttapi.errors import UsageError
+
+if TYPE_CHECKING:
+    from ttapi.cli.shell.session import Session
+
+
+def _help(session: Session, rest: str) -> None:
+    words = words_in(rest, ".help [PATTERN]")
+    lines = help_lines(words[0] if words else "")
+    if not lines:
+        raise UsageError(f"no command matches {words[0]!r}", hint=".help lists all")
+    inspect.show_lines(session, lines)
+
+
+COMMANDS: tuple[DotCommand, ...] = (
+    DotCommand(".help", "[PATTERN]", "these lines", _help, ("\\?", ".h"), "command"),
+    *inspect.COMMANDS,
+    *queries.COMMANDS,
+    *freshness.COMMANDS,
+    *output.COMMANDS,
+    *files.COMMANDS,
+)
+_BY_NAME = {name: one for one in COMMANDS for name in (one.name, *one.aliases)}
+
+
+def help_lines(pattern: str) -> list[str]:
+    """One line a command whose name, alias or text holds `pattern`."""
+    wanted = pattern.lower()
+    found = [
+        one
+        for one in COMMANDS
+        if wanted in f"{one.usage} {' '.join(one.aliases)} {one.about}".lower()
+    ]
+    width = max((len(one.usage) for one in found), default=0)
+    narrow = min(width, 32)
+    lines = []
+    for one in found:
+        aliases = f" ({' '.join(one.aliases)})" if one.aliases else ""
+        if len(one.usage) > narrow:
+            lines += [one.usage, f"{'':{narrow}}  {one.about}{aliases}"]
+        else:
+            lines.append(f"{one.usage:{narrow}}  {one.about}{aliases}")
+    return lines
+
+
+def find_command(line: str) -> tuple[DotCommand, str]:
+    """The command that `line` begins with, and what follows it.
+
+    A beginning that only one command has will do.
+
+    *Raises* UsageError, with what was probably meant.
+    """
+    match = re.match(r"\s*(\S+)\s*(.*?)[;\s]*$", line, re.DOTALL)
+    word, rest = (match[1].rstrip(";"), match[2]) if match else ("", "")
+    word = word if word.startswith("\\") else word.lower()
+    if word in _BY_NAME:
+        return _BY_NAME[word], rest
+    begun = {one.name: one for name, one in _BY_NAME.items() if name.startswith(word)}
+    if len(begun) == 1 and len(word) > 1:
+        return next(iter(begun.values())), rest
+    close = list(begun)[:3] or closest(word, _BY_NAME)
+    raise UsageError(
+        f"{word} is no command",
+        hint=f"did you mean {' or '.join(close)}?" if close else ".help lists them",
+    )

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`.save`: a query kept as a model file of the user's own, proved before it stays."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ttapi.cli.shell.statements import without_end
+from ttapi.errors import LockedError, ModelError, TtapiError, UsageError
+from ttapi.models.references import references_in
+from ttapi.refresh.ttl import parse_ttl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ttapi.models.graph import ModelGraph
+    from ttapi.refresh.database import Database
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be saved, and as what."""
+
+    name: str
+    is_table: bool = False
+    ttl: str | None = None
+    """Of a table: how old it may get; None: it follows its inputs."""
+    may_replace: bool = False
+
+
+def save_query(database: Database, sql: str, wish: Wish) -> list[Path]:
+    """The files written: `views/NAME.sql`, of a table `derived/NAME.sql` as well.
+
+    The models are read and built with them; a query that is no model leaves no file.
+
+    *Raises* UsageError for a name or TTL that cannot be; ModelError, QueryError with the reason.
+    """
+    workspace = database.workspace
+    graph = workspace.graph
+    _refuse_name(database, graph, wish)
+    about = f"-- about: saved from the shell on {workspace.now:%Y-%m-%d}\n"
+    texts = _table_texts(graph, sql, wish) if wish.is_table else {"views": without_end(sql)}
+    heads = {
+        "views": "",
+        "derived": f"-- kind: table\n{f'-- ttl: {wish.ttl}' + chr(10) if wish.ttl else ''}",
+    }
+    files = {
+        database.home.sql / folder / f"{wish.name}.sql": f"{about}{heads[folder]}{text}\n"
+        for folder, text in texts.items()
+    }
+    stale = database.home.sql / "derived" / f"{wish.name}.sql"
+    before = {path: _read(path) for path in {*files, stale}}
+    try:
+        if not wish.is_table:
+            stale.unlink(missing_ok=True)
+        for path, text in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        _prove(database, wish.name)
+    except BaseException:
+        _restore(before)
+        raise
+    return sorted(files)
+
+
+def _prove(database: Database, name: str) -> None:
+    """Read the models with the new one among them, build it and ask it for its columns."""
+    if name not in database.workspace.graph.models:
+        raise ModelError(f"{name} was not found among the models", file=f"sql/views/{name}.sql")
+    try:
+        database.sql(f'select * from "{name}" limit 0')
+    except LockedError as exc:
+        raise TtapiError(
+            f"{name} could not be built: {exc.message}", hint="try again when the lock is free"
+        ) from exc
+
+
+def _refuse_name(database: Database, graph: ModelGraph, wish: Wish) -> None:
+    if not _NAME.fullmatch(wish.name):
+        raise UsageError(
+            f"{wish.name!r} cannot be a relation", hint="lower case letters, digits and _"
+        )
+    if wish.ttl is not None:
+        parse_ttl(wish.ttl)
+    for taken in (wish.name, f"derived.{wish.name}"):
+        model = graph.models.get(taken)
+        if model is None:
+            continue
+        own = database.home.sql / model.file.partition("/")[2]
+        if model.is_bundled or not own.is_file():
+            raise UsageError(
+                f"{taken} is already defined by {model.file}", hint="choose another name"
+            )
+        if not wish.may_replace:
+            raise UsageError(
+                f"{wish.name} is already yours: {own}", hint=f".save! {wish.name} replaces it"
+            )
+
+
+def _table_texts(graph: ModelGraph, sql: str, wish: Wish) -> Mapping[str, str]:
+    """A table of derived and the view of main over it.
+
+    A table may not read main, which stands to its right: the views of main that the query reads
+    are written out in front of it.
+    """
+    needed: dict[str, str] = {}
+    _gather(graph, sql, needed)
+    body = without_end(sql)
+    if needed:
+        ctes = ",\n".join(f"{name} as (\n{text}\n)" for name, text in needed.items())
+        body = f"with\n{ctes}\nselect answer.*\nfrom (\n{body}\n) as answer"
+    thin = f"select t.*\nfrom derived.{wish.name} as t"
+    return {"derived": body, "views": thin}
+
+
+def _gather(graph: ModelGraph, sql: str, needed: dict[str, str]) -> None:
+    """Add the views of main that `sql` reads, those they read first."""
+    for name in sorted(references_in(sql).relations):
+        model = graph.models.get(name)
+        if model is None or model.schema != "main" or model.kind != "view" or name in needed:
+            continue
+        _gather(graph, model.body, needed)
+        needed[name] = model.body.strip()
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _restore(before: Mapping[Path, str | None]) -> None:
+    for path, text in before.items():
+        if text is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_text(text, encoding="utf-8")

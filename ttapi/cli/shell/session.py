@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One session: statements and dot-commands run one after the other, from a prompt or a script."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ttapi.cli.session import seconds_text, tell, tell_waiting
+from ttapi.cli.shell.interrupts import interrupting
+from ttapi.cli.shell.options import Options
+from ttapi.cli.shell.statements import Entry, entries_of, is_command, without_end, words_of
+from ttapi.errors import InterruptedQueryError, QueryError, TtapiError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from ttapi.cli.shell.catalog import Catalog, Relation
+    from ttapi.config import Home
+    from ttapi.refresh.database import Answer, Database, Freshness
+    from ttapi.refresh.query import Prepared
+
+
+_DEEPEST = 8
+_REACHES_OUT = {"copy", "export", "import", "attach", "install", "load"}
+"""First words of statements about files."""
+
+
+class LeaveShell(Exception):  # noqa: N818 - no error: the way out
+    """The user leaves, with an exit code."""
+
+    def __init__(self, code: int = 0) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How a session treats whoever uses it."""
+
+    is_interactive: bool = False
+    """Whether somebody types: an error or Ctrl-C ends a statement only."""
+    can_ask: bool = False
+    """Whether a refresh above its budget is asked about."""
+    shows_last_only: bool = False
+    """One answer per text: the last."""
+    freshness: Freshness | None = None
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+
+class Session:
+    """Options, the database, the last answer; the prompt and scripts are its users."""
+
+    def __init__(
+        self, home: Home, options: Options | None = None, manners: Manners | None = None
+    ) -> None:
+        """*Raises* UsageError where nothing was initialised."""
+        self.home = home
+        self.options = options or Options()
+        self.manners = manners or Manners()
+        self.last_sql: str | None = None
+        self.last: Answer | None = None
+        self.depth = 0
+        """Scripts that read scripts; more than a few is a circle."""
+        self._database: Database | None = None
+        self._catalogs: dict[str, Catalog] = {}
+        self._temporary: Mapping[str, Relation] = {}
+        self._pending: Answer | None = None
+        _require_made(home)
+
+    @property
+    def database(self) -> Database:
+        """The home's database, opened when first used.
+
+        *Raises* UsageError for a wrong setting.
+        """
+        if self._database is None:
+            from ttapi.refresh.database import Database
+
+            self._database = Database(self.home, environ=self.manners.environ)
+        return self._database
+
+    @property
+    def published(self) -> Catalog:
+        """What the newest generation names, read once; from any thread."""
+        from ttapi.cli.shell.catalog import read_catalog
+
+        generation = os.path.realpath(self.home.public_file)
+        if generation not in self._catalogs:
+            self._catalogs = {generation: read_catalog(self.home)}
+        return self._catalogs[generation]
+
+    @property
+    def catalog(self) -> Catalog:
+        """What there is to name, the session's own tables included."""
+        return self.published.with_temporary(self._temporary)
+
+    def renew_temporary(self) -> None:
+        """Look again at which tables and views are the session's own."""
+        from ttapi.cli.shell.catalog import read_temporary
+
+        self._temporary = read_temporary(self.rows)
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        """Rows about the session itself; nothing is refreshed for them."""
+        found = self.database.reader.run(sql)
+        table = found.table if found else None
+        return [tuple(row.values()) for row in table.to_pylist()] if table else []
+
+    def open(self, home: Home) -> None:
+        """Go on in another home; temporary tables are gone."""
+        _require_made(home)
+        self.close()
+        self.home = home
+        self.last = self.last_sql = None
+        self._catalogs, self._temporary = {}, {}
+
+    def close(self) -> None:
+        """Let go of the published file."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def run_script(self, text: str) -> TtapiError | None:
+        """Do what `text` asks for, entry by entry; the first error, each told where it happened.
+
+        An error ends the text when somebody typed it, and a script when `.bail` is on. Ctrl-C ends
+        both.
+
+        *Raises* LeaveShell; InterruptedQueryError or KeyboardInterrupt where nobody is to go on.
+        """
+        first: TtapiError | None = None
+        for entry in entries_of(text):
+            error = self._tried(entry)
+            first = first or error
+            is_typed = self.manners.is_interactive and not self.depth
+            if isinstance(error, InterruptedQueryError) or (
+                error and (is_typed or self.options.ends_at_error)
+            ):
+                break
+        if self._pending is not None:
+            answer, self._pending = self._pending, None
+            self.show(answer)
+        return first
+
+    def _tried(self, entry: Entry) -> TtapiError | None:
+        """Do one thing; the error it met with, told."""
+        do = self.run_command if entry.is_command else self.run_statement
+        try:
+            do(entry.text)
+        except (KeyboardInterrupt, InterruptedQueryError):
+            if not self.manners.is_interactive:
+                raise
+            tell("interrupted")
+            return InterruptedQueryError("interrupted")
+        except TtapiError as exc:
+            self.complain(exc, entry.text)
+            return exc
+        return None
+
+    def run_command(self, line: str) -> None:
+        """Do what a dot-command asks for. *Raises* UsageError for an unknown one; LeaveShell."""
+        from ttapi.cli.shell.dot import find_command
+
+        if self.options.is_echoed:
+            tell(line)
+        self._note(line)
+        command, rest = find_command(line)
+        if command.is_unsafe and self.options.is_safe:
+            raise UsageError(f"{command.name} is not possible in safe mode")
+        command.run(self, rest)
+
+    def run_statement(self, sql: str) -> None:
+        """Run one statement, its inputs made fresh first, and show its rows.
+
+        *Raises* QueryError, StaleError, BudgetError, LockedError, SourceDownError.
+        """
+        if self.options.is_echoed:
+            tell(sql.strip())
+        self._note(sql.strip())
+        words = words_of(sql, 2)
+        if self.options.is_safe and words and words[0] in _REACHES_OUT:
+            raise UsageError(f"{words[0]} is not possible in safe mode")
+        if words == ["explain", "refresh"]:
+            from ttapi.cli.shell.dot.freshness import explain_refresh
+
+            explain_refresh(self, without_end(sql)[len("explain") :].lstrip()[len("refresh") :])
+            return
+        for answer in self.answers(sql):
+            if answer.rows is not None:
+                self.last_sql, self.last = without_end(sql), answer
+                self._show_or_wait(answer)
+                continue
+            self.renew_temporary()
+            if self.options.has_timer and self.manners.is_interactive:
+                tell(f"-- {answer.statement.kind.lower()}, {seconds_text(answer.seconds)}")
+
+    def answers(self, sql: str, *, keep_rows: int | None = -1) -> Iterator[Answer]:
+        """The answers of `sql`, as `Database.answers` gives them, told and interruptible.
+
+        `keep_rows` -1: as the options have it.
+        """
+        from ttapi.cli.journal import logged
+        from ttapi.cli.shell.talk import LateBars, ask_yes, tell_inputs
+        from ttapi.refresh.database import Watchers
+
+        bars = LateBars()
+
+        def prepared(found: Prepared) -> None:
+            bars.close()
+            tell_inputs(found)
+
+        watchers = Watchers(
+            progress=bars,
+            on_wait=tell_waiting,
+            confirm=ask_yes if self.manners.can_ask else None,
+            on_prepared=prepared,
+        )
+        database = self.database
+        try:
+            with logged(self.home, "sql"), interrupting(database.interrupt):
+                yield from database.answers(
+                    sql,
+                    keep_rows=self._kept_rows() if keep_rows == -1 else keep_rows,
+                    freshness=self.manners.freshness,
+                    watchers=watchers,
+                )
+        except QueryError as exc:
+            raise _with_save_hint(exc, sql) from exc
+        finally:
+            bars.close()
+
+    def show(self, answer: Answer) -> None:
+        """Write an answer's rows and say how many they are."""
+        from ttapi.cli.shell.screen import show_page
+        from ttapi.formats.look import Page
+
+        if answer.rows is None:
+            return
+        page = Page(answer.rows.table, answer.rows.total)
+        zone = self.database.workspace.settings.display_timezone
+        remark = show_page(page, self.options, self.options.look(zone))
+        if self.options.has_timer or page.is_cut:
+            tell(f"-- {page.count_text}, {seconds_text(answer.seconds)}")
+        if page.is_cut and self.manners.is_interactive:
+            tell("-- .maxrows 0 shows all, .export FILE writes all")
+        if remark:
+            tell(f"-- {remark}")
+
+    def complain(self, error: TtapiError, text: str) -> None:
+        """Tell an error, with the place in `text` that it is about."""
+        from ttapi.cli.shell.complaints import told
+
+        catalog = None
+        if isinstance(error, QueryError):
+            with suppress(TtapiError):
+                catalog = self.catalog
+        head = "" if self.manners.is_interactive else "ttapi: "
+        for line in told(error, "" if is_command(text) else text, catalog):
+            tell(head + line)
+            head = " " * len(head)
+
+    def _kept_rows(self) -> int | None:
+        from ttapi.cli.output import FORMATS, format_named
+
+        is_cut = FORMATS[format_named(self.options.format)].is_for_people
+        return (self.options.max_rows or None) if is_cut else None
+
+    def _show_or_wait(self, answer: Answer) -> None:
+        """Show the answer, or keep it until it is known to be the last."""
+        if self.manners.shows_last_only:
+            self._pending = answer
+        else:
+            self.show(answer)
+
+    def _note(self, text: str) -> None:
+        if self.options.log is not None:
+            from ttapi.cli.shell.history import looks_secret
+
+            if not looks_secret(text):
+                with self.options.log.open("a", encoding="utf-8") as stream:
+                    stream.write(text + "\n")
+
+
+def read_script(session: Session, read: Callable[[], str], name: str) -> None:
+    """Run a script inside a session.
+
+    *Raises* UsageError for what cannot be read or reads itself; TtapiError when something in it
+    failed, with the exit code of that.
+    """
+    if session.depth >= _DEEPEST:
+        raise UsageError(f"{name} reads itself, or is the ninth script inside another")
+    try:
+        text = read()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise UsageError(f"{name} cannot be read: {exc}") from exc
+    session.depth += 1
+    try:
+        error = session.run_script(text)
+    finally:
+        session.depth -= 1
+    if error is not None:
+        failed = TtapiError(f"{name}: not everything in it worked")
+        failed.exit_code = error.exit_code
+        raise failed
+
+
+def _with_save_hint(error: QueryError, sql: str) -> QueryError:
+    """The error; for a relation that would outlive the session, with the command that makes one."""
+    words = [word for word in words_of(sql, 8) if word not in {"or", "replace"}]
+    if error.hint is None or len(words) < 3 or words[0] != "create":
+        return error
+    if words[1] not in {"view", "table"}:
+        return error
+    wanted = [word for word in words[2:] if word not in {"if", "not", "exists"}]
+    name = wanted[0].strip('"') if wanted else "NAME"
+    kind = "table ttl=1d" if words[1] == "table" else "view"
+    hint = f"run its SELECT, then .save {name} {kind}; create temp {words[1]} lasts for the session"
+    return QueryError(error.message, hint=hint)
+
+
+def _require_made(home: Home) -> None:
+    if not home.live_file.exists():
+        raise UsageError(
+            f"{home.root} holds no ttapi database",
+            hint=f"ttapi --home {home.root} init makes one",
+        )
