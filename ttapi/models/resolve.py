@@ -103,7 +103,9 @@ def resolve(
 
 def _known(reads: Iterable[Read], names: Names) -> tuple[Read, ...]:
     """`reads` under their dataset names; functions of the engine left out."""
-    found = [replace(read, relation=names.macros.get(read.relation, read.relation)) for read in reads]
+    found = [
+        replace(read, relation=names.macros.get(read.relation, read.relation)) for read in reads
+    ]
     return tuple(dict.fromkeys(read for read in found if read.relation in names.relations))
 
 
@@ -117,6 +119,17 @@ def columns_given_by(
     context = _context(names, Literals(frozenset(parameters)), set())
     block = read_query(statement, context)
     return None if block.outputs is None else tuple(o.name for o in block.outputs)
+
+
+def default_schema(sql: str) -> str | None:
+    """The schema a `use` statement makes the default; None for any other statement."""
+    try:
+        statements = parse_statements(sql)
+    except QueryError:
+        return None
+    (*_, last) = statements or (None,)
+    table = last.this if isinstance(last, exp.Use) else None
+    return table.name.lower() if isinstance(table, exp.Table) else None
 
 
 def _of_statement(

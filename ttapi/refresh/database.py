@@ -7,15 +7,20 @@ The shell, the notebook and a program use the same object; it holds no lock betw
 from __future__ import annotations
 
 import os
+import re
 import time
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ttapi.config import Home, find_home, load_settings, now_from
 from ttapi.errors import QueryError, UsageError
+from ttapi.models.resolve import default_schema
+from ttapi.refresh.explain import as_table, explain_refresh, explained_query
 from ttapi.refresh.query import Prepared, QueryRequest, prepare_query
+from ttapi.refresh.runner import run_refresh
 from ttapi.refresh.status import status_rows
 from ttapi.refresh.ttl import parse_duration
 from ttapi.refresh.workspace import Workspace
@@ -23,13 +28,20 @@ from ttapi.store.engine import Connection, connect_snapshot
 from ttapi.store.reader import Reader, Rows, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import polars as pl
     import pyarrow as pa
 
     from ttapi.errors import LockOwner
     from ttapi.refresh.progress import Progress
+
+
+# A statement of ours behind others of the engine's.
+_REFRESH_WITHIN = re.compile(r"(?<=;)\s*explain\s+refresh\s+(?=\S)", re.IGNORECASE)
+
+# Where a query parameter may stand; a text that only looks like one does no harm.
+_MARKER = re.compile(r"[?$]")
 
 
 @dataclass(frozen=True)
@@ -101,6 +113,7 @@ class Database:
             )
         self._workspace = self._fresh_workspace()
         self._reader: Reader | None = None
+        self._schema = "main"
 
     @property
     def workspace(self) -> Workspace:
@@ -144,19 +157,28 @@ class Database:
     ) -> Iterator[Answer]:
         """Run the statements of `sql` one after the other, the inputs of each made fresh first."""
         watchers = watchers or Watchers()
-        for statement in self.reader.split(sql):
-            prepared = self.prepare(statement.sql, freshness=freshness, watchers=watchers)
+        for statement in self._split(sql):
+            explained = explained_query(statement.sql)
+            if explained is not None:
+                yield self._explain(statement, explained, freshness or Freshness())
+                continue
+            prepared = self.prepare(
+                statement.sql, parameters, freshness=freshness, watchers=watchers
+            )
             self.reader.follow()
             if watchers.on_prepared:
                 watchers.on_prepared(prepared)
             started = time.monotonic()
-            rows = self.reader.run(statement.sql, parameters, keep_rows=keep_rows)
+            given = parameters if _MARKER.search(statement.sql) else ()
+            rows = self.reader.run(statement.sql, given, keep_rows=keep_rows)
             taken = time.monotonic() - started
+            self._schema = default_schema(statement.sql) or self._schema
             yield Answer(statement, rows if statement.gives_rows else None, prepared, taken)
 
     def prepare(
         self,
         sql: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
         *,
         freshness: Freshness | None = None,
         watchers: Watchers | None = None,
@@ -165,17 +187,56 @@ class Database:
         watchers = watchers or Watchers()
         return prepare_query(
             self.workspace,
-            self.request(sql, freshness or Freshness()),
+            self.request(sql, freshness or Freshness(), parameters),
             progress=watchers.progress,
             on_wait=watchers.on_wait,
             confirm=watchers.confirm,
         )
 
-    def request(self, sql: str, freshness: Freshness) -> QueryRequest:
-        """The request that `sql` makes of the planner, the session's temporary views included."""
-        max_age = parse_duration(freshness.max_age) if freshness.max_age else None
-        request = QueryRequest(sql, freshness.refresh, max_age, freshness.wait_s)
-        return replace(request, is_budget_waived=freshness.is_budget_waived)
+    def request(
+        self,
+        sql: str,
+        freshness: Freshness,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+    ) -> QueryRequest:
+        """The request that `sql` makes of the planner, the session's own objects included."""
+        named = isinstance(parameters, Mapping)
+        bound = dict(parameters) if named else {str(i): v for i, v in enumerate(parameters, 1)}
+        return QueryRequest(
+            sql,
+            refresh=freshness.refresh,
+            max_age=parse_duration(freshness.max_age) if freshness.max_age else None,
+            wait_s=freshness.wait_s,
+            is_budget_waived=freshness.is_budget_waived,
+            bound=bound,
+            views=self.reader.temporary_views(),
+            temporary=self.reader.temporary_tables(),
+            schema=self._schema,
+        )
+
+    def revalidate(self, prepared: Prepared, *, progress: Progress | None = None) -> bool:
+        """Carry out the refresh an answer did not wait for; whether there was one."""
+        if prepared.later is None:
+            return False
+        run_refresh(self.workspace, prepared.later, progress=progress)
+        return True
+
+    def _split(self, sql: str) -> list[Statement]:
+        """The statements of `sql`; `explain refresh`, which the engine does not know, among them."""
+        inner = explained_query(sql)
+        if inner is None:
+            parts = _REFRESH_WITHIN.split(sql)
+            found = self.reader.split(parts[0]) if parts[0].strip() else []
+            return found + [s for part in parts[1:] for s in self._split(f"explain refresh {part}")]
+        first, *others = self.reader.split(inner)
+        return [Statement(f"explain refresh {first.sql}", "EXPLAIN"), *others]
+
+    def _explain(self, statement: Statement, query: str, freshness: Freshness) -> Answer:
+        started = time.monotonic()
+        table = as_table(explain_refresh(self.workspace, self.request(query, freshness)))
+        nothing = Prepared(None, (), (), 0.0)
+        taken = time.monotonic() - started
+        return Answer(statement, Rows(table, table.num_rows), nothing, taken)
 
     def interrupt(self) -> None:
         """End the statement that runs; from another thread or a signal handler."""

@@ -143,7 +143,9 @@ def ingest(
     account = Ingested()
     with failures_told(account):
         if keys is not None:
-            requests = _narrowed(task, requests, keys)
+            units = [request.unit for request in requests]
+            wanted = units_holding(task.workspace, task.offer, units, keys)
+            requests = [request for request in requests if request.unit.key in wanted]
         state = fetch_and_load(task, state, requests, account)
     return account, _finish(task, state, surveyed, account, keys)
 
@@ -181,19 +183,16 @@ def fetch_and_load(
     return state
 
 
-def _narrowed(
-    task: Ingest, requests: Sequence[UnitRequest], keys: frozenset[str]
-) -> list[UnitRequest]:
-    """Those of `requests` whose unit may hold one of `keys`."""
-    source = task.offer.source
+def units_holding(
+    workspace: Workspace, offer: Offer, units: Sequence[Unit], keys: frozenset[str]
+) -> frozenset[str]:
+    """Keys of those of `units` that may hold a row of one of `keys`: all where the source cannot tell."""
+    source = offer.source
     if not isinstance(source, NarrowingSource):
-        return list(requests)
-    context = task.workspace.context(source)
-    units = [request.unit for request in requests]
+        return frozenset(unit.key for unit in units)
     with guarded(source.name):
-        chosen = source.units_holding(task.offer.resource, units, keys, context)
-    wanted = {unit.key for unit in chosen}
-    return [request for request in requests if request.unit.key in wanted]
+        chosen = source.units_holding(offer.resource, units, keys, workspace.context(source))
+    return frozenset(unit.key for unit in chosen)
 
 
 def _requests(

@@ -134,7 +134,7 @@ def prepare_query(
     is_new_code = left.fingerprint != workspace.installation_fingerprint
     outcome, later = None, None
     if request.refresh and (plan.stale or is_new_code):
-        wanted = _refresh_of(plan, request)
+        wanted = refresh_of(plan, request)
         require_keys(workspace, wanted, plan.steps)
         if not is_new_code and request.max_age is None and _may_answer_first(workspace, plan):
             later = wanted
@@ -152,7 +152,8 @@ def prepare_query(
     return Prepared(outcome, plan.stale, ages, planned_s, missing, tuple(warnings), later)
 
 
-def _refresh_of(plan: QueryPlan, request: QueryRequest) -> RefreshRequest:
+def refresh_of(plan: QueryPlan, request: QueryRequest) -> RefreshRequest:
+    """The refresh that would make everything `plan` wants fresh."""
     ask = {step.dataset for step in plan.steps if ASKED_FOR in step.reasons}
     return RefreshRequest(
         targets=plan.targets or ("calendar",),

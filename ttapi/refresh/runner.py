@@ -21,7 +21,7 @@ from ttapi.refresh.catalog import (
 from ttapi.refresh.coverage import EVERYTHING, Demand, Slice
 from ttapi.refresh.exports import export_after_publication, export_formats
 from ttapi.refresh.home_state import HomeState, write_home_state
-from ttapi.refresh.ingest import Ledger, Surveyed, survey_offer
+from ttapi.refresh.ingest import Ledger, Surveyed, survey_offer, units_holding
 from ttapi.refresh.planner import closure, plan_refresh
 from ttapi.refresh.progress import Progress, Silence
 from ttapi.refresh.slices import read_slices
@@ -176,9 +176,20 @@ def plan_only(workspace: Workspace, request: RefreshRequest) -> tuple[Step, ...]
             return found
 
         standing = Standing(left.states, left.slices, ledger)
-        steps = plan(workspace, request, standing, _surveys(workspace, request, standing))
+        surveys = _surveys(workspace, request, standing)
+        steps = plan(workspace, request, standing, surveys)
     require_keys(workspace, request, steps)
-    return steps
+    return tuple(_narrowed(workspace, step, surveys.get(step.dataset)) for step in steps)
+
+
+def _narrowed(workspace: Workspace, step: Step, found: Surveyed | TtapiError | None) -> Step:
+    """`step` with only those units that may hold the keys it is for."""
+    if step.keys is None or not isinstance(found, Surveyed):
+        return step
+    units = [unit for unit in found.units if unit.key in set(step.slices)]
+    chosen = units_holding(workspace, workspace.offers[step.dataset], units, step.keys)
+    slices = tuple(key for key in step.slices if key in chosen)
+    return replace(step, slices=slices, calls=len(slices), may_change=bool(slices))
 
 
 def plan(
@@ -214,7 +225,7 @@ def _demands(workspace: Workspace, request: RefreshRequest) -> Mapping[str, Dema
 
 
 def require_keys(workspace: Workspace, request: RefreshRequest, steps: Iterable[Step]) -> None:
-    """UsageError when a dataset that was asked for by name, or by a query, lacks its key."""
+    """Nothing, or UsageError when a dataset that was asked for by name, or by a query, lacks its key."""
     if not request.targets:
         return
     for step in steps:

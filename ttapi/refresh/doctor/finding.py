@@ -31,6 +31,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "kept-aside": ("note", "files that a restore put aside take room"),
     "leftover-files": ("warning", "a command that was killed left temporary files"),
     "ledger-parted": ("error", "the ledger and the data do not agree"),
+    "live-behind": ("error", "the live file is older than what was published from it"),
     "live-damaged": ("error", "the live file is damaged"),
     "live-foreign": (
         "error",

@@ -41,9 +41,8 @@ def find_in_folders(patient: Patient) -> Iterator[Finding]:
 def _missing(patient: Patient) -> Iterator[Finding]:
     missing = [folder.name for folder in patient.home.folders() if not folder.is_dir()]
     if missing:
-        # A missing live file is a finding of its own; only then is a new one not what one wants.
-        is_whole = patient.live_error is None
-        command = patient.ttapi("init") if is_whole else patient.bring_back
+        is_whole = patient.live_error is None and patient.home.snapshots.is_dir()
+        command = patient.ttapi("init") if is_whole else patient.republish
         yield Finding("folder-missing", f"{patient.home.root} lacks {', '.join(missing)}", command)
 
 

@@ -57,9 +57,16 @@ def _sections(patient: Patient) -> Iterator[Finding]:
     try:
         _ = workspace.graph
     except ModelError as exc:
-        yield Finding("model-broken", str(exc), edit(Path(exc.file), f"line {exc.line}"))
+        file = _model_file(patient, exc.file)
+        yield Finding("model-broken", str(exc), edit(file, f"line {exc.line}"))
     except TtapiError as exc:
         yield Finding("model-broken", str(exc), edit(patient.home.sql, ""))
+
+
+def _model_file(patient: Patient, named: str) -> Path:
+    """The file an error names from its model folder's own name on; the user's where it is theirs."""
+    found = [folder.parent / named for folder in reversed(patient.workspace.folders)]
+    return next((file for file in found if file.exists()), Path(named))
 
 
 def _unconfigured(patient: Patient) -> Iterator[Finding]:

@@ -57,6 +57,8 @@ def _file(patient: Patient) -> Iterator[Finding]:
     except TtapiError as exc:
         yield Finding("published-damaged", exc.message, patient.republish)
         return
+    if patient.live_error is None and not patient.lock.is_held:
+        yield from _order(patient, facts.generation)
     generation = published_generation(patient.home)
     if missing:
         text = f"{file} is {missing:,} bytes shorter than it says of itself"
@@ -66,15 +68,22 @@ def _file(patient: Patient) -> Iterator[Finding]:
         yield Finding("published-damaged", text, patient.republish)
 
 
+def _order(patient: Patient, published: int) -> Iterator[Finding]:
+    live = inspect_file(patient.home.live_file).generation
+    if live < published:
+        text = f"{patient.home.live_file} stands at generation {live}, and {published} is published"
+        yield Finding("live-behind", text, patient.ttapi("restore snapshot --yes"))
+
+
 def _snapshots(patient: Patient) -> Iterator[Finding]:
     found = snapshot_files(patient.home)
     kept = patient.workspace.settings.snapshots_kept + 1
     if len(found) > kept:
         text = f"{patient.home.snapshots} holds {len(found)}, and {kept} are to be kept"
         yield Finding("snapshots-many", text, patient.republish)
-    logs = [log_of(file) for file in found.values() if log_of(file).exists()]
-    if logs:
-        text = f"{logs[0]}: open the published file read-only, what was written there is seen by nobody"
+    log = log_of(patient.home.public_file.resolve())
+    if log.exists():
+        text = f"{log}: open the published file read-only; nobody else sees what was written there"
         yield Finding("published-log", text, patient.republish)
 
 
