@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ttapi.cli.magic import load_ipython_extension
     from ttapi.errors import (
         BudgetError,
         LockedError,
@@ -47,6 +48,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "connect",
+    "load_ipython_extension",
     "open",
     "plan_refresh",
     "run_refresh",
@@ -61,6 +63,7 @@ _HOMES = {
     "run_refresh": "ttapi.refresh.runner",
 }
 _RENAMED = {
+    "load_ipython_extension": ("ttapi.cli.magic", "load_ipython_extension"),
     "connect": ("ttapi.refresh.database", "connect_published"),
     "open": ("ttapi.refresh.database", "open_database"),
 }

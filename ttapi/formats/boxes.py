@@ -3,21 +3,23 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from ttapi.formats.cells import fitted, heads_of, is_number, padded, shown, width_of
 from ttapi.formats.lines import cells
+from ttapi.formats.look import Look, Page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pyarrow as pa
 
-    from ttapi.formats.look import Look, Page
-
 _NARROWEST = 12
 """Screen columns below which a column is left out rather than cut further."""
+_PROMPT_ROWS = 20
+_PROMPT_WIDTH = 80
 _ELIDED = "…"
 _CUTTABLE = ("varchar", "struct", "map", "blob")
 _TYPES = {
@@ -72,6 +74,14 @@ def write_duckbox(page: Page, stream: IO[bytes], look: Look) -> str | None:
     if left_out > 0:
         return f"{len(columns) - left_out} of {len(columns)} columns shown; .mode line shows all"
     return None
+
+
+def prompt_text(table: pa.Table, total: int) -> str:
+    """The first rows of an answer for a Python prompt, saying what was left out."""
+    page = Page(table.slice(0, _PROMPT_ROWS), total)
+    buffer = io.BytesIO()
+    remark = write_duckbox(page, buffer, Look(width=_PROMPT_WIDTH))
+    return buffer.getvalue().decode() + "\n".join([page.count_text, *([remark] if remark else [])])
 
 
 def type_text(kind: pa.DataType, zone: str) -> str:

@@ -26,6 +26,15 @@ _DAY_S = 86400
 _CANDLE = ("open", "high", "low", "close")
 
 
+class Drawing(str):
+    """A chart's lines; shown as they are where a value is shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 @dataclass(frozen=True)
 class _Axes:
     table: pa.Table

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ttapi.errors import LockOwner
+    from ttapi.formats.chart import Drawing
     from ttapi.refresh.progress import Progress
 
 
@@ -95,8 +96,32 @@ class Answer:
         """Return the rows as a pandas frame; pandas must be installed."""
         return self.arrow().to_pandas()
 
+    def chart(self, kind: str = "line", x: str | None = None, y: str | None = None) -> Drawing:
+        """Return the rows drawn as text: line, bar, hist, scatter or candle."""
+        from ttapi.formats.chart import Drawing, draw_chart  # noqa: PLC0415 - as above
+
+        return Drawing(draw_chart(self.arrow(), kind, x, y))
+
     def __len__(self) -> int:
         return self.rows.total if self.rows else 0
+
+    def _repr_html_(self) -> str:
+        """Return the first rows for a notebook, saying how many there are."""
+        from ttapi.formats.markup import notebook_html  # noqa: PLC0415 - as above
+
+        if self.rows is None:
+            return f"<p>{self.statement.kind.lower()}: no rows</p>"
+        return notebook_html(self.rows.table, self.rows.total)
+
+    def _repr_pretty_(self, printer: Any, is_cycle: bool) -> None:
+        """Write the first rows where a prompt shows a value."""
+        from ttapi.formats.boxes import prompt_text  # noqa: PLC0415 - as above
+
+        del is_cycle  # rows hold no answers
+        if self.rows is None:
+            printer.text(f"{self.statement.kind.lower()}: no rows")
+        else:
+            printer.text(prompt_text(self.rows.table, self.rows.total))
 
 
 class Database:

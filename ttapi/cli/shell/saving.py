@@ -43,6 +43,8 @@ def save_query(database: Database, sql: str, wish: Wish) -> list[Path]:
     workspace = database.workspace
     graph = workspace.graph
     _refuse_name(database, graph, wish)
+    if wish.name in references_in(sql).relations:
+        raise UsageError(f"the query reads {wish.name} itself", hint="save it under another name")
     about = f"-- about: saved from the shell on {workspace.now:%Y-%m-%d}\n"
     texts = _table_texts(graph, sql, wish) if wish.is_table else {"views": without_end(sql)}
     heads = {

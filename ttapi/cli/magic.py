@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`%load_ext ttapi`: SQL in a notebook, its inputs made fresh first.
+
+%ttapi select count(*) from eod
+%%ttapi --out bars --max-age 1d
+select * from eod where symbol = 'SPY'
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ttapi.errors import TtapiError, UsageError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from ttapi.refresh.database import Answer, Database
+    from ttapi.refresh.query import Prepared
+
+USAGE = "%%ttapi [--out NAME] [--no-refresh] [--max-age D] [--home DIR] SQL"
+
+
+@dataclass(frozen=True)
+class MagicLine:
+    """What stands behind `%ttapi`."""
+
+    sql: str
+    out: str | None = None
+    """The variable that takes the answer; None: it is shown."""
+    refresh: bool = True
+    max_age: str | None = None
+    home: str | None = None
+
+
+def read_line(line: str) -> MagicLine:
+    """The options that `line` begins with, and the SQL after them. *Raises* UsageError."""
+    given: dict[str, Any] = {}
+    rest = line.strip()
+    while rest.startswith("--") and not rest.startswith("-- "):
+        word, _, rest = rest.partition(" ")
+        rest = rest.lstrip()
+        if word == "--no-refresh":
+            given["refresh"] = False
+            continue
+        field = {"--out": "out", "--max-age": "max_age", "--home": "home"}.get(word)
+        if field is None or not rest:
+            raise UsageError(f"{word} is not understood", hint=USAGE)
+        value, _, rest = rest.partition(" ")
+        given[field] = shlex.split(value)[0]
+        rest = rest.lstrip()
+    if "out" in given and not given["out"].isidentifier():
+        raise UsageError(f"--out {given['out']!r} cannot be a variable", hint=USAGE)
+    return MagicLine(sql=rest, **given)
+
+
+class Magic:
+    """The magic of one notebook: a database a home, kept open between cells."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._databases: dict[Path, Database] = {}
+
+    def run(self, line: str, cell: str | None = None) -> Answer | None:
+        """Run the SQL of a line or a cell; the answer, unless `--out` names a variable for it."""
+        from IPython.core.error import UsageError as ShownError
+
+        sql = ""
+        try:
+            read = read_line(line)
+            sql = f"{read.sql}\n{cell or ''}".strip()
+            answer = self._asked(read, sql)
+        except TtapiError as exc:
+            from ttapi.cli.shell.complaints import told
+
+            # Shown without a traceback, and still an error of the cell.
+            raise ShownError("\n".join(told(exc, sql, None))) from exc
+        if read.out is None:
+            return answer
+        self._shell.user_ns[read.out] = answer
+        return None
+
+    def close(self) -> None:
+        """Let go of every home."""
+        for database in self._databases.values():
+            database.close()
+        self._databases.clear()
+
+    def _asked(self, read: MagicLine, sql: str) -> Answer:
+        from ttapi.refresh.database import Freshness, Watchers
+
+        if not sql:
+            raise UsageError("no SQL given", hint=USAGE)
+        wanted = Freshness(refresh=read.refresh, max_age=read.max_age)
+        watchers = Watchers(on_prepared=_tell_refreshed)
+        database = self._database(read.home)
+        answers = list(database.answers(sql, freshness=wanted, watchers=watchers))
+        if not answers:
+            raise UsageError("no statement was given", hint=USAGE)
+        return answers[-1]
+
+    def _database(self, home: str | None) -> Database:
+        from ttapi.config import find_home
+        from ttapi.refresh.database import Database
+
+        found = find_home(None if home is None else Path(home), os.environ)
+        if found.root not in self._databases:
+            self._databases[found.root] = Database(found)
+        return self._databases[found.root]
+
+
+def _tell_refreshed(prepared: Prepared) -> None:
+    """Say what a reader of the notebook would not expect: work done, warnings."""
+    from ttapi.cli.shell.talk import tell_inputs
+
+    if prepared.outcome is not None or prepared.warnings or prepared.unconfigured:
+        tell_inputs(prepared)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Add `%ttapi` and `%%ttapi` to IPython."""
+    magic = Magic(shell)
+    register: Any = shell.register_magic_function  # its decorators hide its signature
+    register(magic.run, magic_kind="line_cell", magic_name="ttapi")
+    # The engine's file is let go before the interpreter takes its own modules apart.
+    atexit.register(magic.close)
