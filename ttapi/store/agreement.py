@@ -107,11 +107,14 @@ def _miscounted_rejects(connection: Connection) -> list[str]:
             where r.replaced_at is null
             group by r.unit_id
         )
-        select u.key, u.rows_refused, coalesce(s.stored, 0)
+        select
+            coalesce(u.key, 'unit ' || s.unit_id),
+            coalesce(u.rows_refused, 0),
+            coalesce(s.stored, 0)
         from catalog.units as u
-        left join stored as s
+        full join stored as s
             on s.unit_id = u.unit_id
-        where u.rows_refused <> coalesce(s.stored, 0)
+        where coalesce(u.rows_refused, 0) <> coalesce(s.stored, 0)
         order by all
         """
     ).fetchall()

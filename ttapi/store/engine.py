@@ -243,7 +243,7 @@ def _open_error(error: duckdb.Error, file: Path) -> TtapiError:
             hint="give your user read and write permission",
             kind="no permission",
         )
-    if "does not exist" in text:
+    if "database does not exist" in text:
         return StoreError(f"{file} does not exist", hint="run ttapi init", kind="missing")
     translated = translate(error, file)
     if isinstance(translated, QueryError):

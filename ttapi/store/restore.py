@@ -253,6 +253,8 @@ def _with_log(home: Home, building: Path, at_least: int) -> Prepared:
     shutil.copyfile(log_of(home.live_file), log_of(building))
     with closing(connect_live(building)) as connection, engine_errors(building):
         connection.execute("checkpoint")
+    if log_of(building).exists():
+        raise StoreError(f"{log_of(home.live_file)} is no log", kind="damaged log")
     if last_load(building) < before:
         raise StoreError(f"{log_of(home.live_file)} is of another database", kind="foreign log")
     return _proved(_live_origin(home, building, at_least), building)
