@@ -41,6 +41,10 @@ class HomeState:
     """Source calls that refresh made."""
     touched: Mapping[str, Mapping[str, tuple[int | None, int | None]]] = field(default_factory=dict)
     """By dataset and unit: size and time as looked at since the ledger was last published."""
+    load_id: int = 0
+    """Of the last refresh."""
+    asked_by: Mapping[str, int] = field(default_factory=dict)
+    """By raw dataset: the refresh that last asked its source for everything."""
 
 
 NOTHING = HomeState("", 0, {}, {})
@@ -70,6 +74,8 @@ def read_home_state(home: Home) -> HomeState:
                 name: {key: (size, time) for key, (size, time) in units.items()}
                 for name, units in document["touched"].items()
             },
+            document["load_id"],
+            document["asked_by"],
         )
     except (KeyError, TypeError, ValueError):
         return NOTHING
@@ -87,6 +93,8 @@ def write_home_state(home: Home, state: HomeState) -> None:
             "states": {name: _state_entry(entry) for name, entry in state.states.items()},
             "seconds": {name: round(seconds, 3) for name, seconds in state.seconds.items()},
             "calls": dict(state.calls),
+            "load_id": state.load_id,
+            "asked_by": dict(state.asked_by),
             "touched": {name: dict(units) for name, units in state.touched.items() if units},
             "slices": {
                 name: [_slice_entry(one) for one in slices] for name, slices in state.slices.items()

@@ -58,12 +58,13 @@ def plan_refresh(
     held: Held | None = None,
     force: bool = False,
     ask: Collection[str] = (),
+    spared: Collection[str] = (),
 ) -> tuple[Step, ...]:
     """One step per dataset that `targets` need, upstreams first.
 
     `datasets` is in build order. `held` says which slices are wanted and which are there; without
-    it everything is wanted. `force` asks the raw roots again even where fresh, `ask` the raw
-    datasets it names.
+    it everything is wanted. `force` asks the raw roots again even where fresh, but those `spared`;
+    `ask` the raw datasets it names.
     """
     wanted = closure(datasets, targets)
     versions = current_versions(datasets, states)
@@ -74,7 +75,7 @@ def plan_refresh(
         state = states.get(name, DatasetState())
         if dataset.kind == "raw":
             survey = (surveys or {}).get(name)
-            wish = "forced" if force else _asked(name, ask)
+            wish = "forced" if force and name not in spared else _asked(name, ask)
             steps[name] = raw_step(dataset, state, Outside(survey, held or Held(), wish), moment)
         else:
             steps[name] = _model_step(dataset, state, steps, versions, moment)

@@ -20,7 +20,8 @@ from ttapi.refresh.catalog import (
 )
 from ttapi.refresh.coverage import EVERYTHING, Demand, Slice
 from ttapi.refresh.exports import export_after_publication, export_formats
-from ttapi.refresh.home_state import HomeState, write_home_state
+from ttapi.refresh.flight import Announcer, Listener
+from ttapi.refresh.home_state import HomeState, read_home_state, write_home_state
 from ttapi.refresh.ingest import Ledger, Surveyed, survey_offer, units_holding
 from ttapi.refresh.planner import closure, plan_refresh
 from ttapi.refresh.progress import Progress, Silence
@@ -91,14 +92,22 @@ def _refresh_under_lock(
     progress: Progress,
     on_wait: Callable[[LockOwner | None], None] | None,
 ) -> RefreshOutcome:
-    with open_store(
-        workspace.home,
-        command=request.command,
-        wait_s=request.wait_s,
-        on_wait=on_wait,
-        now=workspace.now,
-        memory_limit=workspace.settings.memory_limit,
-    ) as store:
+    seen = workspace.home_state.load_id
+    listener, announcer = Listener(progress, workspace.home), Announcer(progress, workspace.home)
+    with (
+        open_store(
+            workspace.home,
+            command=request.command,
+            wait_s=request.wait_s,
+            on_wait=on_wait,
+            pause=listener.pause,
+            now=workspace.now,
+            memory_limit=workspace.settings.memory_limit,
+        ) as store,
+        closing(announcer),
+    ):
+        listener.close()
+        request = _joined(workspace, request, seen)
         with store.reading() as cursor:
             was_cut_short = is_publication_due(cursor, published_generation(workspace.home))
         is_new = install(store, workspace) or was_cut_short
@@ -109,7 +118,7 @@ def _refresh_under_lock(
         steps = plan(workspace, request, standing, surveys)
         require_keys(workspace, request, steps)
         load_id = store.next_load_id()
-        run = Run(store, workspace, request, progress, load_id, states, surveys, is_new)
+        run = Run(store, workspace, request, announcer, load_id, states, surveys, is_new)
         for step in steps:
             run_step(run, step)
         check_views(run)
@@ -125,6 +134,14 @@ def _refresh_under_lock(
             tuple(run.outcomes),
             tuple(c for c in run.checks if c.failures),
         )
+
+
+def _joined(workspace: Workspace, request: RefreshRequest, seen: int) -> RefreshRequest:
+    """`request` without what another command asked while this one waited; `seen`: the last load before."""
+    workspace.home_state = read_home_state(workspace.home)
+    asked_by = workspace.home_state.asked_by
+    joined = frozenset(name for name, load_id in asked_by.items() if load_id > seen)
+    return replace(request, spared=joined, ask=request.ask - joined)
 
 
 def _leave_state(run: Run) -> None:
@@ -146,6 +163,8 @@ def _leave_state(run: Run) -> None:
         slices,
         {**before.calls, **{d.dataset: d.source_calls for d in worked}},
         touched,
+        run.load_id,
+        {**before.asked_by, **dict.fromkeys(run.asked_whole, run.load_id)},
     )
     write_home_state(workspace.home, state)
     workspace.home_state = state
@@ -212,6 +231,7 @@ def plan(
         held=held,
         force=request.force,
         ask=request.ask,
+        spared=request.spared,
     )
 
 

@@ -66,6 +66,8 @@ class RefreshRequest:
     """True: a user named the targets; False: a query reads them, configured or not."""
     ask: frozenset[str] = frozenset()
     """Raw datasets to ask again though their TTL has not passed."""
+    spared: frozenset[str] = frozenset()
+    """Raw datasets that another command asked while this one waited: `force` leaves them out."""
     span: tuple[date | None, date | None] = (None, None)
     demands: Mapping[str, Demand] | None = None
     """The part of each raw dataset that matters; None: everything, or what `symbols` and `span` say."""
@@ -92,6 +94,8 @@ class Run:
     changed: set[str] = field(default_factory=set)
     touched: dict[str, dict[str, tuple[int | None, int | None]]] = field(default_factory=dict)
     """Size and time of the units looked at, by dataset and key."""
+    asked_whole: set[str] = field(default_factory=set)
+    """Raw datasets asked for everything they have."""
 
 
 def run_step(run: Run, step: Step) -> None:
@@ -146,6 +150,8 @@ def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
         )
     run.states[step.dataset] = state
     run.touched[step.dataset] = account.touched
+    if step.keys is None and not step.asks and account.error is None:
+        run.asked_whole.add(step.dataset)
     return DatasetOutcome(
         step.dataset,
         "failed" if account.error else step.verdict,

@@ -201,13 +201,15 @@ def open_store(
     command: str,
     wait_s: float = 60.0,
     on_wait: Callable[[LockOwner | None], None] | None = None,
+    pause: Callable[[float], None] = time.sleep,
     now: datetime,
     memory_limit: str = "4GB",
     migrations: Path | None = None,
 ) -> Store:
     """The live file of `home`, owned by this process: locked, up to date, ready to write.
 
-    `migrations` is another folder of steps than the bundled one. What a killed owner left behind
+    `migrations` is another folder of steps than the bundled one; `pause` lets seconds pass between
+    two tries. What a killed owner left behind
     is removed here.
 
     *Raises* LockedError past `wait_s`; UsageError for a folder that is no home or cannot be
@@ -215,7 +217,7 @@ def open_store(
     whose bytes stay as they are.
     """
     steps = read_migrations(migrations or bundled_folder("migrations"))
-    lock = acquire(home, command=command, wait_s=wait_s, on_wait=on_wait)
+    lock = acquire(home, command=command, wait_s=wait_s, on_wait=on_wait, sleep=pause)
     try:
         remove_leftovers(home)
         deadline = time.monotonic() + wait_s
