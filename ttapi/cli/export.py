@@ -100,5 +100,7 @@ def _copy_database(workspace: Workspace, target: Path) -> None:
     from ttapi.store.share import share_database
 
     private = {n for n, d in workspace.datasets.items() if d.is_private}
-    size = share_database(workspace.home, target, private)
-    tell(f"{target}: {size / 1e6:,.1f} MB, opened by any DuckDB client from 1.2 on")
+    done = share_database(workspace.home, target, private)
+    for name in done.left_out:
+        tell(f"left out: {name}")
+    tell(f"{done.file}: {done.size / 1e6:,.1f} MB, opened by any DuckDB client from 1.2 on")
