@@ -29,6 +29,7 @@ _COMMANDS = (
     "sources",
     "lineage",
     "why",
+    "replay",
     "demo",
     "doctor",
     "verify",

@@ -72,6 +72,9 @@ def sql(
     yes: Annotated[
         bool, typer.Option("--yes", help="Go on with a refresh above the budget.")
     ] = False,
+    receipt: Annotated[
+        Path | None, typer.Option("--receipt", help="Leave a receipt there, for ttapi replay.")
+    ] = None,
 ) -> None:
     """Run SQL on data made fresh first; without SQL, on a terminal, open the shell."""
     from ttapi.cli.output import FORMATS, format_named
@@ -102,7 +105,13 @@ def sql(
         Freshness(not no_refresh, max_age, wait, is_budget_waived=yes),
     )
     text = _text(statement, command, file)
-    if text is None:
+    if receipt is not None:
+        from ttapi.cli.replay import run_with_receipt
+
+        if text is None:
+            raise UsageError("--receipt needs SQL", hint="ttapi sql -c 'select ...' --receipt FILE")
+        code = run_with_receipt(start, options, text, receipt)
+    elif text is None:
         options.ends_at_error = bool(bail)
         code = run_shell(start, options)
     else:

@@ -111,7 +111,7 @@ def settle(
                 rows.rowid as rid,
                 {key_text(resource, "rows")} as key,
                 rows.is_current,
-                row_number() over (partition by {grain} order by {_precedence(resource)}) = 1 as wins
+                row_number() over (partition by {grain} order by {precedence(resource)}) = 1 as wins
             from {table} as rows
             join (select unit_id, last_date, key as path from catalog.units where dataset = ?) as units
                 on units.unit_id = rows.unit_id
@@ -136,7 +136,8 @@ def _units_holding(cursor: Connection, dataset: str, keys: set[str]) -> str:
     return ", ".join(str(int(unit_id)) for (unit_id,) in rows) or "-1"
 
 
-def _precedence(resource: Resource) -> str:
+def precedence(resource: Resource) -> str:
+    """SQL for the order of rows of one grain, the current one first: of `rows`, joined to `units`."""
     latest: Sequence[str] = ("rows.known_at", "rows.load_id", "rows.line")
     if resource.mode == "replace":
         latest = ("units.last_date", "units.path", "rows.line")
