@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ttapi.cli.shell.statements import Piece, is_command, pieces_of, split_statements
+from ttapi.cli.shell.statements import Piece, is_command, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -66,36 +66,39 @@ def candidates(
     """What fits at `cursor` in `text`, likeliest first."""
     if is_command(text) or text[:cursor].strip() in {".", "\\"}:
         return _of_command(text[:cursor], catalog, commands)
-    statement, at = _statement_at(text, cursor)
-    return list(_of_statement(statement, at, catalog))[:MOST]
+    return list(_of_statement(_statement_at(text, cursor), text, cursor, catalog))[:MOST]
 
 
-def _statement_at(text: str, cursor: int) -> tuple[str, int]:
-    start = 0
-    for statement in split_statements(text):
-        if cursor <= start + len(statement):
-            is_behind = cursor == start + len(statement) and statement.rstrip().endswith(";")
-            if not is_behind:
-                return statement, cursor - start
-        start += len(statement)
-    return "", 0
+def _statement_at(text: str, cursor: int) -> list[Piece]:
+    """The pieces of the statement in which the cursor stands."""
+    found: list[Piece] = []
+    for piece in pieces_of(text):
+        if piece.kind == "end":
+            if piece.end > cursor:
+                break
+            found = []
+        else:
+            found.append(piece)
+    return found
 
 
-def _of_statement(statement: str, at: int, catalog: Catalog) -> Iterator[Candidate]:
-    pieces = list(pieces_of(statement))
+def _of_statement(
+    pieces: Sequence[Piece], text: str, at: int, catalog: Catalog
+) -> Iterator[Candidate]:
     here = next((p for p in pieces if p.start < at <= p.end), None)
-    if here is not None and here.kind in {"string", "comment"} and (here.is_open or at < here.end):
+    if here is not None and (
+        here.kind == "comment" or (here.kind == "string" and (here.is_open or at < here.end))
+    ):
         return
-    if here is not None and here.kind == "comment":
-        return
-    typed = statement[here.start : at] if here and here.kind in {"name", "quoted"} else ""
-    words = [p for p in pieces if p.kind not in {"space", "comment"} and p.end <= at - len(typed)]
-    reads = _reads(pieces, catalog, at)
+    typed = text[here.start : at] if here and here.kind in {"name", "quoted"} else ""
+    said = [p for p in pieces if p.kind not in {"space", "comment"}]
+    words = [p for p in said if p.end <= at - len(typed)]
+    reads = _reads([p for p in said if not p.start < at <= p.end], catalog)
     if words and words[-1].text == ".":
         yield from _after_dot(words, typed, catalog, reads)
         return
     previous = words[-1].text.lower() if words else ""
-    if _wants_relation(words):
+    if _places(words).is_next:
         yield from _relations(typed, catalog, reads)
         return
     if previous in _BEFORE_SETTING:
@@ -110,29 +113,40 @@ def _of_statement(statement: str, at: int, catalog: Catalog) -> Iterator[Candida
     yield from _ranked(typed, offered)
 
 
-def _wants_relation(words: Sequence[Piece], end: int | None = None) -> bool:
-    """Whether what comes at `end` is a relation: behind FROM or JOIN, or a comma among relations."""
-    end = len(words) if end is None else end
-    if not end:
-        return False
-    last = words[end - 1].text.lower()
-    if last in _BEFORE_RELATION:
-        return True
-    if last != ",":
-        return False
-    depth = 0
-    for at in range(end - 2, -1, -1):
-        piece = words[at]
+@dataclass(frozen=True)
+class _Places:
+    """Where in a statement relations stand."""
+
+    at: Sequence[int]
+    """Indexes of the words that name one."""
+    is_next: bool
+    """Whether one is to come behind the last word."""
+
+
+def _places(words: Sequence[Piece]) -> _Places:
+    """Relations stand behind FROM or JOIN, and behind a comma among them."""
+    found: list[int] = []
+    is_from = [False]
+    is_next = False
+    for n, piece in enumerate(words):
         word = piece.text.lower()
-        depth += (word == ")") - (word == "(")
-        if depth < 0:
-            return False
-        if depth == 0 and piece.kind == "name":
-            if word == "from":
-                return True
-            if word in _AFTER_RELATION or word == "by":
-                return False
-    return False
+        if word == "(":
+            is_from.append(False)
+            is_next = False
+        elif word == ")":
+            if len(is_from) > 1:
+                is_from.pop()
+            is_next = False
+        elif word == ",":
+            is_next = is_from[-1]
+        elif piece.kind == "name" and word in _BEFORE_RELATION:
+            is_from[-1] = is_next = True
+        elif is_next and piece.kind in {"name", "quoted"}:
+            found.append(n)
+            is_next = False
+        elif piece.kind == "name" and (word in _AFTER_RELATION or word == "by"):
+            is_from[-1] = False
+    return _Places(found, is_next)
 
 
 def _after_dot(
@@ -207,14 +221,11 @@ def _quoted(text: str, kind: str) -> str:
     return text
 
 
-def _reads(pieces: Sequence[Piece], catalog: Catalog, at: int) -> list[_Read]:
-    """The relations read in the statement, with their aliases; the innermost query's first."""
-    words = [p for p in pieces if p.kind not in {"space", "comment"} and not p.start < at <= p.end]
+def _reads(words: Sequence[Piece], catalog: Catalog) -> list[_Read]:
+    """The relations that the statement reads, with the names their columns are qualified by."""
     ctes = _ctes(words)
     found: list[_Read] = []
-    for n, piece in enumerate(words):
-        if piece.kind not in {"name", "quoted"} or not _wants_relation(words, n):
-            continue
+    for n in _places(words).at:
         name, behind = _dotted(words, n)
         relation = catalog.relation(name)
         columns: Sequence[tuple[str, str]]
@@ -260,10 +271,8 @@ def _ctes(words: Sequence[Piece]) -> Mapping[str, list[str]]:
     """Column names by CTE, as far as `... as name` and plain names in its select list say them."""
     found: dict[str, list[str]] = {}
     for n in range(len(words) - 2):
-        is_head = words[n].kind == "name" and [w.text.lower() for w in words[n + 1 : n + 3]] == [
-            "as",
-            "(",
-        ]
+        opening = [word.text.lower() for word in words[n + 1 : n + 3]]
+        is_head = words[n].kind == "name" and opening == ["as", "("]
         before = words[n - 1].text.lower() if n else ""
         if is_head and before in {"with", ",", "recursive"}:
             found[words[n].text.lower()] = _select_list(words, n + 3)
@@ -310,7 +319,7 @@ def _arguments(
     command: DotCommand, typed: str, rest: str, catalog: Catalog, commands: Sequence[DotCommand]
 ) -> Iterator[Candidate]:
     if command.completes == "sql":
-        yield from _of_statement(rest, len(rest), catalog)
+        yield from _of_statement(list(pieces_of(rest)), rest, len(rest), catalog)
     elif command.completes in {"relation", "dataset"}:
         relations = sorted(catalog.relations.values(), key=lambda r: not r.is_public)
         yield from _ranked(typed, ((r.name, r.about, r.kind) for r in relations))
