@@ -34,6 +34,8 @@ _ACCOUNT = "account_number"
 """No column whose name holds this is shared, whatever its dataset."""
 _DATASET_COLUMNS = ("dataset", "relation", "upstream", "upstream_relation")
 """Columns of the catalog and of the rejects that name a dataset: rows about a private one stay at home."""
+_META = "name in ('generation', 'last_load_id')"
+"""What is said of the file itself; the rest is between the home and its models."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ def _copy_rows(
     is_book = schema == "catalog" or (schema, table) == ("raw", "rejects")
     told = [column for column in columns if is_book and column in _DATASET_COLUMNS]
     conditions = [f"coalesce({_name(column)}, '') not in (select unnest(?))" for column in told]
+    if (schema, table) == ("catalog", "meta"):
+        conditions = [_META]
     connection.execute(
         f"insert into shared.{name} ({listed}) select {listed} from market.{name}"
         f" where {' and '.join(['true', *conditions])}",
