@@ -149,6 +149,20 @@ def real_data():
     return folder
 
 
+@pytest.fixture
+def golden(request):
+    """Compares text with the golden file of that name beside the test; TTAPI_GOLDEN=1 writes it."""
+
+    def compare(name, text):
+        file = Path(request.path).parent / "golden" / name
+        if os.environ.get("TTAPI_GOLDEN"):
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        assert text == file.read_text(encoding="utf-8")
+
+    return compare
+
+
 @pytest.fixture(scope="session")
 def lab_type():
     """The Lab class, for fixtures that outlive one test."""
