@@ -20,11 +20,11 @@ def run_plain(session: Session) -> int:
         try:
             line = _asked(session.options.prompt if is_blank(waiting) else "...> ")
         except KeyboardInterrupt:
-            sys.stdout.write("\n")
+            sys.stderr.write("\n")
             waiting = ""
             continue
         if not line:
-            sys.stdout.write("\n")
+            sys.stderr.write("\n")
             return 0
         if not (is_blank(waiting) and is_command(line)):
             waiting += line
@@ -39,6 +39,6 @@ def run_plain(session: Session) -> int:
 
 
 def _asked(prompt: str) -> str:
-    sys.stdout.write(prompt)
-    sys.stdout.flush()
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
     return sys.stdin.readline()

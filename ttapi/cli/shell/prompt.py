@@ -160,6 +160,7 @@ def make_editor(
         key_bindings=_keys(),
         multiline=True,
         enable_open_in_editor=True,
+        tempfile_suffix=".sql",
         enable_history_search=False,
         include_default_pygments_style=False,
         input=keyboard,
@@ -239,7 +240,7 @@ def _done(session: Session, text: str) -> None:
     except LeaveShell:
         raise
     except KeyboardInterrupt:
-        tell("interrupted")
+        tell("\ninterrupted")
     except Exception as exc:  # noqa: BLE001 - a mistake of ours ends a statement, not the session
         tell(f"{type(exc).__name__}: {exc}")
         tell("this is a mistake in ttapi; the session goes on")

@@ -153,7 +153,7 @@ class Session:
         except (KeyboardInterrupt, InterruptedQueryError):
             if not self.manners.is_interactive:
                 raise
-            tell("interrupted")
+            tell("\ninterrupted")
             return InterruptedQueryError("interrupted")
         except TtapiError as exc:
             self.complain(exc, entry.text)

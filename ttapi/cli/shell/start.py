@@ -45,7 +45,7 @@ def run_shell(start: Start, options: Options) -> int:
             _begin(session, start)
         except LeaveShell as exc:
             return exc.code
-        if is_dumb():
+        if is_dumb() or not sys.stdout.isatty():
             from ttapi.cli.shell.plain import run_plain
 
             return run_plain(session)
