@@ -43,12 +43,14 @@ def restore(
     from ttapi.cli.session import open_workspace, tell_waiting
     from ttapi.refresh.recovery import WORDS, RestoreRequest
     from ttapi.refresh.recovery import restore as bring_back
+    from ttapi.store.database import make_folders
 
     workspace = open_workspace(context)
     if not workspace.home.root.is_dir() and (what is None or what in WORDS):
         raise UsageError(
             f"{workspace.home.root} is no ttapi home", hint="ttapi restore BACKUP makes one of it"
         )
+    make_folders(workspace.home)
     is_confirmed = yes or _confirmed(what)
     with logged(workspace.home, "restore"):
         request = RestoreRequest(what, is_confirmed=is_confirmed, wait_s=wait)

@@ -179,8 +179,10 @@ def prepare_live(home: Home, *, at_least: int = 0) -> Prepared:
         raise
 
 
-def put_in_place(home: Home, prepared: Prepared | None, words: str, *, was_whole: bool) -> Path:
-    """Make the prepared copy the live file; the folder that keeps what was there.
+def put_in_place(
+    home: Home, prepared: Prepared | None, words: str, *, was_whole: bool
+) -> Path | None:
+    """Make the prepared copy the live file; the folder that keeps what was there, if anything was.
 
     `words` is the command that would bring a restore that was cut short to its end; without a copy,
     what was there only moves aside. Call `finish` when all that follows from the new file is done.
@@ -205,8 +207,11 @@ def put_in_place(home: Home, prepared: Prepared | None, words: str, *, was_whole
     if prepared is not None:
         prepared.file.chmod(0o600)
         prepared.file.replace(home.live_file)
+    is_empty = not any(aside.iterdir())
+    if is_empty:
+        aside.rmdir()
     sync_folder(home.live)
-    return aside
+    return None if is_empty else aside
 
 
 def put_public_aside(home: Home) -> Path | None:
