@@ -23,11 +23,17 @@ def report_status(home: Path | None, dataset: str | None, as_json: bool) -> None
 
     *Raises* UsageError for a home never made, and for a dataset nobody knows.
     """
-    from ttapi.cli.session import require_home, workspace_at
+    from ttapi.cli.session import workspace_at
+
+    show_status(workspace_at(home), dataset, as_json)
+
+
+def show_status(workspace: Workspace, dataset: str | None, as_json: bool) -> None:
+    """Write the same about the installation at hand."""
+    from ttapi.cli.session import require_home
     from ttapi.refresh.home_state import read_home_state
     from ttapi.refresh.status import status_rows
 
-    workspace = workspace_at(home)
     require_home(workspace)
     left = read_home_state(workspace.home)
     datasets = {**left.datasets, **workspace.raw_datasets}

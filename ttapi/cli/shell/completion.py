@@ -198,7 +198,7 @@ def _ranked(typed: str, offered: Iterable[tuple[str, str, str]]) -> Iterator[Can
         one = Candidate(_quoted(text, kind), len(typed), about, kind)
         if lower.startswith(wanted):
             begun.append(one)
-        elif len(wanted) > 1 and f"_{wanted}" in lower:
+        elif len(wanted) > 1 and (f"_{wanted}" in lower or f".{wanted}" in lower):
             held.append(one)
         elif len(wanted) > 2 and kind != "keyword" and _holds(lower, wanted):
             loose.append(one)

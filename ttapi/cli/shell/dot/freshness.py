@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def _status(session: Session, rest: str) -> None:
-    from ttapi.cli.report import report_status
+    from ttapi.cli.report import show_status
 
     words = words_in(rest, ".status [DATASET]")
-    report_status(session.home.root, words[0] if words else None, as_json=False)
+    show_status(session.database.workspace, words[0] if words else None, as_json=False)
 
 
 def _refresh(session: Session, rest: str) -> None:

@@ -61,15 +61,17 @@ def find_command(line: str) -> tuple[DotCommand, str]:
 
     *Raises* UsageError, with what was probably meant.
     """
-    match = re.match(r"\s*(\S+)\s*(.*?)[;\s]*$", line, re.DOTALL)
-    word, rest = (match[1].rstrip(";"), match[2]) if match else ("", "")
+    # A semicolon behind a word is a habit; one that stands alone is an argument.
+    line = re.sub(r"(?<=[^\s;]);+\s*$", "", line.strip())
+    word, rest = [*line.split(None, 1), "", ""][:2]
     word = word if word.startswith("\\") else word.lower()
     if word in _BY_NAME:
         return _BY_NAME[word], rest
     begun = {one.name: one for name, one in _BY_NAME.items() if name.startswith(word)}
     if len(begun) == 1 and len(word) > 1:
         return next(iter(begun.values())), rest
-    close = list(begun)[:3] or closest(word, _BY_NAME)
+    meant = [_BY_NAME[name].name for name in closest(word, _BY_NAME)]
+    close = list(begun)[:3] or list(dict.fromkeys(meant))
     raise UsageError(
         f"{word} is no command",
         hint=f"did you mean {' or '.join(close)}?" if close else ".help lists them",

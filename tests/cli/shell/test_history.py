@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""History: kept for its owner only, without what looks like a secret."""
+
+from __future__ import annotations
+
+import pytest
+
+from ttapi.cli.shell.history import LONGEST, PrivateHistory, looks_secret
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["set password = 'x'", "create secret s (type s3)", "select 'token=abc'", "api_key: 1", "select 'key=1'", "Bearer abc"],
+)  # fmt: skip
+def test_what_looks_like_a_secret_is_not_kept(tmp_path, text):
+    assert looks_secret(text)
+    history = PrivateHistory(tmp_path / "h")
+    history.append_string(text)
+    assert not (tmp_path / "h").exists()
+
+
+@pytest.mark.parametrize("text", ["select monkey from eod", "select key from t", ".tables"])
+def test_ordinary_words_are_kept(text):
+    assert not looks_secret(text)
+
+
+def test_entries_are_kept_newest_first_for_the_owner_only(tmp_path):
+    file = tmp_path / "h"
+    history = PrivateHistory(file)
+    for text in ("select 1;", "select\n2;", " ", "x" * (LONGEST + 1)):
+        history.append_string(text)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(PrivateHistory(file).load_history_strings()) == ["select\n2;", "select 1;"]
+
+
+def test_a_file_that_cannot_be_written_is_done_without(tmp_path):
+    history = PrivateHistory(tmp_path / "none" / "h")
+    history.append_string("select 1;")
+    assert list(history.get_strings()) == ["select 1;"]

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Statements in a session: refreshed, shown, refused with the place and what was meant."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from ttapi.cli.shell.interrupts import interrupting
+from ttapi.errors import InterruptedQueryError
+
+
+def test_an_unknown_relation_or_column_gets_a_caret_and_what_was_meant(said):
+    assert said("select *\nfrom eodd;")[1].splitlines() == [
+        "Catalog Error: Table with name eodd does not exist!",
+        "LINE 2: from eodd;",
+        "             ^",
+        "did you mean eod?",
+    ]
+    assert said("select symbl from eod;")[1].splitlines() == [
+        'Binder Error: Referenced column "symbl" not found in FROM clause!',
+        "LINE 1: select symbl from eod;",
+        "               ^",
+        "did you mean symbol?",
+    ]
+    assert "^" in said("selec 1;")[1]
+
+
+def test_an_error_ends_what_was_typed_and_the_session_goes_on(said):
+    assert said("select nothing; select 1 as a;")[0] == ""
+    assert said("select 1 as a;")[0] == "a\n-\n1\n"
+
+
+def test_what_would_outlive_the_session_is_answered_with_save(said):
+    for kind, ending in (("view", ".save calm view"), ("table", ".save calm table ttl=1d")):
+        talk = said(f"create or replace {kind} calm as select 1;")[1]
+        assert "read-only" in talk
+        assert f"run its SELECT, then {ending}" in talk
+
+
+def test_temporary_tables_and_views_last_for_the_session(said, loaded):
+    assert (
+        said(
+            "create temp table t as select 5 as n; create temp view v as select n + 1 as m from t; select * from v;"
+        )[0]
+        == "m\n-\n6\n"
+    )
+    loaded.write_bars("CCC.csv", ["CCC,D,20240613,000000,10,11,9,10.2,1000,0"])
+    said(".refresh")
+    assert said("select count(*) as n, (select m from v) as m from eod;")[0].split() == [
+        "n",
+        "m",
+        "-",
+        "-",
+        "7",
+        "6",
+    ]
+    (loaded.metastock / "CCC.csv").unlink()
+
+
+def test_an_idle_session_holds_no_lock(said, loaded):
+    said("select count(*) from eod;")
+    assert loaded.refresh().exit_code == 0
+
+
+def test_an_interrupt_reaches_the_engine_and_the_session_goes_on(session, capsys):
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    error = session.run_script(
+        "select count(*) from range(1_000_000_000_000) a; select 1 as never;"
+    )
+    assert isinstance(error, InterruptedQueryError)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.splitlines()[-1]) == ("", "interrupted")
+    session.run_script("select 1 as a;")
+    assert capsys.readouterr().out == "a\n-\n1\n"
+
+
+def test_an_interrupt_is_heard_while_the_main_thread_is_busy():
+    heard = threading.Event()
+    with pytest.raises(KeyboardInterrupt), interrupting(heard.set):
+        os.kill(os.getpid(), signal.SIGINT)
+        heard.wait(10)
+    assert heard.is_set()
