@@ -182,7 +182,14 @@ def _select(node: exp.Select, context: Context) -> Block:
     reads.extend(_expressions(node, around))
     if outputs is None:
         return Block(tuple(reads), None)
-    return Block(tuple(reads), tuple(_limited(o, bare.get(o), limits) for o in outputs))
+    literal = {
+        p.alias_or_name.lower(): atom_of(p.unalias(), context.literals) for p in node.expressions
+    }
+    found = tuple(
+        Output(name, literal[name]) if literal.get(name) else _limited(name, bare.get(name), limits)
+        for name in outputs
+    )
+    return Block(tuple(reads), found)
 
 
 def limits_at(scope: Scope, limits: Mapping[str, Mapping[str, Limit]], column: exp.Column) -> Limit:

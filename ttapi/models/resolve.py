@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Statements about the session or the catalog: they read no dataset.
 _WITHOUT_READS = (
-    exp.Use, exp.Set, exp.Pragma, exp.Attach, exp.Detach, exp.Show, exp.Drop, exp.Transaction,
+    exp.Describe, exp.Use, exp.Set, exp.Pragma, exp.Attach, exp.Detach, exp.Show, exp.Drop, exp.Transaction,
     exp.Commit, exp.Rollback,
 )  # fmt: skip
 _HARMLESS_COMMANDS = {
@@ -95,8 +95,9 @@ def resolve(
     doubts: list[str] = []
     for statement in statements:
         reads, doubt = _of_statement(statement, names, literals)
-        found += reads
-        doubts += [doubt] if doubt else []
+        dynamic, computed = _of_dynamic(statement, names)
+        found += reads + dynamic
+        doubts += computed + ([doubt] if doubt else [])
     writes = references_in(sql).writes
     return Resolution(_known(found, names), writes, tuple(doubts))
 
@@ -157,6 +158,25 @@ def _whole(table: exp.Table, context: Context) -> Read:
     if isinstance(table.this, exp.Anonymous):
         return Read(table.this.name.lower())
     return Read(context.name_of(table) or "")
+
+
+def _of_dynamic(statement: exp.Expr, names: Names) -> tuple[list[Read], list[str]]:
+    """What `query('...')` runs: resolved where its text is a literal, told where it is computed."""
+    reads: list[Read] = []
+    doubts: list[str] = []
+    for call in statement.find_all(exp.Anonymous):
+        if call.name.lower() not in {"query", "query_table"} or not isinstance(
+            call.parent, exp.Table
+        ):
+            continue
+        argument = call.expressions[0] if call.expressions else None
+        if not (isinstance(argument, exp.Literal) and argument.is_string):
+            doubts.append(f"{call.sql(dialect='duckdb')} computes what it reads")
+        elif call.name.lower() == "query":
+            inner = resolve(argument.this, names)
+            reads += inner.reads
+            doubts += inner.unresolved
+    return reads, doubts
 
 
 def _of_command(statement: exp.Command, names: Names) -> tuple[list[Read], str | None]:

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Over two hundred statements as people write them: each runs, and each resolves to what it depends on.
+
+The golden file is read as a diff: `dataset: keys | first date .. last date`, `*` where all of them.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ttapi.models.resolve import resolve
+from ttapi.refresh.demand import demands_of, names_of
+from ttapi.store.reader import Reader
+
+SHAPES = Path(__file__).resolve().parents[2] / "fixtures" / "queries" / "shapes.sql"
+BOUND = {"symbol": "AAPL"}
+
+
+def told(demand):
+    """A demand in a line."""
+    low, high = demand.span
+    last = high - timedelta(days=1) if high else None
+    keys = "*" if demand.keys is None else ",".join(sorted(demand.keys)) or "nothing"
+    span = f"{low or ''}..{last or ''}" if low or last else "*"
+    return f"{keys} | {span}"
+
+
+@pytest.fixture(scope="module")
+def installation(template_home, lab_type, tmp_path_factory):
+    lab = lab_type(template_home, tmp_path_factory.mktemp("shapes"))
+    return lab.workspace().datasets
+
+
+@pytest.fixture(scope="module")
+def reader(template_home):
+    made = Reader(template_home)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def statements(reader):
+    return [one.sql.strip() for one in reader.split(SHAPES.read_text())]
+
+
+def test_every_shape_resolves_to_what_it_depends_on(installation, statements, golden):
+    names = names_of(installation)
+    lines = []
+    for sql in statements:
+        found = resolve(sql, names, bound=BOUND)
+        demands = demands_of(found.reads, installation)
+        lines.append(sql)
+        lines += [f"    {name}: {told(one)}" for name, one in sorted(demands.items())]
+        lines += [f"    not resolved: {doubt}" for doubt in found.unresolved]
+        lines += ["    reads nothing raw"] if not demands and not found.unresolved else []
+    assert len(statements) >= 200
+    golden("shapes.txt", "\n".join(lines) + "\n")
+
+
+def test_every_shape_is_a_statement_the_engine_runs(reader, statements):
+    for sql in statements:
+        reader.run(sql, BOUND if "$symbol" in sql else (), keep_rows=10)
