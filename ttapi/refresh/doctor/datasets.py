@@ -22,7 +22,7 @@ _SLACK = timedelta(minutes=2)
 _FAILED_UNITS = """
     select u.dataset, count(*), min(u.key), arg_min(u.error, u.key)
     from catalog.units as u
-    where u.error is not null
+    where u.error is not null and not u.is_vanished
     group by u.dataset
     order by u.dataset
 """

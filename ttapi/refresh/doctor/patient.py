@@ -106,6 +106,8 @@ def _line_of(file: Path, message: str) -> int | None:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return None
+    if message.endswith("(at end of document)"):
+        return max(1, len(lines))
     for number, line in enumerate(lines, 1):
         words = re.findall(r"\w+", line.partition("=")[0])
         if words and re.search(rf"\b{re.escape(words[-1])}\b['\]]* ?(=|must|$|\(|is no)", message):
