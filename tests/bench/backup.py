@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 import duckdb
 from run import Line
@@ -81,7 +82,7 @@ class Reading:
                 connection.execute(query, [symbol]).fetchall()
                 self._taken.append(time.perf_counter() - started)
 
-    def __enter__(self) -> Reading:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
