@@ -134,7 +134,8 @@ def restore(
                 f"{home.live_file} works; this would put another in its place",
                 hint="--yes does it, and keeps the present one beside it",
             )
-        what = request.what or (None if trouble else LATEST)
+        default = None if trouble else LATEST
+        what = default if request.what is None else request.what
         return _replaced(workspace, lock, what, was_whole=trouble is None)
     finally:
         # The store has released it where one was opened; a second time is harmless.
@@ -166,7 +167,7 @@ def _replaced(
     """Put a proved copy in place of the live file, and publish it."""
     home = workspace.home
     prepared = _prepared(workspace, what)
-    words = " ".join(["restore", *([what] if what else []), "--yes"])
+    words = " ".join(["restore", *([] if what is None else [what]), "--yes"])
     aside = put_in_place(home, prepared, words, was_whole=was_whole)
     put_public_aside(home)
     if prepared is None:
