@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttapi import __version__
 from ttapi.errors import QueryError, UsageError
+from ttapi.models.model import macro_parts
 from ttapi.models.references import references_in
 from ttapi.models.resolve import resolve
 from ttapi.models.volatile import volatile_parts
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from ttapi.models.model import Model
     from ttapi.refresh.ages import InputAge
     from ttapi.refresh.database import Database
     from ttapi.refresh.workspace import Workspace
@@ -98,8 +100,7 @@ def require_provable(sql: str, workspace: Workspace) -> tuple[str, ...]:
     fading = sorted(name for name in read - _LASTING if name.startswith("catalog."))
     for name in behind:
         model = graph.models.get(name)
-        if model is not None and not model.is_bundled and model.kind != "macro":
-            volatile += volatile_parts(model.body)
+        volatile += volatile_parts(_select_of(model)) if model else []
     if volatile or fading:
         what = (volatile or fading)[0]
         raise UsageError(
@@ -216,6 +217,13 @@ def _inputs(
             )
         )
     return tuple(found)
+
+
+def _select_of(model: Model) -> str:
+    if model.kind != "macro":
+        return model.body
+    macro = macro_parts(model)
+    return macro.body if macro.is_table else f"select {macro.body}"
 
 
 def _rows(reader: Reader, sql: str) -> list[dict[str, Any]]:
