@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -167,7 +168,7 @@ def _replaced(
     """Put a proved copy in place of the live file, and publish it."""
     home = workspace.home
     prepared = _prepared(workspace, what)
-    words = " ".join(["restore", *([] if what is None else [what]), "--yes"])
+    words = shlex.join(["restore", *([] if what is None else [what]), "--yes"])
     aside = put_in_place(home, prepared, words, was_whole=was_whole)
     put_public_aside(home)
     if prepared is None:
