@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ttapi.models.resolve import resolve
+from ttapi.models.transparency import ROW_BY_ROW
 from ttapi.refresh.demand import demands_of, names_of
 from ttapi.store.reader import Reader
 
@@ -63,3 +64,12 @@ def test_every_shape_resolves_to_what_it_depends_on(installation, statements, go
 def test_every_shape_is_a_statement_the_engine_runs(reader, statements):
     for sql in statements:
         reader.run(sql, BOUND if "$symbol" in sql else (), keep_rows=10)
+
+
+def test_functions_taken_to_look_at_one_row_are_no_aggregates(reader):
+    kinds = reader.run(
+        "select lower(function_name) as name, list(distinct function_type) as kinds from duckdb_functions()"
+        " where schema_name in ('main', 'pg_catalog') group by all"
+    ).table.to_pylist()
+    known = {row["name"]: set(row["kinds"]) for row in kinds}
+    assert {name: known.get(name) for name in ROW_BY_ROW if known.get(name) != {"scalar"}} == {}

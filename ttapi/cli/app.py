@@ -26,6 +26,7 @@ _COMMANDS = (
     "status",
     "sql",
     "export",
+    "grid",
     "sources",
     "lineage",
     "why",

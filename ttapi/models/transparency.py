@@ -12,6 +12,16 @@ if TYPE_CHECKING:
 
     from ttapi.models.joins import Scope
 
+# Functions of the engine that sqlglot does not know and that look at one row only. A function in
+# neither list may be an aggregate, or a macro that holds one.
+ROW_BY_ROW = frozenset(
+    "bar concat contains now today get_current_timestamp random damerau_levenshtein date_diff date_sub dayname epoch epoch_ms epoch_ns epoch_us"
+    " even format formatReadableSize gcd hash instr isfinite isinf isnan isodow isoyear julian"
+    " lcm list_contains list_position list_value ltrim make_date make_time make_timestamp md5 millennium"
+    " monthname nextafter parse_filename prefix printf regexp_full_match rtrim sha256 strip_accents"
+    " strptime suffix time_bucket timezone to_days to_hours to_minutes to_months to_seconds to_years"
+    " try_strptime typeof weekofyear yearweek".lower().split()
+)
 _MIXING = ("limit", "offset", "fetch", "sample", "pivots", "connect", "match", "laterals")
 
 
@@ -43,7 +53,9 @@ def _aggregate_in(node: exp.Expr) -> bool:
         return False
     if isinstance(node, exp.Window):
         return any(_aggregate_in(child) for child in node.this.iter_expressions())
-    if isinstance(node, exp.AggFunc | exp.Anonymous | exp.AnonymousAggFunc | exp.WithinGroup):
+    if isinstance(node, exp.Anonymous) and node.name.lower() not in ROW_BY_ROW:
+        return True
+    if isinstance(node, exp.AggFunc | exp.AnonymousAggFunc | exp.WithinGroup):
         return True
     return any(_aggregate_in(child) for child in node.iter_expressions())
 

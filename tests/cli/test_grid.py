@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The market grid: a row a symbol, empty columns left out and named, --list, --json."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import date
+
+import pytest
+
+from ttapi.market.calendar import sessions
+
+
+@pytest.fixture
+def market(lab):
+    """AAA with 40 bars, BBB with one; a split of BBB's price never recorded."""
+    calendar = sessions("XNYS")
+    end = calendar.session_no(date(2024, 6, 14))
+    days = calendar.dates[end - 40 : end]
+    closes = [100 * math.exp(0.01 * (i % 3)) for i in range(40)]
+    lab.write_bars("AAA.csv", [(d, c, c + 1, c - 1, c) for d, c in zip(days, closes, strict=True)])
+    lab.write_bars("BBB.csv", [(days[-1], 50, 51, 49, 50)])
+    return lab
+
+
+def test_a_row_says_what_the_last_bars_say(market):
+    rows = json.loads(market.ttapi("grid", "--json").stdout)
+    first, second = rows
+    assert [row["symbol"] for row in rows] == ["AAA", "BBB"]
+    assert first["as_of"] == "2024-06-14"
+    assert first["last"] == pytest.approx(100)
+    assert first["change"] == pytest.approx(math.exp(-0.02) - 1, rel=1e-12)
+    assert (first["next_monthly"], first["dte"]) == ("2024-06-21", 7)
+    ((hv20, hv30),) = market.rows(
+        "select max(close_to_close) filter (where lookback = 20), max(close_to_close) filter (where lookback = 30)"
+        " from volatility_latest where symbol = 'AAA'"
+    )
+    assert (first["hv20"], first["hv30"]) == (hv20, hv30)
+    assert (second["last"], second["change"], second["hv20"]) == (50, None, None)
+    assert first["iv30"] is None
+    assert first["age_s"] > 0
+
+
+def test_the_screen_leaves_empty_columns_out_and_names_them(market):
+    done = market.ttapi("grid", "--list", "AAA,ZZZ")
+    assert done.returncode == 0, done.stderr
+    head, *_, caption = [line.split() for line in done.stdout.splitlines() if line.strip()]
+    assert head == ["symbol", "last", "change", "HV20", "HV30", "monthly", "DTE", "age"]
+    assert " ".join(caption).startswith("1 symbols; no data yet: IV30")
+    assert "AAA" in done.stdout
+    assert "BBB" not in done.stdout
+
+
+def test_one_symbol_of_the_grid_reads_its_file_alone(market):
+    done = market.ttapi(
+        "sql", "--format", "csv", "select last from market_grid where symbol = 'BBB'"
+    )
+    assert done.stdout == "last\n50.0\n"
+    assert "fetched 2 slices" in done.stderr, "BBB.csv, and the setting of the price basis"
+
+
+def test_an_unknown_list_and_an_impossible_pause_are_refused(market):
+    for options, word in ((["--list", "nosuch"], "nosuch"), (["--every", "0"], "--every")):
+        done = market.ttapi("grid", *options)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert word in done.stderr
+
+
+def test_an_empty_grid_says_what_to_do(lab):
+    done = lab.ttapi("grid", "--no-refresh")
+    assert done.returncode == 0
+    assert "ttapi refresh" in done.stderr
