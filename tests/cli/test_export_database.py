@@ -6,6 +6,8 @@ from __future__ import annotations
 import duckdb
 import pytest
 
+from ttapi.store.share import share_database
+
 PLUGIN = """
 import pyarrow as pa
 
@@ -135,6 +137,11 @@ def test_every_view_of_the_copy_can_be_read(shared):
         "select tags['storage_version'] from duckdb_databases() where not internal"
     ).fetchall()
     assert tags == [("v1.2.0+",)]
+
+
+def test_what_the_file_itself_declares_private_stays_out_too(broker):
+    done = share_database(broker.home, broker.data / "shared.duckdb", ())
+    assert {"raw.broker_positions", "main.holdings", "main.holders"} <= set(done.left_out)
 
 
 def test_what_is_there_is_not_overwritten(broker):

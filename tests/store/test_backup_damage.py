@@ -15,7 +15,7 @@ from ttapi.errors import StoreError, TtapiError
 from ttapi.refresh.recovery import RestoreRequest, back_up, restore
 from ttapi.refresh.workspace import Workspace
 from ttapi.store.backup import check_backup, look_at
-from ttapi.store.manifest import MANIFEST
+from ttapi.store.manifest import MANIFEST, read_manifest
 
 DAMAGES = 10_000 if os.environ.get("TTAPI_CAMPAIGN") else 60
 
@@ -79,6 +79,17 @@ def test_every_damaged_backup_is_refused_and_nothing_is_touched(sealed, tmp_path
             assert {name: now[name] for name in now if now[name] or name in live} == live
         file.write_bytes(whole)
     check_backup(copy)
+
+
+def test_every_bit_of_the_manifest_counts(sealed, tmp_path):
+    content = (sealed[1] / MANIFEST).read_bytes()
+    file = tmp_path / MANIFEST
+    for position in range(len(content)):
+        changed = bytearray(content)
+        changed[position] ^= 1 << (position % 8)
+        file.write_bytes(changed)
+        with pytest.raises(StoreError):
+            read_manifest(tmp_path)
 
 
 def rewritten(folder, **changes):
