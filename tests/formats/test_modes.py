@@ -21,7 +21,8 @@ TABLE = pa.table(
         "n": pa.array([1, -2_000_000, None, 4], pa.int64()),
         "date": pa.array([date(2024, 6, 14), None, None, date(2024, 6, 17)]),
         "known_at": pa.array(
-            [datetime(2024, 6, 14, 20, 0), None, None, datetime(2024, 1, 2, 21, 0)], pa.timestamp("us")
+            [datetime(2024, 6, 14, 20, 0), None, None, datetime(2024, 1, 2, 21, 0)],
+            pa.timestamp("us"),
         ),
         "is_ok": pa.array([True, False, None, True]),
         "strike": pa.array([Decimal("1.50"), None, None, Decimal("2.25")], pa.decimal128(9, 2)),
@@ -56,7 +57,10 @@ def test_binary_formats_hold_the_very_table():
 def test_null_header_separator_and_thousands_are_as_set():
     look = Look(null="-", has_header=False, separator=";", thousands="_")
     table = TABLE.select(["symbol", "n", "close"]).slice(0, 2)
-    assert written("csv", Page(table, 2), look)[0].decode() == 'AAA;1;1234567.5\n"B""|,\n<b>";-2000000;-\n'
+    assert (
+        written("csv", Page(table, 2), look)[0].decode()
+        == 'AAA;1;1234567.5\n"B""|,\n<b>";-2000000;-\n'
+    )
     assert written("table", Page(table, 2), look)[0].decode().split() == [
         "AAA", "1", "1_234_567.5", 'B"|,\\n<b>', "-2_000_000", "-",
     ]  # fmt: skip

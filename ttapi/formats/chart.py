@@ -96,7 +96,8 @@ def _points(axes: _Axes, *, is_joined: bool) -> str:
         signal.lines()
     figure.draw(signal)
     if x and _is_time(axes.table.schema.field(x).type):
-        _date_ticks(figure, pairs[0][0], pairs[-1][0])
+        kind = axes.table.schema.field(x).type
+        _date_ticks(figure, pairs[0][0], pairs[-1][0], is_daily=str(kind).startswith("date"))
     return _text(figure, f"{y} by {x}" if x else y)
 
 
@@ -257,11 +258,13 @@ def _day(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
-def _date_ticks(figure: Any, first: float, last: float) -> None:
-    if last - first < 4 * _DAY_S:
+def _date_ticks(figure: Any, first: float, last: float, *, is_daily: bool) -> None:
+    """Days below the axis; hours too where instants lie close together."""
+    if last - first < 4 * _DAY_S and not is_daily:
         marks = [first, last]
         texts = [datetime.fromtimestamp(mark, UTC).strftime("%m-%d %H:%M") for mark in marks]
     else:
-        marks = [first + (last - first) * part / 4 for part in range(5)]
+        parts = max(1, min(4, int((last - first) / _DAY_S)))
+        marks = [first + (last - first) * part / parts for part in range(parts + 1)]
         texts = [_day(mark) for mark in marks]
     figure.ruler("x").ticks(marks, texts)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # The engine's words for what it did not find, DuckDB 1.5 and 2.0.
 _MISSING = (
     (re.compile(r"Table with name \"?([\w.]+)\"? does not exist"), "relation"),
-    (re.compile(r"Referenced column \"([^\"]+)\" not found"), "column"),
+    (re.compile(r"Referenced column \"([^\"]+)\" (?:was )?not found"), "column"),
     (re.compile(r"does not have a column named \"([^\"]+)\""), "column"),
     (re.compile(r"Function with name \"?(\w+)\"? does not exist"), "function"),
     (re.compile(r"unrecognized configuration parameter \"([^\"]+)\""), "setting"),
