@@ -165,7 +165,7 @@ class Database:
         *Raises* QueryError, StaleError, BudgetError, LockedError, SourceDownError.
         """
         last = None
-        for answer in self.answers(sql, parameters, freshness=freshness):
+        for answer in self.answers(sql, parameters, freshness=freshness, revalidates=False):
             last = answer
         if last is None:
             raise QueryError("no statement was given", hint="select * from volatility_latest")
@@ -179,8 +179,13 @@ class Database:
         keep_rows: int | None = None,
         freshness: Freshness | None = None,
         watchers: Watchers | None = None,
+        revalidates: bool = True,
     ) -> Iterator[Answer]:
-        """Run the statements of `sql` one after the other, the inputs of each made fresh first."""
+        """Run the statements of `sql` one after the other, the inputs of each made fresh first.
+
+        Where data within its `max_stale` answered at once, the refresh follows when the next answer
+        is asked for; with `revalidates` False it is left to `revalidate`.
+        """
         watchers = watchers or Watchers()
         for statement in self._split(sql):
             explained = explained_query(statement.sql)
@@ -199,6 +204,9 @@ class Database:
             taken = time.monotonic() - started
             self._schema = default_schema(statement.sql) or self._schema
             yield Answer(statement, rows if statement.gives_rows else None, prepared, taken)
+            # Whoever took the answer has shown it: what it did not wait for is done now.
+            if revalidates:
+                self.revalidate(prepared, progress=watchers.progress)
 
     def prepare(
         self,

@@ -138,6 +138,7 @@ def prepare_query(
         require_keys(workspace, wanted, plan.steps)
         if not is_new_code and request.max_age is None and _may_answer_first(workspace, plan):
             later = wanted
+            warnings.append("answered at once, within max_stale; the refresh follows the answer")
         else:
             _within_budget(workspace, plan.stale, request, confirm)
             try:

@@ -145,7 +145,7 @@ def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
             state,
             found,
             step,
-            is_forced=run.request.force,
+            is_forced=run.request.force and step.dataset not in run.request.spared,
             span=run.request.span,
         )
     run.states[step.dataset] = state
