@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 import duckdb
-from run import Line
+from line import Line
 
 LIMIT_BACKUP_S = 15.0
 LIMIT_RESTORE_S = 60.0

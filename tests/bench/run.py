@@ -15,12 +15,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable  # noqa: TC003 - scripts keep their imports in one place
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import polars as pl
+from backup import lines as backup_lines
+from line import Line
+from planning import planned
+from shell import measure
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "bench"
@@ -29,22 +32,6 @@ ROWS = 1780
 HEADER = b"<TICKER>,<PER>,<DTYYYYMMDD>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>\n"
 HOME = CACHE / "home"
 NOW = "2026-11-20T23:00:00Z"
-
-
-@dataclass(frozen=True)
-class Line:
-    """One row of the report."""
-
-    work: str
-    measured: float
-    unit: str
-    limit: float
-    baseline: float | None = None
-    note: str = ""
-
-    @property
-    def is_met(self) -> bool:
-        return (self.measured / self.baseline if self.baseline else self.measured) <= self.limit
 
 
 def data_folder() -> Path:
@@ -222,36 +209,31 @@ def _definition(live: duckdb.DuckDBPyConnection, listed: str) -> float:
     return time.perf_counter() - started
 
 
-def planning() -> Line:
-    """What a query on fresh data costs before it runs, with 100 datasets."""
-    from ttapi.market.calendar import sessions
-    from ttapi.models.references import parse_statements, references_in
-    from ttapi.refresh.planner import Dataset, DatasetState, Moment, current_versions, plan_refresh
+def planning() -> list[Line]:
+    """What a query on fresh data costs before it runs, with more than 100 datasets."""
+    found = planned(CACHE / "planning")
+    note = f"{found['datasets']:.0f} datasets; with settings, files and state looked at {found['prepare']:.1f} ms"
+    work = "planning a query on fresh data"
+    return [Line(work, found["planning"], "ms", 5.0, None, note)]
 
-    now = datetime(2026, 11, 20, 23, tzinfo=UTC)
-    datasets = {
-        f"raw.r{n}": Dataset(f"raw.r{n}", "raw", "c", ttl="next close + 45m") for n in range(20)
-    }
-    for n in range(80):
-        kind = "table" if n % 2 else "view"
-        reads = {f"raw.r{n % 20}"} | ({f"m{n - 1}"} if n else set())
-        datasets[f"m{n}"] = Dataset(f"m{n}", kind, "c", frozenset(reads))
-    states = {name: DatasetState("v", "c", now - timedelta(hours=1)) for name in datasets}
-    versions = current_versions(datasets, states)
-    for name, dataset in datasets.items():
-        seen = {u: versions[u] for u in dataset.upstreams}
-        states[name] = DatasetState("v", "c", now - timedelta(hours=1), upstream_versions=seen)
-    moment = Moment(now, sessions("XNYS").next_close_after)
 
-    def plan() -> None:
-        parse_statements.cache_clear()
-        targets = references_in(
-            "select * from m79 join m40 using (symbol) where symbol = 'SPY'"
-        ).relations
-        steps = plan_refresh(datasets, states, targets, moment=moment)
-        assert all(step.verdict == "fresh" for step in steps)
+def shell() -> list[Line]:
+    """The shell's two promises, on the home of this run."""
+    return [
+        Line(f"shell: {one.work}", 1e3 * one.seconds, "ms", 1e3 * one.limit_s)
+        for one in measure(HOME)
+    ]
 
-    return Line("planning a query on fresh data, 100 datasets", 1e3 * median(plan, 50), "ms", 5.0)
+
+def backups() -> list[Line]:
+    """Backup, restore and verify of the home of this run."""
+    scratch = CACHE / "backup"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
+        return backup_lines(HOME, scratch)
+    finally:
+        shutil.rmtree(scratch)
 
 
 def commands(folder: Path) -> list[Line]:
@@ -268,7 +250,7 @@ def main() -> int:
     folder = data_folder()
     lines, bare = imports(folder)
     lines += queries(folder, bare)
-    lines += [planning(), *commands(folder)]
+    lines += [*planning(), *shell(), *commands(folder), *backups()]
     print(f"{'work':62} {'limit':>9} {'ttapi':>10} {'bare':>9} {'ratio':>6}")
     for line in lines:
         limit = f"{line.limit:g} x" if line.baseline else f"{line.limit:g} {line.unit}"

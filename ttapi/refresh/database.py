@@ -136,14 +136,14 @@ class Database:
                 f"{home.root} holds no ttapi database",
                 hint=f"ttapi --home {home.root} init makes one",
             )
-        self._workspace = self._fresh_workspace()
+        self._workspace = self._fresh_workspace(None)
         self._reader: Reader | None = None
         self._schema = "main"
 
     @property
     def workspace(self) -> Workspace:
         """The installation as it is at this moment: settings, models and the instant read anew."""
-        self._workspace = self._fresh_workspace()
+        self._workspace = self._fresh_workspace(self._workspace)
         return self._workspace
 
     @property
@@ -288,9 +288,13 @@ class Database:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _fresh_workspace(self) -> Workspace:
+    def _fresh_workspace(self, before: Workspace | None) -> Workspace:
         settings = load_settings(self.home, self._environ)
-        return Workspace(self.home, settings, now_from(self._environ))
+        fresh = Workspace(self.home, settings, now_from(self._environ), before=before)
+        if before is not None:
+            # One before is enough: a chain would hold every workspace there ever was.
+            before.forget_before()
+        return fresh
 
 
 def open_database(home: str | Path | None = None) -> Database:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -20,13 +21,17 @@ from ttapi.sources.contract import NarrowingSource, Resource, Source, SourceCont
 from ttapi.sources.discovery import InstalledSource, installed_sources, source_fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ttapi.models.graph import ModelGraph
     from ttapi.refresh.coverage import Demand
 
 _WHERE_OR_WHO = re.compile(r"(^|_)(path|url|host|port|secret|token|login|password)$")
 _CREATED = re.compile(r"^create table ((?:catalog|raw)\.\w+)", re.MULTILINE)
+
+
+Signature = tuple[tuple[str, int, int, int], ...]
+"""Path, inode, time of change and size of some files."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +57,30 @@ class Workspace:
         now: datetime,
         *,
         symbols: frozenset[str] | None = None,
+        before: Workspace | None = None,
     ) -> None:
+        """`before`: one of the same home, whose parts are used again where nothing has changed since."""
+        self._before = before
         self.home = home
         self.settings = settings
         self.now = now.astimezone(UTC)
         self.symbols = symbols
 
+    def forget_before(self) -> None:
+        """Let go of the workspace whose parts this one uses; what was not looked at is read anew."""
+        self._before = None
+
     @cached_property
     def sources(self) -> Sequence[InstalledSource]:
         """Every plugin found, broken ones with their error."""
+        if self._before is not None and self._before.source_files == self.source_files:
+            return self._before.sources
         return installed_sources(self.home.sources)
+
+    @cached_property
+    def source_files(self) -> Signature:
+        """The plugin files of the home, as their directory tells them apart."""
+        return _signature([self.home.sources], ".py")
 
     @cached_property
     def offers(self) -> Mapping[str, Offer]:
@@ -100,6 +119,8 @@ class Workspace:
     @cached_property
     def models_fingerprint(self) -> str:
         """Hash of every model file, without parsing one."""
+        if self._before is not None and self._before.model_files == self.model_files:
+            return self._before.models_fingerprint
         digest = hashlib.blake2b(digest_size=16)
         for folder in self.folders:
             for path in sorted(folder.rglob("*.sql")):
@@ -108,6 +129,11 @@ class Workspace:
         for path in sorted(Path(__file__).parent.parent.joinpath("models").glob("*.py")):
             digest.update(path.read_bytes())
         return digest.hexdigest()
+
+    @cached_property
+    def model_files(self) -> Signature:
+        """The model files, as their directories tell them apart."""
+        return _signature(self.folders, ".sql")
 
     @cached_property
     def installation_fingerprint(self) -> str:
@@ -119,7 +145,14 @@ class Workspace:
     @cached_property
     def home_state(self) -> HomeState:
         """What the last refresh left in `live/state.json`."""
+        if self._before is not None and self._before.state_file == self.state_file:
+            return self._before.home_state
         return read_home_state(self.home)
+
+    @cached_property
+    def state_file(self) -> Signature:
+        """`live/state.json`, as its directory tells it apart."""
+        return _signature([self.home.live], "state.json")
 
     def next_close(self, instant: datetime) -> datetime:
         """The first XNYS session close strictly after `instant`."""
@@ -147,6 +180,12 @@ class Workspace:
     @cached_property
     def raw_datasets(self) -> Mapping[str, Dataset]:
         """The declared raw datasets."""
+        before = self._before
+        if before is not None and (before.settings, before.sources) == (
+            self.settings,
+            self.sources,
+        ):
+            return before.raw_datasets
         found: dict[str, Dataset] = {}
         fingerprints: dict[str, str] = {}
         for name, offer in sorted(self.offers.items()):
@@ -182,8 +221,15 @@ class Workspace:
         What the last refresh left is used where no model and no source has changed since: parsing
         the models takes longer than all else a fresh query needs.
         """
+        before, left = self._before, self.home_state
+        if (
+            before is not None
+            and before.raw_datasets is self.raw_datasets
+            and before.home_state is left
+            and before.installation_fingerprint == self.installation_fingerprint
+        ):
+            return before.datasets
         found = dict(self.raw_datasets)
-        left = self.home_state
         if left.fingerprint == self.installation_fingerprint:
             models = {name: d for name, d in left.datasets.items() if d.kind != "raw"}
             return found | models
@@ -267,6 +313,24 @@ class Workspace:
                 f"[sources.{source.name}] {unknown[0]} is no setting of this source",
                 hint=f"known: {known}",
             )
+
+
+def _signature(folders: Iterable[Path], ending: str) -> Signature:
+    """The files below `folders` whose names end so, as their directories tell them apart."""
+    found = []
+    waiting = [str(folder) for folder in folders]
+    while waiting:
+        try:
+            entries = list(os.scandir(waiting.pop()))
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.name.endswith(ending):
+                facts = entry.stat()
+                found.append((entry.path, facts.st_ino, facts.st_mtime_ns, facts.st_size))
+            elif entry.is_dir():
+                waiting.append(entry.path)
+    return tuple(sorted(found))
 
 
 def _is_session(market: str, day: date) -> bool:
