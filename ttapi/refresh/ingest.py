@@ -19,6 +19,7 @@ from ttapi.refresh.datasets import Dataset, DatasetState, Step, Survey, code_of
 from ttapi.refresh.guard import guarded, guarded_batches
 from ttapi.refresh.raw_step import rules_of
 from ttapi.refresh.slices import forget_slices, write_asked
+from ttapi.sources.conformity import conforming
 from ttapi.sources.contract import Batch, NarrowingSource, Unit, UnitReport, UnitRequest
 from ttapi.store.ledger import UnitRecord, dataset_version
 from ttapi.store.load import LoadResult, load_batch, mark_vanished, was_loaded
@@ -216,7 +217,7 @@ def _batches(task: Ingest, requests: Sequence[UnitRequest]) -> Iterable[Batch]:
     source = task.offer.source
     with guarded(source.name):
         fetched = source.fetch(task.offer.resource, requests, task.workspace.context(source))
-    batches = guarded_batches(source.name, fetched)
+    batches = conforming(task.offer.resource, requests, guarded_batches(source.name, fetched))
     if not task.dataset.is_local:
         return batches
     from ttapi.refresh.batches import joined  # noqa: PLC0415 - brings Arrow

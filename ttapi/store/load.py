@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from ttapi.errors import QueryError, SourceError
 from ttapi.store.arrivals import Arrival, Arrivals, arrange
 from ttapi.store.difference import (
     Stamp,
@@ -90,33 +91,42 @@ def load_batch(
     `coverage`: the interval asked of each unit, by unit key; where it says nothing, the dates of
     the accepted rows stand for it.
 
-    *Raises* SourceError for a batch that contradicts itself; the caller's transaction then undoes
+    *Raises* SourceError for a batch that contradicts itself or cannot be stored; the caller's transaction then undoes
     what was written.
     """
     load = _Load(cursor, resource, dataset, load_id, batch_no, now, coverage or {})
-    with engine_errors():
-        arrivals = arrange(batch, resource, _records(load, batch))
-        start_concerned(cursor)
-        changes = _store_rows(load, arrivals)
-        # What was contested before matters only where something known can have changed.
-        is_all_new = all(unit.is_first for unit in arrivals.units)
-        contested = set() if is_all_new else find_contested(cursor, resource, dataset)
-        _write_unit_keys(load, arrivals)
-        changes = _with_refusals(load, arrivals, changes)
+    try:
+        with engine_errors():
+            return _load(load, batch)
+    except QueryError as exc:
+        first = exc.message.strip().splitlines()[0]
+        raise SourceError(f"{dataset}: its rows cannot be stored: {first}") from exc
+
+
+def _load(load: _Load, batch: Batch) -> LoadResult:
+    cursor, resource, dataset = load.cursor, load.resource, load.dataset
+    arrivals = arrange(batch, resource, _records(load, batch))
+    start_concerned(cursor)
+    changes = _store_rows(load, arrivals)
+    # What was contested before matters only where something known can have changed.
+    is_all_new = all(unit.is_first for unit in arrivals.units)
+    contested = set() if is_all_new else find_contested(cursor, resource, dataset)
+    _write_unit_keys(load, arrivals)
+    changes = _with_refusals(load, arrivals, changes)
+    _write_ledger(load, arrivals, changes)
+    contested |= find_contested(cursor, resource, dataset)
+    moved = settle(cursor, resource, dataset, contested, since=_since(load, arrivals))
+    if moved and any(change.has_moved_lines for change in changes.values()):
+        changes = {
+            unit: replace(change, is_changed=change.is_changed or change.has_moved_lines)
+            for unit, change in changes.items()
+        }
         _write_ledger(load, arrivals, changes)
-        contested |= find_contested(cursor, resource, dataset)
-        moved = settle(cursor, resource, dataset, contested, since=_since(load, arrivals))
-        if moved and any(change.has_moved_lines for change in changes.values()):
-            changes = {
-                unit: replace(change, is_changed=change.is_changed or change.has_moved_lines)
-                for unit, change in changes.items()
-            }
-            _write_ledger(load, arrivals, changes)
-        keys = _note_changed_keys(load, moved)
-        _write_unit_versions(load, arrivals, changes)
-        write_notes(cursor, dataset, arrivals, load_id=load_id, now=now)
-        result = _result(arrivals, changes, keys)
-        _write_load(load, result)
+    keys = _note_changed_keys(load, moved)
+    _write_unit_versions(load, arrivals, changes)
+    write_notes(cursor, dataset, arrivals, load_id=load.load_id, now=load.now)
+    result = _result(arrivals, changes, keys)
+    _write_load(load, result)
     return result
 
 
