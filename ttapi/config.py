@@ -139,6 +139,9 @@ class Settings:
 
     display_timezone: str = "America/New_York"
     """`[display] timezone`: the zone in which table output shows instants."""
+    display_format: str = "auto"
+    """`[display] format`: how `ttapi sql` shows answers unless told; `auto` is duckbox on a terminal,
+    else csv."""
     export_datasets: tuple[str, ...] = ()
     """`[export] datasets`: relations written again after each publication that changed them."""
     export_formats: tuple[str, ...] = ("parquet",)
@@ -165,6 +168,7 @@ class Settings:
 
 _TOML_NAMES = {
     ("display", "timezone"): "display_timezone",
+    ("display", "format"): "display_format",
     ("export", "datasets"): "export_datasets",
     ("export", "formats"): "export_formats",
     ("universe", "default"): "universe_default",
@@ -243,6 +247,7 @@ _FORMS = {
     "max_stale": (r"\d+ sessions?|next close( \+ \d+[smhdw])?|\d+(\.\d+)?[smhdw]", "5 sessions"),
     "snapshots_kept": (r"\d+", "2"),
     "max_calls": (r"\d+", "200"),
+    "display_format": (r"auto|duckbox|box|table|markdown|line|csv|json|jsonl|html", "auto"),
     "shell_editing_mode": (r"emacs|vi", "vi"),
 }
 """What the text of a setting must look like, and an example."""

@@ -179,5 +179,9 @@ def test_steps_are_shown_in_order_and_children_see_the_demo_home_alone(
     assert out[1].startswith("--- 1. One ---")
     assert len(out[1]) == 78
     assert out[2] == "a line"
-    assert eval(out[-1]) == {"TTAPI_HOME": str(tmp_path), "TTAPI_NOW": NOW}
+    assert eval(out[-1]) == {
+        "TTAPI_HOME": str(tmp_path),
+        "TTAPI_NOW": NOW,
+        "TTAPI_DISPLAY_FORMAT": "table",
+    }
     assert "TTAPI_METASTOCK_PATH" in os.environ

@@ -31,7 +31,12 @@ class Stage:
             for name, text in os.environ.items()
             if not name.startswith("TTAPI_") or name == "TTAPI_NOW"
         }
-        self._environ: Mapping[str, str] = {**inherited, "TTAPI_HOME": str(root)}
+        self._environ: Mapping[str, str] = {
+            **inherited,
+            "TTAPI_HOME": str(root),
+            # A transcript reads the same on a screen and in a file.
+            "TTAPI_DISPLAY_FORMAT": "table",
+        }
         self._steps = 0
 
     def step(self, title: str, *lines: str) -> None:

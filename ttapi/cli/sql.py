@@ -79,7 +79,7 @@ def sql(
     """Run SQL on data made fresh first; without SQL, on a terminal, open the shell."""
     from ttapi.cli.output import FORMATS, format_named
     from ttapi.cli.shell.options import Options
-    from ttapi.cli.shell.start import Start, run_shell, run_text
+    from ttapi.cli.shell.start import Start, run_shell, run_text, usual_format
     from ttapi.refresh.database import Freshness
     from ttapi.refresh.ttl import parse_duration
 
@@ -105,6 +105,8 @@ def sql(
         Freshness(not no_refresh, max_age, wait, is_budget_waived=yes),
     )
     text = _text(statement, command, file)
+    if wanted == "auto":
+        wanted = options.format = usual_format(context.obj)
     if receipt is not None:
         from ttapi.cli.replay import run_with_receipt
 

@@ -126,3 +126,11 @@ def test_the_homes_own_script_begins_an_interactive_session(dumb, loaded):
     assert code == 0
     assert ".nonsense is no command" in shown
     assert "a = 1" in shown
+
+
+def test_the_usual_format_is_a_setting(loaded):
+    (loaded.home.root / "ttapi.toml").write_text('[display]\nformat = "line"\n')
+    assert loaded.ttapi("sql", "select 1 as a").stdout == "a = 1\n"
+    assert loaded.ttapi("sql", "--csv", "select 1 as a").stdout == "a\n1\n"
+    (loaded.home.root / "ttapi.toml").write_text('[display]\nformat = "xml"\n')
+    assert loaded.ttapi("sql", "select 1 as a").returncode == 2

@@ -15,7 +15,7 @@ from ttapi.cli.shell.statements import Entry, entries_of, is_command, without_en
 from ttapi.errors import InterruptedQueryError, QueryError, TtapiError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from ttapi.cli.shell.catalog import Catalog, Relation
     from ttapi.config import Home
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ttapi.refresh.query import Prepared
 
 
-_DEEPEST = 8
 _REACHES_OUT = {"copy", "export", "import", "attach", "install", "load"}
 """First words of statements about files."""
 
@@ -282,29 +281,6 @@ class Session:
             if not looks_secret(text):
                 with self.options.log.open("a", encoding="utf-8") as stream:
                     stream.write(text + "\n")
-
-
-def read_script(session: Session, read: Callable[[], str], name: str) -> None:
-    """Run a script inside a session.
-
-    *Raises* UsageError for what cannot be read or reads itself; TtapiError when something in it
-    failed, with the exit code of that.
-    """
-    if session.depth >= _DEEPEST:
-        raise UsageError(f"{name} reads itself, or is the ninth script inside another")
-    try:
-        text = read()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise UsageError(f"{name} cannot be read: {exc}") from exc
-    session.depth += 1
-    try:
-        error = session.run_script(text)
-    finally:
-        session.depth -= 1
-    if error is not None:
-        failed = TtapiError(f"{name}: not everything in it worked")
-        failed.exit_code = error.exit_code
-        raise failed
 
 
 def _with_save_hint(error: QueryError, sql: str) -> QueryError:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from ttapi.cli.session import tell
 from ttapi.cli.shell.options import Options, is_dumb
-from ttapi.cli.shell.session import LeaveShell, Manners, Session, read_script
-from ttapi.config import find_home
+from ttapi.cli.shell.scripts import read_script
+from ttapi.cli.shell.session import LeaveShell, Manners, Session
+from ttapi.config import find_home, load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,12 +34,19 @@ class Start:
     freshness: Freshness | None = None
 
 
+def usual_format(home: Path | None) -> str:
+    """The format of who asks for none: `[display] format`. *Raises* UsageError for a wrong setting."""
+    return load_settings(find_home(home, os.environ), os.environ).display_format
+
+
 def run_shell(start: Start, options: Options) -> int:
     """Talk with whoever sits at the terminal; the exit code.
 
     *Raises* UsageError where nothing was initialised.
     """
     home = find_home(start.home, os.environ)
+    if options.format == "auto":
+        options.format = usual_format(start.home)
     manners = Manners(is_interactive=True, can_ask=True, freshness=start.freshness)
     with closing(Session(home, options, manners)) as session:
         try:

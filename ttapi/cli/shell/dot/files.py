@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from ttapi.cli.output import ALIASES, FORMATS, write_result
 from ttapi.cli.session import tell
 from ttapi.cli.shell.dot.command import DotCommand, words_in
-from ttapi.cli.shell.session import LeaveShell, read_script
+from ttapi.cli.shell.scripts import read_script
+from ttapi.cli.shell.session import LeaveShell
 from ttapi.errors import QueryError, UsageError
 from ttapi.formats.look import Page
 
