@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pygments.token import Keyword, Name, String
 
-from ttapi.cli.shell.catalog import Catalog, Function, Relation
+from ttapi.cli.shell.catalog import Catalog, Column, Function, Relation
 from ttapi.cli.shell.lexer import DuckdbLexer
 
 CATALOG = Catalog(
-    relations={"eod": Relation("eod", "view")},
+    relations={"eod": Relation("eod", "view", columns=(Column("close", "DOUBLE"),))},
     functions={"sum": Function("sum", "aggregate", "sum(x)")},
-    keywords=("select", "from"),
+    keywords=("select", "from", "close"),
 )
 
 
@@ -29,13 +29,14 @@ def test_words_are_coloured_by_what_they_name():
     tokens = {
         text: token
         for _, token, text in DuckdbLexer(lambda: CATALOG).get_tokens_unprocessed(
-            "SELECT sum(x), 'a' from eod"
+            "SELECT sum(x), close, 'a' from eod"
         )
     }
     assert tokens["SELECT"] is Keyword
     assert tokens["sum"] is Name.Function
     assert tokens["eod"] is Name.Class
     assert tokens["x"] is Name
+    assert tokens["close"] is Name
     assert tokens["'a'"] is String
 
 

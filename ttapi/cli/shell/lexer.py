@@ -56,7 +56,7 @@ class DuckdbLexer(Lexer):  # type: ignore[misc]  # pygments has no types
             start = text.index(head) + len(head)
             yield 0, Keyword.Pseudo, text[:start]
         catalog = self._catalog()
-        keywords = frozenset(catalog.keywords) if catalog else frozenset()
+        keywords = _keywords(catalog) if catalog else frozenset()
         for piece in pieces_of(text[start:]):
             token = _TOKENS.get(piece.kind)
             if token is None:
@@ -66,6 +66,12 @@ class DuckdbLexer(Lexer):  # type: ignore[misc]  # pygments has no types
                     else Operator
                 )
             yield start + piece.start, token, piece.text
+
+
+def _keywords(catalog: Catalog) -> frozenset[str]:
+    """The engine's keywords, but for those that are columns here: `close`, `date`."""
+    columns = (column.name for one in catalog.relations.values() for column in one.columns)
+    return frozenset(catalog.keywords).difference(columns)
 
 
 def _word(word: str, catalog: Catalog | None, keywords: frozenset[str]) -> Any:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -262,9 +263,12 @@ class Session:
             head = " " * len(head)
 
     def _kept_rows(self) -> int | None:
+        """Rows worth keeping: what people read is cut, what programs and files take is not."""
         from ttapi.cli.output import FORMATS, format_named
 
-        is_cut = FORMATS[format_named(self.options.format)].is_for_people
+        to_file = self.options.once is not None or self.options.output is not None
+        is_read = self.manners.is_interactive and sys.stdout.isatty() and not to_file
+        is_cut = is_read or FORMATS[format_named(self.options.format)].is_for_people
         return (self.options.max_rows or None) if is_cut else None
 
     def _show_or_wait(self, answer: Answer) -> None:
