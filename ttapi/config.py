@@ -297,13 +297,14 @@ def _setting_name(section: str, key: str, file: Path) -> str:
 
 
 def _merge_source_variable(variable: str, text: str, sources: dict[str, dict[str, str]]) -> None:
-    match = re.fullmatch(r"TTAPI_([A-Z0-9]+)_([A-Z0-9_]+)", variable)
-    if not match or variable in _RESERVED:
+    """Note a variable under every source it can be of: names of sources hold underscores too."""
+    if not re.fullmatch(r"TTAPI(_[A-Z0-9]+){2,}", variable) or variable in _RESERVED:
         return
-    source, name = match[1].lower(), match[2].lower()
     if any(f"TTAPI_{s}_{k}".upper() == variable for s, k in _TOML_NAMES):
         return
-    sources.setdefault(source, {})[name] = text
+    words = variable.lower().split("_")[1:]
+    for cut in range(1, len(words)):
+        sources.setdefault("_".join(words[:cut]), {})["_".join(words[cut:])] = text
 
 
 def _typed(name: str, value: object, file: Path) -> object:

@@ -136,3 +136,36 @@ def test_a_column_that_changes_its_type_is_refused(weather):
     assert done.returncode in {1, 2}
     assert "celsius" in done.stderr
     assert weather.rows("select count(*) from raw.weather_days") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("said", "lie", "told"),
+    [
+        ("[float(r[2]) for r in good]", '["warm"] * len(good)', "declared DOUBLE and came as string"),
+        ('"celsius": [float', '"celcius": [float', "rows has no column 'celsius'"),
+        ("yield Batch(", "yield (", "fetch yielded a tuple, not a Batch"),
+        ("in requests:", "in requests[1:]:", "nothing was reported of 1 of 1 units: a.txt"),
+        ("yield Batch((UnitReport(request.unit,", "yield Batch((UnitReport(Unit('z'),", "unit 'z' is reported and was not asked for"),
+        ('"DOUBLE", "degrees"', '"INTEGER", "degrees"', "declared INTEGER and came as double"),
+    ],
+    ids=["type", "column", "no batch", "no report", "other unit", "declaration"],
+)  # fmt: skip
+def test_a_plugin_that_lies_fails_alone_with_what_was_wrong(weather, said, lie, told):
+    weather.write_bars("AAA.csv", ["AAA,D,20240612,000000,10,11,9,10,1000,0"])
+    assert said in PLUGIN
+    (weather.home.sources / "weather.py").write_text(PLUGIN.replace(said, lie))
+    done = weather.ttapi("refresh")
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert weather.rows("select symbol from eod") == [("AAA",)]
+    assert weather.rows("select count(*) from raw.weather_days") == [(0,)]
+    assert done.returncode == 1
+
+
+def test_numbers_too_large_for_their_column_fail_the_dataset_alone(weather):
+    text = PLUGIN.replace('"DOUBLE", "degrees"', '"INTEGER", "degrees"')
+    text = text.replace("[float(r[2]) for r in good]", "pa.array([2**40] * len(good), pa.int64())")
+    (weather.home.sources / "weather.py").write_text(text)
+    done = weather.ttapi("refresh", "weather")
+    assert done.returncode == 1
+    assert "raw.weather_days: its rows cannot be stored: Conversion Error" in done.stderr

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,9 @@ from ttapi.sources.contract import Source, SourceContext, UnitReport, UnitReques
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+# The helper modules beside these tests are imported by name.
+sys.path.insert(0, str(Path(__file__).parent))
 
 NOW = datetime(2024, 6, 14, 15, 0, tzinfo=UTC)
 """In the middle of a session, so that its bar is not known yet."""

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ttapi.errors import UsageError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ttapi.refresh.workspace import Workspace
     from ttapi.sources.discovery import InstalledSource
 
@@ -20,13 +24,21 @@ def register(app: typer.Typer) -> None:
 
 def sources(
     context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="One source.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Say what breaks the plugin contract; exit 1.")
+    ] = False,
 ) -> None:
     """List installed sources and what they offer."""
     from ttapi.cli.session import open_workspace
 
     workspace = open_workspace(context)
-    rows = [_document(installed, workspace) for installed in workspace.sources]
+    wanted = _named(workspace.sources, name)
+    if validate:
+        _validate(wanted, as_json)
+        return
+    rows = [_document(installed, workspace) for installed in wanted]
     if as_json:
         typer.echo(json.dumps(rows))
         return
@@ -42,6 +54,41 @@ def sources(
             typer.echo(
                 f"  {resource['dataset']}: {resource['about']} (ttl {resource['ttl']}{missing})"
             )
+
+
+def _named(installed: Sequence[InstalledSource], name: str | None) -> list[InstalledSource]:
+    """All of `installed`, or those called `name`. *Raises* UsageError where none is."""
+    found = [one for one in installed if name is None or one.name == name]
+    if not found:
+        known = ", ".join(sorted(one.name for one in installed))
+        raise UsageError(f"no source is called {name!r}", hint=f"installed: {known}")
+    return found
+
+
+def _validate(installed: Sequence[InstalledSource], as_json: bool) -> None:
+    from ttapi.sources.testing.static import static_problems
+
+    problems = {
+        one.origin: [one.error or "does not load"]
+        if one.source is None
+        else static_problems(one.source)
+        for one in installed
+    }
+    if as_json:
+        rows = [
+            {"name": o.name, "origin": o.origin, "problems": problems[o.origin]} for o in installed
+        ]
+        typer.echo(json.dumps(rows))
+    else:
+        for one in installed:
+            found = problems[one.origin]
+            typer.echo(
+                f"{one.name}: {'keeps the contract' if not found else 'breaks the contract'}"
+            )
+            for problem in found:
+                typer.echo(f"  {problem}")
+    if any(problems.values()):
+        raise typer.Exit(1)
 
 
 def _document(installed: InstalledSource, workspace: Workspace) -> dict[str, Any]:

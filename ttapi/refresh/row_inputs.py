@@ -145,8 +145,8 @@ def _inputs(
         for c, value in bounds.items()
         if types.get(c) == "DATE" and not all(c in way.limits for way in ways)
     ]
-    latest = [quoted_name(c) for c, kind in types.items() if kind == "DATE"][:1]
-    order = f" order by {', '.join(f'{one} desc nulls last' for one in latest)}" if latest else ""
+    latest = next((c for c, kind in types.items() if kind == "DATE"), None)
+    order = f" order by {quoted_name(latest)} desc nulls last" if latest else ""
     counted = reader.run(f"select count(*) as n from {name} where {where}")
     shown = " and ".join([where, *until])
     rows = reader.run(f"select * from {name} where {shown}{order} limit {SHOWN}")
@@ -160,7 +160,7 @@ def _inputs(
         " and ".join(until).replace('"', "") or None,
         counted.table.to_pylist()[0]["n"],
         rows.table.to_pylist(),
-        [column for column in types if column in {*used, *limited, *own}] if used else list(types),
+        [c for c in types if c in {*used, *limited, *own, latest}] if used else list(types),
     )
 
 

@@ -64,7 +64,7 @@ def source_fingerprint(source: Source) -> str:
     a bundled one also with the modules all bundled sources share.
     """
     digest = hashlib.blake2b(source.version.encode(), digest_size=16)
-    for file in _code_files(type(source)):
+    for file in code_files(type(source)):
         digest.update(f"\0{file.name}\0".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()
@@ -149,7 +149,8 @@ def _plugin_of(module: ModuleType) -> object:
     return cast("object", classes[0])
 
 
-def _code_files(kind: type) -> list[Path]:
+def code_files(kind: type) -> list[Path]:
+    """The modules a source's class is made of, its own package or file and what it shares."""
     file = Path(inspect.getfile(kind)).resolve()
     is_package = (file.parent / "__init__.py").exists()
     is_alone = file.parent == _HERE or not is_package

@@ -175,6 +175,8 @@ def _suffixes(context: SourceContext) -> tuple[str, ...]:
 def _basis(request: UnitRequest, basis: str) -> Batch:
     from ttapi.sources.batches import content_hash  # noqa: PLC0415 - brings Arrow
 
+    if request.unit.key != MetastockSource.name:
+        return Batch((UnitReport(request.unit, error="there is one basis, for the whole source"),))
     digest = content_hash(basis.encode())
     if digest == request.known_hash:
         return Batch((UnitReport(request.unit, digest, is_unchanged=True),))

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kit itself: every rule of the contract asked of one source."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ttapi.sources.testing.rules import RULES
+from ttapi.sources.testing.scenarios import SCENARIOS
+from ttapi.sources.testing.static import static_problems
+from ttapi.sources.testing.world import Observed, Settings, World, observe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import date
+
+    from ttapi.sources.contract import Resource, Source
+
+NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
+"""What a source is told for now unless a test says otherwise: a Friday after the close."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule, to be asked by calling it; its text is a test's name."""
+
+    name: str
+    """`whole_answer`, `down`."""
+    promise: str
+    """The rule in a sentence."""
+    find: Callable[[], Iterable[str]]
+
+    def __call__(self) -> None:
+        """*Raises* AssertionError naming what breaks the rule."""
+        problems = list(dict.fromkeys(self.find()))
+        if problems:
+            raise AssertionError(f"{self.name}: {self.promise}\n  " + "\n  ".join(problems))
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def check_source(
+    source: Callable[[], Source],
+    *,
+    settings: Settings,
+    now: datetime = NOW,
+    keys: Mapping[str, Sequence[str]] | None = None,
+    span: tuple[date | None, date | None] = (None, None),
+    **scenarios: Settings,
+) -> None:
+    """Nothing, when `source` keeps every rule of the contract.
+
+    `source` is the class. `settings` are those of a healthy world with a few rows in it, or a
+    function that makes that world and gives them. `keys` and `span`: what to ask of resources that
+    require keys. `scenarios`, each settings or a function, bring the world into another state:
+    `empty`, `late` (late and repeated rows), `drift` (a changed schema), `down` (503, no
+    connection), `throttled` (429), `broken` (an answer that breaks off).
+
+    *Raises* AssertionError with every rule that is broken and by what; TypeError for a scenario
+    nobody knows.
+    """
+    broken = []
+    for check in source_checks(
+        source, settings=settings, now=now, keys=keys, span=span, **scenarios
+    ):
+        try:
+            check()
+        except AssertionError as exc:
+            broken.append(str(exc))
+    if broken:
+        raise AssertionError(
+            f"{len(broken)} rules of the contract are broken\n" + "\n".join(broken)
+        )
+
+
+def source_checks(
+    source: Callable[[], Source],
+    *,
+    settings: Settings,
+    now: datetime = NOW,
+    keys: Mapping[str, Sequence[str]] | None = None,
+    span: tuple[date | None, date | None] = (None, None),
+    **scenarios: Settings,
+) -> list[Check]:
+    """The rules `check_source` asks, one by one: `@pytest.mark.parametrize("check", ..., ids=str)`.
+
+    *Raises* TypeError for a scenario nobody knows.
+    """
+    unknown = sorted(set(scenarios) - set(SCENARIOS))
+    if unknown:
+        raise TypeError(f"{unknown[0]!r} is no scenario; known: {', '.join(SCENARIOS)}")
+    bench = _Bench(source, settings, now, keys or {}, span)
+    return [
+        Check("declaration", "It declares what the contract asks for.", bench.declared),
+        *(Check(rule.__name__, _promise(rule), partial(bench.healthy, rule)) for rule in RULES),
+        *(
+            Check(name, _promise(SCENARIOS[name]), partial(bench.in_state, SCENARIOS[name], state))
+            for name, state in scenarios.items()
+        ),
+    ]
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """One source and what it is asked with."""
+
+    source: Callable[[], Source]
+    settings: Settings
+    now: datetime
+    keys: Mapping[str, Sequence[str]]
+    span: tuple[date | None, date | None]
+
+    def declared(self) -> Iterator[str]:
+        yield from static_problems(self.source())
+        context = self._world(self.settings).context()
+        source = self.source()
+        missing = [source.missing_setting(resource, context) for resource in source.resources]
+        if missing and all(missing):
+            yield f"the settings given leave {missing[0]!r} missing: nothing can be asked"
+
+    def healthy(self, rule: Callable[[World, Resource], Iterator[str]]) -> Iterator[str]:
+        world = self._world(self.settings)
+        for resource in self._configured(world):
+            yield from self._told(resource, partial(rule, world))
+
+    def in_state(
+        self, rule: Callable[[Observed, World, Resource], Iterator[str]], state: Settings
+    ) -> Iterator[str]:
+        healthy = self._world(self.settings)
+        seen = {r.name: observe(healthy, r) for r in self._configured(healthy)}
+        world = self._world(state)
+        for resource in self._configured(world):
+            before = seen.get(resource.name)
+            if before is not None:
+                yield from self._told(resource, partial(rule, before, world))
+
+    def _world(self, of: Settings) -> World:
+        given = dict(of() if callable(of) else of)
+        return World(self.source, given, self.now, self.keys, self.span)
+
+    def _configured(self, world: World) -> Iterator[Resource]:
+        source, context = world.make(), world.context()
+        for resource in source.resources:
+            if source.missing_setting(resource, context) is None:
+                yield resource
+
+    def _told(self, resource: Resource, find: Callable[[Resource], Iterator[str]]) -> Iterator[str]:
+        if resource.requires and resource.name not in self.keys:
+            yield f"{resource.name}: requires keys; give keys={{{resource.name!r}: [...]}}"
+            return
+        try:
+            yield from (f"{resource.name}: {text}" for text in find(resource))
+        except Exception as exc:  # noqa: BLE001 - a stranger's code may raise anything
+            yield f"{resource.name}: could not be asked: {type(exc).__name__}: {exc}"
+
+
+def _promise(rule: Callable[..., object]) -> str:
+    return (inspect.getdoc(rule) or rule.__name__).splitlines()[0]
