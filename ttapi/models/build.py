@@ -43,9 +43,19 @@ def install_models(cursor: Any, graph: ModelGraph) -> None:
 def create_table(cursor: Any, model: Model) -> None:
     """An empty table of `model`'s shape, its SQL body being the definition."""
     _refuse_unreadable_output(cursor, model)
-    cursor.execute(
-        f"create or replace table {model.qualified} as select * from ({model.body}) as q limit 0"
+    create_shape(cursor, f"table {model.qualified}", model.body)
+
+
+def create_shape(cursor: Any, what: str, sql: str) -> None:
+    """Create `what` (`table x`, `temp table y`) empty, with the columns that `sql` gives.
+
+    Not by `create table as ... limit 0`: DuckDB 2.0.0 shows none of the rows that the same
+    transaction then inserts into such a table, once they are more than one row group.
+    """
+    columns = ", ".join(
+        f'"{name}" {kind}' for name, kind in output_columns(cursor, f"({sql})").items()
     )
+    cursor.execute(f"create or replace {what} ({columns})")
 
 
 def output_columns(cursor: Any, sql: str) -> dict[str, str]:

@@ -177,10 +177,6 @@ def trace_query(
     `known` gives the columns of relations and table macros by dataset name, `macros` the dataset
     of a macro by its bare name, `parameters` the names that stand for values.
     """
-    schema: dict[str, dict[str, object]] = {}
-    for name, columns in known.items():
-        where, _, stem = name.rpartition(".")
-        schema.setdefault(where or "main", {})[stem] = dict.fromkeys(columns, "unknown")
     try:
         statement = parse_statements(sql)[0].copy()
         _keep_texts(statement, sql)
@@ -189,7 +185,7 @@ def trace_query(
             statement,
             dialect="duckdb",
             db="main",
-            schema=MappingSchema(dict(schema), dialect="duckdb"),
+            schema=_schema_of(statement, known),
             validate_qualify_columns=False,
             quote_identifiers=False,
             identify=False,
@@ -198,6 +194,19 @@ def trace_query(
     except (SqlglotError, QueryError, KeyError, AttributeError) as exc:
         return Untraced(str(exc).strip().splitlines()[0] or type(exc).__name__)
     return Trace(root) if root is not None else Untraced("it is no SELECT")
+
+
+def _schema_of(statement: exp.Expr, known: Mapping[str, Sequence[str]]) -> MappingSchema:
+    """Columns of the relations that `statement` names: the whole schema takes longer than all else."""
+    schema: dict[str, object] = {}
+    for table in statement.find_all(exp.Table):
+        place, stem = table.db.lower() or "main", table.name.lower()
+        columns = known.get(dataset_name(place, stem))
+        if columns is not None:
+            stems = schema.setdefault(place, {})
+            assert isinstance(stems, dict)
+            stems[stem] = dict.fromkeys(columns, "unknown")
+    return MappingSchema(schema, dialect="duckdb", normalize=False)
 
 
 def _branches(scope: Scope) -> list[Scope]:

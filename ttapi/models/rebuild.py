@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import ModelError, QueryError
-from ttapi.models.build import comment_on, create_table, output_columns, quoted
+from ttapi.models.build import (
+    comment_on,
+    create_shape,
+    create_table,
+    output_columns,
+    quoted,
+)
 from ttapi.store.engine import engine_errors
 
 if TYPE_CHECKING:
@@ -69,9 +75,7 @@ def content_version(cursor: Any, relation: str) -> tuple[str, int]:
 def _rebuild(
     cursor: Any, model: Model, keys: Sequence[str] | None, on_progress: Callable[[int, int], None]
 ) -> Rebuilt:
-    cursor.execute(
-        f"create or replace temp table {_NEW} as select * from ({model.body}) as q limit 0"
-    )
+    create_shape(cursor, f"temp table {_NEW}", model.body)
     is_whole = keys is None or model.incremental is None
     if is_whole:
         _fill_whole(cursor, model, on_progress)

@@ -85,8 +85,10 @@ def _of_statement(statement: exp.Expr) -> References:
 
 def _written_table(statement: exp.Expr) -> exp.Table | None:
     if isinstance(
-        statement, exp.Create | exp.Insert | exp.Update | exp.Delete | exp.Drop | exp.Merge
-    ):
+        statement,
+        exp.Create | exp.Insert | exp.Update | exp.Delete | exp.Drop | exp.Merge | exp.Alter
+        | exp.TruncateTable,
+    ):  # fmt: skip
         return statement.find(exp.Table)
     return None
 

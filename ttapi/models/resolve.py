@@ -23,7 +23,13 @@ from ttapi.models.references import parse_statements, references_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+FILE = "market"
+"""The name under which a session attaches the published file."""
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SET_SCHEMA = re.compile(
+    r"\s*set\s+(?:session\s+|global\s+|local\s+)?(?:schema|search_path)\s*(?:=|to)\s*(.+?)\s*;?\s*$",
+    re.IGNORECASE | re.DOTALL,
+)
 # Statements about the session or the catalog: they read no dataset.
 _WITHOUT_READS = (
     exp.Describe, exp.Use, exp.Set, exp.Pragma, exp.Attach, exp.Detach, exp.Show, exp.Drop, exp.Transaction,
@@ -54,11 +60,11 @@ class Names:
         """The dataset `schema.name` means; None: no dataset."""
         if not schema and name in self.temporary:
             return None
-        for candidate in (dataset_name(schema or self.schema, name), dataset_name("main", name)):
-            if candidate in self.relations:
+        # `market.eod` is eod of the file as a session attaches it, unless there is such a schema.
+        places = [schema] if schema else [self.schema, "main"]
+        for place in [*places, *(["main"] if schema == FILE else [])]:
+            if (candidate := dataset_name(place, name)) in self.relations:
                 return candidate
-            if schema:
-                break
         return None
 
 
@@ -123,14 +129,19 @@ def columns_given_by(
 
 
 def default_schema(sql: str) -> str | None:
-    """The schema a `use` statement makes the default; None for any other statement."""
+    """The schema that `use`, `set schema` or `set search_path` makes the default; None: none does."""
+    if match := _SET_SCHEMA.match(sql):
+        words = re.findall(r"\w+", match[1])
+        return "main" if words[-1:] == [FILE] else (words[-1].lower() if words else None)
     try:
         statements = parse_statements(sql)
     except QueryError:
         return None
     (*_, last) = statements or (None,)
     table = last.this if isinstance(last, exp.Use) else None
-    return table.name.lower() if isinstance(table, exp.Table) else None
+    if not isinstance(table, exp.Table):
+        return None
+    return "main" if table.name.lower() == FILE else table.name.lower()
 
 
 def _of_statement(
@@ -171,7 +182,10 @@ def _of_dynamic(statement: exp.Expr, names: Names) -> tuple[list[Read], list[str
             continue
         argument = call.expressions[0] if call.expressions else None
         if not (isinstance(argument, exp.Literal) and argument.is_string):
-            doubts.append(f"{call.sql(dialect='duckdb')} computes what it reads")
+            doubts.append(
+                f"{call.sql(dialect='duckdb')} computes what it reads: everything is meant"
+            )
+            reads += [Read(name) for name in names.relations if name.startswith("raw.")]
         elif call.name.lower() == "query":
             inner = resolve(argument.this, names)
             reads += inner.reads

@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 # Functions of the engine that sqlglot does not know and that look at one row only. A function in
 # neither list may be an aggregate, or a macro that holds one.
 ROW_BY_ROW = frozenset(
-    "bar concat contains now today get_current_timestamp random damerau_levenshtein date_diff date_sub dayname epoch epoch_ms epoch_ns epoch_us"
-    " even format formatReadableSize gcd hash instr isfinite isinf isnan isodow isoyear julian"
-    " lcm list_contains list_position list_value ltrim make_date make_time make_timestamp md5 millennium"
-    " monthname nextafter parse_filename prefix printf regexp_full_match rtrim sha256 strip_accents"
-    " strptime suffix time_bucket timezone to_days to_hours to_minutes to_months to_seconds to_years"
-    " try_strptime typeof weekofyear yearweek".lower().split()
+    (
+        "bar concat contains now today get_current_timestamp random damerau_levenshtein date_diff "
+        "date_sub dayname epoch epoch_ms epoch_ns epoch_us even format formatReadableSize gcd "
+        "hash instr isfinite isinf isnan isodow isoyear julian lcm list_contains list_position "
+        "list_value ltrim make_date make_time make_timestamp md5 millennium monthname nextafter "
+        "parse_filename prefix printf regexp_full_match rtrim sha256 strip_accents strptime "
+        "suffix time_bucket timezone to_days to_hours to_minutes to_months to_seconds to_years "
+        "try_strptime typeof weekofyear yearweek "
+    )
+    .lower()
+    .split()
 )
 _MIXING = ("limit", "offset", "fetch", "sample", "pivots", "connect", "match", "laterals")
 

@@ -139,6 +139,7 @@ class Database:
         self._workspace = self._fresh_workspace(None)
         self._reader: Reader | None = None
         self._schema = "main"
+        self._is_closed = False
 
     @property
     def workspace(self) -> Workspace:
@@ -148,7 +149,9 @@ class Database:
 
     @property
     def reader(self) -> Reader:
-        """The connection statements run on; opened when first used."""
+        """The connection statements run on; opened when first used. *Raises* UsageError once closed."""
+        if self._is_closed:
+            raise UsageError("this database was closed", hint="ttapi.open() opens it again")
         if self._reader is None:
             self._reader = Reader(self.home)
         return self._reader
@@ -266,6 +269,9 @@ class Database:
 
     def _explain(self, statement: Statement, query: str, freshness: Freshness) -> Answer:
         started = time.monotonic()
+        # The engine says what is wrong with a query better than a plan of nothing would.
+        if "$" not in query and "?" not in query:
+            self.reader.run(f"explain {query}")
         table = as_table(explain_refresh(self.workspace, self.request(query, freshness)))
         nothing = Prepared(None, (), (), 0.0)
         taken = time.monotonic() - started
@@ -278,6 +284,7 @@ class Database:
 
     def close(self) -> None:
         """Let go of the published file; temporary tables are gone."""
+        self._is_closed = True
         if self._reader is not None:
             self._reader.close()
             self._reader = None

@@ -87,10 +87,14 @@ def read_whole(file: Path) -> Contents:
 
 
 def missing_bytes(file: Path) -> int:
-    """How many bytes `file` is shorter than its own header says. *Raises* StoreError."""
+    """How many bytes `file` is shorter than the blocks in use take. *Raises* StoreError.
+
+    Blocks that are free count for nothing: a checkpoint cuts them off the end, and the count of all
+    blocks still holds them.
+    """
     with closing(connect_snapshot(file)) as connection, engine_errors(file):
         row = connection.execute("pragma database_size").fetchall()[0]
-    block_size, blocks = int(row[2]), int(row[3])
+    block_size, blocks = int(row[2]), int(row[4])
     return max(0, _BLOCKS_AT + block_size * blocks - file.stat().st_size)
 
 

@@ -7,8 +7,10 @@ its place while temporary tables and views stay. Nothing is locked while it is o
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -19,13 +21,13 @@ from ttapi.store.snapshot import WITHOUT_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     import pyarrow as pa
 
     from ttapi.config import Home
 
 _NAME = "market"
+_ATTACH = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*attach\b", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,17 @@ class Reader:
             return False
         connection = self._connection
         with engine_errors(newest):
+            schema = "main"
             if self._attached is not None:
+                ((place, schema),) = connection.execute(
+                    "select current_database(), current_schema()"
+                ).fetchall()
+                schema = schema if place == _NAME else "main"
                 connection.execute("use memory")
                 connection.execute(f"detach {_NAME}")
             quoted = str(newest).replace("'", "''")
             connection.execute(f"attach '{quoted}' as {_NAME} (read_only)")
-            connection.execute(f"use {_NAME}")
+            connection.execute(f'use {_NAME}."{schema}"')
         self._attached = newest
         return True
 
@@ -109,6 +116,7 @@ class Reader:
 
         *Raises* QueryError with the engine's text, InterruptedQueryError after `interrupt`.
         """
+        self._refuse_own_files(sql)
         with _interrupts(), engine_errors():
             relation = self._connection.sql(sql, params=parameters or None)
             if relation is None:
@@ -124,6 +132,18 @@ class Reader:
         with engine_errors():
             self._connection.execute(f"set allowed_directories = ['{folder}']")
             self._connection.execute("set enable_external_access = false")
+
+    def _refuse_own_files(self, sql: str) -> None:
+        """QueryError for a statement that would open the live file: only its owner may."""
+        if not _ATTACH.match(sql):
+            return
+        live = self._home.live.resolve()
+        for text in re.findall(r"'((?:[^']|'')*)'", sql):
+            if live in Path(text).expanduser().resolve().parents:
+                raise QueryError(
+                    f"{text} belongs to the commands that write it",
+                    hint="its published copy is open already, as market",
+                )
 
     def interrupt(self) -> None:
         """End the statement that runs, from another thread or a signal handler."""
