@@ -87,15 +87,18 @@ def read_whole(file: Path) -> Contents:
 
 
 def missing_bytes(file: Path) -> int:
-    """How many bytes `file` is shorter than the blocks in use take. *Raises* StoreError.
+    """How many bytes `file` lacks at least: of a block begun, or of the blocks in use. *Raises* StoreError.
 
-    Blocks that are free count for nothing: a checkpoint cuts them off the end, and the count of all
-    blocks still holds them.
+    Free blocks count for nothing: a checkpoint cuts them off the end, and the count of all blocks
+    still holds them.
     """
     with closing(connect_snapshot(file)) as connection, engine_errors(file):
         row = connection.execute("pragma database_size").fetchall()[0]
     block_size, blocks = int(row[2]), int(row[4])
-    return max(0, _BLOCKS_AT + block_size * blocks - file.stat().st_size)
+    size = file.stat().st_size
+    begun = (size - _BLOCKS_AT) % block_size
+    lacking = _BLOCKS_AT + block_size * blocks - size
+    return max(0, lacking, block_size - begun if begun else 0)
 
 
 def differences(wanted: Contents, found: Contents, *, has_same_engine: bool = True) -> list[str]:
