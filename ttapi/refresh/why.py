@@ -117,8 +117,21 @@ def explain_row(database: Database, relation: str, words: Sequence[str]) -> Expl
         inputs,
         [call for one in behind for call in _calls(workspace, reader, one)],
         _checks(reader, [name, *(one.relation for one in inputs)]),
-        lineage.readers(name),
+        _downstream(graph, lineage, name),
     )
+
+
+def _downstream(graph: ModelGraph, lineage: LineageGraph, name: str) -> Sequence[str]:
+    """Every relation that would change with a row of `name`.
+
+    Models read the relation beneath a public view of the same stem, not the view.
+    """
+    readers = set(lineage.readers(name))
+    stem = name.rpartition(".")[2]
+    for upstream in graph.upstreams.get(name, ()):
+        if upstream.rpartition(".")[2] == stem:
+            readers |= set(lineage.readers(upstream))
+    return sorted(readers - {name})
 
 
 def _raw_grain(workspace: Workspace, name: str) -> tuple[str, ...]:
