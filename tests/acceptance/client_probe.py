@@ -19,6 +19,7 @@ import duckdb
 ROWS = 1000
 """How many rows of a relation are fetched; all are counted."""
 SAMPLES = {
+    "derived.standard_lookbacks": "(select unnest(derived.standard_lookbacks()) as lookback) as q",
     "derived.volatility_rows": "derived.volatility_rows([5, 20])",
     "main.expirations": "expirations('2024-06-14', 'SPX')",
     "main.returns_stddev_asof": "returns_stddev_asof('2024-05-31', '{symbol}')",
