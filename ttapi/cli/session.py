@@ -10,11 +10,21 @@ from typing import TYPE_CHECKING
 
 from ttapi.config import find_home, load_settings, now_from
 from ttapi.errors import LockOwner, UsageError
+from ttapi.formats.spans import seconds_text
 
 if TYPE_CHECKING:
     import typer
 
     from ttapi.refresh.workspace import Workspace
+
+__all__ = [
+    "open_workspace",
+    "require_home",
+    "seconds_text",
+    "tell",
+    "tell_waiting",
+    "workspace_at",
+]
 
 
 def open_workspace(context: typer.Context, *, symbols: frozenset[str] | None = None) -> Workspace:
@@ -59,16 +69,3 @@ def tell_waiting(owner: LockOwner | None) -> None:
         else "another process"
     )
     tell(f"ttapi: waiting for {who}")
-
-
-def seconds_text(seconds: float) -> str:
-    """`3 ms`, `0.4 s`, `2 min`, `26 h`, `9 d`: short enough for a line of talk."""
-    if seconds < 0.1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 90:
-        return f"{seconds:.1f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 172_800:
-        return f"{seconds / 3600:.0f} h"
-    return f"{seconds / 86400:.0f} d"

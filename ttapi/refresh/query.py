@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ttapi.errors import BudgetError, LockedError, LockOwner, QueryError, StaleError
+from ttapi.formats.spans import seconds_text
 from ttapi.models.resolve import Resolution, resolve
 from ttapi.refresh.ages import InputAge, asked_at, input_ages
 from ttapi.refresh.demand import demands_of, names_of
@@ -18,7 +19,7 @@ from ttapi.refresh.ttl import parse_ttl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from ttapi.refresh.datasets import Held, Step
     from ttapi.refresh.progress import Progress
@@ -268,7 +269,7 @@ def _require_fresh_enough(
         if request.max_age is not None and (
             asked is None or workspace.now - asked > request.max_age
         ):
-            age = "was never loaded" if asked is None else f"is {workspace.now - asked} old"
+            age = "was never loaded" if asked is None else f"is {_age(workspace, asked)} old"
             raise StaleError(f"{name} {age}, more than --max-age", hint=hint)
         if name not in failures:
             continue
@@ -277,10 +278,14 @@ def _require_fresh_enough(
             raise StaleError(f"{name} was never loaded: {failures[name]}", hint=hint)
         if limit.due_at(asked, workspace.next_close) <= workspace.now:
             raise StaleError(
-                f"{name} is {workspace.now - asked} old, more than"
+                f"{name} is {_age(workspace, asked)} old, more than"
                 f" {dataset.max_stale_on_error}: {failures[name]}",
                 hint=hint,
             )
+
+
+def _age(workspace: Workspace, asked: datetime) -> str:
+    return seconds_text((workspace.now - asked).total_seconds())
 
 
 def _roots(workspace: Workspace, targets: Sequence[str]) -> list[str]:
