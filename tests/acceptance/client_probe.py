@@ -53,7 +53,9 @@ def seen(con, source):
     described = con.execute(f"describe select * from {source}").fetchall()
     count = con.execute(f"select count(*) from {source}").fetchall()[0][0]
     rows = con.execute(f"select * from {source} order by all limit {ROWS}").fetchall()
-    text = "\n".join("|".join(cell(value) for value in row) for row in rows)
+    # Ages are told by the clock.
+    told = [i for i, column in enumerate(described) if column[0] != "age_s"]
+    text = "\n".join("|".join(cell(row[i]) for i in told) for row in rows)
     return {
         "columns": [f"{row[0]} {row[1]}" for row in described],
         "count": count,

@@ -35,8 +35,12 @@ FILES = 320
 ROWS = 120
 STARTS = ("changed", "older", "changed", "older", "changed", "nothing")
 """A loaded home whose folder changed; one a migration behind, nothing loaded; no home at all."""
-RECORDS = {"catalog.loads", "catalog.decisions", "catalog.changed_keys", "catalog.meta"}
-NUMBERING = {"load_id", "unit_id"}
+RECORDS = {
+    "catalog.loads", "catalog.decisions", "catalog.changed_keys", "catalog.meta", "catalog.commands",
+}  # fmt: skip
+NUMBERING = {"load_id", "unit_id", "replaced_by"}
+AGES = {"age_s"}
+"""Told by the clock."""
 LONG = {"main.volatility"}
 """Computed anew each time from `derived.volatility_terms`, which is compared."""
 HEADER = "<TICKER>,<PER>,<DTYYYYMMDD>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>"
@@ -146,7 +150,7 @@ def relations(home):
             columns = [
                 f'"{column}"::float' if kind == "DOUBLE" else f'"{column}"'
                 for column, kind, *_ in described
-                if column not in NUMBERING
+                if column not in NUMBERING | AGES
             ]
             found[name] = connection.execute(
                 f"select count(*), sum(hash(row({', '.join(columns)}))::hugeint) from {name}"

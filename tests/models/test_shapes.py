@@ -63,7 +63,9 @@ def test_every_shape_resolves_to_what_it_depends_on(installation, statements, go
 
 def test_every_shape_is_a_statement_the_engine_runs(reader, statements):
     for sql in statements:
-        reader.run(sql, BOUND if "$symbol" in sql else (), keep_rows=10)
+        reader.run(
+            sql, BOUND if "$symbol" in sql and not sql.startswith("prepare") else (), keep_rows=10
+        )
 
 
 def test_functions_taken_to_look_at_one_row_are_no_aggregates(reader):
