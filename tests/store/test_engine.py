@@ -6,7 +6,7 @@ import random
 import duckdb
 from store_samples import in_child
 
-from ttapi.store.engine import update_rows
+from ttapi.store.engine import connect_live, update_rows
 
 
 def test_rows_committed_and_rows_just_inserted_change_together():
@@ -36,3 +36,10 @@ def test_rows_committed_and_rows_just_inserted_change_together():
         return wrong
 
     assert in_child(correct_many) == ["ok", 0]
+
+
+def test_the_live_file_never_keeps_metadata_that_old_clients_cannot_follow(tmp_path):
+    with connect_live(tmp_path / "live.duckdb") as connection:
+        assert connection.execute(
+            "select current_setting('experimental_metadata_reuse')"
+        ).fetchall() == [(False,)]

@@ -82,6 +82,9 @@ def connect_live(file: Path, *, memory_limit: str = "4GB") -> Connection:
     config = {
         **_SETTINGS,
         "storage_compatibility_version": STORAGE_VERSION,
+        # Unchanged tables keep their metadata where it was, else, and after some corrections DuckDB 1.2
+        # and 1.3 fail to open the file: Failed to load metadata pointer.
+        "experimental_metadata_reuse": "false",
         "memory_limit": memory_limit,
     }
     return _connect(file, config, is_read_only=False)
