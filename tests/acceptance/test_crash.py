@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IS_CAMPAIGN = bool(os.environ.get("TTAPI_CAMPAIGN"))
-ROUNDS, KILLS_A_ROUND = (30, 10) if IS_CAMPAIGN else (2, 6)
+ROUNDS, KILLS_A_ROUND = (30, 10) if IS_CAMPAIGN else (2, 4)
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
 FILES = 320
 """More than share one commit."""

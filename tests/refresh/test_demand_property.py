@@ -208,7 +208,7 @@ outer = st.one_of(
 
 
 @settings(
-    max_examples=4000 if os.environ.get("TTAPI_CAMPAIGN") else 150,
+    max_examples=4000 if os.environ.get("TTAPI_CAMPAIGN") else 60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(inner=queries(), where=outer, dice=st.randoms(use_true_random=False))

@@ -132,7 +132,7 @@ def homes(template_home, tmp_path, lab_type):
 
 @pytest.mark.campaign
 @settings(
-    max_examples=200 if os.environ.get("TTAPI_CAMPAIGN") else 8,
+    max_examples=200 if os.environ.get("TTAPI_CAMPAIGN") else 4,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
