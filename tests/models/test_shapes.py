@@ -44,7 +44,9 @@ def reader(template_home):
 
 @pytest.fixture(scope="module")
 def statements(reader):
-    return [one.sql.strip() for one in reader.split(SHAPES.read_text())]
+    # One by one: DuckDB 1.5 loses its place in a long text behind a PIVOT.
+    parts = [part for part in SHAPES.read_text().split(";\n") if part.strip()]
+    return [one.sql.strip() for part in parts for one in reader.split(part)]
 
 
 def test_every_shape_resolves_to_what_it_depends_on(installation, statements, golden):

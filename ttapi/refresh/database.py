@@ -269,10 +269,11 @@ class Database:
 
     def _explain(self, statement: Statement, query: str, freshness: Freshness) -> Answer:
         started = time.monotonic()
-        # The engine says what is wrong with a query better than a plan of nothing would.
-        if "$" not in query and "?" not in query:
+        slices = explain_refresh(self.workspace, self.request(query, freshness))
+        if not slices and not _MARKER.search(query):
+            # It reads nothing of ours: the engine says better than an empty plan what may be wrong.
             self.reader.run(f"explain {query}")
-        table = as_table(explain_refresh(self.workspace, self.request(query, freshness)))
+        table = as_table(slices)
         nothing = Prepared(None, (), (), 0.0)
         taken = time.monotonic() - started
         return Answer(statement, Rows(table, table.num_rows), nothing, taken)

@@ -296,7 +296,10 @@ def targets_of(
 
 def _require_a_configured_root(name: str, datasets: Mapping[str, Dataset]) -> None:
     """UsageError for a named view of which no input is configured."""
-    roots = [datasets[n] for n in closure(datasets, [name]) if datasets[n].kind == "raw"]
+    stem = name.rpartition(".")[2]
+    roots = [datasets[n] for n in sorted(closure(datasets, [name])) if datasets[n].kind == "raw"]
+    # A source that is called as the view is the one that was meant.
+    roots.sort(key=lambda root: root.source != stem)
     if roots and all(root.missing_setting for root in roots):
         raise UsageError(
             f"{name} reads {roots[0].name}, which is not configured",
