@@ -43,10 +43,10 @@ def reader(template_home):
 
 
 @pytest.fixture(scope="module")
-def statements(reader):
-    # One by one: DuckDB 1.5 loses its place in a long text behind a PIVOT.
-    parts = [part for part in SHAPES.read_text().split(";\n") if part.strip()]
-    return [one.sql.strip() for part in parts for one in reader.split(part)]
+def statements():
+    # By hand: engines differ in the text they give a statement within a long one.
+    lines = [line for line in SHAPES.read_text().splitlines() if not line.startswith("--")]
+    return [part.strip() for part in "\n".join(lines).split(";\n") if part.strip(" ;\n")]
 
 
 def test_every_shape_resolves_to_what_it_depends_on(installation, statements, golden):
