@@ -171,8 +171,8 @@ def _documented() -> Iterator[tuple[Any, dict[str, str]]]:
     from datetime import UTC, datetime
 
     from ttapi.config import Home, load_settings
-    from ttapi.refresh.runner import run_refresh
-    from ttapi.refresh.steps import RefreshRequest
+    from ttapi.refresh.running.runner import run_refresh
+    from ttapi.refresh.running.steps import RefreshRequest
     from ttapi.refresh.workspace import Workspace
     from ttapi.store.database import init_home
     from ttapi.store.engine import connect_snapshot

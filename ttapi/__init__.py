@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ttapi.refresh.database import Answer, Database, Freshness
     from ttapi.refresh.database import connect_published as connect
     from ttapi.refresh.database import open_database as open  # noqa: A004 - ttapi.open() reads well
-    from ttapi.refresh.planner import plan_refresh
-    from ttapi.refresh.runner import run_refresh
+    from ttapi.refresh.planning.planner import plan_refresh
+    from ttapi.refresh.running.runner import run_refresh
     from ttapi.sources.contract import Source
 
 __version__ = "0.1.0"
@@ -59,8 +59,8 @@ _HOMES = {
     "Database": "ttapi.refresh.database",
     "Freshness": "ttapi.refresh.database",
     "Source": "ttapi.sources.contract",
-    "plan_refresh": "ttapi.refresh.planner",
-    "run_refresh": "ttapi.refresh.runner",
+    "plan_refresh": "ttapi.refresh.planning.planner",
+    "run_refresh": "ttapi.refresh.running.runner",
 }
 _RENAMED = {
     "load_ipython_extension": ("ttapi.cli.magic", "load_ipython_extension"),

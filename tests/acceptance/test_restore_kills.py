@@ -30,7 +30,7 @@ def watch(event, arguments):
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-import ttapi.cli.app, ttapi.refresh.recovery
+import ttapi.cli.app, ttapi.refresh.running.recovery
 sys.addaudithook(watch)
 sys.argv[0] = "ttapi"
 runpy.run_module("ttapi", run_name="__main__", alter_sys=True)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from ttapi.config import Home, load_settings
 from ttapi.models.references import parse_statements
 from ttapi.refresh.database import Database
-from ttapi.refresh.runner import run_refresh
-from ttapi.refresh.steps import RefreshRequest
+from ttapi.refresh.running.runner import run_refresh
+from ttapi.refresh.running.steps import RefreshRequest
 from ttapi.refresh.workspace import Workspace
 from ttapi.store.database import init_home
 

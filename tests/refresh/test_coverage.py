@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttapi.models.limits import Among, Within
-from ttapi.refresh.coverage import (
+from ttapi.refresh.planning.coverage import (
     Demand,
     Rules,
     Slice,

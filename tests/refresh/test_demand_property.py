@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from ttapi.models.flows import Flow
 from ttapi.models.resolve import Names, columns_given_by, resolve
-from ttapi.refresh.datasets import Dataset
-from ttapi.refresh.demand import demands_of, names_of
+from ttapi.refresh.planning.datasets import Dataset
+from ttapi.refresh.planning.demand import demands_of, names_of
 
 SYMBOLS = ("A", "B", "C")
 DAYS = [date(2024, 1, 1) + timedelta(days=i) for i in range(4)]

@@ -12,10 +12,10 @@ import pytest
 
 from ttapi.config import load_settings
 from ttapi.refresh.database import Database
-from ttapi.refresh.flight import Announcer, Listener
-from ttapi.refresh.progress import Silence
-from ttapi.refresh.runner import run_refresh
-from ttapi.refresh.steps import RefreshRequest
+from ttapi.refresh.running.flight import Announcer, Listener
+from ttapi.refresh.running.progress import Silence
+from ttapi.refresh.running.runner import run_refresh
+from ttapi.refresh.running.steps import RefreshRequest
 from ttapi.refresh.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]

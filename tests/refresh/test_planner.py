@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttapi.market.calendar import sessions
-from ttapi.refresh.planner import (
+from ttapi.refresh.planning.planner import (
     Dataset,
     DatasetState,
     Moment,

@@ -12,9 +12,14 @@ import pytest
 
 from ttapi.errors import UsageError
 from ttapi.refresh.database import Database, Freshness
-from ttapi.refresh.receipt import make_receipt, read_receipt, require_provable, write_receipt
-from ttapi.refresh.replay import replay
-from ttapi.refresh.result_hash import result_hash
+from ttapi.refresh.provenance.receipt import (
+    make_receipt,
+    read_receipt,
+    require_provable,
+    write_receipt,
+)
+from ttapi.refresh.provenance.replay import replay
+from ttapi.refresh.provenance.result_hash import result_hash
 from ttapi.store.database import open_store
 from ttapi.store.publish import publish
 

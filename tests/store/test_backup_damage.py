@@ -12,7 +12,7 @@ import pytest
 
 from ttapi.config import load_settings
 from ttapi.errors import StoreError, TtapiError
-from ttapi.refresh.recovery import RestoreRequest, back_up, restore
+from ttapi.refresh.running.recovery import RestoreRequest, back_up, restore
 from ttapi.refresh.workspace import Workspace
 from ttapi.store.backup import check_backup, look_at
 from ttapi.store.manifest import MANIFEST, read_manifest

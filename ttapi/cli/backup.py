@@ -35,7 +35,7 @@ def backup(
     """Seal a copy of everything committed, with models, plugins and settings but no secrets."""
     from ttapi.cli.journal import logged
     from ttapi.cli.session import open_workspace, require_home, tell, tell_waiting
-    from ttapi.refresh.recovery import back_up
+    from ttapi.refresh.running.recovery import back_up
     from ttapi.store.backup import list_backups
 
     workspace = open_workspace(context)

@@ -30,8 +30,8 @@ def init(
     from ttapi.cli.journal import logged
     from ttapi.cli.session import open_workspace, tell, tell_waiting
     from ttapi.config import load_settings
-    from ttapi.refresh.runner import run_refresh
-    from ttapi.refresh.steps import RefreshRequest
+    from ttapi.refresh.running.runner import run_refresh
+    from ttapi.refresh.running.steps import RefreshRequest
     from ttapi.refresh.workspace import Workspace
     from ttapi.store.database import init_home
 

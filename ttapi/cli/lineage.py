@@ -31,7 +31,7 @@ def lineage(
     """Show where a relation or a column comes from, down to what fills the raw tables."""
     from ttapi.cli.session import open_workspace, require_home
     from ttapi.refresh.database import Database
-    from ttapi.refresh.origin import read_lineage
+    from ttapi.refresh.provenance.origin import read_lineage
 
     if as_json and mermaid:
         raise UsageError("give one of --json and --mermaid")
@@ -75,7 +75,7 @@ def mermaid_lines(graph: LineageGraph, node: Node) -> list[str]:
 
 
 def _column_document(graph: LineageGraph, node: Node, workspace: Workspace) -> dict[str, Any]:
-    from ttapi.refresh.origin import filler_of
+    from ttapi.refresh.provenance.origin import filler_of
 
     roots = []
     for relation, column in graph.roots(node):
@@ -123,7 +123,7 @@ def _made_of(graph: LineageGraph, node: Node) -> str:
 
 
 def _tree_text(graph: LineageGraph, line: TreeLine, workspace: Workspace) -> str:
-    from ttapi.refresh.origin import filler_of
+    from ttapi.refresh.provenance.origin import filler_of
 
     guides = "".join("   " if is_last else "│  " for is_last in line.is_last[:-1])
     branch = ("└─ " if line.is_last[-1] else "├─ ") if line.is_last else ""

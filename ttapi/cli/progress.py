@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ttapi.refresh.progress import Progress, Silence
+from ttapi.refresh.running.progress import Progress, Silence
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

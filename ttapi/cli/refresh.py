@@ -15,9 +15,9 @@ from ttapi.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ttapi.refresh.planner import Step
-    from ttapi.refresh.runner import RefreshOutcome
-    from ttapi.refresh.steps import RefreshRequest
+    from ttapi.refresh.planning.planner import Step
+    from ttapi.refresh.running.runner import RefreshOutcome
+    from ttapi.refresh.running.steps import RefreshRequest
     from ttapi.refresh.workspace import Workspace
 
 
@@ -50,8 +50,8 @@ def refresh(
     from ttapi.cli.journal import logged
     from ttapi.cli.progress import watched
     from ttapi.cli.session import open_workspace, require_home, tell_waiting
-    from ttapi.refresh.runner import plan_only, run_refresh
-    from ttapi.refresh.steps import RefreshRequest
+    from ttapi.refresh.running.runner import plan_only, run_refresh
+    from ttapi.refresh.running.steps import RefreshRequest
 
     workspace = open_workspace(context, symbols=_symbols(symbols))
     require_home(workspace)
@@ -79,8 +79,8 @@ def refresh(
 
 def _confirm_large(workspace: Workspace, request: RefreshRequest) -> None:
     """Ask on a terminal before a refresh of more source calls than `[refresh] max_calls`."""
-    from ttapi.refresh.planner import plan_refresh
-    from ttapi.refresh.runner import targets_of
+    from ttapi.refresh.planning.planner import plan_refresh
+    from ttapi.refresh.running.runner import targets_of
 
     steps = plan_refresh(
         workspace.datasets,

@@ -17,8 +17,8 @@ from ttapi.errors import UsageError
 if TYPE_CHECKING:
     from ttapi.cli.shell.options import Options
     from ttapi.cli.shell.start import Start
-    from ttapi.refresh.receipt import Receipt
-    from ttapi.refresh.replay import Replay
+    from ttapi.refresh.provenance.receipt import Receipt
+    from ttapi.refresh.provenance.replay import Replay
 
 
 def register(app: typer.Typer) -> None:
@@ -33,8 +33,8 @@ def replay(
 ) -> None:
     """Prove a receipt again: the same query on the data as it stood; exit 1 when it differs."""
     from ttapi.cli.session import open_workspace, require_home
-    from ttapi.refresh.receipt import read_receipt
-    from ttapi.refresh.replay import replay as prove
+    from ttapi.refresh.provenance.receipt import read_receipt
+    from ttapi.refresh.provenance.replay import replay as prove
 
     receipt = read_receipt(file)
     workspace = open_workspace(context)
@@ -56,7 +56,7 @@ def run_with_receipt(start: Start, options: Options, text: str, file: Path) -> i
     from ttapi.cli.session import tell
     from ttapi.cli.shell.session import Manners, Session
     from ttapi.config import find_home
-    from ttapi.refresh.receipt import make_receipt, require_provable, write_receipt
+    from ttapi.refresh.provenance.receipt import make_receipt, require_provable, write_receipt
 
     if not file.absolute().parent.is_dir():
         raise UsageError(f"{file.absolute().parent} is no folder", hint="make it first")

@@ -12,7 +12,7 @@ import typer
 from ttapi.errors import UsageError
 
 if TYPE_CHECKING:
-    from ttapi.refresh.recovery import RestoreOutcome
+    from ttapi.refresh.running.recovery import RestoreOutcome
 
 
 def register(app: typer.Typer) -> None:
@@ -41,8 +41,8 @@ def restore(
     """Bring the database back; what was there is kept beside it."""
     from ttapi.cli.journal import logged
     from ttapi.cli.session import open_workspace, tell_waiting
-    from ttapi.refresh.recovery import WORDS, RestoreRequest
-    from ttapi.refresh.recovery import restore as bring_back
+    from ttapi.refresh.running.recovery import WORDS, RestoreRequest
+    from ttapi.refresh.running.recovery import restore as bring_back
     from ttapi.store.database import make_folders
 
     workspace = open_workspace(context)

@@ -81,7 +81,7 @@ def sql(
     from ttapi.cli.shell.options import Options
     from ttapi.cli.shell.start import Start, run_shell, run_text, usual_format
     from ttapi.refresh.database import Freshness
-    from ttapi.refresh.ttl import parse_duration
+    from ttapi.refresh.planning.ttl import parse_duration
 
     del readonly  # every session reads the published file only
     flags = (as_csv, as_json, as_jsonlines, as_markdown, as_box, as_line)

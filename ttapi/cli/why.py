@@ -12,8 +12,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ttapi.refresh.row_inputs import Inputs
-    from ttapi.refresh.why import Explanation, SourceCall
+    from ttapi.refresh.provenance.row_inputs import Inputs
+    from ttapi.refresh.provenance.why import Explanation, SourceCall
 
 _LINES = 5
 _CELL = 24
@@ -37,7 +37,7 @@ def why(
     from ttapi.cli.lineage import cut, terminal_width
     from ttapi.cli.session import open_workspace, require_home
     from ttapi.refresh.database import Database
-    from ttapi.refresh.why import explain_row
+    from ttapi.refresh.provenance.why import explain_row
 
     workspace = open_workspace(context)
     require_home(workspace)

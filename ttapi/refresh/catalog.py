@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ttapi.refresh.planner import Dataset, DatasetState
+from ttapi.refresh.planning.planner import Dataset, DatasetState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -19,10 +19,10 @@ from ttapi.config import Home, find_home, load_settings, now_from
 from ttapi.errors import QueryError, UsageError
 from ttapi.models.resolve import default_schema
 from ttapi.refresh.explain import as_table, explain_refresh, explained_query
+from ttapi.refresh.planning.ttl import parse_duration
 from ttapi.refresh.query import Prepared, QueryRequest, prepare_query
-from ttapi.refresh.runner import run_refresh
+from ttapi.refresh.running.runner import run_refresh
 from ttapi.refresh.status import status_rows
-from ttapi.refresh.ttl import parse_duration
 from ttapi.refresh.workspace import Workspace
 from ttapi.store.engine import Connection, connect_snapshot
 from ttapi.store.reader import Reader, Rows, Statement
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from ttapi.errors import LockOwner
     from ttapi.formats.chart import Drawing
-    from ttapi.refresh.progress import Progress
+    from ttapi.refresh.running.progress import Progress
 
 
 # A statement of ours behind others of the engine's.

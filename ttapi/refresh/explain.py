@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ttapi.refresh.query import plan_query, predicted_s, refresh_of
-from ttapi.refresh.runner import plan_only
+from ttapi.refresh.running.runner import plan_only
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pyarrow as pa
 
-    from ttapi.refresh.datasets import Step
+    from ttapi.refresh.planning.datasets import Step
     from ttapi.refresh.query import QueryRequest
     from ttapi.refresh.workspace import Workspace
 

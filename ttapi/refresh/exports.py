@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
-from ttapi.refresh.planner import closure
+from ttapi.refresh.planning.planner import closure
 from ttapi.store.database import open_store
 from ttapi.store.engine import as_timestamp
 from ttapi.store.export import ExportRequest, export_changed

@@ -11,8 +11,8 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ttapi.models.limits import as_document, from_document
-from ttapi.refresh.coverage import Slice
-from ttapi.refresh.datasets import Dataset, DatasetState
+from ttapi.refresh.planning.coverage import Slice
+from ttapi.refresh.planning.datasets import Dataset, DatasetState
 from ttapi.store.state import read_state, write_state
 
 if TYPE_CHECKING:

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 from ttapi.errors import BudgetError, LockedError, LockOwner, QueryError, StaleError
 from ttapi.formats.spans import seconds_text
 from ttapi.models.resolve import Resolution, resolve
-from ttapi.refresh.ages import InputAge, asked_at, input_ages
-from ttapi.refresh.demand import demands_of, names_of
-from ttapi.refresh.planner import ASKED_FOR, closure, plan_refresh
-from ttapi.refresh.runner import RefreshOutcome, require_keys, run_refresh
-from ttapi.refresh.steps import RefreshRequest
-from ttapi.refresh.ttl import parse_ttl
+from ttapi.refresh.planning.ages import InputAge, asked_at, input_ages
+from ttapi.refresh.planning.demand import demands_of, names_of
+from ttapi.refresh.planning.planner import ASKED_FOR, closure, plan_refresh
+from ttapi.refresh.planning.ttl import parse_ttl
+from ttapi.refresh.running.runner import RefreshOutcome, require_keys, run_refresh
+from ttapi.refresh.running.steps import RefreshRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from ttapi.refresh.datasets import Held, Step
-    from ttapi.refresh.progress import Progress
+    from ttapi.refresh.planning.datasets import Held, Step
+    from ttapi.refresh.running.progress import Progress
     from ttapi.refresh.workspace import Workspace
 
 # What `status` and `doctor` show: asking about staleness refreshes nothing.

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ttapi.refresh.datasets import Dataset, DatasetState, Held, Moment, Step, due_at
-from ttapi.refresh.planner import closure, plan_refresh
+from ttapi.refresh.planning.datasets import Dataset, DatasetState, Held, Moment, Step, due_at
+from ttapi.refresh.planning.planner import closure, plan_refresh
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from ttapi.config import Home, Settings, bundled_folder
 from ttapi.errors import UsageError
-from ttapi.refresh.datasets import Dataset, Held, Moment, code_of
-from ttapi.refresh.guard import guarded
 from ttapi.refresh.home_state import HomeState, read_home_state
+from ttapi.refresh.planning.datasets import Dataset, Held, Moment, code_of
+from ttapi.refresh.running.guard import guarded
 from ttapi.sources.contract import NarrowingSource, Resource, Source, SourceContext
 from ttapi.sources.discovery import InstalledSource, installed_sources, source_fingerprint
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ttapi.models.graph import ModelGraph
-    from ttapi.refresh.coverage import Demand
+    from ttapi.refresh.planning.coverage import Demand
 
 _WHERE_OR_WHO = re.compile(r"(^|_)(path|url|host|port|secret|token|login|password)$")
 _CREATED = re.compile(r"^create table ((?:catalog|raw)\.\w+)", re.MULTILINE)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ttapi.cli.shell.statements import without_end
 from ttapi.errors import LockedError, ModelError, TtapiError, UsageError
 from ttapi.models.references import references_in
-from ttapi.refresh.ttl import parse_ttl
+from ttapi.refresh.planning.ttl import parse_ttl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

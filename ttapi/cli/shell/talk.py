@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from ttapi.cli.session import seconds_text, tell
 
 if TYPE_CHECKING:
-    from ttapi.refresh.progress import Progress
     from ttapi.refresh.query import Prepared
+    from ttapi.refresh.running.progress import Progress
 
 
 class LateBars:

@@ -26,8 +26,8 @@ def _refresh(session: Session, rest: str) -> None:
     from ttapi.cli.journal import logged
     from ttapi.cli.refresh import tell_outcome
     from ttapi.cli.shell.talk import LateBars
-    from ttapi.refresh.runner import run_refresh
-    from ttapi.refresh.steps import RefreshRequest
+    from ttapi.refresh.running.runner import run_refresh
+    from ttapi.refresh.running.steps import RefreshRequest
 
     names = words_in(rest, ".refresh [DATASET...]", most=99)
     workspace = session.database.workspace

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ttapi.refresh.catalog import as_naive, as_utc
-from ttapi.refresh.coverage import Rules, Slice, after_asking
+from ttapi.refresh.planning.coverage import Rules, Slice, after_asking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from ttapi.refresh.datasets import (
+from ttapi.refresh.planning.datasets import (
     Action,
     Dataset,
     DatasetState,
@@ -19,7 +19,7 @@ from ttapi.refresh.datasets import (
     due_at,
     is_past_ttl,
 )
-from ttapi.refresh.raw_step import Outside, raw_step
+from ttapi.refresh.planning.raw_step import Outside, raw_step
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ttapi.errors import ModelError, QueryError, StoreError, UsageError
 from ttapi.models.build import create_table
 from ttapi.models.rebuild import content_version, rebuild_table
-from ttapi.refresh.result_hash import result_hash
+from ttapi.refresh.provenance.result_hash import result_hash
 from ttapi.store.engine import engine_errors
 from ttapi.store.past import open_past, read_position, show_raw_at
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ttapi.models.model import Model
-    from ttapi.refresh.receipt import Receipt
+    from ttapi.refresh.provenance.receipt import Receipt
     from ttapi.refresh.workspace import Workspace
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from ttapi.models.flows import Flow, reads_behind
 from ttapi.models.limits import replaced
 from ttapi.models.resolve import Names
-from ttapi.refresh.coverage import Demand, demand_of
+from ttapi.refresh.planning.coverage import Demand, demand_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ttapi.models.limits import Read
-    from ttapi.refresh.datasets import Dataset
+    from ttapi.refresh.planning.datasets import Dataset
 
 
 def names_of(

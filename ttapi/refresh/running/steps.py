@@ -25,9 +25,7 @@ from ttapi.refresh.catalog import (
     write_outcome,
     write_state,
 )
-from ttapi.refresh.ingest import Ingest, Surveyed, account_of_error, ingest
-from ttapi.refresh.keyed import ingest_asks
-from ttapi.refresh.planner import (
+from ttapi.refresh.planning.planner import (
     Dataset,
     DatasetState,
     Step,
@@ -35,15 +33,17 @@ from ttapi.refresh.planner import (
     current_versions,
     rebuild_reasons,
 )
-from ttapi.refresh.slices import read_slices
+from ttapi.refresh.planning.slices import read_slices
+from ttapi.refresh.running.ingest import Ingest, Surveyed, account_of_error, ingest
+from ttapi.refresh.running.keyed import ingest_asks
 from ttapi.refresh.status import status_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
-    from ttapi.refresh.coverage import Demand
-    from ttapi.refresh.progress import Progress
+    from ttapi.refresh.planning.coverage import Demand
+    from ttapi.refresh.running.progress import Progress
     from ttapi.refresh.workspace import Workspace
     from ttapi.store.database import Store
 

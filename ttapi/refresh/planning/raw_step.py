@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from ttapi.refresh.coverage import Ask, Rules, asks_for
-from ttapi.refresh.datasets import (
+from ttapi.refresh.planning.coverage import Ask, Rules, asks_for
+from ttapi.refresh.planning.datasets import (
     Dataset,
     DatasetState,
     Held,
@@ -20,12 +20,12 @@ from ttapi.refresh.datasets import (
     code_of,
     is_past_ttl,
 )
-from ttapi.refresh.ttl import parse_duration, parse_ttl
+from ttapi.refresh.planning.ttl import parse_duration, parse_ttl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ttapi.refresh.coverage import Slice
+    from ttapi.refresh.planning.coverage import Slice
 
 _EXCHANGE = ZoneInfo("America/New_York")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ttapi.models.lineage import LineageRow
 from ttapi.models.lineage_graph import LineageGraph
 from ttapi.models.model import dataset_name
-from ttapi.refresh.guard import guarded
+from ttapi.refresh.running.guard import guarded
 from ttapi.sources.contract import SourceContext
 
 if TYPE_CHECKING:

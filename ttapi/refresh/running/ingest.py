@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import CommitUnknownError, SourceDownError, SourceError, TtapiError
 from ttapi.refresh.catalog import mark_changed, write_state
-from ttapi.refresh.coverage import Slice
-from ttapi.refresh.datasets import Dataset, DatasetState, Step, Survey, code_of
-from ttapi.refresh.guard import guarded, guarded_batches
-from ttapi.refresh.raw_step import rules_of
-from ttapi.refresh.slices import forget_slices, write_asked
+from ttapi.refresh.planning.coverage import Slice
+from ttapi.refresh.planning.datasets import Dataset, DatasetState, Step, Survey, code_of
+from ttapi.refresh.planning.raw_step import rules_of
+from ttapi.refresh.planning.slices import forget_slices, write_asked
+from ttapi.refresh.running.guard import guarded, guarded_batches
 from ttapi.sources.conformity import conforming
 from ttapi.sources.contract import Batch, NarrowingSource, Unit, UnitReport, UnitRequest
 from ttapi.store.ledger import UnitRecord, dataset_version
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
 
-    from ttapi.refresh.progress import Progress
+    from ttapi.refresh.running.progress import Progress
     from ttapi.refresh.workspace import Offer, Workspace
     from ttapi.store.database import Store
 
@@ -220,7 +220,7 @@ def _batches(task: Ingest, requests: Sequence[UnitRequest]) -> Iterable[Batch]:
     batches = conforming(task.offer.resource, requests, guarded_batches(source.name, fetched))
     if not task.dataset.is_local:
         return batches
-    from ttapi.refresh.batches import joined  # noqa: PLC0415 - brings Arrow
+    from ttapi.refresh.running.batches import joined  # noqa: PLC0415 - brings Arrow
 
     return joined(batches)
 

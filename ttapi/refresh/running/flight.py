@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ttapi.config import Home
-    from ttapi.refresh.progress import Progress
+    from ttapi.refresh.running.progress import Progress
 
 _EVERY_S = 0.2
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ttapi.config import Home
-    from ttapi.refresh.planner import Dataset
+    from ttapi.refresh.planning.planner import Dataset
     from ttapi.refresh.workspace import Workspace
     from ttapi.store.database import Store
 

@@ -18,15 +18,15 @@ from ttapi.refresh.catalog import (
     read_states,
     write_declarations,
 )
-from ttapi.refresh.coverage import EVERYTHING, Demand, Slice
 from ttapi.refresh.exports import export_after_publication, export_formats
-from ttapi.refresh.flight import Announcer, Listener
 from ttapi.refresh.home_state import HomeState, read_home_state, write_home_state
-from ttapi.refresh.ingest import Ledger, Surveyed, survey_offer, units_holding
-from ttapi.refresh.planner import closure, plan_refresh
-from ttapi.refresh.progress import Progress, Silence
-from ttapi.refresh.slices import read_slices
-from ttapi.refresh.steps import RefreshRequest, Run, check_views, record, run_step
+from ttapi.refresh.planning.coverage import EVERYTHING, Demand, Slice
+from ttapi.refresh.planning.planner import closure, plan_refresh
+from ttapi.refresh.planning.slices import read_slices
+from ttapi.refresh.running.flight import Announcer, Listener
+from ttapi.refresh.running.ingest import Ledger, Surveyed, survey_offer, units_holding
+from ttapi.refresh.running.progress import Progress, Silence
+from ttapi.refresh.running.steps import RefreshRequest, Run, check_views, record, run_step
 from ttapi.store.database import Store, open_store
 from ttapi.store.ledger import UnitRecord, read_units
 from ttapi.store.publish import publish, published_generation
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ttapi.models.checks import CheckOutcome
-    from ttapi.refresh.datasets import Dataset, DatasetState, Step
+    from ttapi.refresh.planning.datasets import Dataset, DatasetState, Step
     from ttapi.refresh.workspace import Workspace
     from ttapi.store.export import ExportOutcome
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from ttapi.refresh.coverage import EVERYTHING, Ask, Demand, Slice
-from ttapi.refresh.ttl import NextClose, parse_ttl
+from ttapi.refresh.planning.coverage import EVERYTHING, Ask, Demand, Slice
+from ttapi.refresh.planning.ttl import NextClose, parse_ttl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttapi.models.flows import Flow, model_flows, reads_behind
 from ttapi.models.limits import Among, Read, Within
-from ttapi.refresh.row_key import column_types, quoted_name, quoted_text
+from ttapi.refresh.provenance.row_key import column_types, quoted_name, quoted_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ttapi.models.graph import ModelGraph
     from ttapi.models.limits import Limit
     from ttapi.models.lineage_graph import LineageGraph
-    from ttapi.refresh.row_key import FoundRow
+    from ttapi.refresh.provenance.row_key import FoundRow
     from ttapi.store.reader import Reader
 
 SHOWN = 5

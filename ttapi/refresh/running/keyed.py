@@ -10,18 +10,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ttapi.refresh.catalog import mark_changed, write_state
-from ttapi.refresh.coverage import Slice
-from ttapi.refresh.ingest import Ingested, failures_told, fetch_and_load, rows_held
-from ttapi.refresh.slices import forget_slices
+from ttapi.refresh.planning.coverage import Slice
+from ttapi.refresh.planning.slices import forget_slices
+from ttapi.refresh.running.ingest import Ingested, failures_told, fetch_and_load, rows_held
 from ttapi.sources.contract import Unit, UnitRequest
 from ttapi.store.ledger import read_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ttapi.refresh.coverage import Ask
-    from ttapi.refresh.datasets import DatasetState, Step
-    from ttapi.refresh.ingest import Ingest
+    from ttapi.refresh.planning.coverage import Ask
+    from ttapi.refresh.planning.datasets import DatasetState, Step
+    from ttapi.refresh.running.ingest import Ingest
     from ttapi.store.ledger import UnitRecord
 
 

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from ttapi.refresh.datasets import Dataset, Held
     from ttapi.refresh.home_state import HomeState
+    from ttapi.refresh.planning.datasets import Dataset, Held
     from ttapi.refresh.workspace import Workspace
 
 

@@ -12,9 +12,9 @@ from ttapi.errors import UsageError
 from ttapi.models.column_trace import Trace
 from ttapi.models.lineage import trace_model
 from ttapi.models.model import macro_parts
-from ttapi.refresh.origin import filler_of, read_lineage
-from ttapi.refresh.row_inputs import Inputs, inputs_behind
-from ttapi.refresh.row_key import find_row
+from ttapi.refresh.provenance.origin import filler_of, read_lineage
+from ttapi.refresh.provenance.row_inputs import Inputs, inputs_behind
+from ttapi.refresh.provenance.row_key import find_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ttapi.models.graph import ModelGraph
     from ttapi.models.lineage_graph import LineageGraph
     from ttapi.refresh.database import Database
-    from ttapi.refresh.row_key import FoundRow
+    from ttapi.refresh.provenance.row_key import FoundRow
     from ttapi.refresh.workspace import Workspace
     from ttapi.store.reader import Reader
 

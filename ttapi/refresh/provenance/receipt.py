@@ -15,9 +15,9 @@ from ttapi.models.model import macro_parts
 from ttapi.models.references import references_in
 from ttapi.models.resolve import resolve
 from ttapi.models.volatile import volatile_parts
-from ttapi.refresh.demand import names_of
-from ttapi.refresh.planner import closure
-from ttapi.refresh.result_hash import RULE, result_hash
+from ttapi.refresh.planning.demand import names_of
+from ttapi.refresh.planning.planner import closure
+from ttapi.refresh.provenance.result_hash import RULE, result_hash
 from ttapi.store.past import read_position
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ttapi.models.model import Model
-    from ttapi.refresh.ages import InputAge
     from ttapi.refresh.database import Database
+    from ttapi.refresh.planning.ages import InputAge
     from ttapi.refresh.workspace import Workspace
     from ttapi.store.reader import Reader
 

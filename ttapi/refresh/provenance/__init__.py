@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a value comes from, and proof that it still does."""
