@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a FEED_DATA message holds: events by field name, whatever form the server chose.
+
+FULL is a list of objects. COMPACT is a list of pairs, type and flat array, whose columns are the
+names the channel's FEED_CONFIG granted: reordered, fewer or more than were asked for. Texts that
+stand for no number become None. What cannot be read is refused with its reason, never raised.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ttapi.market.dxfeed import TEXT_OF_NO_NUMBER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Value = str | int | float | bool | None
+Event = dict[str, Value]
+"""One event by dxFeed's field names; `eventType` and `eventSymbol` are always texts."""
+
+_TEXTS = frozenset({"eventType", "eventSymbol", "description", "optionSymbol", "statusReason"})
+"""Fields whose text is meant, even where it reads NaN."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One row, or one array of rows, that could not be read."""
+
+    reason: str
+    text: str
+    """The vendor's, cut to 500 characters."""
+    rows: int = 1
+    """How many rows were lost by it."""
+
+
+@dataclass
+class Decoded:
+    """The readable and the unreadable of one message, in its order."""
+
+    events: list[Event] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+
+    @property
+    def rows_refused(self) -> int:
+        """Rows lost to refusals."""
+        return sum(refusal.rows for refusal in self.refused)
+
+
+def decode_feed_data(data: object, granted: Mapping[str, Sequence[str]]) -> Decoded:
+    """The events of `data`, a message's field of that name.
+
+    `granted` are the field names by event type as FEED_CONFIG told them last.
+    """
+    decoded = Decoded()
+    if not isinstance(data, list):
+        decoded.refused.append(_refusal("the data of a message is no list", data))
+        return decoded
+    place = 0
+    while place < len(data):
+        item = data[place]
+        if isinstance(item, dict):
+            _take_row(decoded, item)
+            place += 1
+        elif isinstance(item, str):
+            values = data[place + 1] if place + 1 < len(data) else None
+            _take_array(decoded, item, values, granted.get(item))
+            place += 2
+        else:
+            decoded.refused.append(_refusal("neither an object nor an event type", item))
+            place += 1
+    return decoded
+
+
+def _take_array(
+    decoded: Decoded, event_type: str, values: object, names: Sequence[str] | None
+) -> None:
+    if not isinstance(values, list):
+        decoded.refused.append(_refusal(f"no array follows {event_type}", values))
+        return
+    if not names:
+        decoded.refused.append(_refusal(f"no fields were granted for {event_type}", values))
+        return
+    width = len(names)
+    if len(values) % width:
+        reason = f"{len(values)} values of {event_type} are no rows of {width} fields"
+        lost = -(-len(values) // width)
+        decoded.refused.append(_refusal(reason, values, lost))
+        return
+    for start in range(0, len(values), width):
+        row = dict(zip(names, values[start : start + width], strict=True))
+        row.setdefault("eventType", event_type)
+        _take_row(decoded, row)
+
+
+def _take_row(decoded: Decoded, row: Mapping[str, Any]) -> None:
+    for name in ("eventType", "eventSymbol"):
+        if not isinstance(row.get(name), str) or not row[name]:
+            decoded.refused.append(_refusal(f"{name} is no text", row))
+            return
+    event: Event = {}
+    for name, value in row.items():
+        if isinstance(value, list | dict):
+            decoded.refused.append(_refusal(f"{name} is no single value", row))
+            return
+        event[name] = _plain(name, value)
+    decoded.events.append(event)
+
+
+def _plain(name: str, value: Value) -> Value:
+    if isinstance(value, str):
+        return None if value in TEXT_OF_NO_NUMBER and name not in _TEXTS else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _refusal(reason: str, text: object, rows: int = 1) -> Refusal:
+    return Refusal(reason, str(text)[:500], rows)
