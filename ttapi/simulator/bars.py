@@ -81,13 +81,13 @@ def make_history(
         if session in short_sessions:
             volume *= _SHORT_SESSION_VOLUME
         start = price * math.exp(gap)
-        high, low = _extremes(day, variance, rng)
+        high, low = extremes(day, variance, rng)
         price = start * math.exp(day)
         history.bars.append(Bar(session, start, start * high, start * low, price, volume))
     return history
 
 
-def _extremes(day: float, variance: float, rng: random.Random) -> tuple[float, float]:
+def extremes(day: float, variance: float, rng: random.Random) -> tuple[float, float]:
     """High and low over open, from the extremes of a Brownian bridge that ends at `day`."""
     above = math.sqrt(day * day - 2 * variance * math.log(1 - rng.random()))
     below = math.sqrt(day * day - 2 * variance * math.log(1 - rng.random()))

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options of the vendor market: what is listed, and what it is worth."""
