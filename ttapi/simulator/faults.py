@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the simulators can be told to do wrong: `mute:after=3,times=1`, by name with arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ttapi.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+@dataclass(frozen=True)
+class FaultKind:
+    """One thing that can go wrong."""
+
+    source: str
+    """Which simulator does it: `tastytrade` or `dxlink`."""
+    about: str
+    arguments: Mapping[str, float | str] = field(default_factory=dict)
+    """By name the default. `times`: how often it happens; 0: always."""
+
+
+FAULTS: dict[str, FaultKind] = {
+    "502-upgrade": FaultKind("dxlink", "the WebSocket is answered 502", {"times": 1}),
+    "auto-empty-candles": FaultKind("dxlink", "candles of a contract AUTO come empty"),
+    "close-1009": FaultKind(
+        "dxlink", "messages longer than so many bytes close the socket", {"bytes": 2048}
+    ),
+    "drop-mid-snapshot": FaultKind(
+        "dxlink", "the connection breaks after so many rows of a history", {"after": 50, "times": 1}
+    ),
+    "duplicates": FaultKind("dxlink", "every candle comes twice"),
+    "fewer-fields": FaultKind("dxlink", "VWAP and impVolatility are not granted"),
+    "late-rows": FaultKind("dxlink", "candles come out of order, one wrong and corrected later"),
+    "mute": FaultKind(
+        "dxlink",
+        "the socket stays open and says nothing after so much data",
+        {"after": 1, "times": 1},
+    ),
+    "nan": FaultKind("dxlink", "quotes lack prices at times, histories end in a row of NaN"),
+    "one-event-per-array": FaultKind("dxlink", "each message holds one event"),
+    "refuse-token": FaultKind("dxlink", "a good token is refused", {"times": 1}),
+    "reorder-fields": FaultKind("dxlink", "the fields are granted in another order"),
+    "slow-auth": FaultKind("dxlink", "authorisation takes so many seconds", {"s": 0.5}),
+    "snip": FaultKind("dxlink", "histories end after so many candles", {"at": 100}),
+}
+"""All kinds by name."""
+
+
+@dataclass
+class Fault:
+    """One fault set, and how often it happened."""
+
+    name: str
+    arguments: dict[str, float | str]
+    struck: int = 0
+
+    def number(self, name: str) -> float:
+        """An argument as a number."""
+        return float(self.arguments[name])
+
+
+def parse_fault(spec: str) -> Fault:
+    """The fault `spec` names: `name` or `name:key=value,key=value`.
+
+    *Raises* UsageError for an unknown name, argument or number.
+    """
+    name, _, text = spec.strip().partition(":")
+    kind = FAULTS.get(name)
+    if kind is None:
+        raise UsageError(f"fault {name!r} is unknown", hint=f"known: {', '.join(sorted(FAULTS))}")
+    arguments = dict(kind.arguments)
+    for part in filter(None, text.split(",")):
+        key, _, value = (piece.strip() for piece in part.partition("="))
+        if key not in kind.arguments:
+            hint = f"it takes {', '.join(kind.arguments) or 'no arguments'}"
+            raise UsageError(f"fault {name!r} has no argument {key!r}", hint=hint)
+        arguments[key] = value
+        if not isinstance(kind.arguments[key], str):
+            try:
+                arguments[key] = float(value)
+            except ValueError:
+                raise UsageError(f"fault {name!r}: {key} = {value!r} is no number") from None
+    return Fault(name, arguments)
+
+
+class Faults:
+    """The faults set at the moment; shared by all connections of a simulator."""
+
+    def __init__(self, specs: Iterable[str] = ()) -> None:
+        self._set: dict[str, Fault] = {}
+        for spec in specs:
+            self.set(spec)
+
+    def set(self, spec: str) -> None:
+        """Add a fault, or replace the one of its name."""
+        fault = parse_fault(spec)
+        self._set[fault.name] = fault
+
+    def clear(self) -> None:
+        """Let everything go right."""
+        self._set.clear()
+
+    def active(self, name: str) -> Fault | None:
+        """The fault of that name, unless it happened as often as it should."""
+        fault = self._set.get(name)
+        if fault is None:
+            return None
+        times = float(fault.arguments.get("times", 0))
+        return None if times and fault.struck >= times else fault
+
+    def strike(self, name: str) -> Fault | None:
+        """As `active`, and it counts as having happened."""
+        fault = self.active(name)
+        if fault is not None:
+            fault.struck += 1
+        return fault
