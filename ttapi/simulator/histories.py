@@ -14,7 +14,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ttapi.simulator.bars import extremes
 from ttapi.simulator.vendor_events import DayBar
@@ -92,6 +92,22 @@ class _Plan:
     """Session of a report, and its time of day."""
 
 
+class Past(Protocol):
+    """What the rest of the market needs to know of the past: drawn here, or read from files."""
+
+    def year(self, listing: Listing, year: int) -> YearHistory:
+        """Everything of `listing` in `year`, whatever today is; empty before its first."""
+
+    def reports(self, listing: Listing, year: int) -> tuple[tuple[date, str], ...]:
+        """Dates and times of day of the year's results, due ones too."""
+
+    def ex_dates(self, listing: Listing, year: int) -> tuple[date, ...]:
+        """Ex-dates of the year's dividends, due ones too."""
+
+    def random(self, *what: object) -> random.Random:
+        """A generator that belongs to the seed and `what`."""
+
+
 class Histories:
     """The past of every listing in one climate."""
 
@@ -99,10 +115,27 @@ class Histories:
         self._climate = climate
         self._log_price = cache(self._find_log_price)
         self._factor = cache(self._find_factor)
-        self.year = cache(self._make_year)
+        self._year = cache(self._make_year)
+
+    def year(self, listing: Listing, year: int) -> YearHistory:
+        """Everything of `listing` in `year`, whatever today is; empty before its first."""
+        return self._year(listing, year)
+
+    def reports(self, listing: Listing, year: int) -> tuple[tuple[date, str], ...]:
+        """Dates and times of day of the year's results, due ones too."""
+        shared = self._climate.year(year)
+        return tuple((shared.days[n], when) for n, when in _report_places(listing, shared).items())
+
+    def ex_dates(self, listing: Listing, year: int) -> tuple[date, ...]:
+        """Ex-dates of the year's dividends, due ones too."""
+        shared = self._climate.year(year)
+        return tuple(shared.days[n] for n in _dividend_places(listing, shared))
+
+    def random(self, *what: object) -> random.Random:
+        """A generator that belongs to the seed and `what`."""
+        return self._climate.random(*what)
 
     def _make_year(self, listing: Listing, year: int) -> YearHistory:
-        """Everything of `listing` in `year`; empty before its first."""
         if year < listing.character.first_year:
             return YearHistory((), (), (), ())
         if listing.symbol == "VIX":
@@ -180,14 +213,8 @@ def volatility_index_bars(climate: Climate, year: int) -> list[DayBar]:
             continue
         start = previous * math.exp(-3 * market.overnight[place])
         reach = 1 + 2 * abs(market.day[place])
-        high, low = max(start, close) * reach, min(start, close) / reach
-        bars.append(
-            DayBar(
-                days[place],
-                *(round(price, 2) for price in (start, high, low, close)),
-                None,
-            )
-        )
+        prices = start, max(start, close) * reach, min(start, close) / reach, close
+        bars.append(_rounded_bar(days[place], prices, None))
     return bars
 
 
@@ -217,18 +244,16 @@ def _draw_year(
         start = price * math.exp(gaps[place])
         high, low = extremes(moves[place], variances[place], rng)
         price = start * math.exp(moves[place])
-        bars.append(
-            DayBar(
-                day,
-                round(start, 2),
-                round(start * high, 2),
-                round(start * low, 2),
-                round(price, 2),
-                volume,
-            )
-        )
+        bars.append(_rounded_bar(day, (start, start * high, start * low, price), volume))
     reports = _results(listing, shared, plan, bars, rng)
     return YearHistory(tuple(bars), tuple(dividends), tuple(splits), reports)
+
+
+def _rounded_bar(
+    day: date, prices: tuple[float, float, float, float], volume: int | None
+) -> DayBar:
+    start, high, low, close = prices
+    return DayBar(day, round(start, 2), round(high, 2), round(low, 2), round(close, 2), volume)
 
 
 def _draw_moves(

@@ -32,6 +32,11 @@ class Listing:
     character: Character
     """What its prices are made from."""
 
+    @property
+    def first_year(self) -> int:
+        """Year of its first bar."""
+        return self.character.first_year
+
 
 @dataclass(frozen=True)
 class Character:
@@ -94,9 +99,20 @@ _EQUITIES: dict[str, tuple[str, str, float, float, float, float]] = {
 FEWEST_SYMBOLS = len(_INDICES) + len(_ETFS) + len(_EQUITIES) + 1
 _DOLLARS_A_SESSION = 4e9
 _FIRST_YEARS = {
-    **{"QQQ": 1999, "IWM": 2000, "DIA": 1998, "TLT": 2002, "GLD": 2004, "XLF": 1999, "XLE": 1999},
-    **{"EEM": 2003, "AMZN": 1997, "NVDA": 1999, "GOOGL": 2004, "META": 2012, "TSLA": 2010},
-    **{"BRK/B": 1996},
+    "QQQ": 1999,
+    "IWM": 2000,
+    "DIA": 1998,
+    "TLT": 2002,
+    "GLD": 2004,
+    "XLF": 1999,
+    "XLE": 1999,
+    "EEM": 2003,
+    "AMZN": 1997,
+    "NVDA": 1999,
+    "GOOGL": 2004,
+    "META": 2012,
+    "TSLA": 2010,
+    "BRK/B": 1996,
 }
 
 

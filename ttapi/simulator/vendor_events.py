@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    import datetime as dt
     from decimal import Decimal
 
 
 class DayBar(NamedTuple):
     """One XNYS session as traded: raw, rounded to cents."""
 
-    date: date
+    date: dt.date
     open: float
     high: float
     low: float
@@ -31,7 +31,7 @@ class SimQuote:
     """Both sides of the book."""
 
     bid: float | None
-    """None: nobody bids (an index, a worthless option)."""
+    """None: not quoted (an index); 0: nobody bids."""
     ask: float | None
     bid_size: int
     ask_size: int
@@ -41,7 +41,7 @@ class SimQuote:
 class SimTrade:
     """The last trade."""
 
-    time: datetime
+    time: dt.datetime
     """UTC."""
     price: float
     size: int
@@ -55,13 +55,13 @@ class SimTrade:
 class SimSummary:
     """The session of now, or the last one, and the one before it."""
 
-    date: date
+    date: dt.date
     open: float | None
     high: float | None
     low: float | None
     close: float | None
     """None while the session lasts."""
-    prev_date: date
+    prev_date: dt.date
     prev_close: float
     prev_volume: int | None
     open_interest: int
@@ -79,7 +79,7 @@ class SimProfile:
     """Of the last four quarters."""
     dividends_a_year: int
     ex_dividend_amount: float | None
-    ex_dividend_date: date | None
+    ex_dividend_date: dt.date | None
     shares: int | None
 
 
@@ -116,7 +116,7 @@ class SimUnderlying:
 class SimCandle:
     """One aggregated candle."""
 
-    time: datetime
+    time: dt.datetime
     """UTC; its beginning, midnight UTC of the session date from a day on."""
     open: float
     high: float
@@ -141,7 +141,7 @@ class Deliverable:
 class ChainExpiration:
     """One expiration of a root."""
 
-    date: date
+    date: dt.date
     settlement: str
     """`AM` or `PM`."""
     kind: str

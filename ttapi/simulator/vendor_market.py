@@ -14,27 +14,60 @@ from ttapi.errors import UsageError
 from ttapi.market.calendar import NEW_YORK, sessions
 from ttapi.simulator.climate import Climate
 from ttapi.simulator.histories import Histories
-from ttapi.simulator.listings import FIRST_YEAR, make_listings
+from ttapi.simulator.listings import make_listings
+from ttapi.simulator.options.book import Listed, OptionBook
+from ttapi.simulator.options.symbols import Contract, read_streamer_symbol
+from ttapi.simulator.tape import Tape
+from ttapi.simulator.underlyings import profile, summary, trade, underlying_volatility
+from ttapi.simulator.vendor_events import SimQuote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ttapi.simulator.histories import Dividend, Earnings, Split
+    from ttapi.simulator.histories import Dividend, Earnings, Past, Split, YearHistory
     from ttapi.simulator.listings import Listing
-    from ttapi.simulator.vendor_events import DayBar
+    from ttapi.simulator.options.surface import Surface
+    from ttapi.simulator.options.variance import VarianceHistory
+    from ttapi.simulator.vendor_events import (
+        DayBar,
+        RootChain,
+        SimCandle,
+        SimGreeks,
+        SimProfile,
+        SimSummary,
+        SimTrade,
+        SimUnderlying,
+    )
+
+_HALF_SPREAD = 0.0001
+"""Of an underlying's price."""
 
 
 class VendorMarket:
-    """507 symbols, their past since 1995, their options, at the moment `now` says."""
+    """507 symbols, their past since 1995, their options, at the moment `now` says.
+
+    Methods of one symbol raise UsageError for a symbol the vendor does not list; those that take
+    a streamer symbol return None for one, or for what such a symbol does not have.
+    """
 
     def __init__(
-        self, seed: int, now: Callable[[], datetime] | datetime, symbols: int = 507
+        self,
+        seed: int,
+        now: Callable[[], datetime] | datetime,
+        symbols: int = 507,
+        *,
+        listings: tuple[Listing, ...] = (),
+        past: Past | None = None,
     ) -> None:
         self.seed = seed
         self._now = now
-        self._calendar = sessions("XNYS")
-        self._listings = {listing.symbol: listing for listing in make_listings(seed, symbols)}
-        self._histories = Histories(Climate(seed))
+        self.calendar = sessions("XNYS")
+        made = listings or make_listings(seed, symbols)
+        self._listings = {listing.symbol: listing for listing in made}
+        self._by_streamer = {listing.streamer_symbol: listing for listing in made}
+        self._past: Past = past or Histories(Climate(seed))
+        self.tape = Tape(self._past)
+        self.book = OptionBook(self.tape, self._listings)
 
     @property
     def now(self) -> datetime:
@@ -43,73 +76,152 @@ class VendorMarket:
         return moment.astimezone(UTC)
 
     @property
+    def today(self) -> date:
+        """The date in New York."""
+        return self.now.astimezone(NEW_YORK).date()
+
+    @property
     def symbols(self) -> tuple[str, ...]:
         """Every underlying: indices, funds, companies."""
         return tuple(self._listings)
 
     def listing(self, symbol: str) -> Listing:
-        """What `symbol` is.
-
-        *Raises* UsageError for a symbol the vendor does not list.
-        """
+        """What `symbol` is."""
         if symbol not in self._listings:
             raise UsageError(f"{symbol!r} is not listed", hint="VendorMarket.symbols names all")
         return self._listings[symbol]
 
     def last_completed_session(self) -> date:
         """The last session that has closed."""
-        return self._calendar.last_completed_session(self.now)
-
-    def open_session(self) -> date | None:
-        """The session that is open now; None between sessions."""
-        day = self.now.astimezone(NEW_YORK).date()
-        if not self._calendar.is_session(day):
-            return None
-        is_open = self._calendar.open_utc(day) <= self.now < self._calendar.close_utc(day)
-        return day if is_open else None
+        return self.calendar.last_completed_session(self.now)
 
     def bars(self, symbol: str, since: date | None = None) -> tuple[DayBar, ...]:
-        """Daily bars from `since`, or the listing's first year, to the last completed session."""
-        listing, last = self.listing(symbol), self.last_completed_session()
-        first = since.year if since else FIRST_YEAR
-        bars = [
-            bar
-            for year in range(first, last.year + 1)
-            for bar in self._histories.year(listing, year).bars
-        ]
-        while bars and bars[-1].date > last:
-            bars.pop()
-        return tuple(bar for bar in bars if bar.date >= since) if since else tuple(bars)
+        """Daily bars from `since`, or the first there is, to the last completed session."""
+        return tuple(self.tape.bars(self.listing(symbol), self.now, since))
+
+    def forming_bar(self, symbol: str) -> DayBar | None:
+        """The bar so far of the session that is open; None between sessions."""
+        return self.tape.forming_bar(self.listing(symbol), self.now)
+
+    def spot(self, symbol: str) -> float:
+        """The price now, or the last close."""
+        return self.tape.spot(self.listing(symbol), self.now)
 
     def dividends(self, symbol: str) -> tuple[Dividend, ...]:
-        """Cash dividends whose ex-date has opened, ascending."""
-        listing, today = self.listing(symbol), self._today()
+        """Cash dividends whose ex-date has come, ascending."""
         return tuple(
-            dividend
-            for year in range(FIRST_YEAR, today.year + 1)
-            for dividend in self._histories.year(listing, year).dividends
-            if dividend.ex_date <= today
+            item
+            for year in self._years(symbol)
+            for item in year.dividends
+            if item.ex_date <= self.today
         )
 
     def splits(self, symbol: str) -> tuple[Split, ...]:
         """Splits whose ex-date has come, ascending."""
-        listing, today = self.listing(symbol), self._today()
         return tuple(
-            split
-            for year in range(FIRST_YEAR, today.year + 1)
-            for split in self._histories.year(listing, year).splits
-            if split.ex_date <= today
+            item
+            for year in self._years(symbol)
+            for item in year.splits
+            if item.ex_date <= self.today
         )
 
     def earnings(self, symbol: str) -> tuple[Earnings, ...]:
         """Results that are out, ascending."""
-        listing, today = self.listing(symbol), self._today()
         return tuple(
-            report
-            for year in range(FIRST_YEAR, today.year + 1)
-            for report in self._histories.year(listing, year).earnings
-            if report.date < today
+            item for year in self._years(symbol) for item in year.earnings if item.date < self.today
         )
 
-    def _today(self) -> date:
-        return self.now.astimezone(NEW_YORK).date()
+    def next_report(self, symbol: str) -> tuple[date, str] | None:
+        """Date and time of day of the results expected next; None: none are."""
+        due = self._due(self._past.reports, symbol)
+        return min(due) if due else None
+
+    def next_ex_date(self, symbol: str) -> date | None:
+        """When the next dividend goes ex; None: none will."""
+        listing = self.listing(symbol)
+        years = (self.today.year, self.today.year + 1)
+        due = [day for y in years for day in self._past.ex_dates(listing, y) if day > self.today]
+        return min(due) if due else None
+
+    def chain(self, symbol: str) -> tuple[RootChain, ...]:
+        """Every root with its listed expirations and strikes."""
+        return self.book.chain(self.listing(symbol), self.now)
+
+    def surface(self, symbol: str) -> Surface:
+        """Implied volatility of every strike and expiration."""
+        return self.book.surface(self.listing(symbol), self.now)
+
+    def variances(self, symbol: str) -> VarianceHistory:
+        """How volatile the symbol was and was thought to be, three years back."""
+        return self.book.variances(self.listing(symbol), self.now)
+
+    def find_option(self, streamer_symbol: str) -> Listed | None:
+        """The listed contract; None when there is none such."""
+        contract = read_streamer_symbol(streamer_symbol)
+        return self.find_contract(contract) if contract else None
+
+    def find_contract(self, contract: Contract) -> Listed | None:
+        """The contract in its chain; None when it is not listed now."""
+        return self.book.find(contract, self.now)
+
+    def find_listing(self, streamer_symbol: str) -> Listing | None:
+        """The underlying of that streamer symbol; None when there is none such."""
+        return self._by_streamer.get(streamer_symbol)
+
+    def quote(self, streamer_symbol: str) -> SimQuote | None:
+        """Bid and ask; an index has neither."""
+        option = self.find_option(streamer_symbol)
+        if option:
+            return self.book.quote(option, self.now)
+        listing = self.find_listing(streamer_symbol)
+        return self._underlying_quote(listing) if listing else None
+
+    def greeks(self, streamer_symbol: str) -> SimGreeks | None:
+        """Theoretical price and Greeks of an option."""
+        option = self.find_option(streamer_symbol)
+        return self.book.greeks(option, self.now) if option else None
+
+    def trade(self, streamer_symbol: str) -> SimTrade | None:
+        """The last trade."""
+        return trade(self, streamer_symbol)
+
+    def summary(self, streamer_symbol: str) -> SimSummary | None:
+        """The session's prices and the close before."""
+        return summary(self, streamer_symbol)
+
+    def profile(self, streamer_symbol: str) -> SimProfile | None:
+        """Description and slow figures."""
+        return profile(self, streamer_symbol)
+
+    def underlying(self, streamer_symbol: str) -> SimUnderlying | None:
+        """Volatility and option volume of an underlying."""
+        return underlying_volatility(self, streamer_symbol)
+
+    def candles(self, streamer_symbol: str, period: str, since: datetime) -> tuple[SimCandle, ...]:
+        """Candles of an underlying from `since`, ascending, the forming one last; options have none."""
+        listing = self.find_listing(streamer_symbol)
+        return self.tape.candles(listing, period, since, self.now) if listing else ()
+
+    def _underlying_quote(self, listing: Listing) -> SimQuote:
+        if listing.kind == "index":
+            return SimQuote(None, None, 0, 0)
+        price = self.tape.spot(listing, self.now)
+        half = max(0.005, price * _HALF_SPREAD)
+        bid, ask = round(price - half, 2), round(price + half, 2)
+        size = 1 + int(price * 100) % 7
+        return SimQuote(bid, max(ask, round(bid + 0.01, 2)), 100 * size, 100 * (8 - size))
+
+    def _years(self, symbol: str) -> list[YearHistory]:
+        listing = self.listing(symbol)
+        return [self._past.year(listing, y) for y in range(listing.first_year, self.today.year + 1)]
+
+    def _due(
+        self, reports: Callable[[Listing, int], tuple[tuple[date, str], ...]], symbol: str
+    ) -> list[tuple[date, str]]:
+        listing, today = self.listing(symbol), self.today
+        return [
+            row
+            for y in (today.year, today.year + 1)
+            for row in reports(listing, y)
+            if row[0] >= today
+        ]

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the options of every listing are worth at a moment, and what is quoted for them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from ttapi.market.calendar import NEW_YORK, sessions
+from ttapi.simulator.options.chain import (
+    ADJUSTED_CASH,
+    ADJUSTED_SHARES,
+    Outlook,
+    make_chain,
+    years_until,
+)
+from ttapi.simulator.options.surface import RATE, Surface
+from ttapi.simulator.options.variance import VarianceHistory, variance_history
+from ttapi.simulator.pricing import Terms, value_option
+from ttapi.simulator.vendor_events import ChainExpiration, RootChain, SimGreeks, SimQuote
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ttapi.simulator.histories import Split
+    from ttapi.simulator.listings import Listing
+    from ttapi.simulator.options.symbols import Contract
+    from ttapi.simulator.tape import Tape
+
+_LOOKBACK = timedelta(days=3 * 365)
+_PENNY_ROOTS = frozenset({"SPY", "QQQ", "IWM"})
+_INDEX_TICKS, _STOCK_TICKS = (0.05, 0.10), (0.01, 0.05)
+TICK_THRESHOLD = 3.0
+"""USD: at and above, the second tick size holds."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A contract with what it belongs to."""
+
+    contract: Contract
+    root: RootChain
+    expiration: ChainExpiration
+
+
+class OptionBook:
+    """Chains, surfaces and values; `listings` by symbol."""
+
+    def __init__(self, tape: Tape, listings: dict[str, Listing]) -> None:
+        self._tape = tape
+        self._listings = listings
+        self._by_root = {root: item for item in listings.values() for root in item.roots}
+        companies = [item.symbol for item in listings.values() if item.kind == "equity"]
+        self._other = companies[-1]
+        self._variances = lru_cache(maxsize=4096)(self._find_variances)
+        self._chains = lru_cache(maxsize=1024)(self._make_chain)
+        self._surfaces = lru_cache(maxsize=2048)(self._make_surface)
+
+    def underlying_of(self, root: str) -> Listing | None:
+        """The listing whose options have `root`; None for nobody's."""
+        return self._by_root.get(root)
+
+    def chain(self, listing: Listing, now: datetime) -> tuple[RootChain, ...]:
+        """What is listed and not settled; strikes as of the last close."""
+        horizon = now.replace(second=0, microsecond=0)
+        return self._chains(listing, horizon)
+
+    def surface(self, listing: Listing, now: datetime) -> Surface:
+        """The surface of the moment, to the second."""
+        return self._surfaces(listing, now.replace(microsecond=0))
+
+    def variances(self, listing: Listing, now: datetime) -> VarianceHistory:
+        """Three years of them, up to the last completed session."""
+        return self._variances(listing, sessions("XNYS").last_completed_session(now))
+
+    def find(self, contract: Contract, now: datetime) -> Listed | None:
+        """The contract in its chain; None when it is not listed now."""
+        listing = self._by_root.get(contract.root)
+        for root in self.chain(listing, now) if listing else ():
+            if root.root != contract.root:
+                continue
+            for expiration in root.expirations:
+                if expiration.date == contract.expiration and contract.strike in expiration.strikes:
+                    return Listed(contract, root, expiration)
+        return None
+
+    def greeks(self, listed: Listed, now: datetime) -> SimGreeks:
+        """Theoretical value; the contract must not have settled."""
+        contract, underlying = listed.contract, self._by_root[listed.contract.root]
+        years = max(years_until(listed.expiration, now), 1 / 365 / 24 / 60)
+        surface = self.surface(underlying, now)
+        strike, basket = float(contract.strike), self._basket(listed.root, surface, now)
+        volatility = surface.volatility(strike * surface.spot / basket, years)
+        value = value_option(
+            Terms(
+                contract.option_type,
+                basket,
+                strike,
+                years,
+                RATE,
+                surface.dividend_yield,
+                volatility,
+            )
+        )
+        return SimGreeks(
+            price=value.price,
+            volatility=volatility,
+            delta=value.delta,
+            gamma=value.gamma,
+            theta=value.theta,
+            rho=value.rho,
+            vega=value.vega,
+        )
+
+    def quote(self, listed: Listed, now: datetime) -> SimQuote:
+        """Both sides around the theoretical price, on the tick; a bid of 0 where nobody bids."""
+        price = self.greeks(listed, now).price
+        small, large = self.ticks(listed.root)
+        tick = small if price < TICK_THRESHOLD else large
+        half = max(tick / 2, price * 0.008)
+        bid = max(0.0, math.floor((price - half) / tick + 1e-9) * tick)
+        ask = max(tick, math.ceil((price + half) / tick - 1e-9) * tick)
+        noise = crc32(listed.contract.occ_symbol.encode())
+        sizes = 1 + noise % 60, 1 + noise // 61 % 60
+        return SimQuote(round(bid, 2), round(ask, 2), sizes[0] if bid else 0, sizes[1])
+
+    def open_interest(self, listed: Listed, now: datetime) -> int:
+        """Contracts outstanding since the session before: most at round strikes near the price."""
+        surface = self.surface(self._by_root[listed.root.root], now)
+        years = max(years_until(listed.expiration, now), 1 / 365)
+        distance = math.log(float(listed.contract.strike) / surface.spot)
+        depth = distance / math.sqrt(surface.atm_variance(years))
+        noise = 0.4 + crc32(listed.contract.occ_symbol.encode()) % 1000 / 700
+        return int(4000 * math.exp(-depth * depth / 2) * noise / (1 + years))
+
+    def ticks(self, root: RootChain) -> tuple[float, float]:
+        """USD below and from TICK_THRESHOLD on."""
+        if root.root in _PENNY_ROOTS:
+            return 0.01, 0.01
+        return _INDEX_TICKS if root.exercise_style == "European" else _STOCK_TICKS
+
+    def _basket(self, root: RootChain, surface: Surface, now: datetime) -> float:
+        """What one contract delivers, USD per unit of 100."""
+        if root.option_chain_type == "Standard":
+            return surface.spot
+        other = self._tape.spot(self._listings[self._other], now)
+        return surface.spot + (ADJUSTED_SHARES * other + float(ADJUSTED_CASH)) / 100
+
+    def _make_surface(self, listing: Listing, now: datetime) -> Surface:
+        today = now.astimezone(NEW_YORK).date()
+        due = tuple(
+            (day - today).days / 365
+            for year in (today.year, today.year + 1)
+            for day, _ in self._tape.past.reports(listing, year)
+            if day >= today
+        )
+        spot = self._tape.spot(listing, now)
+        return self.variances(listing, now).surface(listing, spot, due)
+
+    def _find_variances(self, listing: Listing, last: date) -> VarianceHistory:
+        since = last - _LOOKBACK
+        closed = sessions("XNYS").close_utc(last)
+        bars = self._tape.bars(listing, closed, since)
+        splits: list[Split] = []
+        for year in range(since.year, last.year + 1):
+            splits += self._tape.past.year(listing, year).splits
+        return variance_history(bars, splits)
+
+    def _make_chain(self, listing: Listing, now: datetime) -> tuple[RootChain, ...]:
+        calendar = sessions("XNYS")
+        last = calendar.last_completed_session(now)
+        close = self._tape.spot(listing, calendar.close_utc(last))
+        surface = self.variances(listing, now).surface(listing, close)
+        return make_chain(listing, Outlook(close, surface.atm_volatility(0.25)), now, self._other)

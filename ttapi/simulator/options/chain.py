@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The chain of an underlying: its roots, their expirations and strikes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ttapi.market.calendar import NEW_YORK, sessions
+from ttapi.simulator.options.expirations import expirations_of
+from ttapi.simulator.options.strikes import strike_ladder
+from ttapi.simulator.vendor_events import ChainExpiration, Deliverable, RootChain
+
+if TYPE_CHECKING:
+    from ttapi.simulator.listings import Listing
+    from ttapi.simulator.options.expirations import Expiration
+
+ADJUSTED_CASH = Decimal("21.40")
+ADJUSTED_SHARES = 8
+"""What a contract of an adjusted root delivers beside its 100 shares: cash, and shares of another."""
+_ADJUSTED_STRIKE = Decimal("-1.25")
+"""Added to the strikes of an adjusted root, as after a special dividend."""
+_ADJUSTED_DAYS = 200
+_INDEX_STEPS = {"SPX": "5", "NDX": "25", "VIX": "0.5"}
+_FUND_STEP = "1"
+_YEAR = timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What strikes are chosen by: the last close, and how far the price may go."""
+
+    close: float
+    volatility: float
+    """Annual fraction."""
+
+
+def settles_at(expiration: Expiration | ChainExpiration) -> datetime:
+    """When the settlement price is taken: at the open (AM) or at the close (PM), UTC."""
+    calendar = sessions("XNYS")
+    if expiration.settlement == "AM":
+        return calendar.open_utc(expiration.date)
+    return calendar.close_utc(expiration.date)
+
+
+def years_until(expiration: Expiration | ChainExpiration, now: datetime) -> float:
+    """Calendar years of 365 days to settlement; not above 0 once it is past."""
+    return (settles_at(expiration) - now) / _YEAR
+
+
+def make_chain(
+    listing: Listing, outlook: Outlook, now: datetime, other: str
+) -> tuple[RootChain, ...]:
+    """Every root of `listing`; `other` is the company an adjusted contract delivers shares of."""
+    return tuple(
+        _adjusted_root(listing, root, outlook, now, other)
+        if root == f"{listing.symbol}1"
+        else _standard_root(listing, root, outlook, now)
+        for root in listing.roots
+    )
+
+
+def _standard_root(listing: Listing, root: str, outlook: Outlook, now: datetime) -> RootChain:
+    step = _FUND_STEP if listing.kind == "etf" else _INDEX_STEPS.get(listing.symbol)
+    return RootChain(
+        root=root,
+        underlying=listing.symbol,
+        option_chain_type="Standard",
+        shares_per_contract=100,
+        exercise_style="European" if listing.kind == "index" else "American",
+        deliverables=()
+        if listing.kind == "index"
+        else (Deliverable(listing.symbol, Decimal(100)),),
+        expirations=tuple(
+            ChainExpiration(
+                expiration.date,
+                expiration.settlement,
+                expiration.kind,
+                _strikes(outlook, expiration, now, step),
+            )
+            for expiration in _listed(listing, root, now)
+        ),
+    )
+
+
+def _adjusted_root(
+    listing: Listing, root: str, outlook: Outlook, now: datetime, other: str
+) -> RootChain:
+    return RootChain(
+        root=root,
+        underlying=listing.symbol,
+        option_chain_type="Non-standard",
+        shares_per_contract=100,
+        exercise_style="American",
+        deliverables=(
+            Deliverable(listing.symbol, Decimal(100)),
+            Deliverable(other, Decimal(ADJUSTED_SHARES)),
+            Deliverable(None, ADJUSTED_CASH),
+        ),
+        expirations=tuple(
+            ChainExpiration(
+                expiration.date,
+                expiration.settlement,
+                expiration.kind,
+                tuple(
+                    strike + _ADJUSTED_STRIKE
+                    for strike in _strikes(outlook, expiration, now, "5")
+                    if strike + _ADJUSTED_STRIKE > 0
+                ),
+            )
+            for expiration in _listed(listing, root, now)
+            if expiration.kind == "monthly" and years_until(expiration, now) * 365 < _ADJUSTED_DAYS
+        ),
+    )
+
+
+def _listed(listing: Listing, root: str, now: datetime) -> list[Expiration]:
+    """Listed expirations that have not settled yet."""
+    today = now.astimezone(NEW_YORK).date()
+    cycle = 1 + sum(map(ord, listing.symbol)) % 3 if listing.kind == "equity" else 0
+    return [
+        expiration
+        for expiration in expirations_of(root, today, cycle)
+        if settles_at(expiration) > now
+    ]
+
+
+def _strikes(
+    outlook: Outlook, expiration: Expiration, now: datetime, step: str | None
+) -> tuple[Decimal, ...]:
+    days = (expiration.date - _session_date(now)).days
+    return strike_ladder(outlook.close, outlook.volatility, max(days, 1) / 365, step)
+
+
+def _session_date(now: datetime) -> date:
+    return now.astimezone(NEW_YORK).date()

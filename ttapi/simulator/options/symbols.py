@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two spellings of a contract: OCC's 21 characters and dxFeed's `.SPY250117C600`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+_OCC = re.compile(r"([A-Z][A-Z0-9 ]{5})(\d{6})([CP])(\d{8})")
+_STREAMER = re.compile(r"\.([A-Z][A-Z0-9]*?)(\d{6})([CP])(\d+(?:\.\d+)?)")
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One option."""
+
+    root: str
+    expiration: date
+    option_type: str
+    """`C` or `P`."""
+    strike: Decimal
+    """USD."""
+
+    @property
+    def occ_symbol(self) -> str:
+        """Root padded to six, yymmdd, type, strike in thousandths: 21 characters."""
+        thousandths = int(self.strike * 1000)
+        return f"{self.root:6}{self.expiration:%y%m%d}{self.option_type}{thousandths:08d}"
+
+    @property
+    def streamer_symbol(self) -> str:
+        """Dot, root, yymmdd, type, strike without trailing zeros."""
+        strike = f"{self.strike:f}"
+        strike = strike.rstrip("0").rstrip(".") if "." in strike else strike
+        return f".{self.root}{self.expiration:%y%m%d}{self.option_type}{strike}"
+
+
+def read_occ_symbol(text: str) -> Contract | None:
+    """The contract of an OCC symbol; None when it is none."""
+    match = _OCC.fullmatch(text)
+    if not match:
+        return None
+    root, day, option_type, thousandths = match.groups()
+    return _contract(root.rstrip(), day, option_type, Decimal(int(thousandths)) / 1000)
+
+
+def read_streamer_symbol(text: str) -> Contract | None:
+    """The contract of a streamer symbol; None when it is none."""
+    match = _STREAMER.fullmatch(text)
+    if not match:
+        return None
+    root, day, option_type, strike = match.groups()
+    return _contract(root, day, option_type, Decimal(strike))
+
+
+def _contract(root: str, day: str, option_type: str, strike: Decimal) -> Contract | None:
+    try:
+        expiration = datetime.strptime(day, "%y%m%d").date()  # noqa: DTZ007 - a date, no instant
+    except ValueError:
+        return None
+    return Contract(root, expiration, option_type, strike)

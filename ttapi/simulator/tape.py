@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a listing has traded at up to a moment: bars, the session under way, candles."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections import defaultdict
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ttapi.market.calendar import NEW_YORK, sessions
+from ttapi.simulator.intraday import draw_path
+from ttapi.simulator.vendor_events import DayBar, SimCandle
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+    from ttapi.simulator.histories import Past
+    from ttapi.simulator.intraday import SessionPath
+    from ttapi.simulator.listings import Listing
+
+INTRADAY_SESSIONS = 10
+"""How many sessions back there are minutes."""
+_PERIOD = re.compile(r"(\d*)(m|h|d|w|mo|y)")
+_MINUTES = {"m": 1, "h": 60}
+_SHARES_A_TRADE = 150
+
+
+class Tape:
+    """Bars and prices of every listing, as of any moment."""
+
+    def __init__(self, past: Past) -> None:
+        self.past = past
+        self._calendar = sessions("XNYS")
+        self.path = lru_cache(maxsize=8192)(self._draw_path)
+
+    def open_session(self, now: datetime) -> date | None:
+        """The session that is open; None between sessions."""
+        day = now.astimezone(NEW_YORK).date()
+        if not self._calendar.is_session(day):
+            return None
+        is_open = self._calendar.open_utc(day) <= now < self._calendar.close_utc(day)
+        return day if is_open else None
+
+    def bars(self, listing: Listing, now: datetime, since: date | None = None) -> list[DayBar]:
+        """Completed sessions from `since`, or the listing's first year, ascending."""
+        last = self._calendar.last_completed_session(now)
+        first = max(since.year, listing.first_year) if since else listing.first_year
+        bars = [
+            bar
+            for year in range(first, last.year + 1)
+            for bar in self.past.year(listing, year).bars
+        ]
+        end = bisect_left(bars, last + timedelta(1), key=lambda bar: bar.date)
+        start = bisect_left(bars, since, key=lambda bar: bar.date) if since else 0
+        return bars[start:end]
+
+    def forming_bar(self, listing: Listing, now: datetime) -> DayBar | None:
+        """The bar so far of the session that is open; None between sessions."""
+        day = self.open_session(now)
+        path = self.path(listing, day) if day else None
+        if day is None or path is None:
+            return None
+        minutes = self._minutes_into(day, now)
+        price = path.price_at(minutes)
+        seen = (*path.prices[: int(minutes) + 1], price)
+        volume = path.volume_until(minutes) if listing.kind != "index" else None
+        return DayBar(day, seen[0], max(seen), min(seen), price, volume)
+
+    def last_bars(self, listing: Listing, now: datetime) -> tuple[DayBar | None, DayBar]:
+        """The session before, and the one that is open or has closed last."""
+        since = self._calendar.add_sessions(self._calendar.last_completed_session(now), -3)
+        bars = self.bars(listing, now, since)
+        forming = self.forming_bar(listing, now)
+        if forming:
+            bars.append(forming)
+        return (bars[-2] if len(bars) > 1 else None), bars[-1]
+
+    def spot(self, listing: Listing, now: datetime) -> float:
+        """The price now, or the last close."""
+        forming = self.forming_bar(listing, now)
+        return forming.close if forming else self.last_bars(listing, now)[1].close
+
+    def candles(
+        self, listing: Listing, period: str, since: datetime, now: datetime
+    ) -> tuple[SimCandle, ...]:
+        """Candles of `period` (`d`, `5m`, `h`, `w`, `mo`, `y`) that begin at `since` or later, ascending.
+
+        Empty for a period the vendor does not aggregate to.
+        """
+        match = _PERIOD.fullmatch(period)
+        if not match:
+            return ()
+        count, unit = int(match[1] or 1), match[2]
+        if count < 1:
+            return ()
+        if unit in _MINUTES:
+            return self._intraday(listing, count * _MINUTES[unit], since, now)
+        first = since.astimezone(UTC).date() - timedelta(366 * count if unit != "d" else 4 * count)
+        bars = self.bars(listing, now, max(first, date(listing.first_year, 1, 1)))
+        forming = self.forming_bar(listing, now)
+        grouped = _grouped([*bars, *([forming] if forming else [])], unit, count)
+        return tuple(candle for candle in grouped if candle.time >= since)
+
+    def _intraday(
+        self, listing: Listing, minutes: int, since: datetime, now: datetime
+    ) -> tuple[SimCandle, ...]:
+        last = self.open_session(now) or self._calendar.last_completed_session(now)
+        candles = []
+        for back in range(INTRADAY_SESSIONS - 1, -1, -1):
+            day = self._calendar.add_sessions(last, -back)
+            path = self.path(listing, day)
+            if path:
+                candles += self._session_candles(path, day, minutes, now)
+        return tuple(candle for candle in candles if candle.time >= since)
+
+    def _session_candles(
+        self, path: SessionPath, day: date, minutes: int, now: datetime
+    ) -> list[SimCandle]:
+        opened, candles = self._calendar.open_utc(day), []
+        until = min(len(path.volumes), int(self._minutes_into(day, now)))
+        for start in range(0, until, minutes):
+            end = min(start + minutes, until)
+            prices, volume = path.prices[start : end + 1], sum(path.volumes[start:end])
+            bar = DayBar(day, prices[0], max(prices), min(prices), prices[-1], volume)
+            candles.append(_candle(opened + timedelta(minutes=start), bar))
+        return candles
+
+    def _minutes_into(self, day: date, now: datetime) -> float:
+        return (now - self._calendar.open_utc(day)).total_seconds() / 60
+
+    def _draw_path(self, listing: Listing, day: date) -> SessionPath | None:
+        """The session by the minute; None when the listing has no bar of it."""
+        bars = self.past.year(listing, day.year).bars
+        place = bisect_left(bars, day, key=lambda bar: bar.date)
+        if place == len(bars) or bars[place].date != day:
+            return None
+        length = self._calendar.close_utc(day) - self._calendar.open_utc(day)
+        rng = self.past.random(listing.symbol, day, "path")
+        return draw_path(bars[place], int(length.total_seconds()) // 60, rng)
+
+
+def _grouped(bars: Iterable[DayBar], unit: str, count: int) -> list[SimCandle]:
+    groups: dict[Hashable, list[DayBar]] = defaultdict(list)
+    for bar in bars:
+        groups[_group(bar.date, unit, count)].append(bar)
+    return [_candle(_midnight(group[0].date), _merged(group)) for group in groups.values()]
+
+
+def _group(day: date, unit: str, count: int) -> int:
+    """Which candle a session falls into; periods of several are counted from 1970."""
+    whole = {
+        "d": sessions("XNYS").session_no(day) if count > 1 else day.toordinal(),
+        "w": (day.toordinal() - 1) // 7,
+        "mo": day.year * 12 + day.month - 1,
+        "y": day.year,
+    }[unit]
+    return whole // count
+
+
+def _merged(bars: list[DayBar]) -> DayBar:
+    volume = None if bars[0].volume is None else sum(bar.volume or 0 for bar in bars)
+    high, low = max(bar.high for bar in bars), min(bar.low for bar in bars)
+    return DayBar(bars[0].date, bars[0].open, high, low, bars[-1].close, volume)
+
+
+def _candle(start: datetime, bar: DayBar) -> SimCandle:
+    average = round((bar.high + bar.low + 2 * bar.close) / 4, 4)
+    count = max(1, (bar.volume or 0) // _SHARES_A_TRADE)
+    return SimCandle(start, bar.open, bar.high, bar.low, bar.close, bar.volume, count, average)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(0), UTC)
