@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One channel of the service FEED: what it was asked for, and messages in the form it granted."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from ttapi.market.candle_symbol import normalise_candle_symbol
+from ttapi.market.dxfeed import EVENT_FIELDS, TIME_SERIES
+from ttapi.simulator.dxlink.candles import candle_history, empty_history, forming_candle
+from ttapi.simulator.dxlink.events import LAST_EVENTS, last_event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ttapi.simulator.dxlink.events import Event, FeedMarket
+    from ttapi.simulator.faults import Faults
+
+Message = dict[str, Any]
+CONTRACTS = ("AUTO", "HISTORY", "STREAM", "TICKER")
+_ROWS = 500
+"""Events in one message at most."""
+_SPELLINGS = {"vwap": "VWAP"}
+"""Names clients ask for, and dxFeed's."""
+_TEXTS = frozenset({"bidExchangeCode", "askExchangeCode", "exchangeCode", "description"})
+
+
+class BadActionError(Exception):
+    """A request the channel cannot fulfil; its text goes to the client."""
+
+
+@dataclass
+class Wanted:
+    """One subscription."""
+
+    type: str
+    symbol: str
+    """As the client wrote it."""
+    from_time: int | None
+    last: Event | None = None
+    """The event sent last, so that only changes are sent."""
+
+    @property
+    def echo(self) -> str:
+        """The symbol events bear."""
+        return normalise_candle_symbol(self.symbol) if self.type == "Candle" else self.symbol
+
+
+@dataclass
+class FeedChannel:
+    """Subscriptions, columns and form of one channel."""
+
+    number: int
+    contract: str
+    market: FeedMarket
+    faults: Faults
+    is_compact: bool = False
+    aggregation_s: float = 0.0
+    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By event type the columns granted."""
+    wanted: dict[tuple[str, str], Wanted] = field(default_factory=dict)
+    is_configured: bool = False
+    is_mid_history: bool = False
+    """More of a history follows the message made last."""
+
+    def configure(self, message: Message) -> Message:
+        """Take a FEED_SETUP; the FEED_CONFIG that answers it."""
+        if message.get("acceptDataFormat") in {"FULL", "COMPACT"}:
+            self.is_compact = message["acceptDataFormat"] == "COMPACT"
+        period = message.get("acceptAggregationPeriod")
+        if isinstance(period, int | float) and period >= 0:
+            self.aggregation_s = period
+        accepted = message.get("acceptEventFields") or {}
+        if not isinstance(accepted, dict):
+            raise BadActionError("acceptEventFields is no object")
+        for event_type, names in accepted.items():
+            if event_type not in EVENT_FIELDS or not isinstance(names, list) or not names:
+                raise BadActionError(f"cannot serve fields of {event_type}")
+            self.fields[event_type] = self._granted(tuple(map(str, names)))
+        return self._config()
+
+    def _config(self) -> Message:
+        self.is_configured = True
+        return {
+            "type": "FEED_CONFIG",
+            "channel": self.number,
+            "aggregationPeriod": self.aggregation_s,
+            "dataFormat": "COMPACT" if self.is_compact else "FULL",
+            "eventFields": {kind: list(names) for kind, names in self.fields.items()},
+        }
+
+    def _granted(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        if self.faults.active("fewer-fields"):
+            names = tuple(n for n in names if n not in {"VWAP", "vwap", "impVolatility"})
+        if self.faults.active("reorder-fields"):
+            names = names[::-1]
+        return names
+
+    def change(self, message: Message) -> Iterator[Message]:
+        """Take a FEED_SUBSCRIPTION; what answers it, made as it is sent, histories in turns.
+
+        *Raises* BadActionError, nothing changed.
+        """
+        added = [self._wanted(entry) for entry in _entries(message, "add")]
+        removed = [(str(e.get("type")), str(e.get("symbol"))) for e in _entries(message, "remove")]
+        if message.get("reset"):
+            self.wanted.clear()
+        for key in removed:
+            self.wanted.pop(key, None)
+        self.wanted |= {(one.type, one.symbol): one for one in added}
+        missing = {one.type for one in added} - self.fields.keys()
+        self.fields |= {kind: self._granted(EVENT_FIELDS[kind]) for kind in sorted(missing)}
+        is_config_due = bool(added) and (bool(missing) or not self.is_configured)
+        config = [self._config()] if is_config_due else []
+        return chain(config, _in_turns([self._first(one) for one in added]))
+
+    def _wanted(self, entry: Message) -> Wanted:
+        kind, symbol, from_time = entry.get("type"), entry.get("symbol"), entry.get("fromTime")
+        if not isinstance(kind, str) or not isinstance(symbol, str) or not symbol:
+            raise BadActionError("a subscription needs type and symbol")
+        if kind != "Candle" and kind not in LAST_EVENTS:
+            raise BadActionError(f"event type {kind} is not served")
+        if symbol == "*":
+            raise BadActionError("no wildcard is served")
+        if from_time is not None and not _is_finite(from_time):
+            raise BadActionError("fromTime is no number")
+        if self.contract == "HISTORY" and kind not in TIME_SERIES:
+            raise BadActionError(f"{kind} has no history")
+        return Wanted(kind, symbol, None if from_time is None else int(from_time))
+
+    def _first(self, one: Wanted) -> Iterator[Message]:
+        events = self._history(one)
+        if events is None:
+            event = self._now(one)
+            events = [] if event is None else self._first_events(event)
+            one.last = event
+        elif one.type == "Candle":
+            one.last = forming_candle(self.market, one.echo)
+        yield from self.messages(one.type, events)
+
+    def _first_events(self, event: Event) -> list[Event]:
+        if event["eventType"] == "Quote" and self.faults.active("nan"):
+            return [event | {"bidPrice": None, "askPrice": None}, event]
+        return [event]
+
+    def _history(self, one: Wanted) -> list[Event] | None:
+        """The snapshot the contract calls for; None: last values only."""
+        if one.type not in TIME_SERIES or one.from_time is None or self.contract == "TICKER":
+            return None
+        if one.type != "Candle":
+            return self._single(one)
+        if self.contract == "AUTO" and self.faults.active("auto-empty-candles"):
+            return empty_history(one.echo, one.from_time)
+        return candle_history(self.market, one.echo, one.from_time, self.faults)
+
+    def _single(self, one: Wanted) -> list[Event]:
+        """A history of what is kept of these types: the last one."""
+        event = one.last = self._now(one)
+        end = {
+            "eventType": one.type,
+            "eventSymbol": one.echo,
+            "eventTime": 0,
+            "time": 0,
+            "index": 0,
+        }
+        end |= {"sequence": 0, "eventFlags": 0x0A if event else 0x0E}
+        return [event | {"eventFlags": 0x04}, end] if event else [end]
+
+    def _now(self, one: Wanted) -> Event | None:
+        if one.type == "Candle":
+            return forming_candle(self.market, one.echo)
+        return last_event(self.market, one.type, one.echo)
+
+    def updates(self) -> Iterator[Message]:
+        """What has changed since it was sent, one message a type."""
+        changed: dict[str, list[Event]] = {}
+        for one in self.wanted.values():
+            event = self._now(one)
+            if event is not None and not _is_same(event, one.last):
+                one.last = event
+                changed.setdefault(one.type, []).append(event)
+        for event_type, events in changed.items():
+            yield from self.messages(event_type, events)
+
+    def messages(self, event_type: str, events: Sequence[Event]) -> Iterator[Message]:
+        """FEED_DATA with these events of one type; none for none, for an empty list kills clients."""
+        step = 1 if self.faults.active("one-event-per-array") else _ROWS
+        names = self.fields[event_type]
+        if event_type == "Candle" and (drop := self.faults.active("drop-mid-snapshot")):
+            step = min(step, int(drop.number("after")))
+        for start in range(0, len(events), step):
+            self.is_mid_history = event_type == "Candle" and start + step < len(events)
+            part = events[start : start + step]
+            if self.is_compact:
+                data: list[Any] = [event_type, [_cell(e, n) for e in part for n in names]]
+            else:
+                data = [{"eventType": event_type} | {n: _cell(e, n) for n in names} for e in part]
+            yield {"type": "FEED_DATA", "channel": self.number, "data": data}
+
+
+def _in_turns(sources: list[Iterator[Message]]) -> Iterator[Message]:
+    """One message of each in turn until all have ended."""
+    waiting = deque(sources)
+    while waiting:
+        source = waiting.popleft()
+        message = next(source, None)
+        if message is not None:
+            yield message
+            waiting.append(source)
+
+
+def _entries(message: Message, name: str) -> list[Message]:
+    entries = message.get(name) or []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise BadActionError(f"{name} is no list of subscriptions")
+    return entries
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _is_same(event: Event, last: Event | None) -> bool:
+    if last is None:
+        return False
+    passing = {"time", "index"} if event["eventType"] not in {"Candle", "TimeAndSale"} else set()
+    return all(event[name] == last.get(name) for name in event.keys() - passing)
+
+
+def _cell(event: Event, name: str) -> Any:
+    value = event.get(_SPELLINGS.get(name, name))
+    if value is None:
+        return "" if name in _TEXTS else "NaN"
+    return value
