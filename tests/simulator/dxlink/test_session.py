@@ -125,7 +125,7 @@ def test_slow_authorisation_keeps_what_came_meanwhile(talk):
         (OPEN | {"channel": 3, "service": "DOM"}, "BAD_ACTION"),
         (OPEN | {"channel": 3, "parameters": {"contract": "BEST"}}, "BAD_ACTION"),
         ({"type": "FEED_SETUP", "channel": 9}, "BAD_ACTION"),
-        (compact("Quote", []), "BAD_ACTION"),
+        (compact("Quote", "all"), "BAD_ACTION"),
         (subscribe({"type": "Order", "symbol": "SPY"}), "BAD_ACTION"),
         (subscribe({"type": "Quote", "symbol": "*"}), "BAD_ACTION"),
         (subscribe({"type": "Quote"}), "BAD_ACTION"),

@@ -14,16 +14,18 @@ from ttapi.simulator.dxlink.events import Event, milliseconds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ttapi.simulator.dxlink.events import FeedMarket
     from ttapi.simulator.faults import Faults
     from ttapi.simulator.vendor_events import SimCandle
+    from ttapi.simulator.vendor_market import VendorMarket
 
 HISTORY_CAP = 8000
 """Candles in a snapshot; users report about so many of the live server."""
 _REMOVED_END = int(EventFlag.REMOVE | EventFlag.SNAPSHOT_END)
 
 
-def candle_history(market: FeedMarket, symbol: str, from_time: int, faults: Faults) -> list[Event]:
+def candle_history(
+    market: VendorMarket, symbol: str, from_time: int, faults: Faults
+) -> list[Event]:
     """A whole snapshot from `from_time` (milliseconds) on; unknown symbols have an empty one."""
     events = [_event(symbol, candle) for candle in reversed(_candles(market, symbol, from_time))]
     cap = int(snip.number("at")) if (snip := faults.active("snip")) else HISTORY_CAP
@@ -44,14 +46,14 @@ def empty_history(symbol: str, from_time: int) -> list[Event]:
     return [_terminator(symbol, from_time, _REMOVED_END | int(EventFlag.SNAPSHOT_BEGIN))]
 
 
-def forming_candle(market: FeedMarket, symbol: str) -> Event | None:
+def forming_candle(market: VendorMarket, symbol: str) -> Event | None:
     """The newest candle as a plain update; None where there is none."""
     # Enough for the longest weekend to hold a day's candle.
     candles = _candles(market, symbol, milliseconds(market.now) - 7 * 86_400_000)
     return _event(symbol, candles[-1]) if candles else None
 
 
-def _candles(market: FeedMarket, symbol: str, from_time: int) -> Sequence[SimCandle]:
+def _candles(market: VendorMarket, symbol: str, from_time: int) -> Sequence[SimCandle]:
     try:
         series = parse_candle_symbol(symbol)
         since = datetime.fromtimestamp(max(0, from_time) / 1000, UTC)

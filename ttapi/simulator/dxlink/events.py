@@ -8,64 +8,19 @@ sends them for options and indices.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ttapi.market.dxfeed import event_index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from ttapi.simulator.vendor_events import (
-        SimCandle,
-        SimGreeks,
-        SimProfile,
-        SimQuote,
-        SimSummary,
-        SimTrade,
-        SimUnderlying,
-    )
+    from ttapi.simulator.vendor_market import VendorMarket
 
 Event = dict[str, Any]
 
 
-class FeedMarket(Protocol):
-    """What the feed asks of the market; None for a symbol nobody lists."""
-
-    @property
-    def now(self) -> datetime:
-        """The market's moment."""
-        ...
-
-    def candles(self, streamer_symbol: str, period: str, since: datetime) -> Sequence[SimCandle]:
-        """Ascending by time, the forming one included."""
-        ...
-
-    def quote(self, streamer_symbol: str) -> SimQuote | None:
-        """Both sides."""
-        ...
-
-    def trade(self, streamer_symbol: str) -> SimTrade | None:
-        """The last trade."""
-        ...
-
-    def summary(self, streamer_symbol: str) -> SimSummary | None:
-        """This session and the one before."""
-        ...
-
-    def profile(self, streamer_symbol: str) -> SimProfile | None:
-        """What changes seldom."""
-        ...
-
-    def greeks(self, streamer_symbol: str) -> SimGreeks | None:
-        """Of an option."""
-        ...
-
-    def underlying(self, streamer_symbol: str) -> SimUnderlying | None:
-        """An underlying through its options."""
-        ...
-
-
-def last_event(market: FeedMarket, event_type: str, symbol: str) -> Event | None:
+def last_event(market: VendorMarket, event_type: str, symbol: str) -> Event | None:
     """The event of that type as of now; None where the market has none."""
     make = LAST_EVENTS.get(event_type)
     if make is None:
@@ -85,7 +40,7 @@ def _day_id(day: date | None) -> int:
     return 0 if day is None else (day - date(1970, 1, 1)).days
 
 
-def _quote(market: FeedMarket, symbol: str) -> Event | None:
+def _quote(market: VendorMarket, symbol: str) -> Event | None:
     quote = market.quote(symbol)
     if quote is None:
         return None
@@ -103,7 +58,7 @@ def _quote(market: FeedMarket, symbol: str) -> Event | None:
     }
 
 
-def _trade(market: FeedMarket, symbol: str) -> Event | None:
+def _trade(market: VendorMarket, symbol: str) -> Event | None:
     trade = market.trade(symbol)
     if trade is None:
         return None
@@ -123,7 +78,7 @@ def _trade(market: FeedMarket, symbol: str) -> Event | None:
     }
 
 
-def _summary(market: FeedMarket, symbol: str) -> Event | None:
+def _summary(market: VendorMarket, symbol: str) -> Event | None:
     summary = market.summary(symbol)
     if summary is None:
         return None
@@ -142,7 +97,7 @@ def _summary(market: FeedMarket, symbol: str) -> Event | None:
     }
 
 
-def _profile(market: FeedMarket, symbol: str) -> Event | None:
+def _profile(market: VendorMarket, symbol: str) -> Event | None:
     profile = market.profile(symbol)
     if profile is None:
         return None
@@ -167,7 +122,7 @@ def _profile(market: FeedMarket, symbol: str) -> Event | None:
     }
 
 
-def _greeks(market: FeedMarket, symbol: str) -> Event | None:
+def _greeks(market: VendorMarket, symbol: str) -> Event | None:
     greeks = market.greeks(symbol)
     if greeks is None:
         return None
@@ -182,13 +137,13 @@ def _greeks(market: FeedMarket, symbol: str) -> Event | None:
     }
 
 
-def _theo_price(market: FeedMarket, symbol: str) -> Event | None:
-    greeks = market.greeks(symbol)
-    if greeks is None:
+def _theo_price(market: VendorMarket, symbol: str) -> Event | None:
+    greeks, option = market.greeks(symbol), market.find_option(symbol)
+    if greeks is None or option is None:
         return None
     return _indexed(market) | {
         "price": greeks.price,
-        "underlyingPrice": None,
+        "underlyingPrice": market.spot(option.root.underlying),
         "delta": greeks.delta,
         "gamma": greeks.gamma,
         "dividend": 0.0,
@@ -196,7 +151,7 @@ def _theo_price(market: FeedMarket, symbol: str) -> Event | None:
     }
 
 
-def _underlying(market: FeedMarket, symbol: str) -> Event | None:
+def _underlying(market: VendorMarket, symbol: str) -> Event | None:
     seen = market.underlying(symbol)
     if seen is None:
         return None
@@ -211,7 +166,7 @@ def _underlying(market: FeedMarket, symbol: str) -> Event | None:
     }
 
 
-def _time_and_sale(market: FeedMarket, symbol: str) -> Event | None:
+def _time_and_sale(market: VendorMarket, symbol: str) -> Event | None:
     trade, quote = market.trade(symbol), market.quote(symbol)
     if trade is None or quote is None:
         return None
@@ -234,17 +189,17 @@ def _time_and_sale(market: FeedMarket, symbol: str) -> Event | None:
         "extendedTradingHours": False,
         "validTick": True,
         "type": "NEW",
-        "buyer": "",
-        "seller": "",
+        "buyer": None,
+        "seller": None,
     }
 
 
-def _indexed(market: FeedMarket) -> Event:
+def _indexed(market: VendorMarket) -> Event:
     time = milliseconds(market.now)
     return {"eventFlags": 0, "index": event_index(time), "time": time, "sequence": 0}
 
 
-LAST_EVENTS: dict[str, Callable[[FeedMarket, str], Event | None]] = {
+LAST_EVENTS: dict[str, Callable[[VendorMarket, str], Event | None]] = {
     "Quote": _quote,
     "Trade": _trade,
     "Summary": _summary,

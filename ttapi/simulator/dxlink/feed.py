@@ -17,8 +17,9 @@ from ttapi.simulator.dxlink.events import LAST_EVENTS, last_event
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ttapi.simulator.dxlink.events import Event, FeedMarket
+    from ttapi.simulator.dxlink.events import Event
     from ttapi.simulator.faults import Faults
+    from ttapi.simulator.vendor_market import VendorMarket
 
 Message = dict[str, Any]
 CONTRACTS = ("AUTO", "HISTORY", "STREAM", "TICKER")
@@ -27,6 +28,8 @@ _ROWS = 500
 _SPELLINGS = {"vwap": "VWAP"}
 """Names clients ask for, and dxFeed's."""
 _TEXTS = frozenset({"bidExchangeCode", "askExchangeCode", "exchangeCode", "description"})
+_NULLS = frozenset({"buyer", "seller"})
+"""Texts that are null where there are none."""
 
 
 class BadActionError(Exception):
@@ -56,7 +59,7 @@ class FeedChannel:
 
     number: int
     contract: str
-    market: FeedMarket
+    market: VendorMarket
     faults: Faults
     is_compact: bool = False
     aggregation_s: float = 0.0
@@ -78,9 +81,11 @@ class FeedChannel:
         if not isinstance(accepted, dict):
             raise BadActionError("acceptEventFields is no object")
         for event_type, names in accepted.items():
-            if event_type not in EVENT_FIELDS or not isinstance(names, list) or not names:
+            if event_type not in EVENT_FIELDS or not isinstance(names, list):
                 raise BadActionError(f"cannot serve fields of {event_type}")
-            self.fields[event_type] = self._granted(tuple(map(str, names)))
+            # No names: those of the server's choice.
+            chosen = tuple(map(str, names)) or EVENT_FIELDS[event_type]
+            self.fields[event_type] = self._granted(chosen)
         return self._config()
 
     def _config(self) -> Message:
@@ -233,6 +238,6 @@ def _is_same(event: Event, last: Event | None) -> bool:
 
 def _cell(event: Event, name: str) -> Any:
     value = event.get(_SPELLINGS.get(name, name))
-    if value is None:
+    if value is None and name not in _NULLS:
         return "" if name in _TEXTS else "NaN"
     return value

@@ -21,7 +21,7 @@ from ttapi.simulator.faults import Faults
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ttapi.simulator.dxlink.events import FeedMarket
+    from ttapi.simulator.vendor_market import VendorMarket
 
 TICK_S = 0.25
 """How often the market is looked at for changes."""
@@ -31,7 +31,7 @@ TICK_S = 0.25
 class DxLinkService:
     """What all connections to the feed share."""
 
-    market: FeedMarket
+    market: VendorMarket
     accepts_token: Callable[[str], bool]
     faults: Faults = field(default_factory=Faults)
     log: Callable[[str, tuple[str, ...]], None] | None = None

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from ttapi.simulator.dxlink.events import FeedMarket
     from ttapi.simulator.dxlink.feed import Message
     from ttapi.simulator.faults import Faults
+    from ttapi.simulator.vendor_market import VendorMarket
 
 VERSION = "1.0-0.1-ttapi-simulator"
 KEEPALIVE_S = 60
@@ -44,7 +44,7 @@ class DxLinkSession:
 
     def __init__(
         self,
-        market: FeedMarket,
+        market: VendorMarket,
         accepts_token: Callable[[str], bool],
         faults: Faults,
         now: float,

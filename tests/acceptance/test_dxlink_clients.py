@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients others wrote for dxFeed work against the simulated feed as they are."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from outside import CACHE, made_once, plain_environ, run
+
+from ttapi.simulator.dxlink import DXLINK, DxLinkService, serve_dxlink
+from ttapi.simulator.faults import Faults
+from ttapi.simulator.vendor_market import VendorMarket
+
+HERE = Path(__file__).parent
+NODE_PROJECT = HERE / "dxlink_js"
+NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
+SINCE = date(2024, 1, 2)
+TOKEN = "quote-token"
+
+
+@pytest.fixture(scope="module")
+def market():
+    return VendorMarket(7, NOW, symbols=30)
+
+
+@contextmanager
+def served(market, *faults):
+    """The feed, with the two REST answers a client needs to find it; yields its address."""
+    app = web.Application()
+    app[DXLINK] = DxLinkService(market, TOKEN.__eq__, Faults(faults))
+    app.router.add_get("/realtime", serve_dxlink)
+    app.router.add_post("/oauth/token", access_token)
+    app.router.add_get("/api-quote-tokens", quote_token)
+    loop, ready, ports = asyncio.new_event_loop(), threading.Event(), []
+
+    async def start():
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        ports.append(runner.addresses[0][1])
+        ready.set()
+        return runner
+
+    def serve():
+        runner = loop.run_until_complete(start())
+        loop.run_forever()
+        loop.run_until_complete(runner.cleanup())
+        loop.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        assert ready.wait(20)
+        yield f"127.0.0.1:{ports[0]}"
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+async def access_token(_request):
+    return web.json_response({"access_token": "access", "token_type": "Bearer", "expires_in": 900})
+
+
+async def quote_token(request):
+    url = f"ws://{request.host}/realtime"
+    return web.json_response({"data": {"token": TOKEN, "dxlink-url": url, "level": "api"}})
+
+
+def an_option(market):
+    """A near call of SPY, a month out."""
+    chain = market.chain("SPY")[0]
+    expiration = next(e for e in chain.expirations if (e.date - NOW.date()).days > 25)
+    strike = min(expiration.strikes, key=lambda k: abs(float(k) - market.spot("SPY")))
+    return f".SPY{expiration.date:%y%m%d}C{strike.normalize():f}"
+
+
+def closes(market, symbol, echoed, since=SINCE):
+    """What a client must have got: newest first."""
+    midnight = datetime(1970, 1, 1).date().toordinal()
+    return [
+        [echoed, (bar.date.toordinal() - midnight) * 86_400_000, bar.close]
+        for bar in reversed(market.bars(symbol, since))
+    ]
+
+
+@pytest.mark.parametrize("faults", [(), ("one-event-per-array",), ("slow-auth",)])
+def test_tastytrade_streams_quotes_greeks_and_candles(market, faults):
+    if importlib.util.find_spec("tastytrade") is None:
+        pytest.skip("the PyPI package tastytrade is not installed")
+    option = an_option(market)
+    with served(market, *faults) as address:
+        probe = HERE / "dxlink_tastytrade.py"
+        said = json.loads(run(sys.executable, probe, f"http://{address}", "SPY", option, SINCE))
+    quotes = {symbol: market.quote(symbol) for symbol in ("SPY", option)}
+    greeks = market.greeks(option)
+    assert said == {
+        "quotes": {symbol: [quote.bid, quote.ask] for symbol, quote in quotes.items()},
+        "greeks": [option, greeks.delta, greeks.volatility],
+        "others": ["Trade", "Summary", "Profile", "TimeAndSale"],
+        "candles": closes(market, "SPY", "SPY{=d,tho=true}"),
+    }
+
+
+@pytest.fixture(scope="session")
+def node_project():
+    """The folder of dxFeed's client, installed by npm from its lock file."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("node and npm are not installed")
+    folder = CACHE / "node" / "dxlink-0.3.0"
+    with made_once(folder) as building:
+        if building:
+            building.mkdir(parents=True)
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(NODE_PROJECT / name, building / name)
+            install = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+            done = subprocess.run(install, check=False, cwd=building, capture_output=True, text=True, env=plain_environ())  # fmt: skip
+            if done.returncode:
+                pytest.skip(f"npm cannot install @dxfeed/dxlink-api: {done.stderr[-300:]}")
+    shutil.copy(NODE_PROJECT / "probe.cjs", folder / "probe.cjs")
+    return folder
+
+
+def websocket_flag():
+    """Node 20 has WebSocket behind a flag, 22 without."""
+    major = int(run("node", "--version").strip().lstrip("v").split(".")[0])
+    return [] if major >= 22 else ["--experimental-websocket"]
+
+
+def test_dxfeeds_own_client_gets_quotes_and_a_history(market, node_project):
+    option, since = an_option(market), datetime.combine(SINCE, datetime.min.time(), UTC)
+    with served(market) as address:
+        said = json.loads(
+            run(
+                "node", *websocket_flag(), node_project / "probe.cjs", f"ws://{address}/realtime",
+                TOKEN, f"SPY,{option}", "SPY{=1d}", int(since.timestamp() * 1000),
+            )
+        )  # fmt: skip
+    quotes = {symbol: market.quote(symbol) for symbol in ("SPY", option)}
+    assert said["quotes"] == {symbol: [q.bid, q.ask] for symbol, q in quotes.items()}
+    assert said["candles"] == closes(market, "SPY", "SPY{=d}")
+    assert (said["flags"][0], said["flags"][-1], said["errors"]) == (4, 10, [])
+    assert said["states"][-1] == "AUTHORIZED"
+
+
+def test_the_lock_of_the_node_project_names_no_registry():
+    assert "http" not in (NODE_PROJECT / "package-lock.json").read_text()
