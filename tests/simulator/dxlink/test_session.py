@@ -261,3 +261,10 @@ def test_faults_break_the_connection_once(ready):
     assert len(mute.say(subscribe({"type": "Quote", "symbol": "SPY"}, DAYS))) == 2
     assert (mute.session.is_mute, mute.say({"type": "KEEPALIVE", "channel": 0})) == (True, [])
     assert ready("close-1009:bytes=300").say("x" * 301) == [Close(1009, "Message too big")]
+
+
+def test_a_candle_at_the_very_beginning_ends_the_history_itself(ready, market):
+    monday = 1717372800000
+    rows = candles(ready(contract="HISTORY").say(subscribe(DAYS | {"fromTime": monday})))
+    assert (rows[-1]["time"], rows[-1]["eventFlags"]) == (monday, 8)
+    assert rows[-1]["close"] == market.bars("SPY", datetime(2024, 6, 3).date())[0].close

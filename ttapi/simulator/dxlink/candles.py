@@ -29,14 +29,16 @@ def candle_history(
     """A whole snapshot from `from_time` (milliseconds) on; unknown symbols have an empty one."""
     events = [_event(symbol, candle) for candle in reversed(_candles(market, symbol, from_time))]
     cap = int(snip.number("at")) if (snip := faults.active("snip")) else HISTORY_CAP
-    end = _terminator(symbol, from_time, _REMOVED_END)
-    if faults.active("nan") and events:
-        end["eventFlags"] = int(EventFlag.SNAPSHOT_END)
     if len(events) > cap:
         events = events[:cap]
         events[-1]["eventFlags"] |= int(EventFlag.SNAPSHOT_SNIP)
+    elif events and events[-1]["time"] == from_time:
+        # A row that says the index is void would take the candle with it.
+        events[-1]["eventFlags"] |= int(EventFlag.SNAPSHOT_END)
     else:
-        events.append(end)
+        is_bare = bool(events) and faults.active("nan") is not None
+        flags = int(EventFlag.SNAPSHOT_END) if is_bare else _REMOVED_END
+        events.append(_terminator(symbol, from_time, flags))
     events[0]["eventFlags"] |= int(EventFlag.SNAPSHOT_BEGIN)
     return _spoilt(events, faults)
 
