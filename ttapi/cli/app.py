@@ -32,6 +32,7 @@ _COMMANDS = (
     "why",
     "replay",
     "demo",
+    "simulate",
     "doctor",
     "verify",
     "backup",

@@ -24,6 +24,34 @@ class FaultKind:
 
 
 FAULTS: dict[str, FaultKind] = {
+    "429-burst": FaultKind(
+        "tastytrade", "so many requests are refused after so many", {"after": 20, "count": 10}
+    ),
+    "bad-gateway": FaultKind("tastytrade", "requests are answered 502", {"path": "", "times": 3}),
+    "down": FaultKind("tastytrade", "every connection breaks before an answer"),
+    "drift": FaultKind(
+        "tastytrade", "a field has another name", {"path": "", "field": "updated-at"}
+    ),
+    "expire-token": FaultKind("tastytrade", "access tokens live so many seconds", {"s": 61}),
+    "forbidden": FaultKind("tastytrade", "a path is answered 403", {"path": "/market-metrics"}),
+    "gzip-bomb": FaultKind(
+        "tastytrade", "a small body inflates to so many MB", {"path": "", "mb": 256, "times": 1}
+    ),
+    "html-200": FaultKind("tastytrade", "a page instead of JSON", {"path": "", "times": 1}),
+    "html-401": FaultKind("tastytrade", "401 with a page", {"path": "", "times": 1}),
+    "missing-fields": FaultKind(
+        "tastytrade", "the first row lacks a field", {"path": "", "field": "updated-at"}
+    ),
+    "missing-symbols": FaultKind(
+        "tastytrade", "so many symbols have no metrics and no chain", {"count": 4}
+    ),
+    "oauth-busy": FaultKind("tastytrade", "a good refresh is refused for now", {"times": 1}),
+    "oversize": FaultKind("tastytrade", "a body of so many MB", {"path": "", "mb": 64, "times": 1}),
+    "reset": FaultKind("tastytrade", "the connection breaks", {"path": "", "times": 1}),
+    "retype": FaultKind("tastytrade", "numbers of the first row are lists", {"path": ""}),
+    "revoked": FaultKind("tastytrade", "the grant is dead"),
+    "slow": FaultKind("tastytrade", "answers take so many seconds", {"path": "", "s": 2}),
+    "truncate": FaultKind("tastytrade", "the body ends half way", {"path": "", "times": 1}),
     "502-upgrade": FaultKind("dxlink", "the WebSocket is answered 502", {"times": 1}),
     "auto-empty-candles": FaultKind("dxlink", "candles of a contract AUTO come empty"),
     "close-1009": FaultKind(

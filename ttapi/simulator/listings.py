@@ -5,11 +5,17 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
 from ttapi.simulator.tickers import invented_tickers
 from ttapi.simulator.weather import SECTORS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ttapi.simulator.vendor_events import DayBar
 
 FIRST_YEAR = 1995
 
@@ -135,6 +141,28 @@ def make_listings(seed: int, count: int) -> tuple[Listing, ...]:
     symbols = invented_tickers(rng, count - len(known))
     invented = [_invented(symbol, place, rng) for place, symbol in enumerate(symbols)]
     return (*known, *invented)
+
+
+def stored_listing(symbol: str, bars: Sequence[DayBar]) -> Listing:
+    """A listing for bars that somebody stored; kind and name where the symbol is well known."""
+    traded = [bar.close * (bar.volume or 0) for bar in bars]
+    character = Character(
+        price=bars[-1].close,
+        beta=1.0,
+        sector=0,
+        sector_share=0.0,
+        own_volatility=0.2,
+        drift=0.0,
+        dollar_volume=sum(traded) / len(traded),
+        dividend_yield=0.0,
+        report_month=0,
+        first_year=bars[0].date.year,
+    )
+    if symbol in _INDICES:
+        return replace(_index(symbol), character=character)
+    kind, name = ("etf", _ETFS[symbol][0]) if symbol in _ETFS else ("equity", symbol)
+    root = symbol.replace("/", "")
+    return Listing(symbol, kind, name, "XNYS", symbol, (root,), character)
 
 
 def _index(symbol: str) -> Listing:

@@ -72,7 +72,7 @@ class Tape:
     def last_bars(self, listing: Listing, now: datetime) -> tuple[DayBar | None, DayBar]:
         """The session before, and the one that is open or has closed last."""
         since = self._calendar.add_sessions(self._calendar.last_completed_session(now), -3)
-        bars = self.bars(listing, now, since)
+        bars = self.bars(listing, now, since) or self.bars(listing, now)
         forming = self.forming_bar(listing, now)
         if forming:
             bars.append(forming)

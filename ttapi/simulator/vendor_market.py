@@ -8,6 +8,7 @@ and adds days, and changes nothing before. All of it is invented, real names or 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
@@ -22,7 +23,7 @@ from ttapi.simulator.underlyings import profile, summary, trade, underlying_vola
 from ttapi.simulator.vendor_events import SimQuote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ttapi.simulator.histories import Dividend, Earnings, Past, Split, YearHistory
     from ttapi.simulator.listings import Listing
@@ -46,6 +47,9 @@ _HALF_SPREAD = 0.0001
 class VendorMarket:
     """507 symbols, their past since 1995, their options, at the moment `now` says.
 
+    Fewer where `now` is so early that some are not listed yet. `listings`, `past` and `chains` are
+    what somebody stored, instead of what the seed makes.
+
     Methods of one symbol raise UsageError for a symbol the vendor does not list; those that take
     a streamer symbol return None for one, or for what such a symbol does not have.
     """
@@ -58,16 +62,17 @@ class VendorMarket:
         *,
         listings: tuple[Listing, ...] = (),
         past: Past | None = None,
+        chains: Mapping[str, tuple[RootChain, ...]] = MappingProxyType({}),
     ) -> None:
         self.seed = seed
         self._now = now
         self.calendar = sessions("XNYS")
-        made = listings or make_listings(seed, symbols)
+        made = listings or _listed_by(make_listings(seed, symbols), self.today.year)
         self._listings = {listing.symbol: listing for listing in made}
         self._by_streamer = {listing.streamer_symbol: listing for listing in made}
         self._past: Past = past or Histories(Climate(seed))
         self.tape = Tape(self._past)
-        self.book = OptionBook(self.tape, self._listings)
+        self.book = OptionBook(self.tape, self._listings, chains)
 
     @property
     def now(self) -> datetime:
@@ -225,3 +230,8 @@ class VendorMarket:
             for row in reports(listing, y)
             if row[0] >= today
         ]
+
+
+def _listed_by(listings: tuple[Listing, ...], year: int) -> tuple[Listing, ...]:
+    """Those with bars of an earlier year: a surface needs a past."""
+    return tuple(listing for listing in listings if listing.first_year < year)

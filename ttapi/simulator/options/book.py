@@ -15,7 +15,9 @@ from ttapi.simulator.options.chain import (
     ADJUSTED_CASH,
     ADJUSTED_SHARES,
     Outlook,
+    last_turn,
     make_chain,
+    unsettled,
     years_until,
 )
 from ttapi.simulator.options.surface import RATE, Surface
@@ -24,6 +26,7 @@ from ttapi.simulator.pricing import Terms, value_option
 from ttapi.simulator.vendor_events import ChainExpiration, RootChain, SimGreeks, SimQuote
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from ttapi.simulator.histories import Split
@@ -48,14 +51,19 @@ class Listed:
 
 
 class OptionBook:
-    """Chains, surfaces and values; `listings` by symbol."""
+    """Chains, surfaces and values; `listings` by symbol, `stored` chains instead of made ones."""
 
-    def __init__(self, tape: Tape, listings: dict[str, Listing]) -> None:
+    def __init__(
+        self,
+        tape: Tape,
+        listings: Mapping[str, Listing],
+        stored: Mapping[str, tuple[RootChain, ...]],
+    ) -> None:
+        self._stored = stored
         self._tape = tape
         self._listings = listings
         self._by_root = {root: item for item in listings.values() for root in item.roots}
-        companies = [item.symbol for item in listings.values() if item.kind == "equity"]
-        self._other = companies[-1]
+        self._other = list(listings)[-1]
         self._variances = lru_cache(maxsize=4096)(self._find_variances)
         self._chains = lru_cache(maxsize=1024)(self._make_chain)
         self._surfaces = lru_cache(maxsize=2048)(self._make_surface)
@@ -66,8 +74,7 @@ class OptionBook:
 
     def chain(self, listing: Listing, now: datetime) -> tuple[RootChain, ...]:
         """What is listed and not settled; strikes as of the last close."""
-        horizon = now.replace(second=0, microsecond=0)
-        return self._chains(listing, horizon)
+        return self._chains(listing, last_turn(now))
 
     def surface(self, listing: Listing, now: datetime) -> Surface:
         """The surface of the moment, to the second."""
@@ -171,6 +178,8 @@ class OptionBook:
         return variance_history(bars, splits)
 
     def _make_chain(self, listing: Listing, now: datetime) -> tuple[RootChain, ...]:
+        if listing.symbol in self._stored:
+            return tuple(unsettled(root, now) for root in self._stored[listing.symbol])
         calendar = sessions("XNYS")
         last = calendar.last_completed_session(now)
         close = self._tape.spot(listing, calendar.close_utc(last))

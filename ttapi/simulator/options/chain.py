@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -45,9 +45,24 @@ def settles_at(expiration: Expiration | ChainExpiration) -> datetime:
     return calendar.close_utc(expiration.date)
 
 
+def last_turn(now: datetime) -> datetime:
+    """The last moment at which a chain may have changed: midnight, the open or the close."""
+    calendar, local = sessions("XNYS"), now.astimezone(NEW_YORK)
+    turns = [local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)]
+    if calendar.is_session(local.date()):
+        turns += [calendar.open_utc(local.date()), calendar.close_utc(local.date())]
+    return max(turn for turn in turns if turn <= now)
+
+
 def years_until(expiration: Expiration | ChainExpiration, now: datetime) -> float:
     """Calendar years of 365 days to settlement; not above 0 once it is past."""
     return (settles_at(expiration) - now) / _YEAR
+
+
+def unsettled(root: RootChain, now: datetime) -> RootChain:
+    """The root without what has settled."""
+    left = tuple(expiration for expiration in root.expirations if settles_at(expiration) > now)
+    return replace(root, expirations=left)
 
 
 def make_chain(

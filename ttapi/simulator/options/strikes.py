@@ -46,3 +46,9 @@ def _near(deviation: float, price: float, fine: Decimal) -> int:
 def _ladder(fine: Decimal, low: int, middle: int, high: int, near: int) -> tuple[Decimal, ...]:
     places = range(max(1, min(low, middle - 3)), max(high, middle + 3) + 1)
     return tuple(fine * n for n in places if abs(n - middle) <= near or n % 2 == 0)
+
+
+def round_strike(price: float) -> Decimal:
+    """The strike nearest `price` that every ladder around it holds, whatever its days."""
+    coarse = _usual_step(price) * 8
+    return max(coarse, coarse * round(price / float(coarse)))

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated vendors on loopback: REST and feed on one port, by TLS on another if wanted.
+
+    with VendorServer(VendorMarket(7, now)) as server:
+        httpx.get(f"{server.base_url}/margin-requirements-public-configuration")
+
+The server has a thread and an event loop of its own. Whoever holds the object may set faults and
+read counters while it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Self
+
+from aiohttp import web
+
+from ttapi.errors import UsageError
+from ttapi.simulator.accounts import AccountBook
+from ttapi.simulator.dxlink.serve import DXLINK, DxLinkService, serve_dxlink
+from ttapi.simulator.faults import Faults
+from ttapi.simulator.tastytrade.app import Desk
+from ttapi.simulator.tastytrade.credentials import TOKEN_LIFETIME_S, Credentials
+from ttapi.simulator.tastytrade.service import TastytradeService
+from ttapi.simulator.traffic import Budget, Counters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from ttapi.simulator.self_signed import Certificate
+    from ttapi.simulator.vendor_market import VendorMarket
+
+HOST = "127.0.0.1"
+VENDORS = ("tastytrade", "dxlink")
+_START_TIMEOUT_S = 30
+
+
+class VendorServer:
+    """The vendors of one market; a context manager.
+
+    `clock` counts the seconds tokens live and budgets fill; `wall_clock` stamps the request log.
+    *Raises* UsageError for an unknown fault, and when the port or a file cannot be had.
+    """
+
+    def __init__(
+        self,
+        market: VendorMarket,
+        *,
+        vendors: Iterable[str] = VENDORS,
+        faults: Iterable[str] = (),
+        requests_per_s: float | None = None,
+        token_lifetime_s: int = TOKEN_LIFETIME_S,
+        latency_s: float = 0.0,
+        is_strict: bool = False,
+        tls: bool = False,
+        request_log: Path | None = None,
+        port: int = 0,
+        clock: Callable[[], float] = monotonic,
+        wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.market = market
+        self.vendors = frozenset(vendors)
+        self.faults = Faults(faults)
+        self.counters = Counters()
+        self.credentials = Credentials(
+            market.tape.past.random("credentials"), clock, self.faults, token_lifetime_s
+        )
+        self.service = TastytradeService(
+            market, AccountBook(market), self.credentials, self.faults, is_strict=is_strict
+        )
+        self._desk = Desk(
+            self.service, Budget(requests_per_s, clock), self.counters, self._log_rest, latency_s
+        )
+        self._request_log = _RequestLog(request_log, wall_clock)
+        self._wanted_port = port
+        self._certificate = _certificate() if tls else None
+        self._end: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        self._thread: threading.Thread | None = None
+        self.port = 0
+        self.tls_port: int | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Where REST is."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def tls_url(self) -> str | None:
+        """Where REST is by TLS; None without."""
+        return f"https://{HOST}:{self.tls_port}" if self.tls_port else None
+
+    @property
+    def dxlink_url(self) -> str:
+        """Where the feed is."""
+        return f"ws://{HOST}:{self.port}/realtime"
+
+    @property
+    def certificate(self) -> bytes | None:
+        """The certificate to trust, PEM; None without TLS."""
+        return self._certificate.certificate if self._certificate else None
+
+    def addresses(self) -> dict[str, dict[str, Any]]:
+        """What a client needs: the object of the port file."""
+        grant = self.credentials.grant
+        rest = {
+            "base_url": self.base_url,
+            "client_id": grant.client_id,
+            "client_secret": grant.client_secret,
+            "refresh_token": grant.refresh_token,
+            "login": grant.login,
+            "password": grant.password,
+        }
+        if self.tls_url and self.certificate:
+            rest |= {"tls_url": self.tls_url, "certificate": self.certificate.decode()}
+        feed = {"url": self.dxlink_url, "token": self.credentials.quote_token}
+        both = {"tastytrade": rest, "dxlink": feed}
+        return {name: value for name, value in both.items() if name in self.vendors}
+
+    def __enter__(self) -> Self:
+        started: list[BaseException | None] = []
+        is_ready = threading.Event()
+
+        def run() -> None:
+            asyncio.run(self._serve(is_ready, started))
+
+        self._request_log.open()
+        self._thread = threading.Thread(target=run, name="vendor-server", daemon=True)
+        self._thread.start()
+        if not is_ready.wait(_START_TIMEOUT_S) or started[0] is not None:
+            self._request_log.close()
+            cause = started[0] if started else None
+            raise UsageError(
+                f"the simulators cannot listen on {HOST}:{self._wanted_port}: {cause}",
+                hint="--port 0 takes a free port",
+            ) from cause
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._end is not None:
+            loop, over = self._end
+            loop.call_soon_threadsafe(over.set)
+        if self._thread is not None:
+            self._thread.join()
+        self._request_log.close()
+
+    async def _serve(self, is_ready: threading.Event, started: list[BaseException | None]) -> None:
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        self._end = loop, over
+        async with AsyncExitStack() as stack:
+            try:
+                await self._listen(stack)
+            except (OSError, OverflowError) as exc:
+                started.append(exc)
+                is_ready.set()
+                return
+            started.append(None)
+            is_ready.set()
+            await over.wait()
+
+    async def _listen(self, stack: AsyncExitStack) -> None:
+        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.5)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        plain = web.TCPSite(runner, HOST, self._wanted_port)
+        await plain.start()
+        self.port = runner.addresses[0][1]
+        if self._certificate:
+            secure = web.TCPSite(runner, HOST, 0, ssl_context=self._certificate.server_context())
+            await secure.start()
+            self.tls_port = runner.addresses[-1][1]
+        self.service.dxlink_url = self.dxlink_url
+
+    def _application(self) -> web.Application:
+        application = web.Application()
+        if "dxlink" in self.vendors:
+            application[DXLINK] = DxLinkService(
+                self.market,
+                self.credentials.accepts_quote_token,
+                self.faults,
+                lambda what, symbols: self._request_log.write("dxlink", what, symbols, 200),
+            )
+            application.router.add_get("/realtime", serve_dxlink)
+        if "tastytrade" in self.vendors:
+            application.router.add_routes(self._desk.routes())
+        return application
+
+    def _log_rest(self, what: str, symbols: tuple[str, ...], status: int) -> None:
+        self._request_log.write("tastytrade", what, symbols, status)
+
+
+def _certificate() -> Certificate:
+    from ttapi.simulator.self_signed import make_certificate  # noqa: PLC0415 - heavy, for TLS only
+
+    return make_certificate(HOST)
+
+
+class _RequestLog:
+    """One JSON line a request; nothing without a file. Neither queries nor headers are kept."""
+
+    def __init__(self, file: Path | None, wall_clock: Callable[[], datetime]) -> None:
+        self._file, self._wall_clock = file, wall_clock
+        self._stream: Any = None
+
+    def open(self) -> None:
+        if self._file is None:
+            return
+        try:
+            self._stream = self._file.open("a", encoding="utf-8")
+        except OSError as exc:
+            raise UsageError(
+                f"the request log {self._file} cannot be written: {exc.strerror}"
+            ) from exc
+
+    def write(self, source: str, what: str, symbols: tuple[str, ...], status: int) -> None:
+        if self._stream is None:
+            return
+        at = self._wall_clock().isoformat(timespec="milliseconds")
+        row = {"at": at, "source": source, "what": what, "symbols": symbols, "status": status}
+        self._stream.write(json.dumps(row) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
