@@ -12,7 +12,9 @@
     ├── QueryError                  1   the engine refused or failed a query
     │   └── InterruptedQueryError   130 a query was ended by whoever asked it
     ├── SourceError                 1   one unit of a source failed
+    │   ├── ResponseError           1   a vendor's answer to one request cannot be used
     │   └── SourceDownError         3   a source could not be reached, or refused every unit
+    │       └── CredentialError     3   a vendor refused who we are; asking again changes nothing
     ├── StaleError                  4   data is older than allowed
     └── BudgetError                 4   a refresh would exceed its call or time budget
 
@@ -113,6 +115,23 @@ class SourceDownError(SourceError):
     """A source could not be reached, or refused every unit."""
 
     exit_code = 3
+
+
+class ResponseError(SourceError):
+    """A vendor answered one request in a way that cannot be used."""
+
+    def __init__(
+        self, endpoint: str, status: int | None, reason: str, *, hint: str | None = None
+    ) -> None:
+        answer = "no answer" if status is None else f"status {status}"
+        super().__init__(f"{endpoint}: {answer}: {reason}", hint=hint)
+        self.endpoint = endpoint
+        self.status = status
+        self.reason = reason
+
+
+class CredentialError(SourceDownError):
+    """A vendor refused who we are; asking again with the same credentials changes nothing."""
 
 
 class StaleError(TtapiError):

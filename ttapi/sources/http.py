@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP room: the one place that speaks HTTP, paced, bounded and counted.
+
+A request waits for its turn (pace) behind the endpoint's breaker, inside the retry; only requests
+that may be repeated are. An answer is read under deadlines and caps before anybody parses it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import random
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+import stamina
+
+from ttapi.errors import ResponseError, SourceDownError, UsageError
+from ttapi.secret import scrubbed
+from ttapi.sources.breaker import Breaker, CircuitOpenError
+from ttapi.sources.exchange import Request, Response, Signer, Tuning
+from ttapi.sources.inflate import OversizedError, read_capped
+from ttapi.sources.pacing import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ttapi.sources.traffic import Traffic
+
+log = logging.getLogger("ttapi.http")
+_BUSY = 429
+_UNAUTHORIZED = 401
+_LARGEST_WAIT_ASKED_S = 120.0
+"""Of a Retry-After; a host that asks for more is left alone for this command."""
+
+
+class _PassingError(Exception):
+    """An attempt failed in a way that another one may not."""
+
+    def __init__(
+        self, outcome: str, text: str, *, is_ours: bool, wait_s: float | None = None
+    ) -> None:
+        super().__init__(text)
+        self.outcome = outcome
+        self.is_ours = is_ours
+        """True: the host is well, we asked too fast."""
+        self.wait_s = wait_s
+        """How long the host asked to be left alone."""
+
+
+class HttpClient:
+    """One pooled client of one host, HTTP/2 where it is spoken.
+
+    `draw` gives a uniform number of [0, 1), `clock` seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        traffic: Traffic,
+        *,
+        tuning: Tuning | None = None,
+        headers: Mapping[str, str] | None = None,
+        verify: Any = True,
+        draw: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        require_safe_address(base_url)
+        self.tuning = tuning or Tuning()
+        self.traffic = traffic
+        self.signer: Signer | None = None
+        self._pace = Pace(self.tuning.requests_per_s, traffic, clock)
+        self._places = asyncio.Semaphore(self.tuning.in_flight)
+        self._breakers: dict[str, Breaker] = {}
+        self._draw, self._clock = draw, clock
+        bounds = self.tuning
+        self._client = httpx.AsyncClient(
+            base_url=base_url,
+            http2=True,
+            verify=verify,
+            headers={"Accept": "application/json", "Accept-Encoding": "gzip", **(headers or {})},
+            timeout=httpx.Timeout(bounds.read_s, connect=bounds.connect_s, pool=bounds.total_s),
+            limits=httpx.Limits(max_connections=bounds.in_flight),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._client.aclose()
+        self._pace.settle()
+
+    async def send(self, request: Request) -> Response:
+        """The answer to `request`, whatever its status below 500 but 429.
+
+        *Raises* ResponseError for an answer too large or a redirect; SourceDownError when every
+        attempt failed; CredentialError when the token was refused and no other one could be had.
+        """
+        answer = await self._repeated(request)
+        if answer.status != _UNAUTHORIZED or self.signer is None or not request.is_signed:
+            return answer
+        # Once: a second refusal is about the grant, not the token's age.
+        await self.signer.renewed(await self.signer.token())
+        return await self._repeated(request)
+
+    async def _repeated(self, request: Request) -> Response:
+        attempts = self.tuning.attempts if request.is_repeatable else 1
+        try:
+            async for attempt in stamina.retry_context(
+                on=self._waits(), attempts=attempts, timeout=self.tuning.give_up_s
+            ):
+                with attempt:
+                    return await self._breaker(request.endpoint).call(lambda: self._once(request))
+        except _PassingError as exc:
+            raise SourceDownError(
+                f"{request.method} {request.endpoint} failed {attempts} times: {exc}"
+            ) from exc
+        raise AssertionError("the retry neither answered nor raised")
+
+    def _waits(self) -> Callable[[Exception], bool | float]:
+        """How long to wait after a failure, with full jitter; False: not to be repeated."""
+        failures = 0
+
+        def wait(error: Exception) -> bool | float:
+            nonlocal failures
+            if isinstance(error, CircuitOpenError):
+                return False if error.wait_s is None else float(error.wait_s * (1 + self._draw()))
+            if not isinstance(error, _PassingError):
+                return False
+            failures += 1
+            if error.wait_s is not None:
+                return error.wait_s if error.wait_s <= _LARGEST_WAIT_ASKED_S else False
+            ceiling = min(self.tuning.longest_wait_s, self.tuning.first_wait_s * 2**failures)
+            return max(0.001, self._draw() * ceiling)
+
+        return wait
+
+    def _breaker(self, endpoint: str) -> Breaker:
+        if endpoint not in self._breakers:
+            self._breakers[endpoint] = Breaker(
+                endpoint,
+                failures=self.tuning.breaker_failures,
+                recovery_s=self.tuning.breaker_recovery_s,
+                is_failure=_is_hosts_failure,
+            )
+        return self._breakers[endpoint]
+
+    async def _once(self, request: Request) -> Response:
+        headers = {}
+        if request.is_signed and self.signer is not None:
+            token = await self.signer.token()
+            headers["Authorization"] = f"Bearer {token.reveal()}"
+        await self._pace.turn()
+        async with self._places:
+            self.traffic.started()
+            outcome, received, begun = "failed", 0, self._clock()
+            try:
+                async with asyncio.timeout(self.tuning.total_s):
+                    answer, received = await self._exchange(request, headers)
+                outcome = str(answer.status)
+            except (httpx.TimeoutException, TimeoutError) as exc:
+                outcome = "timeout"
+                raise _PassingError("timeout", "no answer in time", is_ours=False) from exc
+            except httpx.HTTPError as exc:
+                outcome = "unreachable"
+                raise _PassingError("unreachable", _transport_text(exc), is_ours=False) from exc
+            except OversizedError as exc:
+                outcome = "oversized"
+                raise ResponseError(request.endpoint, exc.status, str(exc)) from exc
+            finally:
+                self.traffic.ended(outcome, received)
+                self._log(request, outcome, received, self._clock() - begun)
+        return self._judged(request, answer)
+
+    async def _exchange(self, request: Request, headers: Mapping[str, str]) -> tuple[Response, int]:
+        async with self._client.stream(
+            request.method,
+            request.path,
+            params=list(request.params),
+            json=request.body,
+            headers=dict(headers),
+        ) as stream:
+            body, received = await read_capped(
+                stream.aiter_raw(),
+                encoding=stream.headers.get("content-encoding", ""),
+                announced=stream.headers.get("content-length"),
+                status=stream.status_code,
+                max_bytes=self.tuning.max_bytes,
+                max_ratio=self.tuning.max_ratio,
+            )
+            kind = stream.headers.get("content-type", "").partition(";")[0].strip().lower()
+            asked = stream.headers.get("retry-after")
+            return Response(request.endpoint, stream.status_code, body, kind, asked), received
+
+    def _judged(self, request: Request, answer: Response) -> Response:
+        if answer.status == _BUSY:
+            self._pace.slow()
+            raise _PassingError(
+                "429",
+                "status 429, too many requests",
+                is_ours=True,
+                wait_s=_seconds(answer.retry_after),
+            )
+        if answer.status >= 500:
+            raise _PassingError(str(answer.status), f"status {answer.status}", is_ours=False)
+        if 300 <= answer.status < 400:
+            raise ResponseError(
+                request.endpoint, answer.status, "a redirect, which is not followed"
+            )
+        return answer
+
+    def _log(self, request: Request, outcome: str, received: int, seconds: float) -> None:
+        log.info(
+            "request",
+            extra={
+                "method": request.method,
+                "path": scrubbed(request.path),
+                "outcome": outcome,
+                "bytes": received,
+                "ms": round(seconds * 1000, 1),
+            },
+        )
+
+
+def require_safe_address(url: str) -> None:
+    """Nothing, or UsageError for an address that would carry secrets in the clear or is none."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as exc:
+        raise UsageError(f"{url!r} is no address", hint="https://api.tastyworks.com") from exc
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise UsageError(f"{url!r} is no web address", hint="https://api.tastyworks.com")
+    if parsed.scheme == "http" and not _is_loopback(parsed.host):
+        raise UsageError(
+            f"{url} would send credentials unencrypted", hint="use https, or a loopback address"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_hosts_failure(_: type[BaseException], error: BaseException) -> bool:
+    return isinstance(error, _PassingError) and not error.is_ours
+
+
+def _transport_text(error: httpx.HTTPError) -> str:
+    words: dict[type[httpx.HTTPError], str] = {
+        httpx.ConnectError: "no connection",
+        httpx.RemoteProtocolError: "the connection was closed in mid-answer",
+        httpx.ReadError: "the connection was reset",
+        httpx.LocalProtocolError: "the connection was closed",
+    }
+    return words.get(type(error), "") or f"{type(error).__name__}: {scrubbed(str(error))}"
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text and text.isascii() and text.isdigit() else None

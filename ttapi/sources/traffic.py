@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a source's network calls came to: counts by outcome, the pace, what was told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass
+class Traffic:
+    """The running account of one source in one command."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """Requests by how they ended: a status (`200`), or `timeout`, `unreachable`, `oversized`."""
+    received_bytes: int = 0
+    """On the wire, bodies only."""
+    in_flight: int = 0
+    in_flight_most: int = 0
+    allowed_per_s: float | None = None
+    """Requests a second that the settings allow; None: not paced."""
+    pace_per_s: float | None = None
+    """Requests a second at the end: less than allowed after a 429."""
+
+    @property
+    def requests(self) -> int:
+        """Requests sent, repeated ones included."""
+        return sum(self.outcomes.values())
+
+    @property
+    def is_slowed(self) -> bool:
+        """Whether the vendor's 429 has lowered the pace, and it has not recovered."""
+        return (
+            self.allowed_per_s is not None
+            and self.pace_per_s is not None
+            and self.pace_per_s < self.allowed_per_s * 0.99
+        )
+
+    def started(self) -> None:
+        """One more request in flight."""
+        self.in_flight += 1
+        self.in_flight_most = max(self.in_flight_most, self.in_flight)
+
+    def ended(self, outcome: str, received_bytes: int = 0) -> None:
+        """One request less in flight, and how it ended."""
+        self.in_flight -= 1
+        self.outcomes[outcome] += 1
+        self.received_bytes += received_bytes
+
+    def as_document(self) -> dict[str, Any]:
+        """For the state file and the log."""
+        return {
+            "requests": self.requests,
+            "outcomes": dict(sorted(self.outcomes.items())),
+            "received_bytes": self.received_bytes,
+            "in_flight_most": self.in_flight_most,
+            "allowed_per_s": self.allowed_per_s,
+            "pace_per_s": None if self.pace_per_s is None else round(self.pace_per_s, 3),
+        }
+
+
+def traffic_text(document: Mapping[str, Any]) -> str:
+    """One line about a finished account: `1,521 requests (1,480 x 200, 41 x 429), pace 60 of 120/s`."""
+    outcomes = ", ".join(f"{count:,} x {name}" for name, count in document["outcomes"].items())
+    plural = "" if document["requests"] == 1 else "s"
+    text = f"{document['requests']:,} request{plural} ({outcomes})"
+    allowed, pace = document["allowed_per_s"], document["pace_per_s"]
+    if allowed is None or pace is None:
+        return text
+    return f"{text}, pace {pace:g} of {allowed:g}/s"
