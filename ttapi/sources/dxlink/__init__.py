@@ -3,4 +3,6 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from ttapi.sources.dxlink.source import DxlinkSource
+
+__all__ = ["DxlinkSource"]

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The source `dxlink`: daily candles of dxFeed, asked symbol by symbol over a WebSocket.
+
+What speaks the protocol is imported when something is fetched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ttapi.errors import UsageError
+from ttapi.sources.contract import Batch, Column, Resource, SourceContext, Unit, UnitRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from ttapi.sources.dxlink.load import Feed
+
+CANDLES = Resource(
+    name="candles",
+    table="dxlink_candles",
+    about="Daily candles as dxFeed says them; the one of the open session is as of its load.",
+    columns=(
+        Column("symbol", "VARCHAR", "the underlying in upper case, share class after a point"),
+        Column("streamer_symbol", "VARCHAR", "dxFeed's symbol"),
+        Column("tho", "BOOLEAN", "true: of regular trading hours only"),
+        Column("period", "VARCHAR", "dxFeed's period of a candle: d a session"),
+        Column("date", "DATE", "session date in the exchange's time"),
+        Column("time", "TIMESTAMP", "UTC, beginning of the candle as dxFeed aligns it"),
+        Column("sequence", "BIGINT", "dxFeed's number among candles of one time; null: none"),
+        Column("count", "BIGINT", "trades in the candle; null: unknown"),
+        Column("open", "DOUBLE", "price per share, above 0; null: none"),
+        Column("high", "DOUBLE", "price per share, above 0; null: none"),
+        Column("low", "DOUBLE", "price per share, above 0; null: none"),
+        Column("close", "DOUBLE", "price per share, above 0; of an open session the last"),
+        Column("volume", "DOUBLE", "shares or contracts; null: unknown, as of indices"),
+        Column("vwap", "DOUBLE", "volume-weighted price per share; null: unknown"),
+        Column("bid_volume", "DOUBLE", "shares traded at the bid; null: unknown"),
+        Column("ask_volume", "DOUBLE", "shares traded at the ask; null: unknown"),
+        Column("imp_volatility", "DOUBLE", "annualised fraction; null: unknown"),
+        Column("open_interest", "DOUBLE", "contracts; null: unknown"),
+    ),
+    grain=("symbol", "tho", "period", "time"),
+    keys=("symbol",),
+    requires=("symbol",),
+    time_column="date",
+    sessions="XNYS",
+    mode="merge",
+    ttl="next close + 45m",
+    revise="5d",
+)
+_CLAIMS = {"": False, "false": False, "true": True}
+
+
+class DxlinkSource:
+    """Asks a dxLink server for daily candles, each symbol a unit.
+
+    Settings: `url` the server's WebSocket address; `token` the quote token that opens it; `tho`
+    true for regular trading hours only (default false: the vendor keeps fewer years of those).
+    """
+
+    name = "dxlink"
+    about = "Candles of dxFeed over its WebSocket protocol dxLink"
+    version = "1"
+    resources: tuple[Resource, ...] = (CANDLES,)
+    setting_names = ("url", "token", "tho")
+    sql_folder: Path | None = None
+
+    def __init__(self, feed: Feed | None = None) -> None:
+        self._feed = feed
+        """How to reach the feed where the settings do not say; None: by the settings alone."""
+
+    def missing_setting(self, resource: Resource, context: SourceContext) -> str | None:  # noqa: ARG002 - same for all
+        """`url`, then `token`, where it is not set."""
+        needed = () if self._feed else ("url", "token")
+        missing = [name for name in needed if not context.settings.get(name, "").strip()]
+        return missing[0] if missing else None
+
+    def survey(self, resource: Resource, context: SourceContext) -> Sequence[Unit]:  # noqa: ARG002 - the contract's
+        """Nothing: symbols are asked for, not listed."""
+        return []
+
+    def fetch(
+        self,
+        resource: Resource,  # noqa: ARG002 - there is one
+        requests: Sequence[UnitRequest],
+        context: SourceContext,
+    ) -> Iterator[Batch]:
+        """A batch a symbol, one report for every request.
+
+        *Raises* SourceDownError when no history could be had, UsageError for a wrong setting.
+        """
+        tho = _claim(context, "tho")
+        if not requests:
+            return
+        from ttapi.sources.dxlink.load import Feed, load_candles, token_of_settings  # noqa: PLC0415 - brings websockets and Polars
+
+        yield from load_candles(requests, context, self._feed or Feed(token_of_settings), tho=tho)
+
+
+def _claim(context: SourceContext, name: str) -> bool:
+    text = context.settings.get(name, "").strip().lower()
+    if text not in _CLAIMS:
+        raise UsageError(f"[sources.dxlink] {name} = {text!r} is unknown", hint="true or false")
+    return _CLAIMS[text]
