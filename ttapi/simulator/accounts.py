@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 _FIRST_YEAR = 2023
 _DEPOSIT = 25_000.0
-_SHARES = ("SPY", "QQQ", "IWM", "TLT", "XLF", "EEM", "KO", "XOM", "F")
+_SHARES = ("SPY", "QQQ", "IWM", "DIA", "TLT", "GLD", "XLF", "XLE", "EEM")
+"""Funds: they never split."""
 _OPTION_UNDERLYINGS = ("SPY", "QQQ", "AAPL")
 _COMMISSION, _CLEARING_FEE, _REGULATORY_FEE = 1.0, 0.10, 0.03
 """USD a contract; shares trade free of commission."""
@@ -187,6 +188,7 @@ class AccountBook:
         )
 
     def _draw_month(self, number: str, year: int, month: int) -> tuple[Transaction, ...]:
+        """The whole month, what is still to come too: it must not depend on when it is asked for."""
         rng = self._market.tape.past.random("account", number, year, month)
         calendar = self._market.calendar
         first = calendar.session_on_or_after(date(year, month, 1))
@@ -195,8 +197,9 @@ class AccountBook:
         ]
         for symbol in rng.sample(_SHARES, 4):
             booked += self._share_trades(symbol, first, rng)
-        for symbol in _OPTION_UNDERLYINGS:
-            booked += self._option_trades(symbol, first, rng)
+        for place, symbol in enumerate(_OPTION_UNDERLYINGS):
+            is_long = (place + month) % 2 == 0
+            booked += self._option_trades(symbol, first, rng, is_long=is_long)
         start = (year * 100 + month) * 1000 + crc32(number.encode()) % 7 * 10**9
         return tuple(replace(item, id=start + place) for place, item in enumerate(booked))
 
@@ -213,33 +216,36 @@ class AccountBook:
         self, symbol: str, day: date, action: str, quantity: float
     ) -> Iterable[Transaction]:
         at = _at(day, 11)
-        if at <= self._market.now and not self._is_split_later(symbol, day):
+        if self._is_traded(symbol, day):
             price = self._price(symbol, None, at)
             yield _trade(action, symbol, None, at=at, quantity=quantity, price=price)
 
-    def _is_split_later(self, symbol: str, day: date) -> bool:
-        return any(split.ex_date.year >= day.year for split in self._market.splits(symbol))
+    def _is_traded(self, symbol: str, day: date) -> bool:
+        """Whether the symbol has been listed for a year at least."""
+        market = self._market
+        return symbol in market.symbols and market.listing(symbol).first_year < day.year
 
-    def _option_trades(self, symbol: str, first: date, rng: random.Random) -> Iterable[Transaction]:
+    def _option_trades(
+        self, symbol: str, first: date, rng: random.Random, *, is_long: bool
+    ) -> Iterable[Transaction]:
         """A long call or a short put of the next month's expiration, closed on its first session."""
         calendar = self._market.calendar
         opened = _at(first, 12)
         closed = _at(calendar.session_on_or_after(_next_month(first)), 12)
-        listing = self._market.listing(symbol)
-        is_long, quantity = rng.random() < 0.5, rng.randrange(1, 4)
-        if opened > self._market.now or listing.first_year > first.year - 1:
+        quantity = rng.randrange(1, 4)
+        if not self._is_traded(symbol, first):
             return
+        spot = self._market.tape.spot(self._market.listing(symbol), opened)
         expires = calendar.session_on_or_before(third_friday(first.year, first.month + 1))
-        strike = round_strike(self._market.tape.spot(listing, opened) * (1.03 if is_long else 0.97))
+        strike = round_strike(spot * (1.03 if is_long else 0.97))
         contract = Contract(symbol, expires, "C" if is_long else "P", strike)
         opening, closing = (
             ("Buy to Open", "Sell to Close") if is_long else ("Sell to Open", "Buy to Close")
         )
         price = self._price(symbol, contract, opened)
         yield _trade(opening, symbol, contract, at=opened, quantity=quantity, price=price)
-        if closed <= self._market.now:
-            price = self._price(symbol, contract, closed)
-            yield _trade(closing, symbol, contract, at=closed, quantity=quantity, price=price)
+        price = self._price(symbol, contract, closed)
+        yield _trade(closing, symbol, contract, at=closed, quantity=quantity, price=price)
 
     def _dividends(self, account: Account, booked: list[Transaction]) -> list[Transaction]:
         """Cash of the shares held at each ex-date's open."""
