@@ -50,11 +50,12 @@ def served(market, *faults):
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         ports.append(runner.addresses[0][1])
-        ready.set()
         return runner
 
     def serve():
         runner = loop.run_until_complete(start())
+        # Ready once the loop runs for good: a stop before that would be lost.
+        loop.call_soon(ready.set)
         loop.run_forever()
         loop.run_until_complete(runner.cleanup())
         loop.close()

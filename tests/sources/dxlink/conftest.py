@@ -52,6 +52,8 @@ class Feed:
 
     def _serve(self):
         runner = self._loop.run_until_complete(self._start())
+        # Ready once the loop runs for good: a stop before that would be lost.
+        self._loop.call_soon(self._ready.set)
         self._loop.run_forever()
         self._loop.run_until_complete(runner.cleanup())
         self._loop.close()
@@ -71,7 +73,6 @@ class Feed:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         self.port = runner.addresses[0][1]
-        self._ready.set()
         return runner
 
 

@@ -188,7 +188,7 @@ def test_classes_of_shares_are_written_as_dxfeed_does():
     assert [streamer_symbol(s) for s in ("BRK.B", "SPY", ".SPY240710C505")] == ["BRK/B", "SPY", ".SPY240710C505"]  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(14))
+@pytest.mark.parametrize("number", range(15))
 def test_the_source_keeps_every_rule(feed, number):
     with feed("duplicates") as served, closing(socket.socket()) as unused:
         unused.bind(("127.0.0.1", 0))
@@ -198,5 +198,5 @@ def test_the_source_keeps_every_rule(feed, number):
             at_once, settings=healthy, now=NOW, keys={"candles": ("SPY", "QQQ", "BRK.B")}, span=(DAY, date(2024, 6, 14)),
             late=healthy, down=nobody,
         )  # fmt: skip
-        assert len(checks) == 14
+        assert len(checks) == 15
         checks[number]()
