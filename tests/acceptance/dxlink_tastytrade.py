@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The PyPI client `tastytrade`, unmodified: quotes, Greeks and candles of what argv names.
 
-Arguments: base URL, an equity, an option's streamer symbol, the ISO date candles begin at. Prints
+The environment holds TT_SECRET and TT_REFRESH. Arguments: base URL, an equity, an option's streamer symbol, the ISO date candles begin at. Prints
 one JSON object.
 """
 
@@ -44,7 +44,7 @@ async def candles_of(streamer, symbol, since):
 
 
 async def main(base_url, equity, option, since):
-    session = Session("secret", "refresh", event_hooks={"request": [redirect(base_url)]})
+    session = Session(event_hooks={"request": [redirect(base_url)]})
     async with session, DXLinkStreamer(session) as streamer:
         await streamer.subscribe(Quote, [equity, option])
         await streamer.subscribe(Greeks, [option])

@@ -3,80 +3,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import json
 import shutil
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 from outside import CACHE, made_once, plain_environ, run
 
-from ttapi.simulator.dxlink import DXLINK, DxLinkService, serve_dxlink
-from ttapi.simulator.faults import Faults
+from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
 
 HERE = Path(__file__).parent
 NODE_PROJECT = HERE / "dxlink_js"
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
-SINCE = date(2024, 1, 2)
-TOKEN = "quote-token"
+SINCE = date(2024, 1, 1)
 
 
 @pytest.fixture(scope="module")
 def market():
     return VendorMarket(7, NOW, symbols=30)
-
-
-@contextmanager
-def served(market, *faults):
-    """The feed, with the two REST answers a client needs to find it; yields its address."""
-    app = web.Application()
-    app[DXLINK] = DxLinkService(market, TOKEN.__eq__, Faults(faults))
-    app.router.add_get("/realtime", serve_dxlink)
-    app.router.add_post("/oauth/token", access_token)
-    app.router.add_get("/api-quote-tokens", quote_token)
-    loop, ready, ports = asyncio.new_event_loop(), threading.Event(), []
-
-    async def start():
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        ports.append(runner.addresses[0][1])
-        return runner
-
-    def serve():
-        runner = loop.run_until_complete(start())
-        # Ready once the loop runs for good: a stop before that would be lost.
-        loop.call_soon(ready.set)
-        loop.run_forever()
-        loop.run_until_complete(runner.cleanup())
-        loop.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        assert ready.wait(20)
-        yield f"127.0.0.1:{ports[0]}"
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-
-
-async def access_token(_request):
-    return web.json_response({"access_token": "access", "token_type": "Bearer", "expires_in": 900})
-
-
-async def quote_token(request):
-    url = f"ws://{request.host}/realtime"
-    return web.json_response({"data": {"token": TOKEN, "dxlink-url": url, "level": "api"}})
 
 
 def an_option(market):
@@ -101,9 +50,14 @@ def test_tastytrade_streams_quotes_greeks_and_candles(market, faults):
     if importlib.util.find_spec("tastytrade") is None:
         pytest.skip("the PyPI package tastytrade is not installed")
     option = an_option(market)
-    with served(market, *faults) as address:
-        probe = HERE / "dxlink_tastytrade.py"
-        said = json.loads(run(sys.executable, probe, f"http://{address}", "SPY", option, SINCE))
+    with VendorServer(market, faults=faults) as server:
+        grant = server.credentials.grant
+        said = json.loads(
+            run(
+                sys.executable, HERE / "dxlink_tastytrade.py", server.base_url, "SPY", option, SINCE,
+                TT_SECRET=grant.client_secret, TT_REFRESH=grant.refresh_token,
+            )
+        )  # fmt: skip
     quotes = {symbol: market.quote(symbol) for symbol in ("SPY", option)}
     greeks = market.greeks(option)
     assert said == {
@@ -141,11 +95,12 @@ def websocket_flag():
 
 def test_dxfeeds_own_client_gets_quotes_and_a_history(market, node_project):
     option, since = an_option(market), datetime.combine(SINCE, datetime.min.time(), UTC)
-    with served(market) as address:
+    with VendorServer(market) as server:
+        feed = server.addresses()["dxlink"]
         said = json.loads(
             run(
-                "node", *websocket_flag(), node_project / "probe.cjs", f"ws://{address}/realtime",
-                TOKEN, f"SPY,{option}", "SPY{=1d}", int(since.timestamp() * 1000),
+                "node", *websocket_flag(), node_project / "probe.cjs", feed["url"],
+                feed["token"], f"SPY,{option}", "SPY{=1d}", int(since.timestamp() * 1000),
             )
         )  # fmt: skip
     quotes = {symbol: market.quote(symbol) for symbol in ("SPY", option)}

@@ -225,7 +225,7 @@ def test_an_address_that_is_none_is_told_at_once(url):
 
 def test_pauses_grow_and_are_drawn_from_their_whole_range():
     client = DxLinkClient(None, timing=Timing(random=lambda: 0.5))
-    assert [client._pause_s(attempt) for attempt in (1, 2, 3, 9)] == [0.5, 1.0, 2.0, 15.0]
+    assert [client._pause_s(attempt) for attempt in (1, 2, 3, 9)] == [0.25, 0.5, 1.0, 15.0]
 
 
 def test_a_token_is_not_shown():

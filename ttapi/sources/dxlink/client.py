@@ -62,9 +62,9 @@ class QuoteToken:
 class Retries:
     """How a lost connection is made again."""
 
-    attempts: int = 6
+    attempts: int = 5
     """Connections in a row without a single history."""
-    first_s: float = 1.0
+    first_s: float = 0.5
     """Longest pause before the second attempt; it doubles with each."""
     longest_s: float = 30.0
 
