@@ -124,3 +124,12 @@ def test_every_request_gets_its_own_rows_whatever_the_pace(histories, in_flight,
         for history in run.finished(now):
             found[history.request.symbol.partition("{")[0]] = [c["time"] for c in history.candles]
     assert found == {name: sorted(times) for name, times in zip(names, histories, strict=True)}
+
+
+def test_the_end_of_a_dropped_history_ends_nothing():
+    run = HistoryRun(requests("A"))
+    run.next_requests(0)
+    run.take([row("A", 9, flags=4)], [], 0)
+    run.start_over(1)
+    run.take([row("A", 8, flags=8)], [], 1)
+    assert run.finished(1 + SETTLE_S) == []

@@ -132,3 +132,10 @@ def test_a_second_begin_starts_anew():
 def test_rows_without_flags_are_plain_updates():
     bare = {"eventType": "Candle", "eventSymbol": "A", "time": 3, "close": 4}
     assert closes(fed([bare, bare | {"eventFlags": None, "close": 5}])) == {"A": {3: 5}}
+
+
+def test_what_was_pending_when_the_connection_broke_is_forgotten():
+    assembler = SnapshotAssembler()
+    assert assembler.take(event("A", 1, 5, TX)) is None
+    assembler.drop()
+    assert list(assembler.take(event("A", 2, 6)).rows) == [(2,)]
