@@ -94,6 +94,7 @@ def _fits(found: pa.DataType, declared: str) -> bool:
 _TYPES: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
     "VARCHAR": (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
     "DOUBLE": (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal),
+    "DECIMAL(20,6)": (pa.types.is_decimal, pa.types.is_integer),
     "DATE": (pa.types.is_date,),
     "BIGINT": (pa.types.is_integer,),
     "INTEGER": (pa.types.is_integer,),

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
+from ttapi.sources.traffic import Traffic
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, datetime
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-ColumnType = Literal["VARCHAR", "DOUBLE", "DATE", "BIGINT", "INTEGER", "BOOLEAN", "TIMESTAMP"]
+ColumnType = Literal[
+    "VARCHAR", "DOUBLE", "DECIMAL(20,6)", "DATE", "BIGINT", "INTEGER", "BOOLEAN", "TIMESTAMP"
+]
 LoadMode = Literal["append", "replace", "merge"]
 
 
@@ -142,6 +146,8 @@ class SourceContext:
     symbols: frozenset[str] | None = None
     """`--symbols` or `--list`, upper case; None: no restriction. Local files may ignore it."""
     home: Path | None = None
+    traffic: Traffic = field(default_factory=Traffic)
+    """Where the source accounts for its network calls; told in the log and by `ttapi status`."""
     extra: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -134,7 +134,7 @@ class HttpClient:
             failures += 1
             if error.wait_s is not None:
                 return error.wait_s if error.wait_s <= _LARGEST_WAIT_ASKED_S else False
-            ceiling = min(self.tuning.longest_wait_s, self.tuning.first_wait_s * 2**failures)
+            ceiling = min(self.tuning.longest_wait_s, self.tuning.first_wait_s * 2.0**failures)
             return max(0.001, self._draw() * ceiling)
 
         return wait

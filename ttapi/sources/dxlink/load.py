@@ -12,8 +12,8 @@ from ttapi.market.candle_symbol import CandleSymbol, parse_candle_symbol
 from ttapi.sources.contract import Batch, UnitReport, UnitRequest
 from ttapi.sources.dxlink.client import DxLinkClient, QuoteToken, Retries, Timing
 from ttapi.sources.dxlink.histories import CandleRequest
-from ttapi.sources.dxlink.in_thread import iterate_in_thread
 from ttapi.sources.dxlink.rows import candle_batch
+from ttapi.sources.in_thread import iterate_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence

@@ -28,7 +28,7 @@ class _End:
 
 class _Thread(threading.Thread):
     def __init__(self, make: Callable[[], AsyncGenerator[object]], ahead: int) -> None:
-        super().__init__(name="dxlink", daemon=True)
+        super().__init__(name="fetch", daemon=True)
         self.items: SimpleQueue[object] = SimpleQueue()
         self._make, self._ahead = make, ahead
         self._loop: asyncio.AbstractEventLoop | None = None

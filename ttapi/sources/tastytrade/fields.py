@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON objects of the vendor into typed rows, by a table of fields.
+
+Keys the table does not name are kept as they came, in one column of JSON: nothing is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from ttapi.sources.contract import Column, ColumnType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Document = dict[str, Any]
+EXTRA = "extra"
+_WHOLE_LIMIT = 2**63
+
+
+class FieldError(Exception):
+    """A field is missing or is not of its type."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"field {key!r} {problem}")
+        self.key = key
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of the vendor and the column it becomes."""
+
+    key: str
+    """The vendor's; parts of a path are joined by a point."""
+    column: str
+    kind: str
+    """One of the keys of `KINDS`."""
+    comment: str
+    is_required: bool = False
+
+
+def fields(table: str) -> tuple[Field, ...]:
+    """Fields from lines `key[!] [=column] kind comment`; `!`: required. Lines go by blank runs."""
+    found = []
+    for line in table.strip().splitlines():
+        head, kind, comment = line.strip().split(None, 2)
+        key, _, column = head.partition("=")
+        is_required = key.endswith("!")
+        key = key.rstrip("!")
+        name = column or key.replace("-", "_").replace(".", "_")
+        if kind not in KINDS:
+            raise ValueError(f"{key}: no kind is called {kind!r}")
+        found.append(Field(key, name, kind, comment, is_required))
+    return tuple(found)
+
+
+def columns(table: tuple[Field, ...]) -> tuple[Column, ...]:
+    """The columns of a table of fields, the one of unknown keys last."""
+    return (
+        *(Column(f.column, KINDS[f.kind][0], f.comment) for f in table),
+        Column(EXTRA, "VARCHAR", "fields this version does not know, as JSON; null: none"),
+    )
+
+
+def row_of(document: object, table: tuple[Field, ...], *, known: frozenset[str]) -> Document:
+    """The values of `document` by column; `known`: further keys that are dealt with elsewhere.
+
+    *Raises* FieldError for a required field that is missing, and for one that is not of its type.
+    """
+    if not isinstance(document, dict):
+        raise FieldError("", f"is {_kind(document)}, not an object")
+    row: Document = {}
+    for field in table:
+        value = _at(document, field.key)
+        if value is None:
+            if field.is_required:
+                raise FieldError(field.key, "is missing")
+            row[field.column] = None
+            continue
+        try:
+            row[field.column] = KINDS[field.kind][1](value)
+        except (TypeError, ValueError, InvalidOperation, OverflowError) as exc:
+            raise FieldError(field.key, f"is {_shown(value)}, not {field.kind}") from exc
+    heads = known | {field.key.partition(".")[0] for field in table}
+    rest = {key: value for key, value in document.items() if key not in heads}
+    row[EXTRA] = json.dumps(rest, sort_keys=True, separators=(",", ":")) if rest else None
+    return row
+
+
+def signed(row: Document, document: Mapping[str, Any], pairs: Mapping[str, str]) -> Document:
+    """`row` with amounts below zero where their effect is a debit; magnitudes come unsigned.
+
+    `pairs`: the vendor's key of the effect by column of the amount.
+    """
+    for column, effect in pairs.items():
+        if document.get(effect) == "Debit" and row.get(column) is not None:
+            row[column] = -abs(row[column])
+    return row
+
+
+def _at(document: Mapping[str, Any], path: str) -> Any:
+    value: Any = document
+    for part in path.split("."):
+        if not isinstance(value, dict):
+            return None
+        value = value.get(part)
+    return None if value == "" else value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str | int | float):
+        raise TypeError
+    return str(value)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise TypeError
+    # Through Decimal: what float() takes beside numbers, such as 1_000, is none.
+    number = float(Decimal(value)) if isinstance(value, str) else float(value)
+    return number if math.isfinite(number) else None
+
+
+def _money(value: object) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise TypeError
+    amount = Decimal(str(value))
+    if not amount.is_finite():
+        return None
+    exact = amount.quantize(Decimal("0.000001"))
+    if abs(exact) >= Decimal(10) ** 14:
+        raise ValueError
+    return exact
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise TypeError
+    number = Decimal(str(value))
+    if number != number.to_integral_value() or abs(number) >= _WHOLE_LIMIT:
+        raise ValueError
+    return int(number)
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    raise TypeError
+
+
+def _date(value: object) -> date:
+    if not isinstance(value, str):
+        raise TypeError
+    # `2026-08-31 UTC`: the part before the blank is the date.
+    return date.fromisoformat(value.partition(" ")[0][:10])
+
+
+def _instant(value: object) -> datetime:
+    if not isinstance(value, str):
+        raise TypeError
+    moment = datetime.fromisoformat(value)
+    return (
+        (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        .astimezone(UTC)
+        .replace(tzinfo=None)
+    )
+
+
+def _json(value: object) -> str | None:
+    if not isinstance(value, dict | list):
+        raise TypeError
+    return json.dumps(value, separators=(",", ":")) if value else None
+
+
+KINDS: Mapping[str, tuple[ColumnType, Callable[[Any], Any]]] = {
+    "text": ("VARCHAR", _text),
+    "number": ("DOUBLE", _number),
+    "money": ("DECIMAL(20,6)", _money),
+    "whole": ("BIGINT", _whole),
+    "flag": ("BOOLEAN", _flag),
+    "date": ("DATE", _date),
+    "instant": ("TIMESTAMP", _instant),
+    "json": ("VARCHAR", _json),
+}
+"""Column type and parser by kind. money: exact to six places. number: the nearest double."""
+
+
+def _kind(value: object) -> str:
+    return {dict: "an object", list: "a list", type(None): "null"}.get(
+        type(value), f"a {type(value).__name__}"
+    )
+
+
+def _shown(value: object) -> str:
+    return _kind(value) if isinstance(value, dict | list) else repr(value)[:60]

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests of the contract into calls of the interface, and answers into batches.
+
+Many units are in flight at once; one that fails is told in its report, and the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from ttapi import __version__
+from ttapi.errors import CredentialError, ResponseError, SourceDownError, SourceError, UsageError
+from ttapi.market.calendar import NEW_YORK
+from ttapi.sources.credentials import find_secret
+from ttapi.sources.exchange import Tuning
+from ttapi.sources.http import HttpClient
+from ttapi.sources.in_thread import iterate_in_thread
+from ttapi.sources.quarantine import Quarantine
+from ttapi.sources.tastytrade import accounts, lists, underlyings
+from ttapi.sources.tastytrade.api import TastytradeApi
+from ttapi.sources.tastytrade.grant import RefreshGrant
+from ttapi.sources.tastytrade.rows import Content, batch_of
+
+if TYPE_CHECKING:
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Iterator,
+        Sequence,
+    )
+
+    from ttapi.sources.contract import Batch, Resource, SourceContext, UnitRequest
+
+BASE_URL = "https://api.tastyworks.com"
+_UNITS_A_BATCH = 25
+"""Committed together: a commit costs about what ten answers of the simulator do."""
+
+Loaded = list[tuple["UnitRequest", Content | str]]
+_WHOLE: dict[str, Callable[[TastytradeApi], Awaitable[Content]]] = {
+    "accounts": accounts.read_accounts,
+    "balances": accounts.read_balances,
+    "positions": accounts.read_positions,
+    "transactions": accounts.read_transactions,
+    "symbols": lists.read_symbols,
+    "watchlists": lists.read_watchlists,
+}
+
+
+def load(
+    resource: Resource, requests: Sequence[UnitRequest], context: SourceContext
+) -> Iterator[Batch]:
+    """Batches of at most 25 units as they are answered.
+
+    *Raises* SourceDownError when nothing was answered, CredentialError, UsageError.
+    """
+
+    async def batches() -> AsyncGenerator[Batch]:
+        async with connected(context) as api:
+            waiting: Loaded = []
+            async for done in _answers(api, resource, requests, context):
+                waiting += done
+                if len(waiting) >= _UNITS_A_BATCH:
+                    yield batch_of(resource, waiting)
+                    waiting = []
+            if waiting:
+                yield batch_of(resource, waiting)
+
+    yield from iterate_in_thread(batches)
+
+
+@asynccontextmanager
+async def connected(context: SourceContext) -> AsyncIterator[TastytradeApi]:
+    """The interface, signed with the grant the context gives."""
+    url = context.settings.get("base_url", "").strip() or BASE_URL
+    agent = f"ttapi/{__version__}"
+    client = HttpClient(
+        url,
+        context.traffic,
+        tuning=_tuning(context),
+        headers={"User-Agent": agent},
+        verify=_trust(context),
+    )
+    async with client:
+        client.signer = RefreshGrant(
+            client,
+            find_secret("tastytrade", "client_secret", context),
+            find_secret("tastytrade", "refresh_token", context),
+        )
+        yield TastytradeApi(client, Quarantine(context.home))
+
+
+async def _answers(
+    api: TastytradeApi,
+    resource: Resource,
+    requests: Sequence[UnitRequest],
+    context: SourceContext,
+) -> AsyncIterator[Loaded]:
+    """What became of `requests`, some at a time, in the order they are answered.
+
+    *Raises* CredentialError at once; SourceDownError when every unit failed for being out of reach.
+    """
+    tasks = [
+        asyncio.create_task(_answered(api, resource, group, context))
+        for group in _groups(resource, requests)
+    ]
+    down: SourceDownError | None = None
+    has_answer = False
+    try:
+        for finished in asyncio.as_completed(tasks):
+            done, error = await finished
+            down = down or error
+            has_answer |= any(not isinstance(content, str) for _, content in done) or error is None
+            yield done
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    if down is not None and not has_answer:
+        raise down
+
+
+def _groups(resource: Resource, requests: Sequence[UnitRequest]) -> list[Sequence[UnitRequest]]:
+    size = underlyings.METRICS_A_CALL if resource.name == "market_metrics" else 1
+    return [requests[start : start + size] for start in range(0, len(requests), size)]
+
+
+async def _answered(
+    api: TastytradeApi,
+    resource: Resource,
+    group: Sequence[UnitRequest],
+    context: SourceContext,
+) -> tuple[Loaded, SourceDownError | None]:
+    try:
+        if resource.name == "market_metrics":
+            return await _metrics(api, group), None
+        (request,) = group
+        return [(request, await _content(api, resource, request, context))], None
+    except CredentialError:
+        raise
+    except SourceDownError as exc:
+        return [(request, str(exc)) for request in group], exc
+    except SourceError as exc:
+        return [(request, _told(exc)) for request in group], None
+
+
+async def _content(
+    api: TastytradeApi, resource: Resource, request: UnitRequest, context: SourceContext
+) -> Content:
+    key = request.unit.key
+    if resource.name in _WHOLE:
+        return await _WHOLE[resource.name](api)
+    if resource.name == "symbol_search":
+        return await lists.read_search(api, key)
+    if resource.name == "events":
+        today = context.now.astimezone(NEW_YORK).date()
+        return await underlyings.read_events(api, key, today)
+    return await underlyings.read_chain(api, key)
+
+
+async def _metrics(api: TastytradeApi, group: Sequence[UnitRequest]) -> Loaded:
+    found = await underlyings.read_metrics(api, [request.unit.key for request in group])
+    unknown = "/market-metrics: the vendor does not know this symbol"
+    return [(request, found.get(request.unit.key, unknown)) for request in group]
+
+
+def _told(error: SourceError) -> str:
+    if isinstance(error, ResponseError) and error.status == 404:
+        return f"{error.endpoint}: the vendor does not know this symbol"
+    return str(error)
+
+
+def _tuning(context: SourceContext) -> Tuning:
+    return Tuning(
+        requests_per_s=_positive(context, "requests_per_s", Tuning.requests_per_s),
+        in_flight=int(_positive(context, "in_flight", Tuning.in_flight)),
+    )
+
+
+def _positive(context: SourceContext, name: str, usual: float) -> float:
+    text = context.settings.get(name, "").strip()
+    try:
+        number = float(text) if text else float(usual)
+    except ValueError:
+        number = 0.0
+    if not 0.01 <= number <= 100_000:
+        raise UsageError(f"[sources.tastytrade] {name} = {text!r} is no number above 0")
+    return number
+
+
+def _trust(context: SourceContext) -> ssl.SSLContext | bool:
+    """The machine's authorities, or those of `ca_file`."""
+    file = context.settings.get("ca_file", "").strip()
+    if not file:
+        return True
+    try:
+        return ssl.create_default_context(cafile=file)
+    except (OSError, ssl.SSLError) as exc:
+        raise UsageError(f"[sources.tastytrade] ca_file {file}: {exc}") from exc

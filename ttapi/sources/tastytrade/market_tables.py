@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the vendor says of the market, field by field: instruments, chains, metrics, events.
+
+*Units* are said column by column: the vendor mixes fractions and percent under similar names.
+"""
+
+from __future__ import annotations
+
+from ttapi.sources.contract import Column, Resource
+from ttapi.sources.tastytrade.fields import columns, fields
+
+EQUITY_FIELDS = fields("""
+    symbol!                              text     the vendor's text: BRK/B
+    instrument-type!                     text     Equity
+    streamer-symbol                      text     dxFeed's symbol
+    id=vendor_id                         whole    the vendor's number; null: not said
+    description                          text     name of the company or fund
+    short-description                    text     the same, short
+    is-index                             flag     true: an index, which cannot be traded
+    is-etf                               flag     true: an exchange-traded fund
+    instrument-sub-type                  text     the vendor's
+    listed-market                        text     market identifier code
+    cusip                                text     CUSIP
+    active                               flag     false: not traded any more
+    is-illiquid                          flag     the vendor's judgement
+    is-closing-only                      flag     true: may only be closed
+    is-options-closing-only              flag     true: its options may only be closed
+    is-fractional-quantity-eligible      flag     true: fractions of a share trade
+    is-fraud-risk                        flag     the vendor's judgement
+    bypass-manual-review                 flag     the vendor's
+    overnight-trading-permitted          flag     true: trades overnight
+    lendability                          text     Easy To Borrow, Locate Required, Preborrow
+    borrow-rate                          number   as the vendor says it; null: unknown
+    market-time-instrument-collection    text     which hours apply
+    halted-at                            instant  UTC; null: not halted
+    stops-trading-at                     instant  UTC; null: no end
+    country-of-incorporation             text     country
+    country-of-taxation                  text     country
+    tick-sizes                           json     of the shares: value, threshold
+    option-tick-sizes                    json     of its options: value, threshold
+""")
+
+METRIC_FIELDS = fields("""
+    symbol!=symbol                       text     upper case, share class after a point
+    updated-at!                          instant  UTC: when the vendor computed the row
+    implied-volatility-index             number   fraction a year, of about 30 days
+    implied-volatility-index-5-day-change number  fraction a year
+    implied-volatility-index-15-day      number   fraction a year; null: not said
+    implied-volatility-index-rank        number   fraction of the 52-week range
+    tos-implied-volatility-index-rank    number   fraction of the 52-week range
+    tw-implied-volatility-index-rank     number   fraction of the 52-week range
+    tos-implied-volatility-index-rank-updated-at instant UTC
+    implied-volatility-index-rank-source text     which of the two ranks is shown
+    implied-volatility-percentile        number   fraction of days of the past year below
+    implied-volatility-updated-at        instant  UTC
+    implied-volatility-30-day=implied_volatility_30_day_pct          number  percent a year
+    historical-volatility-30-day=historical_volatility_30_day_pct    number  percent a year
+    historical-volatility-60-day=historical_volatility_60_day_pct    number  percent a year
+    historical-volatility-90-day=historical_volatility_90_day_pct    number  percent a year
+    iv-hv-30-day-difference=iv_hv_30_day_difference_pct              number  percentage points
+    liquidity-value                      number   the vendor's measure
+    liquidity-rank                       number   fraction
+    liquidity-rating                     whole    1 to 4, more is better
+    liquidity-running-state              json     the vendor's sums
+    option-expiration-implied-volatilities json   by expiration: date, chain type, settlement, fraction a year
+    beta                                 number   against SPY
+    beta-updated-at                      instant  UTC
+    corr-spy-3month                      number   correlation with SPY
+    dividend-rate-per-share              number   USD per share, last payment
+    annual-dividend-per-share            number   USD per share a year
+    dividend-yield                       number   fraction a year
+    dividend-ex-date                     date     of the last one known
+    dividend-next-date                   date     of the next one; may lie years back
+    dividend-pay-date                    date     of the last one known
+    dividend-updated-at                  instant  UTC
+    earnings.visible                     flag     true: the vendor shows them
+    earnings.expected-report-date        date     next report; null: not known
+    earnings.estimated                   flag     true: the date is a guess
+    earnings.late-flag                   whole    the vendor's
+    earnings.quarter-end-date            date     end of the reported quarter
+    earnings.actual-eps                  number   USD per share
+    earnings.consensus-estimate          number   USD per share
+    earnings.time-of-day                 text     the vendor's: BTO before the open, AMC after the close
+    earnings.updated-at                  instant  UTC
+    earnings-per-share                   number   USD per share a year
+    price-earnings-ratio                 number   ratio
+    market-cap                           number   USD
+    listed-market                        text     market identifier code
+    lendability                          text     Easy To Borrow, Locate Required, Preborrow
+    borrow-rate                          number   as the vendor says it
+    sector                               text     the vendor's
+    created-at                           instant  UTC
+""")
+
+ROOT_FIELDS = fields("""
+    underlying-symbol!                   text     the vendor's text
+    root-symbol!=root                    text     root of the contracts' symbols
+    option-chain-type!                   text     Standard; Non-standard: adjusted
+    shares-per-contract!                 whole    shares a contract delivers
+    tick-sizes                           json     value, threshold
+    deliverables                         json     what a contract delivers
+""")
+EXPIRATION_FIELDS = fields("""
+    expiration-date!=vendor_expiration_date date  as the vendor says it
+    expiration-type                      text     Regular, Weekly, Quarterly, End-Of-Month
+    settlement-type!                     text     AM or PM
+""")
+STRIKE_FIELDS = fields("""
+    strike-price!=strike                 number   USD per share
+    call                                 text     OCC symbol of the call
+    put                                  text     OCC symbol of the put
+    call-streamer-symbol                 text     dxFeed's symbol
+    put-streamer-symbol                  text     dxFeed's symbol
+""")
+_SYMBOL = Column("symbol", "VARCHAR", "the underlying, upper case, share class after a point")
+
+SYMBOLS = Resource(
+    name="symbols",
+    table="tastytrade_symbols",
+    about="Every share, fund and index the vendor lists.",
+    columns=(
+        _SYMBOL,
+        *columns(EQUITY_FIELDS[1:]),
+        Column("vendor_symbol", "VARCHAR", "the vendor's text: BRK/B"),
+    ),
+    grain=("symbol",),
+    keys=("symbol",),
+    ttl="24h",
+)
+CHAINS = Resource(
+    name="chains",
+    table="tastytrade_chains",
+    about="Option chains: a row a strike with its call and its put, of every root of the underlying.",
+    columns=(
+        _SYMBOL,
+        *columns((*ROOT_FIELDS[1:], *EXPIRATION_FIELDS, *STRIKE_FIELDS)),
+        Column(
+            "expiration_date",
+            "DATE",
+            "session on which it expires: Saturdays are moved to the session before",
+        ),
+    ),
+    grain=("symbol", "root", "option_chain_type", "expiration_date", "settlement_type", "strike"),
+    keys=("symbol",),
+    requires=("symbol",),
+    ttl="24h",
+)
+METRICS = Resource(
+    name="market_metrics",
+    table="tastytrade_market_metrics",
+    about="Implied volatility, its rank, liquidity, dividends, the next report; each update is kept.",
+    columns=columns(METRIC_FIELDS),
+    grain=("symbol", "updated_at"),
+    keys=("symbol",),
+    requires=("symbol",),
+    mode="merge",
+    ttl="1h",
+)
+EVENTS = Resource(
+    name="events",
+    table="tastytrade_events",
+    about="Dividends and quarterly results that have happened.",
+    columns=(
+        _SYMBOL,
+        Column("date", "DATE", "ex-date of a dividend; day of the report"),
+        Column("type", "VARCHAR", "dividend or earnings"),
+        Column("amount", "DOUBLE", "USD per share; null: results"),
+        Column("earnings_per_share", "DOUBLE", "USD per share; null: a dividend"),
+    ),
+    grain=("symbol", "date", "type"),
+    keys=("symbol",),
+    requires=("symbol",),
+    ttl="24h",
+)
+WATCHLISTS = Resource(
+    name="watchlists",
+    table="tastytrade_watchlists",
+    about="The vendor's public lists of symbols.",
+    columns=(
+        Column("name", "VARCHAR", "of the list"),
+        _SYMBOL,
+        Column("group_name", "VARCHAR", "the vendor's group of lists; null: none"),
+        Column("instrument_type", "VARCHAR", "Equity and the like; null: not said"),
+    ),
+    grain=("name", "symbol"),
+    keys=("symbol",),
+    ttl="24h",
+)
+SEARCH = Resource(
+    name="symbol_search",
+    table="tastytrade_symbol_search",
+    about="What the vendor finds for the beginning of a symbol.",
+    columns=(
+        Column("prefix", "VARCHAR", "what was searched for, upper case"),
+        Column("symbol", "VARCHAR", "what was found, in the vendor's text"),
+        Column("description", "VARCHAR", "name of the company or fund"),
+        Column("listed_market", "VARCHAR", "market identifier code; null: not said"),
+        Column("instrument_type", "VARCHAR", "Equity and the like; null: not said"),
+        Column("has_options", "BOOLEAN", "true: options are listed on it; null: not said"),
+    ),
+    grain=("prefix", "symbol"),
+    keys=("prefix",),
+    requires=("prefix",),
+    ttl="24h",
+)

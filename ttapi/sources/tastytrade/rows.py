@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Documents of one answer into the rows of one unit: good ones, refused ones, a hash of the content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from ttapi.sources.batches import REJECT_SCHEMA
+from ttapi.sources.contract import Batch, UnitReport
+from ttapi.sources.tastytrade.fields import Document, Field, FieldError, row_of
+from ttapi.sources.texts import TEXT_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ttapi.sources.contract import Resource, UnitRequest
+
+_ARROW = {
+    "VARCHAR": pa.string(),
+    "DOUBLE": pa.float64(),
+    "DECIMAL(20,6)": pa.decimal128(20, 6),
+    "DATE": pa.date32(),
+    "BIGINT": pa.int64(),
+    "INTEGER": pa.int32(),
+    "BOOLEAN": pa.bool_(),
+    "TIMESTAMP": pa.timestamp("us"),
+}
+
+
+class DriftError(Exception):
+    """More than half of an answer's rows cannot be read: it is another answer than was agreed."""
+
+
+@dataclass
+class Content:
+    """What one unit holds, as read."""
+
+    rows: list[Document] = field(default_factory=list)
+    rejects: list[tuple[str, str]] = field(default_factory=list)
+    """Reason and text of each refused row."""
+    notes: list[str] = field(default_factory=list)
+
+    def read(
+        self,
+        documents: Iterable[object],
+        table: Sequence[Field],
+        *,
+        known: frozenset[str] = frozenset(),
+        complete: Callable[[Document, Any], Iterable[Document]] = lambda row, _: [row],
+    ) -> None:
+        """Add the rows of `documents`; `complete` makes rows of a row and its document.
+
+        *Raises* DriftError when more than half of them cannot be read.
+        """
+        seen, refused = 0, 0
+        first = ""
+        for document in documents:
+            seen += 1
+            try:
+                row = row_of(document, tuple(table), known=known)
+                self.rows += complete(row, document)
+            except FieldError as exc:
+                refused += 1
+                first = first or str(exc)
+                text = json.dumps(document, default=str)[:TEXT_LIMIT]
+                self.rejects.append((str(exc), text))
+        if refused * 2 > seen:
+            more = f", and {refused} of {seen} rows are like that" if seen > 1 else ""
+            raise DriftError(f"{first}{more}")
+
+
+def batch_of(resource: Resource, contents: Sequence[tuple[UnitRequest, Content | str]]) -> Batch:
+    """One batch of several units; a text stands for why a unit failed."""
+    reports, rows, rejects = [], [], []
+    for place, (request, content) in enumerate(contents):
+        if isinstance(content, str):
+            reports.append(UnitReport(request.unit, error=content))
+            continue
+        report = _report(resource, request, content)
+        reports.append(report)
+        rejects += [(place, reason, text) for reason, text in content.rejects]
+        if not report.is_unchanged:
+            rows += [(place, row) for row in content.rows]
+    return Batch(tuple(reports), _table(resource, rows), _rejects(rejects))
+
+
+def _report(resource: Resource, request: UnitRequest, content: Content) -> UnitReport:
+    digest = _hash(content)
+    days = [row[resource.time_column] for row in content.rows] if resource.time_column else []
+    return UnitReport(
+        request.unit,
+        digest,
+        rows_in=len(content.rows) + len(content.rejects),
+        rows_accepted=len(content.rows),
+        rows_refused=len(content.rejects),
+        first_date=min(days, default=None),
+        last_date=max(days, default=None),
+        is_unchanged=request.known_hash == digest,
+        notes=tuple(content.notes),
+    )
+
+
+def _hash(content: Content) -> str:
+    """Of what was read: the order in which the vendor lists things says nothing."""
+    lines = sorted(repr(sorted(row.items())) for row in content.rows)
+    lines += sorted(repr(reject) for reject in content.rejects)
+    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+
+
+def _table(resource: Resource, rows: Sequence[tuple[int, Document]]) -> pa.Table | None:
+    if not rows:
+        return None
+    data = {
+        column.name: pa.array([row.get(column.name) for _, row in rows], _ARROW[column.type])
+        for column in resource.columns
+    }
+    data["unit"] = pa.array([place for place, _ in rows], pa.int32())
+    data["line"] = pa.nulls(len(rows), pa.int32())
+    data["known_at"] = pa.array([row.get("known_at") for _, row in rows], pa.timestamp("us"))
+    return pa.table(data)
+
+
+def _rejects(rejects: Sequence[tuple[int, str, str]]) -> pa.Table | None:
+    if not rejects:
+        return None
+    places, reasons, texts = zip(*rejects, strict=True)
+    values = [places, [None] * len(rejects), reasons, texts]
+    return pa.table(
+        {
+            field.name: pa.array(column, field.type)
+            for field, column in zip(REJECT_SCHEMA, values, strict=True)
+        }
+    )

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The source `tastytrade`: what it offers, and which setting it waits for.
+
+What speaks HTTP is imported when something is fetched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ttapi.sources.contract import Batch, Resource, SourceContext, Unit, UnitRequest
+from ttapi.sources.credentials import has_secret
+from ttapi.sources.tastytrade.account_tables import ACCOUNTS, BALANCES, POSITIONS, TRANSACTIONS
+from ttapi.sources.tastytrade.market_tables import (
+    CHAINS,
+    EVENTS,
+    METRICS,
+    SEARCH,
+    SYMBOLS,
+    WATCHLISTS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+SECRETS = ("client_secret", "refresh_token")
+_UNITS = {"symbols": "equities", "watchlists": "public"}
+"""Where a resource is one unit for everybody; the user's own are the unit `me`."""
+
+
+class TastytradeSource:
+    """Asks tastytrade's REST interface; each symbol, or all accounts together, are a unit.
+
+    Settings: `base_url` of the interface (default the vendor's); `client_secret` and
+    `refresh_token` of the grant, which `ttapi login` stores; `requests_per_s` at most (default 20);
+    `in_flight` at most (default 100).
+    """
+
+    name = "tastytrade"
+    about = "Accounts, instruments, option chains, metrics and events of tastytrade"
+    version = "1"
+    resources: tuple[Resource, ...] = (
+        ACCOUNTS,
+        BALANCES,
+        POSITIONS,
+        TRANSACTIONS,
+        SYMBOLS,
+        CHAINS,
+        METRICS,
+        EVENTS,
+        WATCHLISTS,
+        SEARCH,
+    )
+    setting_names = ("base_url", *SECRETS, "requests_per_s", "in_flight", "ca_file")
+    sql_folder: Path | None = None
+
+    def missing_setting(self, resource: Resource, context: SourceContext) -> str | None:  # noqa: ARG002 - same for all
+        """The part of the grant that nobody gave."""
+        missing = [name for name in SECRETS if not has_secret(self.name, name, context)]
+        return missing[0] if missing else None
+
+    def survey(self, resource: Resource, context: SourceContext) -> Sequence[Unit]:  # noqa: ARG002 - the contract's
+        """The one unit of a resource that is not asked symbol by symbol; no network is touched."""
+        return [] if resource.requires else [Unit(_UNITS.get(resource.name, "me"))]
+
+    def fetch(
+        self, resource: Resource, requests: Sequence[UnitRequest], context: SourceContext
+    ) -> Iterator[Batch]:
+        """Batches of units as they are answered, one report for every request.
+
+        *Raises* SourceDownError when the vendor cannot be reached, CredentialError when it refuses
+        who we are, UsageError for a wrong setting.
+        """
+        if not requests:
+            return
+        from ttapi.sources.tastytrade.load import load  # noqa: PLC0415 - brings httpx and asyncio
+
+        yield from load(resource, requests, context)
