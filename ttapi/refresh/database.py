@@ -23,6 +23,7 @@ from ttapi.refresh.planning.ttl import parse_duration
 from ttapi.refresh.query import Prepared, QueryRequest, prepare_query
 from ttapi.refresh.running.runner import run_refresh
 from ttapi.refresh.status import status_rows
+from ttapi.refresh.suggestions import with_suggestion
 from ttapi.refresh.workspace import Workspace
 from ttapi.store.engine import Connection, connect_snapshot
 from ttapi.store.reader import Reader, Rows, Statement
@@ -203,7 +204,7 @@ class Database:
                 watchers.on_prepared(prepared)
             started = time.monotonic()
             given = parameters if _MARKER.search(statement.sql) else ()
-            rows = self.reader.run(statement.sql, given, keep_rows=keep_rows)
+            rows = self._run(statement.sql, given, keep_rows=keep_rows)
             taken = time.monotonic() - started
             self._schema = default_schema(statement.sql) or self._schema
             yield Answer(statement, rows if statement.gives_rows else None, prepared, taken)
@@ -272,11 +273,29 @@ class Database:
         slices = explain_refresh(self.workspace, self.request(query, freshness))
         if not slices and not _MARKER.search(query):
             # It reads nothing of ours: the engine says better than an empty plan what may be wrong.
-            self.reader.run(f"explain {query}")
+            self._run(f"explain {query}")
         table = as_table(slices)
         nothing = Prepared(None, (), (), 0.0)
         taken = time.monotonic() - started
         return Answer(statement, Rows(table, table.num_rows), nothing, taken)
+
+    def _run(
+        self,
+        sql: str,
+        given: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        keep_rows: int | None = None,
+    ) -> Rows | None:
+        """The statement run; a name it gets wrong is answered with the one that was meant."""
+        try:
+            return self.reader.run(sql, given, keep_rows=keep_rows)
+        except QueryError as exc:
+            raise with_suggestion(exc, sql, self._catalog_rows) from exc
+
+    def _catalog_rows(self, sql: str) -> list[list[Any]]:
+        found = self.reader.run(sql)
+        assert found is not None
+        return [list(row.values()) for row in found.table.to_pylist()]
 
     def interrupt(self) -> None:
         """End the statement that runs; from another thread or a signal handler."""

@@ -6,10 +6,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ttapi.cli.shell.complaints import closest
 from ttapi.cli.shell.dot import files, freshness, inspect, output, queries
 from ttapi.cli.shell.dot.command import DotCommand, words_in
 from ttapi.errors import UsageError
+from ttapi.formats.nearest import closest
 
 if TYPE_CHECKING:
     from ttapi.cli.shell.session import Session
