@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ttapi.errors import UsageError
+from ttapi.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,8 +73,10 @@ def refresh(
     if as_json:
         typer.echo(json.dumps(_outcome_document(outcome)))
     tell_outcome(outcome)
-    if outcome.exit_code:
-        raise typer.Exit(outcome.exit_code)
+    # A model file that is wrong: of the whole, when the whole was asked for.
+    code = outcome.exit_code or (ModelError.exit_code if outcome.broken and not datasets else 0)
+    if code:
+        raise typer.Exit(code)
 
 
 def _confirm_large(workspace: Workspace, request: RefreshRequest) -> None:
@@ -122,6 +124,8 @@ def tell_outcome(outcome: RefreshOutcome) -> None:
     for export in outcome.exports:
         rows = f"{export.rows:,} rows" if export.error is None else f"failed: {export.error}"
         tell(f"export {export.relation} as {export.format}: {rows}")
+    for error in outcome.broken:
+        tell(f"left out: {error.message}")
     worked = sum(1 for d in outcome.datasets if d.is_changed)
     calls = sum(d.source_calls for d in outcome.datasets)
     tell(

@@ -37,9 +37,15 @@ def show_status(workspace: Workspace, dataset: str | None, as_json: bool) -> Non
     require_home(workspace)
     left = read_home_state(workspace.home)
     datasets = {**left.datasets, **workspace.raw_datasets}
-    only = None if dataset is None else [_known(dataset, list(datasets))]
+    broken = {name: error for name, error in left.broken.items() if name not in datasets}
+    only = None if dataset is None else [_known(dataset, [*datasets, *broken])]
     rows = status_rows(
-        datasets, left.states, moment=workspace.moment, held=workspace.held(), only=only
+        datasets,
+        left.states,
+        moment=workspace.moment,
+        held=workspace.held(),
+        only=only,
+        broken=broken,
     )
     if as_json:
         _line(json.dumps([_document(row) for row in rows]))

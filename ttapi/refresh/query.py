@@ -91,13 +91,22 @@ class Prepared:
 def plan_query(workspace: Workspace, request: QueryRequest) -> QueryPlan:
     """What `request` reads, which slices of it matter, and what is stale of them; nothing is done.
 
-    *Raises* QueryError for a statement that would write; UsageError for an unknown universe.
+    *Raises* QueryError for a statement that would write; UsageError for an unknown universe;
+    ModelError for a relation whose file is wrong.
     """
     datasets = workspace.datasets
+    broken = workspace.broken
     names = names_of(
-        datasets, views=request.views, temporary=request.temporary, schema=request.schema
+        datasets,
+        views=request.views,
+        temporary=request.temporary,
+        schema=request.schema,
+        broken=broken,
     )
     found = resolve(request.sql, names, bound=request.bound)
+    for read in found.reads:
+        if read.relation in broken:
+            raise broken[read.relation]
     _refuse_writes(workspace, found, request.temporary)
     reads = [read for read in found.reads if read.relation not in _ABOUT_DATA]
     targets = tuple(sorted({read.relation for read in reads}))
@@ -147,6 +156,8 @@ def prepare_query(
             except LockedError as exc:
                 _require_recent(workspace, plan, exc)
                 warnings.append(f"{exc.message}; answered from the published snapshot")
+    if is_new_code and outcome is not None:
+        warnings += [f"left out: {error.message}" for error in outcome.broken]
     _require_fresh_enough(workspace, plan, request, outcome)
     roots = _roots(workspace, plan.targets)
     ages = input_ages(workspace, roots, plan.held)
