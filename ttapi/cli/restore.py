@@ -41,7 +41,7 @@ def restore(
     """Bring the database back; what was there is kept beside it."""
     from ttapi.cli.journal import logged
     from ttapi.cli.session import open_workspace, tell_waiting
-    from ttapi.refresh.running.recovery import WORDS, RestoreRequest
+    from ttapi.refresh.running.recovery import WORDS, RestoreRequest, require_copy
     from ttapi.refresh.running.recovery import restore as bring_back
     from ttapi.store.database import make_folders
 
@@ -50,6 +50,7 @@ def restore(
         raise UsageError(
             f"{workspace.home.root} is no ttapi home", hint="ttapi restore BACKUP makes one of it"
         )
+    require_copy(workspace.home, what)
     make_folders(workspace.home)
     is_confirmed = yes or _confirmed(what)
     with logged(workspace.home, "restore"):
