@@ -78,6 +78,29 @@ def test_a_model_that_breaks_leaves_no_relation_of_the_old_text(lab):
     assert lab.ttapi("sql", "select x from derived.mine").stdout == "x\n2\n"
 
 
+@pytest.mark.parametrize("body", ["select nope from calendar", PARSE])
+def test_a_check_that_cannot_run_is_left_out(lab, body):
+    lab.write_model("checks/mine.sql", body)
+    lab.write_model("checks/sound.sql", "select c.date from calendar as c where c.date is null")
+    done = lab.ttapi("refresh")
+    assert done.returncode == 2
+    assert "left out: sql/checks/mine.sql:1: " in done.stderr
+    assert lab.ttapi("sql", "select 1 as x").returncode == 0
+    assert lab.rows("select check_name from catalog.checks where check_name = 'sound'") == [
+        ("sound",)
+    ]
+
+
+def test_a_header_check_of_an_unknown_column_leaves_its_model_out(lab):
+    lab.write_model("views/mine.sql", "-- check: not_null(nope)\nselect 1::integer as x")
+    assert "left out: sql/views/mine.sql:1: check not_null(nope): " in lab.ttapi("refresh").stderr
+    assert lab.ttapi("sql", "select * from mine").returncode == 2
+
+
+def test_nothing_of_ttapis_own_is_left_out(lab):
+    assert lab.workspace().graph.broken == lab.workspace().broken == {}
+
+
 def test_a_plugins_wrong_model_stands_beside_the_plugin(lab):
     folder = lab.home.sources / "brings"
     (folder / "views").mkdir(parents=True)

@@ -38,7 +38,7 @@ class ModelGraph:
         return ModelGraph(
             {name: model for name, model in self.models.items() if name not in found},
             {name: ups for name, ups in self.upstreams.items() if name not in found},
-            self.checks,
+            tuple(check for check in self.checks if check.file not in found),
             found,
         )
 

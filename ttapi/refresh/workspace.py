@@ -179,7 +179,8 @@ class Workspace:
         folders = [ModelFolder(bundled, is_bundled=True), *map(ModelFolder, others)]
         graph = read_graph(folders, {*self.offers, *_migrated_tables()})
         # Only the engine could refuse these, and it did.
-        refused = {n: e for n, e in self._left_broken.items() if n in graph.models}
+        known = {*graph.models, *(check.file for check in graph.checks)}
+        refused = {name: e for name, e in self._left_broken.items() if name in known}
         return graph.without(refused) if refused else graph
 
     @property
@@ -194,10 +195,12 @@ class Workspace:
 
         *Raises* `error` itself when the model is one of ttapi's own.
         """
-        named = [m for m in self.graph.models.values() if m.file == error.file]
-        if not named or named[0].is_bundled:
+        graph = self.graph
+        named = [m.name for m in graph.models.values() if m.file == error.file and not m.is_bundled]
+        named += [check.file for check in graph.checks if check.file == error.file]
+        if not named:
             raise error
-        self.graph = self.graph.without({named[0].name: error})
+        self.graph = graph.without({named[0]: error})
         self.__dict__.pop("datasets", None)
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import LockOwner, ModelError, TtapiError, UsageError
 from ttapi.models.build import install_models
+from ttapi.models.checks import prove_checks
 from ttapi.models.lineage import install_lineage
 from ttapi.refresh.catalog import (
     DatasetOutcome,
@@ -358,6 +359,7 @@ def _install(store: Store, workspace: Workspace) -> None:
         for resource in resources.values():
             ensure_raw_table(cursor, resource)
         install_models(cursor, graph)
+        prove_checks(cursor, graph)
         install_lineage(cursor, graph)
         write_declarations(cursor, workspace.datasets, graph, resources)
         cursor.execute("delete from catalog.meta where name = 'models_fingerprint'")
