@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ttapi.errors import BudgetError, LockedError, LockOwner, QueryError, StaleError
 from ttapi.formats.spans import seconds_text
 from ttapi.models.resolve import Resolution, resolve
-from ttapi.refresh.planning.ages import InputAge, asked_at, input_ages
+from ttapi.refresh.planning.ages import InputAge, asked_at, input_age
 from ttapi.refresh.planning.demand import demands_of, names_of
 from ttapi.refresh.planning.planner import ASKED_FOR, closure, plan_refresh
 from ttapi.refresh.planning.ttl import parse_ttl
@@ -160,7 +160,7 @@ def prepare_query(
         warnings += [f"left out: {error.message}" for error in outcome.broken]
     _require_fresh_enough(workspace, plan, request, outcome)
     roots = _roots(workspace, plan.targets)
-    ages = input_ages(workspace, roots, plan.held)
+    ages = [input_age(name, workspace, plan.held) for name in roots]
     missing = _unconfigured(workspace, plan.targets)
     return Prepared(outcome, plan.stale, ages, planned_s, missing, tuple(warnings), later)
 
@@ -280,13 +280,15 @@ def _require_fresh_enough(
         if request.max_age is not None and (
             asked is None or workspace.now - asked > request.max_age
         ):
-            age = "was never loaded" if asked is None else f"is {_age(workspace, asked)} old"
-            raise StaleError(f"{name} {age}, more than --max-age", hint=hint)
+            age = input_age(name, workspace, plan.held).told
+            told = f"is {age}, more than --max-age" if asked else f"is {age}, and --max-age is set"
+            raise StaleError(f"{name} {told}", hint=hint)
         if name not in failures:
             continue
         limit = parse_ttl(dataset.max_stale_on_error)
         if asked is None:
-            raise StaleError(f"{name} was never loaded: {failures[name]}", hint=hint)
+            age = input_age(name, workspace, plan.held).told
+            raise StaleError(f"{name} is {age}: {failures[name]}", hint=hint)
         if limit.due_at(asked, workspace.next_close) <= workspace.now:
             raise StaleError(
                 f"{name} is {_age(workspace, asked)} old, more than"

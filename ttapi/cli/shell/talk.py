@@ -51,10 +51,7 @@ def tell_inputs(prepared: Prepared) -> None:
         tell(f"-- 0 calls, {seconds_text(prepared.planned_s)}")
     else:
         _tell_outcome(prepared)
-    ages = ", ".join(
-        f"{age.dataset} {'never loaded' if age.age_s is None else seconds_text(max(0.0, age.age_s)) + ' old'}"
-        for age in prepared.ages
-    )
+    ages = ", ".join(f"{age.dataset} {age.told}" for age in prepared.ages)
     if ages:
         tell(f"-- inputs: {ages}")
     if prepared.unconfigured:
