@@ -114,7 +114,7 @@ def test_a_failed_file_and_a_failed_check_are_found_where_they_are(loaded):
     )
     loaded.ttapi("refresh")
     found = findings(loaded.ttapi("doctor", "--json"))
-    assert "1 bad rows" in found["check-failed"]["evidence"]
+    assert "1 bad row," in found["check-failed"]["evidence"]
     assert found["check-failed"]["command"] == "ttapi refresh doubtful"
 
 

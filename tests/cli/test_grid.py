@@ -47,7 +47,7 @@ def test_the_screen_leaves_empty_columns_out_and_names_them(market):
     assert done.returncode == 0, done.stderr
     head, *_, caption = [line.split() for line in done.stdout.splitlines() if line.strip()]
     assert head == ["symbol", "last", "change", "HV20", "HV30", "monthly", "DTE", "age"]
-    assert " ".join(caption).startswith("1 symbols; no data yet: IV30")
+    assert " ".join(caption).startswith("1 symbol; no data yet: IV30")
     assert "AAA" in done.stdout
     assert "BBB" not in done.stdout
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ttapi.errors import UsageError
+from ttapi.formats.spans import amount
 
 if TYPE_CHECKING:
     from ttapi.store.backup import Backup
@@ -64,7 +65,7 @@ def _show(found: list[Backup], *, as_json: bool) -> None:
             continue
         made = one.manifest
         typer.echo(
-            f"{one.folder}  generation {made.generation}, {made.contents.rows:,} rows,"
+            f"{one.folder}  generation {made.generation}, {amount(made.contents.rows, 'row')},"
             f" {made.database.size / 1e6:,.1f} MB, {len(made.files)} own files"
         )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ttapi.errors import QueryError, UsageError
+from ttapi.formats.spans import amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +127,7 @@ def _write_rows(connection: Connection, sql: str, files: _Files) -> None:
             )
         except QueryError as exc:
             raise with_suggestion(exc, sql, lambda ask: connection.execute(ask).fetchall()) from exc
-        tell(f"{target}: {rows:,} row{'s' if rows != 1 else ''}")
+        tell(f"{target}: {amount(rows, 'row')}")
 
 
 def _copy_database(workspace: Workspace, target: Path) -> None:

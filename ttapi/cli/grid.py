@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ttapi.errors import UsageError
+from ttapi.formats.spans import amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -103,7 +104,9 @@ def _table(rows: Sequence[Row], before: Mapping[str, Row]) -> Table:
 
     shown = [c for c in COLUMNS if any(row[c[0]] is not None for row in rows)]
     hidden = [title for name, title, _ in COLUMNS if name not in {c[0] for c in shown}]
-    caption = f"{len(rows):,} symbols" + (f"; no data yet: {', '.join(hidden)}" if hidden else "")
+    caption = f"{amount(len(rows), 'symbol')}" + (
+        f"; no data yet: {', '.join(hidden)}" if hidden else ""
+    )
     table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", pad_edge=False)
     for name, title, _ in shown:
         table.add_column(title, justify="left" if name == "symbol" else "right", no_wrap=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ttapi.errors import UsageError
+from ttapi.formats.spans import amount
 
 if TYPE_CHECKING:
     from ttapi.refresh.running.recovery import RestoreOutcome
@@ -79,7 +80,7 @@ def _show(done: RestoreOutcome, *, as_json: bool) -> None:
             "brought": [str(file) for file in done.brought],
         }
         typer.echo(json.dumps(document))
-    rows = "" if done.rows is None else f", {done.rows:,} rows read and compared"
+    rows = "" if done.rows is None else f", {amount(done.rows, 'row')} read and compared"
     tell(f"restored from {done.origin}{rows}; published as generation {done.generation}")
     if done.aside is not None:
         tell(f"what was there is kept in {done.aside}")

@@ -206,7 +206,7 @@ def _figure(axes: _Axes) -> Any:
 
 
 def _text(figure: Any, title: str) -> str:
-    import plotext  # noqa: PLC0415 - as above
+    import plotext  # noqa: PLC0415 - only where a chart is drawn
 
     figure.title(title)
     lines = plotext.uncolorize(figure.build()).splitlines()
@@ -228,7 +228,7 @@ def _first(table: pa.Table, fits: Callable[[Any], bool], *, avoid: str | None) -
 
 
 def _is_time(kind: pa.DataType) -> bool:
-    import pyarrow as pa  # noqa: PLC0415 - as above
+    import pyarrow as pa  # noqa: PLC0415 - a shell's first prompt does not wait for it
 
     return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
 

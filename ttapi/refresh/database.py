@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 # A statement of ours behind others of the engine's.
-_REFRESH_WITHIN = re.compile(r"(?<=;)\s*explain\s+refresh\s+(?=\S)", re.IGNORECASE)
+_REFRESH_WITHIN = re.compile(r"(?<=;)\s*explain\s+refresh\b", re.IGNORECASE)
 
 _UNFIT = {"missing": "never loaded", "stale": "past their TTL", "failed": "failed"}
 """Verdicts worth a warning, in words."""
@@ -106,7 +106,7 @@ class Answer:
 
     def chart(self, kind: str = "line", x: str | None = None, y: str | None = None) -> Drawing:
         """Return the rows drawn as text: line, bar, hist, scatter or candle."""
-        from ttapi.formats.chart import Drawing, draw_chart  # noqa: PLC0415 - as above
+        from ttapi.formats.chart import Drawing, draw_chart  # noqa: PLC0415 - pyarrow and plotext, for charts only
 
         return Drawing(draw_chart(self.arrow(), kind, x, y))
 
@@ -115,7 +115,7 @@ class Answer:
 
     def _repr_html_(self) -> str:
         """Return the first rows for a notebook, saying how many there are."""
-        from ttapi.formats.markup import notebook_html  # noqa: PLC0415 - as above
+        from ttapi.formats.markup import notebook_html  # noqa: PLC0415 - for notebooks only
 
         if self.rows is None:
             return f"<p>{self.statement.kind.lower()}: no rows</p>"
@@ -123,7 +123,7 @@ class Answer:
 
     def _repr_pretty_(self, printer: Any, is_cycle: bool) -> None:
         """Write the first rows where a prompt shows a value."""
-        from ttapi.formats.boxes import prompt_text  # noqa: PLC0415 - as above
+        from ttapi.formats.boxes import prompt_text  # noqa: PLC0415 - for Python prompts only
 
         del is_cycle  # rows hold no answers
         if self.rows is None:
@@ -272,7 +272,12 @@ class Database:
             parts = _REFRESH_WITHIN.split(sql)
             found = self.reader.split(parts[0]) if parts[0].strip() else []
             return found + [s for part in parts[1:] for s in self._split(f"explain refresh {part}")]
-        first, *others = self.reader.split(inner)
+        first, *others = self.reader.split(inner) or [None]
+        if first is None:
+            raise QueryError(
+                "explain refresh is given no query",
+                hint="explain refresh select * from volatility_latest where symbol = 'SPY'",
+            )
         return [Statement(f"explain refresh {first.sql}", "EXPLAIN"), *others]
 
     def _explain(self, statement: Statement, query: str, freshness: Freshness) -> Answer:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ttapi.errors import BudgetError, LockedError, LockOwner, QueryError, StaleError
-from ttapi.formats.spans import seconds_text
+from ttapi.formats.spans import amount, seconds_text
 from ttapi.models.resolve import Resolution, resolve
 from ttapi.refresh.planning.ages import InputAge, asked_at, input_age
 from ttapi.refresh.planning.demand import demands_of, names_of
@@ -79,6 +79,8 @@ class Prepared:
     unconfigured: tuple[str, ...] = ()
     """Root inputs that nothing fills, each with the setting that would."""
     warnings: tuple[str, ...] = ()
+    refresh_s: float = 0.0
+    """What the refresh took, from asking for the lock to publication."""
     later: RefreshRequest | None = None
     """A refresh that may follow the answer: its inputs are within `max_stale`."""
 
@@ -142,7 +144,7 @@ def prepare_query(
     warnings = [f"not resolved: {doubt}" for doubt in plan.unresolved]
     left = workspace.home_state
     is_new_code = left.fingerprint != workspace.installation_fingerprint
-    outcome, later = None, None
+    outcome, later, refresh_s = None, None, 0.0
     if request.refresh and (plan.stale or is_new_code):
         wanted = refresh_of(plan, request)
         require_keys(workspace, wanted, plan.steps)
@@ -151,18 +153,22 @@ def prepare_query(
             warnings.append("answered at once, within max_stale; the refresh follows the answer")
         else:
             _within_budget(workspace, plan.stale, request, confirm)
+            began = time.monotonic()
             try:
                 outcome = run_refresh(workspace, wanted, progress=progress, on_wait=on_wait)
             except LockedError as exc:
                 _require_recent(workspace, plan, exc)
                 warnings.append(f"{exc.message}; answered from the published snapshot")
+            refresh_s = time.monotonic() - began
     if is_new_code and outcome is not None:
         warnings += [f"left out: {error.message}" for error in outcome.broken]
     _require_fresh_enough(workspace, plan, request, outcome)
     roots = _roots(workspace, plan.targets)
     ages = [input_age(name, workspace, plan.held) for name in roots]
     missing = _unconfigured(workspace, plan.targets)
-    return Prepared(outcome, plan.stale, ages, planned_s, missing, tuple(warnings), later)
+    return Prepared(
+        outcome, plan.stale, ages, planned_s, missing, tuple(warnings), refresh_s, later
+    )
 
 
 def refresh_of(plan: QueryPlan, request: QueryRequest) -> RefreshRequest:
@@ -233,9 +239,7 @@ def _within_budget(
         calls <= settings.max_calls and seconds <= settings.max_seconds
     ):
         return
-    estimate = (
-        f"this query would make {calls} source calls and take about {seconds:.0f} s to refresh"
-    )
+    estimate = f"this query would make {amount(calls, 'source call')} and take about {seconds:.0f} s to refresh"
     if confirm is not None and confirm(f"{estimate}. Go on?"):
         return
     raise BudgetError(estimate, hint="--yes goes on, --no-refresh answers from what is there")

@@ -31,6 +31,18 @@ def test_an_unknown_relation_or_column_gets_a_caret_and_what_was_meant(said):
     assert "^" in said("selec 1;")[1]
 
 
+@pytest.mark.parametrize("sql", ["explain refresh;", "explain refresh -- later\n;"])
+def test_explain_refresh_without_a_query_says_what_is_missing(said, sql):
+    assert said(sql)[1].splitlines() == [
+        "explain refresh is given no query",
+        "explain refresh select * from volatility_latest where symbol = 'SPY'",
+    ]
+
+
+def test_the_engines_own_functions_are_not_offered(session):
+    assert not [name for name in session.catalog.functions if name.startswith("_")]
+
+
 def test_an_error_ends_what_was_typed_and_the_session_goes_on(said):
     assert said("select nothing; select 1 as a;")[0] == ""
     assert said("select 1 as a;")[0] == "a\n-\n1\n"

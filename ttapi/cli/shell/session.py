@@ -209,7 +209,7 @@ class Session:
 
         def prepared(found: Prepared) -> None:
             bars.close()
-            tell_inputs(found)
+            tell_inputs(found, lister=".age" if self.manners.is_interactive else "ttapi status")
 
         watchers = Watchers(
             progress=bars,

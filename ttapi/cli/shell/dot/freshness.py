@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 def _status(session: Session, rest: str) -> None:
-    from ttapi.cli.report import show_status
+    from ttapi.cli.report import status_lines
 
     words = words_in(rest, ".status [DATASET]")
-    show_status(session.database.workspace, words[0] if words else None, as_json=False)
+    dataset = words[0] if words else None
+    show_lines(session, status_lines(session.database.workspace, dataset, as_json=False))
 
 
 def _refresh(session: Session, rest: str) -> None:
