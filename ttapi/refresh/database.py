@@ -86,6 +86,8 @@ class Answer:
     prepared: Prepared
     seconds: float
     """Of the statement itself, without the refresh before it."""
+    zone: str = "America/New_York"
+    """Where instants are shown to people: `[display] timezone`."""
 
     def arrow(self) -> pa.Table:
         """Return the rows as an Arrow table. *Raises* UsageError where there are none."""
@@ -119,7 +121,7 @@ class Answer:
 
         if self.rows is None:
             return f"<p>{self.statement.kind.lower()}: no rows</p>"
-        return notebook_html(self.rows.table, self.rows.total)
+        return notebook_html(self.rows.table, self.rows.total, self.zone)
 
     def _repr_pretty_(self, printer: Any, is_cycle: bool) -> None:
         """Write the first rows where a prompt shows a value."""
@@ -129,7 +131,7 @@ class Answer:
         if self.rows is None:
             printer.text(f"{self.statement.kind.lower()}: no rows")
         else:
-            printer.text(prompt_text(self.rows.table, self.rows.total))
+            printer.text(prompt_text(self.rows.table, self.rows.total, self.zone))
 
 
 class Database:
@@ -214,7 +216,8 @@ class Database:
             rows = self._run(statement.sql, given, keep_rows=keep_rows)
             taken = time.monotonic() - started
             self._schema = default_schema(statement.sql) or self._schema
-            yield Answer(statement, rows if statement.gives_rows else None, prepared, taken)
+            zone = self._workspace.settings.display_timezone
+            yield Answer(statement, rows if statement.gives_rows else None, prepared, taken, zone)
             # Whoever took the answer has shown it: what it did not wait for is done now.
             if revalidates:
                 self.revalidate(prepared, progress=watchers.progress)
@@ -272,12 +275,13 @@ class Database:
             parts = _REFRESH_WITHIN.split(sql)
             found = self.reader.split(parts[0]) if parts[0].strip() else []
             return found + [s for part in parts[1:] for s in self._split(f"explain refresh {part}")]
-        first, *others = self.reader.split(inner) or [None]
-        if first is None:
+        found = self.reader.split(inner)
+        if not found:
             raise QueryError(
                 "explain refresh is given no query",
                 hint="explain refresh select * from volatility_latest where symbol = 'SPY'",
             )
+        first, *others = found
         return [Statement(f"explain refresh {first.sql}", "EXPLAIN"), *others]
 
     def _explain(self, statement: Statement, query: str, freshness: Freshness) -> Answer:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ttapi.cli.shell.statements import without_end
 from ttapi.errors import LockedError, ModelError, TtapiError, UsageError
 from ttapi.models.references import references_in
+from ttapi.models.reserved import RESERVED
 from ttapi.refresh.planning.ttl import parse_ttl
 
 if TYPE_CHECKING:
@@ -98,6 +99,11 @@ def _refuse_name(database: Database, graph: ModelGraph, wish: Wish) -> None:
     if not _NAME.fullmatch(wish.name):
         raise UsageError(
             f"{wish.name!r} cannot be a relation", hint="lower case letters, digits and _"
+        )
+    if wish.name in RESERVED:
+        raise UsageError(
+            f"{wish.name} is a word of SQL, and no name in every DuckDB that opens the file",
+            hint=f".save {wish.name}_rows works",
         )
     if wish.ttl is not None:
         parse_ttl(wish.ttl)
