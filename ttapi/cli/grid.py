@@ -17,6 +17,7 @@ from ttapi.formats.spans import amount
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from rich.console import Console
     from rich.table import Table
 
     from ttapi.refresh.database import Database
@@ -53,7 +54,7 @@ def grid(
         if as_json:
             typer.echo(json.dumps(rows))
         elif watch and sys.stdout.isatty():
-            _watch(rows, lambda: read_grid(database, symbols, freshness), every)
+            watch_grid(rows, lambda: read_grid(database, symbols, freshness), every)
         else:
             _print(rows)
         if not rows and not as_json:
@@ -72,9 +73,14 @@ def read_grid(database: Database, symbols: frozenset[str] | None, freshness: Any
     return [{name: plain(value) for name, value in row.items()} for row in table.to_pylist()]
 
 
-def _watch(rows: Sequence[Row], read: Callable[[], list[Row]], every: float) -> None:
-    """Show the grid in place, read anew every `every` seconds, until interrupted."""
-    from rich.console import Console
+def watch_grid(
+    rows: Sequence[Row],
+    read: Callable[[], list[Row]],
+    every_s: float,
+    *,
+    console: Console | None = None,
+) -> None:
+    """Show the grid in place, read anew every `every_s` seconds, until interrupted."""
     from rich.live import Live
 
     pause = threading.Event()
@@ -82,12 +88,12 @@ def _watch(rows: Sequence[Row], read: Callable[[], list[Row]], every: float) -> 
     # Ctrl-C is how one leaves: nothing was interrupted.
     with (
         suppress(KeyboardInterrupt),
-        Live(_table(rows, before), console=Console(), screen=True, auto_refresh=False) as live,
+        Live(_table(rows, before), console=console, screen=True, auto_refresh=False) as live,
     ):
         while True:
             live.update(_table(rows, before), refresh=True)
             before = {row["symbol"]: row for row in rows}
-            pause.wait(every)
+            pause.wait(every_s)
             rows = read()
 
 
