@@ -43,7 +43,11 @@ def backup(
     if is_list:
         if keep is not None:
             raise UsageError("--list changes nothing", hint="leave out --keep")
-        _show(list_backups(to or workspace.home.backups), as_json=as_json)
+        place = to or workspace.home.backups
+        found = list_backups(place)
+        _show(found, as_json=as_json)
+        if not found and not as_json:
+            tell(f"{place} holds no backup: ttapi backup makes one")
         return
     require_home(workspace)
     folder = None if to is None else to.expanduser().absolute()

@@ -158,6 +158,8 @@ def _text(statement: str | None, command: str | None, file: Path | None) -> str 
 
     *Raises* UsageError for none, or more than one.
     """
+    from ttapi.cli.shell.scripts import unread_reason
+
     given = [text for text in (statement, command, file) if text is not None]
     if len(given) > 1:
         raise UsageError("give SQL once: as an argument, with -c, or with -f")
@@ -165,7 +167,7 @@ def _text(statement: str | None, command: str | None, file: Path | None) -> str 
         try:
             return file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as exc:
-            raise UsageError(f"{file} cannot be read: {exc}") from exc
+            raise UsageError(f"{file} cannot be read: {unread_reason(exc)}") from exc
     text = statement if statement is not None else command
     if text is None and sys.stdin.isatty():
         return None

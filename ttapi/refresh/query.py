@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from ttapi.refresh.planning.datasets import Held, Step
     from ttapi.refresh.running.progress import Progress
     from ttapi.refresh.workspace import Workspace
+
+_CREATE = re.compile(r"\s*create\b", re.IGNORECASE)
 
 # What `status` and `doctor` show: asking about staleness refreshes nothing.
 _ABOUT_DATA = frozenset({"freshness", "health", "rejects"})
@@ -109,7 +112,7 @@ def plan_query(workspace: Workspace, request: QueryRequest) -> QueryPlan:
     for read in found.reads:
         if read.relation in broken:
             raise broken[read.relation]
-    _refuse_writes(workspace, found, request.temporary)
+    _refuse_writes(workspace, found, request)
     reads = [read for read in found.reads if read.relation not in _ABOUT_DATA]
     targets = tuple(sorted({read.relation for read in reads}))
     held = workspace.held(demands_of(reads, datasets))
@@ -185,15 +188,17 @@ def refresh_of(plan: QueryPlan, request: QueryRequest) -> RefreshRequest:
     )
 
 
-def _refuse_writes(workspace: Workspace, found: Resolution, temporary: frozenset[str]) -> None:
-    writes = found.writes - temporary
+def _refuse_writes(workspace: Workspace, found: Resolution, request: QueryRequest) -> None:
+    writes = found.writes - request.temporary
     if writes:
         name = min(writes)
-        raise QueryError(
-            f"{name} cannot be written: the published file is read-only",
-            hint=f"create temp table {name} lasts for this session; a view to keep is a file in"
-            f" {workspace.home.sql / 'views'}",
-        )
+        hint = f"create temp table mine as from {name} makes a copy to change, for this session"
+        if _CREATE.match(request.sql):
+            hint = (
+                f"create temp table {name} lasts for this session; a view to keep is a file in"
+                f" {workspace.home.sql / 'views'}"
+            )
+        raise QueryError(f"{name} cannot be written: the published file is read-only", hint=hint)
 
 
 def _too_old(

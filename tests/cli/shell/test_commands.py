@@ -32,6 +32,12 @@ def test_the_commands_people_know_are_there():
     assert [word for word in expected.split() if find_command(word)[0] not in COMMANDS] == []
 
 
+def test_help_keeps_to_the_screen():
+    whole, narrow = help_lines(""), help_lines("", width=80)
+    assert max(map(len, narrow)) <= 80 < max(map(len, whole))
+    assert sorted(" ".join(narrow).split()) == sorted(" ".join(whole).split())
+
+
 def test_an_unknown_command_is_answered_with_what_was_meant(said):
     assert said(".tabels") == ("", ".tabels is no command\ndid you mean .tables?")
     assert said(".nullv -") == ("", "")

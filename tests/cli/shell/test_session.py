@@ -55,6 +55,16 @@ def test_what_would_outlive_the_session_is_answered_with_save(said):
         assert f"run its SELECT, then {ending}" in talk
 
 
+@pytest.mark.parametrize("sql", ["drop view eod;", "update eod set close = 1;", "delete from eod;"])
+def test_what_is_published_is_not_changed_and_a_copy_may_be(said, sql):
+    assert said(sql)[1].splitlines() == [
+        "eod cannot be written: the published file is read-only",
+        "create temp table mine as from eod makes a copy to change, for this session",
+    ]
+    said("create temp table mine as from eod; delete from mine;")
+    assert said("select count(*) as n from mine;")[0] == "n\n-\n0\n"
+
+
 def test_temporary_tables_and_views_last_for_the_session(said, loaded):
     assert (
         said(
