@@ -10,7 +10,8 @@ import pytest
 
 import ttapi
 from ttapi.errors import StaleError, UsageError
-from ttapi.refresh.database import Database, Freshness, connect_published
+from ttapi.refresh.database import Database, Freshness
+from ttapi.refresh.plain import connect_published
 from ttapi.refresh.planning.ages import InputAge
 
 BAR = "{},D,20240612,000000,10,11,9,10,1000,0"

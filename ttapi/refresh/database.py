@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +21,12 @@ from ttapi.refresh.explain import as_table, explain_refresh, explained_query
 from ttapi.refresh.planning.ttl import parse_duration
 from ttapi.refresh.query import Prepared, QueryRequest, prepare_query
 from ttapi.refresh.running.runner import run_refresh
-from ttapi.refresh.status import status_rows
 from ttapi.refresh.suggestions import with_suggestion
 from ttapi.refresh.workspace import Workspace
 from ttapi.store.reader import Reader, Rows, Statement
-from ttapi.store.snapshot import open_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import polars as pl
     import pyarrow as pa
@@ -37,17 +34,10 @@ if TYPE_CHECKING:
     from ttapi.errors import LockOwner
     from ttapi.formats.chart import Drawing
     from ttapi.refresh.running.progress import Progress
-    from ttapi.refresh.status import StatusRow
-    from ttapi.store.engine import Connection
 
 
 # A statement of ours behind others of the engine's.
 _REFRESH_WITHIN = re.compile(r"(?<=;)\s*explain\s+refresh\b", re.IGNORECASE)
-
-_UNFIT = {"missing": "never loaded", "stale": "past their TTL", "failed": "failed"}
-"""Verdicts worth a warning, in words."""
-_INHERITED = tuple(f"upstream {verdict}:" for verdict in _UNFIT)
-"""How reasons begin that are told of an upstream already."""
 
 # Where a query parameter may stand; a text that only looks like one does no harm.
 _MARKER = re.compile(r"[?$]")
@@ -346,40 +336,3 @@ def open_database(home: str | Path | None = None) -> Database:
     *Raises* UsageError where nothing was initialised, or for a wrong setting.
     """
     return Database(find_home(None if home is None else Path(home), os.environ))
-
-
-def connect_published(home: str | Path | None = None) -> Connection:
-    """A plain read-only DuckDB connection on the published file; nothing is refreshed.
-
-    Warns once when data was never loaded, or is past its TTL. The caller closes it.
-
-    *Raises* UsageError where nothing is published.
-    """
-    database = open_database(home)
-    workspace = database.workspace
-    connection = open_snapshot(workspace.home)
-    rows = status_rows(
-        workspace.datasets,
-        workspace.home_state.states,
-        moment=workspace.moment,
-        held=workspace.held(),
-    )
-    if told := _unfit(rows):
-        warnings.warn(f"{told}; ttapi refresh brings them up to date", stacklevel=2)
-    return connection
-
-
-def _unfit(rows: Iterable[StatusRow]) -> str:
-    """What is not up to date, by what is wrong with it; '' where all is well."""
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        # What is stale because of something it reads is told there.
-        if row.verdict in _UNFIT and not any(r.startswith(_INHERITED) for r in row.reasons):
-            is_partial = "asked in part only" in row.reasons
-            found.setdefault("loaded in part" if is_partial else _UNFIT[row.verdict], []).append(
-                row.dataset
-            )
-    return "; ".join(
-        f"{what}: {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if names[3:] else "")
-        for what, names in found.items()
-    )
