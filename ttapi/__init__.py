@@ -23,8 +23,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from ttapi.refresh.database import Answer, Database, Freshness
-    from ttapi.refresh.database import connect_published as connect
     from ttapi.refresh.database import open_database as open  # noqa: A004 - ttapi.open() reads well
+    from ttapi.refresh.plain import connect_published as connect
     from ttapi.refresh.planning.planner import plan_refresh
     from ttapi.refresh.running.runner import run_refresh
     from ttapi.sources.contract import Source
@@ -64,7 +64,7 @@ _HOMES = {
 }
 _RENAMED = {
     "load_ipython_extension": ("ttapi.cli.magic", "load_ipython_extension"),
-    "connect": ("ttapi.refresh.database", "connect_published"),
+    "connect": ("ttapi.refresh.plain", "connect_published"),
     "open": ("ttapi.refresh.database", "open_database"),
 }
 

@@ -312,7 +312,7 @@ def _typed(name: str, value: object, file: Path) -> object:
     try:
         if isinstance(default, tuple):
             items = value.split(",") if isinstance(value, str) else value
-            return tuple(str(item).strip() for item in items)  # type: ignore[attr-defined]
+            return tuple(str(item).strip() for item in items)  # type: ignore[attr-defined]  # no list is a TypeError, told below
         if isinstance(default, int | float):
             return type(default)(str(value))
         return str(value)

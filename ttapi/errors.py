@@ -51,6 +51,7 @@ class ModelError(UsageError):
 
     def __init__(self, message: str, *, file: str, line: int = 1, hint: str | None = None) -> None:
         super().__init__(f"{file}:{line}: {message}", hint=hint)
+        self.reason = message
         self.file = file
         self.line = line
 

@@ -81,6 +81,17 @@ def test_a_working_database_is_replaced_only_when_told_so(loaded):
     assert tree(loaded.home.live) == before
 
 
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [("nothing-such", "nothing-such is no backup"), ("latest", "holds no usable backup")],
+)
+def test_a_copy_that_is_not_there_is_told_before_anything_is_asked(loaded, what, told):
+    done = loaded.ttapi("restore", what)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
+    assert "--yes" not in done.stderr
+
+
 def test_a_backup_elsewhere_makes_a_home_on_another_machine(loaded, lab_type, tmp_path):
     loaded.write_model(
         "views/mine.sql", "-- about: Mine.\n-- kind: view\nselect 1::integer as a -- one\n"

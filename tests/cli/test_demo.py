@@ -40,7 +40,7 @@ def test_the_transcript_shows_each_command_above_its_answer(small_home, capfd):
     show_demonstration(small_home)
     text, errors = capfd.readouterr()
     assert errors == ""
-    assert re.findall(r"^\$ (.*)$", text, re.MULTILINE)[:-3] == [
+    assert re.findall(r"^\$ (.*)$", text, re.MULTILINE)[:-4] == [
         "export TTAPI_HOME=demo",
         "cat demo/ttapi.toml",
         "ttapi init",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from datetime import date
@@ -47,9 +48,35 @@ def test_the_screen_leaves_empty_columns_out_and_names_them(market):
     assert done.returncode == 0, done.stderr
     head, *_, caption = [line.split() for line in done.stdout.splitlines() if line.strip()]
     assert head == ["symbol", "last", "change", "HV20", "HV30", "monthly", "DTE", "age"]
-    assert " ".join(caption).startswith("1 symbols; no data yet: IV30")
+    assert " ".join(caption).startswith("1 symbol; no data yet: IV30")
     assert "AAA" in done.stdout
     assert "BBB" not in done.stdout
+
+
+def test_the_grid_is_updated_in_place_until_ctrl_c():
+    from rich.console import Console
+
+    from ttapi.cli.grid import COLUMNS, watch_grid
+
+    def row(last):
+        return {**{name: None for name, _, _ in COLUMNS}, "symbol": "AAA", "last": last}
+
+    later = iter([[row(11.0)], [row(12.0), {**row(7.0), "symbol": "BBB"}]])
+
+    def read():
+        try:
+            return next(later)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=80, height=24, color_system=None)
+    watch_grid([row(10.0)], read, 0.001, console=console)
+    text = screen.getvalue()
+    entered, left = text.index("\x1b[?1049h"), text.index("\x1b[?1049l")
+    shown = [text.index(price) for price in ("10.00", "11.00", "12.00", "7.00")]
+    assert entered < shown[0] < shown[1] < shown[2] < shown[3] < left
+    assert text.count("\x1b[H") >= 3
 
 
 def test_one_symbol_of_the_grid_reads_its_file_alone(market):

@@ -145,6 +145,24 @@ def test_why_refuses_what_names_no_one_row(market, words, told):
     assert told in done.stderr
 
 
+def test_why_says_what_fills_a_relation_that_lacks_the_row(lab):
+    lab.write_bars("AAA.csv", [(DAYS[0], 10, 13, 9, 10)])
+    lab.write_bars("BBB.csv", [(DAYS[0], 10, 13, 9, 10)])
+
+    def hint(*words):
+        done = lab.ttapi("why", *words)
+        assert (done.returncode, done.stdout) == (2, "")
+        return done.stderr.splitlines()[1].strip()
+
+    fills = "ttapi refresh eod fills it"
+    assert hint("eod", "AAA") == f"raw.metastock_bars is never loaded; {fills}"
+    assert lab.ttapi("sql", "select * from eod where symbol = 'BBB'").returncode == 0
+    assert hint("eod", "AAA") == f"raw.metastock_bars is loaded in part (BBB); {fills}"
+    assert hint("universes", "mine") == "not set: [sources.files] universes_path"
+    assert lab.ttapi("refresh", "eod").returncode == 0
+    assert hint("eod", "CCC") == "nearest symbol: AAA, BBB"
+
+
 def test_a_receipt_is_left_and_proved_from_the_command_line(market):
     file = market.data / "receipt.json"
     done = market.ttapi("sql", "-c", "select * from span", "--format", "csv", "--receipt", file)

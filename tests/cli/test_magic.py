@@ -62,6 +62,21 @@ def test_a_cell_is_made_fresh_and_its_answer_shows_and_draws_itself(shell):
     assert printed.getvalue().splitlines()[-1] == "2 rows"
 
 
+def test_instants_are_shown_in_the_zone_of_the_settings(lab):
+    from IPython.lib.pretty import RepresentationPrinter
+
+    from ttapi.refresh.database import Database
+
+    lab.home.settings_file.write_text("[display]\ntimezone = 'Asia/Tokyo'\n")
+    with Database(lab.home, environ={"TTAPI_NOW": lab.now.isoformat()}) as database:
+        answer = database.sql("select timestamp '2024-06-14 22:00' as at")
+    assert "<td>2024-06-15 07:00:00" in answer._repr_html_()
+    assert "(Asia/Tokyo)" in answer._repr_html_()
+    printed = io.StringIO()
+    answer._repr_pretty_(RepresentationPrinter(printed), False)
+    assert "2024-06-15 07:00:00" in printed.getvalue()
+
+
 def test_an_answer_goes_into_a_variable(shell):
     assert shell.run_line_magic("ttapi", "--out kept select 1 as one") is None
     assert shell.user_ns["kept"].arrow().to_pylist() == [{"one": 1}]

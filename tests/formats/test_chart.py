@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import date, datetime, timedelta
 
 import pyarrow as pa
@@ -32,6 +33,14 @@ def test_every_chart_is_as_its_golden_file(golden, kind):
     text = draw_chart(table, kind)
     assert max(map(len, text.splitlines())) <= 80
     golden(f"chart_{kind}.txt", text)
+
+
+def test_a_falling_candle_is_told_from_a_rising_one_without_colour():
+    bars = {"open": [10.0, 20.0], "high": [21.0, 21.0], "low": [9.0, 9.0], "close": [20.0, 10.0]}
+    lines = draw_chart(pa.table({"date": DAYS[:2], **bars}), "candle").splitlines()
+    assert "(█ up, ░ down)" in lines[0]
+    bodies = [re.sub(r"[^█░]", "", line) for line in lines[1:]]
+    assert set(bodies) == {"", "█░"}
 
 
 def test_columns_may_be_named():

@@ -7,7 +7,8 @@ import pytest
 
 from ttapi.config import bundled_folder
 from ttapi.errors import ModelError
-from ttapi.models.graph import ModelFolder, read_graph
+from ttapi.models.draft import ModelFolder
+from ttapi.models.graph import read_graph
 
 RAW = ["raw.bars"]
 
@@ -22,7 +23,10 @@ def folder(tmp_path):
             path = sql / (name.replace("__", "/") + ".sql")
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
-        return read_graph([ModelFolder(sql)], RAW)
+        graph = read_graph([ModelFolder(sql)], RAW)
+        for error in graph.broken.values():
+            raise error
+        return graph
 
     return write
 
@@ -180,8 +184,41 @@ def test_two_files_cannot_define_one_relation(tmp_path):
         path = tmp_path / name / "views" / "v.sql"
         path.parent.mkdir(parents=True)
         path.write_text("select 1::integer as x")
-    with pytest.raises(ModelError, match=r"v is already defined by one/views/v.sql"):
-        read_graph([ModelFolder(tmp_path / "one"), ModelFolder(tmp_path / "two")], RAW)
+    graph = read_graph([ModelFolder(tmp_path / "one"), ModelFolder(tmp_path / "two")], RAW)
+    assert graph.models["v"].file == "one/views/v.sql"
+    (error,) = graph.broken.values()
+    assert str(error).startswith("two/views/v.sql:1: v is already defined by one/views/v.sql")
+
+
+def test_a_wrong_model_is_left_out_with_its_readers_and_nothing_else(tmp_path):
+    sql = tmp_path / "sql" / "views"
+    sql.mkdir(parents=True)
+    (sql / "good.sql").write_text("select b.x::integer as x from raw.bars as b")
+    (sql / "wrong.sql").write_text("select from where")
+    (sql / "reader.sql").write_text("select w.x::integer as x from wrong as w")
+    (sql / "reader_of_reader.sql").write_text("select r.x::integer as x from reader as r")
+    (sql / "ring_a.sql").write_text("select b.x::integer as x from ring_b as b")
+    (sql / "ring_b.sql").write_text("select a.x::integer as x from ring_a as a")
+    graph = read_graph([ModelFolder(tmp_path / "sql")], RAW)
+    assert list(graph.models) == ["good"]
+    assert {name: (error.file, error.line) for name, error in graph.broken.items()} == {
+        name: (f"sql/views/{name}.sql", 1)
+        for name in ("wrong", "reader", "reader_of_reader", "ring_a", "ring_b")
+    }
+    assert "reader reads wrong, which is left out" in str(graph.broken["reader"])
+    assert "circle" in str(graph.broken["ring_a"])
+
+
+def test_a_graph_without_a_model_is_without_its_readers(folder):
+    graph = folder(
+        views__top="select m.x::integer as x from middle as m",
+        views__middle="select b.x::integer as x from raw.bars as b",
+        views__other="select b.x::integer as x from raw.bars as b",
+    )
+    error = ModelError("the engine refuses it", file="sql/views/middle.sql")
+    less = graph.without({"middle": error})
+    assert (list(less.models), set(less.broken)) == (["other"], {"middle", "top"})
+    assert less.upstreams == {"other": {"raw.bars"}}
 
 
 @pytest.mark.parametrize("body", ["select b.x from raw.bars as b", "select * from raw.bars as b"])

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from ttapi.errors import ModelError
+import re
 
 
 def test_every_public_relation_and_column_has_a_comment(lab):
@@ -77,15 +75,16 @@ def test_a_removed_model_leaves_the_file(lab):
 def test_a_broken_model_changes_nothing(lab):
     before = lab.rows("select dataset from catalog.datasets order by 1")
     lab.write_model("views/mine.sql", "select nothing_like_it from eod")
-    with pytest.raises(ModelError, match=r"sql/views/mine.sql:1: .*nothing_like_it"):
-        lab.refresh()
+    outcome = lab.refresh()
+    (error,) = outcome.broken
+    assert re.match(r"sql/views/mine.sql:1: .*nothing_like_it", error.message)
     assert lab.rows("select dataset from catalog.datasets order by 1") == before
 
 
 def test_a_zoned_instant_in_a_view_is_refused(lab):
     lab.write_model("views/mine.sql", "select known_at::timestamptz as t from eod")
-    with pytest.raises(ModelError, match="column t has type TIMESTAMP WITH TIME ZONE"):
-        lab.refresh()
+    (error,) = lab.refresh().broken
+    assert "column t has type TIMESTAMP WITH TIME ZONE" in error.message
 
 
 def test_a_failing_check_keeps_the_old_table(lab):

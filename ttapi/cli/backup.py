@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ttapi.errors import UsageError
+from ttapi.formats.spans import amount
 
 if TYPE_CHECKING:
     from ttapi.store.backup import Backup
@@ -42,7 +43,11 @@ def backup(
     if is_list:
         if keep is not None:
             raise UsageError("--list changes nothing", hint="leave out --keep")
-        _show(list_backups(to or workspace.home.backups), as_json=as_json)
+        place = to or workspace.home.backups
+        found = list_backups(place)
+        _show(found, as_json=as_json)
+        if not found and not as_json:
+            tell(f"{place} holds no backup: ttapi backup makes one")
         return
     require_home(workspace)
     folder = None if to is None else to.expanduser().absolute()
@@ -64,7 +69,7 @@ def _show(found: list[Backup], *, as_json: bool) -> None:
             continue
         made = one.manifest
         typer.echo(
-            f"{one.folder}  generation {made.generation}, {made.contents.rows:,} rows,"
+            f"{one.folder}  generation {made.generation}, {amount(made.contents.rows, 'row')},"
             f" {made.database.size / 1e6:,.1f} MB, {len(made.files)} own files"
         )
 

@@ -163,6 +163,7 @@ def _add_a_view(stage: Stage, home: DemoHome) -> None:
 def _show_the_way_on(stage: Stage, home: DemoHome) -> None:
     program, folder = _program(), shlex.quote(home.shown)
     ways = (
+        (f"{program} --home {folder} sql", "the shell; .help lists its commands"),
         (f"{program} --home {folder} status", "what is there, how old, why"),
         (f"{program} init --metastock FOLDER", "your own files, your own home"),
         (f"duckdb -readonly {folder}/market.duckdb", "or any other DuckDB client"),

@@ -29,12 +29,15 @@ def doctor(
         float, typer.Option("--wait", help="Seconds --deep waits for the lock.")
     ] = 60.0,
 ) -> None:
-    """Say what is wrong, how one sees it, and the command that repairs it; 1 when anything is."""
+    """Say what is wrong, how one sees it, and the command that repairs it.
+
+    Exit code 1 when an error is among the findings; warnings and notes leave it 0.
+    """
     report(context, is_deep=deep, as_json=as_json, wait_s=wait)
 
 
 def report(context: typer.Context, *, is_deep: bool, as_json: bool, wait_s: float) -> None:
-    """Examine the home and write what was found. *Raises* typer.Exit(1) when something is wrong."""
+    """Examine the home and write what was found. *Raises* typer.Exit(1) for an error among it."""
     import shlex
 
     from ttapi.config import find_home, now_from
@@ -50,7 +53,7 @@ def report(context: typer.Context, *, is_deep: bool, as_json: bool, wait_s: floa
         typer.echo(json.dumps(_document(found, str(home.root))))
     else:
         _show(found, str(home.root))
-    if not found.is_well:
+    if found.has_errors:
         raise typer.Exit(1)
 
 
@@ -81,3 +84,5 @@ def _show(found: Diagnosis, home: str) -> None:
         typer.echo(f"    -> {one.command}")
     if found.is_well:
         typer.echo("nothing is wrong")
+    elif not found.has_errors:
+        typer.echo("everything works; mind the warnings")

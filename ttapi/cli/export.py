@@ -5,15 +5,33 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ttapi.errors import UsageError
+from ttapi.errors import QueryError, UsageError
+from ttapi.formats.spans import amount
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ttapi.refresh.query import QueryRequest
     from ttapi.refresh.workspace import Workspace
+    from ttapi.store.engine import Connection
+    from ttapi.store.export import ExportFormat
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Which files the rows of a query become."""
+
+    folder: Path
+    stem: str
+    formats: Sequence[ExportFormat]
+    partition_by: Sequence[str]
+    is_formula_safe: bool
 
 
 def register(app: typer.Typer) -> None:
@@ -45,11 +63,9 @@ def export(
     yes: Annotated[bool, typer.Option("--yes", help="Go on above the budget.")] = False,
 ) -> None:
     """Write a relation or a query to files, made fresh first."""
-    from ttapi.cli.journal import logged
-    from ttapi.cli.progress import watched
-    from ttapi.cli.session import open_workspace, require_home, tell, tell_waiting
+    from ttapi.cli.session import open_workspace, require_home
     from ttapi.refresh.exports import export_formats
-    from ttapi.refresh.query import QueryRequest, prepare_query
+    from ttapi.refresh.query import QueryRequest
 
     workspace = open_workspace(context)
     require_home(workspace)
@@ -62,37 +78,56 @@ def export(
         return
     if relation is None or to is None:
         raise UsageError("name a relation and a folder", hint="ttapi export eod --to exports")
-    formats = export_formats(fmt.split(","))
     sql, stem = _select(relation, name)
-    with logged(workspace.home, "export"):
-        with watched() as progress:
-            prepare_query(
-                workspace,
-                QueryRequest(sql, refresh=not no_refresh, wait_s=wait, is_budget_waived=yes),
-                progress=progress,
-                on_wait=tell_waiting,
-            )
-        from ttapi.store.export import export_query, export_target
-        from ttapi.store.snapshot import open_snapshot
-
-        try:
-            to.mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
-            raise UsageError(f"{to} cannot be a folder: {exc.strerror}") from exc
-        columns = [c.strip() for c in (partition_by or "").split(",") if c.strip()]
-        with closing(open_snapshot(workspace.home)) as connection:
-            for one in formats:
-                target = export_target(to, stem, one)
-                rows = export_query(
-                    connection, sql, target, one, partition_by=columns, is_formula_safe=formula_safe
-                )
-                tell(f"{target}: {rows:,} rows")
+    columns = [c.strip() for c in (partition_by or "").split(",") if c.strip()]
+    files = _Files(to, stem, export_formats(fmt.split(",")), columns, formula_safe)
+    request = QueryRequest(sql, refresh=not no_refresh, wait_s=wait, is_budget_waived=yes)
+    _write_files(workspace, request, files)
 
 
 def _select(relation: str, name: str | None) -> tuple[str, str]:
     if re.fullmatch(r"\w+(\.\w+)?", relation):
         return f"select * from {relation}", name or relation
     return relation, name or "query"
+
+
+def _write_files(workspace: Workspace, request: QueryRequest, files: _Files) -> None:
+    from ttapi.cli.journal import logged
+    from ttapi.cli.progress import watched
+    from ttapi.cli.session import tell_waiting
+    from ttapi.refresh.query import prepare_query
+    from ttapi.store.snapshot import open_snapshot
+
+    with logged(workspace.home, "export"):
+        with watched() as progress:
+            prepare_query(workspace, request, progress=progress, on_wait=tell_waiting)
+        try:
+            files.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise UsageError(f"{files.folder} cannot be a folder: {exc.strerror}") from exc
+        with closing(open_snapshot(workspace.home)) as connection:
+            _write_rows(connection, request.sql, files)
+
+
+def _write_rows(connection: Connection, sql: str, files: _Files) -> None:
+    from ttapi.cli.session import tell
+    from ttapi.refresh.suggestions import with_suggestion
+    from ttapi.store.export import export_query, export_target
+
+    for one in files.formats:
+        target = export_target(files.folder, files.stem, one)
+        try:
+            rows = export_query(
+                connection,
+                sql,
+                target,
+                one,
+                partition_by=files.partition_by,
+                is_formula_safe=files.is_formula_safe,
+            )
+        except QueryError as exc:
+            raise with_suggestion(exc, sql, lambda ask: connection.execute(ask).fetchall()) from exc
+        tell(f"{target}: {amount(rows, 'row')}")
 
 
 def _copy_database(workspace: Workspace, target: Path) -> None:

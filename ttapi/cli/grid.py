@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ttapi.errors import UsageError
+from ttapi.formats.spans import amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from rich.console import Console
     from rich.table import Table
 
     from ttapi.refresh.database import Database
@@ -52,7 +54,7 @@ def grid(
         if as_json:
             typer.echo(json.dumps(rows))
         elif watch and sys.stdout.isatty():
-            _watch(rows, lambda: read_grid(database, symbols, freshness), every)
+            watch_grid(rows, lambda: read_grid(database, symbols, freshness), every)
         else:
             _print(rows)
         if not rows and not as_json:
@@ -71,9 +73,14 @@ def read_grid(database: Database, symbols: frozenset[str] | None, freshness: Any
     return [{name: plain(value) for name, value in row.items()} for row in table.to_pylist()]
 
 
-def _watch(rows: Sequence[Row], read: Callable[[], list[Row]], every: float) -> None:
-    """Show the grid in place, read anew every `every` seconds, until interrupted."""
-    from rich.console import Console
+def watch_grid(
+    rows: Sequence[Row],
+    read: Callable[[], list[Row]],
+    every_s: float,
+    *,
+    console: Console | None = None,
+) -> None:
+    """Show the grid in place, read anew every `every_s` seconds, until interrupted."""
     from rich.live import Live
 
     pause = threading.Event()
@@ -81,12 +88,12 @@ def _watch(rows: Sequence[Row], read: Callable[[], list[Row]], every: float) -> 
     # Ctrl-C is how one leaves: nothing was interrupted.
     with (
         suppress(KeyboardInterrupt),
-        Live(_table(rows, before), console=Console(), screen=True, auto_refresh=False) as live,
+        Live(_table(rows, before), console=console, screen=True, auto_refresh=False) as live,
     ):
         while True:
             live.update(_table(rows, before), refresh=True)
             before = {row["symbol"]: row for row in rows}
-            pause.wait(every)
+            pause.wait(every_s)
             rows = read()
 
 
@@ -103,7 +110,9 @@ def _table(rows: Sequence[Row], before: Mapping[str, Row]) -> Table:
 
     shown = [c for c in COLUMNS if any(row[c[0]] is not None for row in rows)]
     hidden = [title for name, title, _ in COLUMNS if name not in {c[0] for c in shown}]
-    caption = f"{len(rows):,} symbols" + (f"; no data yet: {', '.join(hidden)}" if hidden else "")
+    caption = f"{amount(len(rows), 'symbol')}" + (
+        f"; no data yet: {', '.join(hidden)}" if hidden else ""
+    )
     table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", pad_edge=False)
     for name, title, _ in shown:
         table.add_column(title, justify="left" if name == "symbol" else "right", no_wrap=True)

@@ -79,7 +79,7 @@ class Magic:
             from ttapi.cli.shell.complaints import told
 
             # Shown without a traceback, and still an error of the cell.
-            raise ShownError("\n".join(told(exc, sql, None))) from exc
+            raise ShownError("\n".join(told(exc, sql))) from exc
         if read.out is None:
             return answer
         self._shell.user_ns[read.out] = answer

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ttapi.errors import UsageError
+from ttapi.errors import ModelError, UsageError
+from ttapi.formats.spans import amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,8 +74,10 @@ def refresh(
     if as_json:
         typer.echo(json.dumps(_outcome_document(outcome)))
     tell_outcome(outcome)
-    if outcome.exit_code:
-        raise typer.Exit(outcome.exit_code)
+    # A model file that is wrong: of the whole, when the whole was asked for.
+    code = outcome.exit_code or (ModelError.exit_code if outcome.broken and not datasets else 0)
+    if code:
+        raise typer.Exit(code)
 
 
 def _confirm_large(workspace: Workspace, request: RefreshRequest) -> None:
@@ -91,7 +94,9 @@ def _confirm_large(workspace: Workspace, request: RefreshRequest) -> None:
     )
     calls = sum(step.calls for step in steps)
     if calls > workspace.settings.max_calls and sys.stdin.isatty() and sys.stderr.isatty():
-        typer.confirm(f"This would make {calls:,} source calls. Go on?", abort=True, err=True)
+        typer.confirm(
+            f"This would make {amount(calls, 'source call')}. Go on?", abort=True, err=True
+        )
 
 
 def tell_outcome(outcome: RefreshOutcome) -> None:
@@ -100,13 +105,9 @@ def tell_outcome(outcome: RefreshOutcome) -> None:
 
     for done in outcome.datasets:
         if done.source_calls or done.is_changed or done.error:
-            rows = f", {done.rows_accepted:,} rows accepted" if done.rows_in else ""
+            rows = f", {amount(done.rows_accepted, 'row')} accepted" if done.rows_in else ""
             refused = f", {done.rows_refused:,} refused" if done.rows_refused else ""
-            units = (
-                f", {done.source_calls:,} slice{'s' if done.source_calls != 1 else ''}"
-                if done.source_calls
-                else ""
-            )
+            units = f", {amount(done.source_calls, 'slice')}" if done.source_calls else ""
             word = "failed" if done.error else ("changed" if done.is_changed else "unchanged")
             tell(f"{done.dataset}: {word}{units}{rows}{refused}, {seconds_text(done.seconds)}")
         if done.error:
@@ -116,17 +117,16 @@ def tell_outcome(outcome: RefreshOutcome) -> None:
         if len(done.failed_units) > 5:
             tell(f"  and {len(done.failed_units) - 5} more: select * from health")
     for check in outcome.failed_checks:
-        tell(
-            f"check {check.check} of {check.dataset}: {check.failures} bad rows, such as {check.sample}"
-        )
+        bad = amount(check.failures, "bad row")
+        tell(f"check {check.check} of {check.dataset}: {bad}, such as {check.sample}")
     for export in outcome.exports:
-        rows = f"{export.rows:,} rows" if export.error is None else f"failed: {export.error}"
+        rows = f"failed: {export.error}" if export.rows is None else amount(export.rows, "row")
         tell(f"export {export.relation} as {export.format}: {rows}")
-    worked = sum(1 for d in outcome.datasets if d.is_changed)
-    calls = sum(d.source_calls for d in outcome.datasets)
-    tell(
-        f"refreshed: {worked} datasets changed, {calls:,} source calls, generation {outcome.generation}"
-    )
+    for error in outcome.broken:
+        tell(f"left out: {error.message}")
+    worked = amount(sum(1 for d in outcome.datasets if d.is_changed), "dataset")
+    calls = amount(sum(d.source_calls for d in outcome.datasets), "source call")
+    tell(f"refreshed: {worked} changed, {calls}, generation {outcome.generation}")
 
 
 def _outcome_document(outcome: RefreshOutcome) -> dict[str, Any]:
@@ -168,9 +168,7 @@ def _show_plan(steps: Sequence[Step], *, as_json: bool) -> None:
     if not todo:
         typer.echo("everything is fresh: nothing to do")
     for step in todo:
-        calls = (
-            f", {step.calls:,} call{'s' if step.calls != 1 else ''}" if step.action == "ask" else ""
-        )
+        calls = f", {amount(step.calls, 'call')}" if step.action == "ask" else ""
         typer.echo(f"{step.action:8} {step.dataset}{calls}: {'; '.join(step.reasons)}")
         for unit in step.slices[:3]:
             typer.echo(f"           {unit}")

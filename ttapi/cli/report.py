@@ -8,9 +8,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
+from ttapi.formats.nearest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -25,11 +26,12 @@ def report_status(home: Path | None, dataset: str | None, as_json: bool) -> None
     """
     from ttapi.cli.session import workspace_at
 
-    show_status(workspace_at(home), dataset, as_json)
+    for line in status_lines(workspace_at(home), dataset, as_json=as_json):
+        sys.stdout.write(line + "\n")
 
 
-def show_status(workspace: Workspace, dataset: str | None, as_json: bool) -> None:
-    """Write the same about the installation at hand."""
+def status_lines(workspace: Workspace, dataset: str | None, *, as_json: bool) -> list[str]:
+    """The same about the installation at hand, as lines."""
     from ttapi.cli.session import require_home
     from ttapi.refresh.home_state import read_home_state
     from ttapi.refresh.status import status_rows
@@ -37,18 +39,19 @@ def show_status(workspace: Workspace, dataset: str | None, as_json: bool) -> Non
     require_home(workspace)
     left = read_home_state(workspace.home)
     datasets = {**left.datasets, **workspace.raw_datasets}
-    only = None if dataset is None else [_known(dataset, list(datasets))]
+    broken = {name: error for name, error in left.broken.items() if name not in datasets}
+    only = None if dataset is None else [_known(dataset, [*datasets, *broken])]
     rows = status_rows(
-        datasets, left.states, moment=workspace.moment, held=workspace.held(), only=only
+        datasets,
+        left.states,
+        moment=workspace.moment,
+        held=workspace.held(),
+        only=only,
+        broken=broken,
     )
     if as_json:
-        _line(json.dumps([_document(row) for row in rows]))
-    else:
-        _show(rows, workspace)
-
-
-def _line(text: str) -> None:
-    sys.stdout.write(text + "\n")
+        return [json.dumps([_document(row) for row in rows])]
+    return list(_table(rows, workspace))
 
 
 def _known(name: str, datasets: Sequence[str]) -> str:
@@ -56,7 +59,8 @@ def _known(name: str, datasets: Sequence[str]) -> str:
         d for d in datasets if d.rpartition(".")[2] == name
     ]
     if not matches:
-        raise UsageError(f"{name!r} is no dataset", hint="ttapi status lists them")
+        hint = did_you_mean(name, datasets) or "ttapi status lists them"
+        raise UsageError(f"{name!r} is no dataset", hint=hint)
     return matches[0]
 
 
@@ -76,19 +80,21 @@ def _iso(instant: datetime | None) -> str | None:
     return None if instant is None else instant.isoformat().replace("+00:00", "Z")
 
 
-def _show(rows: Sequence[StatusRow], workspace: Workspace) -> None:
+def _table(rows: Sequence[StatusRow], workspace: Workspace) -> Iterator[str]:
     from zoneinfo import ZoneInfo
 
     from ttapi.cli.session import seconds_text
 
     zone = ZoneInfo(workspace.settings.display_timezone)
-    width = max([7, *(len(row.dataset) for row in rows)])
-    _line(f"{'dataset':{width}}  {'verdict':14}  {'age':>7}  {'due (' + str(zone) + ')':24}  why")
+    cells = [("dataset", "verdict", "age", f"due ({zone})", "why")]
     for row in rows:
         age = "-" if row.age_s is None else seconds_text(max(0.0, row.age_s))
         due = (
             "-" if row.due_at is None else row.due_at.astimezone(zone).strftime("%a %Y-%m-%d %H:%M")
         )
-        _line(
-            f"{row.dataset:{width}}  {row.verdict:14}  {age:>7}  {due:24}  {'; '.join(row.reasons)}".rstrip()
-        )
+        cells.append((row.dataset, row.verdict, age, due, "; ".join(row.reasons)))
+    name, verdict, age_width, due_width, _ = (
+        max(map(len, column)) for column in zip(*cells, strict=True)
+    )
+    for dataset, said, age, due, why in cells:
+        yield f"{dataset:{name}}  {said:{verdict}}  {age:>{age_width}}  {due:{due_width}}  {why}".rstrip()

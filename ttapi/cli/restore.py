@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ttapi.errors import UsageError
+from ttapi.formats.spans import amount
 
 if TYPE_CHECKING:
     from ttapi.refresh.running.recovery import RestoreOutcome
@@ -41,7 +42,7 @@ def restore(
     """Bring the database back; what was there is kept beside it."""
     from ttapi.cli.journal import logged
     from ttapi.cli.session import open_workspace, tell_waiting
-    from ttapi.refresh.running.recovery import WORDS, RestoreRequest
+    from ttapi.refresh.running.recovery import WORDS, RestoreRequest, require_copy
     from ttapi.refresh.running.recovery import restore as bring_back
     from ttapi.store.database import make_folders
 
@@ -50,6 +51,7 @@ def restore(
         raise UsageError(
             f"{workspace.home.root} is no ttapi home", hint="ttapi restore BACKUP makes one of it"
         )
+    require_copy(workspace.home, what)
     make_folders(workspace.home)
     is_confirmed = yes or _confirmed(what)
     with logged(workspace.home, "restore"):
@@ -78,7 +80,7 @@ def _show(done: RestoreOutcome, *, as_json: bool) -> None:
             "brought": [str(file) for file in done.brought],
         }
         typer.echo(json.dumps(document))
-    rows = "" if done.rows is None else f", {done.rows:,} rows read and compared"
+    rows = "" if done.rows is None else f", {amount(done.rows, 'row')} read and compared"
     tell(f"restored from {done.origin}{rows}; published as generation {done.generation}")
     if done.aside is not None:
         tell(f"what was there is kept in {done.aside}")

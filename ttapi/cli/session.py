@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
     from ttapi.refresh.workspace import Workspace
 
+_PLAIN_WIDTH = 80
+
 __all__ = [
     "open_workspace",
     "require_home",
     "seconds_text",
+    "talk_width",
     "tell",
     "tell_waiting",
     "workspace_at",
@@ -59,6 +62,14 @@ def tell(text: str) -> None:
     """One line of talk, on standard error."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+def talk_width() -> int:
+    """Columns of the terminal that standard error is; 80 where it is none."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _PLAIN_WIDTH
+    except (OSError, ValueError):
+        return _PLAIN_WIDTH
 
 
 def tell_waiting(owner: LockOwner | None) -> None:

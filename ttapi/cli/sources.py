@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ttapi.refresh.workspace import Workspace
+    from ttapi.sources.contract import Source
     from ttapi.sources.discovery import InstalledSource
 
 
@@ -54,6 +55,8 @@ def sources(
             typer.echo(
                 f"  {resource['dataset']}: {resource['about']} (ttl {resource['ttl']}{missing})"
             )
+        for text in row["left_out"]:
+            typer.echo(f"  left out: {text}")
 
 
 def _named(installed: Sequence[InstalledSource], name: str | None) -> list[InstalledSource]:
@@ -113,4 +116,15 @@ def _document(installed: InstalledSource, workspace: Workspace) -> dict[str, Any
         "error": installed.error,
         "settings": list(source.setting_names) if source else [],
         "resources": offered,
+        "left_out": _left_out(source, workspace) if source else [],
     }
+
+
+def _left_out(source: Source, workspace: Workspace) -> list[str]:
+    """Why models that `source` brings are left out."""
+    folder = source.sql_folder
+    if folder is None:
+        return []
+    return [
+        str(error) for error in workspace.broken.values() if (folder.parent / error.file).is_file()
+    ]

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ttapi.errors import UsageError
+
+if TYPE_CHECKING:
+    from ttapi.cli.shell.options import Options
+    from ttapi.cli.shell.start import Start
 
 _SHORTHANDS = ("csv", "json", "jsonlines", "markdown", "box", "line")
 
@@ -77,51 +81,65 @@ def sql(
     ] = None,
 ) -> None:
     """Run SQL on data made fresh first; without SQL, on a terminal, open the shell."""
-    from ttapi.cli.output import FORMATS, format_named
     from ttapi.cli.shell.options import Options
-    from ttapi.cli.shell.start import Start, run_shell, run_text, usual_format
+    from ttapi.cli.shell.start import Start
     from ttapi.refresh.database import Freshness
-    from ttapi.refresh.planning.ttl import parse_duration
 
     del readonly  # every session reads the published file only
     flags = (as_csv, as_json, as_jsonlines, as_markdown, as_box, as_line)
-    wanted = _format(fmt, [name for name, flag in zip(_SHORTHANDS, flags, strict=True) if flag])
-    if len(separator.replace("\\t", "\t")) != 1:
-        raise UsageError(f"--separator {separator!r} is not one character", hint="--separator ';'")
-    if max_age is not None:
-        parse_duration(max_age)
     options = Options(
-        format=wanted,
+        format=_format(fmt, [name for name, flag in zip(_SHORTHANDS, flags, strict=True) if flag]),
         max_rows=max_rows,
         has_header=not no_header,
-        separator=separator.replace("\\t", "\t"),
+        separator=_separator(separator),
         null=nullvalue,
         once=output,
     )
-    start = Start(
-        context.obj,
-        init,
-        not no_init,
-        Freshness(not no_refresh, max_age, wait, is_budget_waived=yes),
-    )
-    text = _text(statement, command, file)
-    if wanted == "auto":
-        wanted = options.format = usual_format(context.obj)
+    freshness = Freshness(not no_refresh, _age(max_age), wait, is_budget_waived=yes)
+    start = Start(context.obj, init, not no_init, freshness)
+    code = _run(start, options, _text(statement, command, file), bail=bail, receipt=receipt)
+    if code:
+        raise typer.Exit(code)
+
+
+def _run(
+    start: Start, options: Options, text: str | None, *, bail: bool | None, receipt: Path | None
+) -> int:
+    """Run `text`, or the shell where there is none; the exit code."""
+    from ttapi.cli.output import FORMATS, format_named
+    from ttapi.cli.shell.start import run_shell, run_text, usual_format
+
+    if options.format == "auto":
+        options.format = usual_format(start.home)
     if receipt is not None:
         from ttapi.cli.replay import run_with_receipt
 
         if text is None:
             raise UsageError("--receipt needs SQL", hint="ttapi sql -c 'select ...' --receipt FILE")
-        code = run_with_receipt(start, options, text, receipt)
-    elif text is None:
+        return run_with_receipt(start, options, text, receipt)
+    if text is None:
         options.ends_at_error = bool(bail)
-        code = run_shell(start, options)
-    else:
-        options.ends_at_error = bail is not False
-        is_last_only = output is not None or FORMATS[format_named(wanted)].holds_one
-        code = run_text(start, options, text, shows_last_only=is_last_only)
-    if code:
-        raise typer.Exit(code)
+        return run_shell(start, options)
+    options.ends_at_error = bail is not False
+    is_last_only = options.once is not None or FORMATS[format_named(options.format)].holds_one
+    return run_text(start, options, text, shows_last_only=is_last_only)
+
+
+def _separator(text: str) -> str:
+    """One character; backslash t is a tab. *Raises* UsageError."""
+    character = text.replace("\\t", "\t")
+    if len(character) != 1:
+        raise UsageError(f"--separator {text!r} is not one character", hint="--separator ';'")
+    return character
+
+
+def _age(text: str | None) -> str | None:
+    """A duration as it was given. *Raises* UsageError for a text that is none."""
+    from ttapi.refresh.planning.ttl import parse_duration
+
+    if text is not None:
+        parse_duration(text)
+    return text
 
 
 def _format(fmt: str, shorthands: list[str]) -> str:
@@ -140,6 +158,8 @@ def _text(statement: str | None, command: str | None, file: Path | None) -> str 
 
     *Raises* UsageError for none, or more than one.
     """
+    from ttapi.cli.shell.scripts import unread_reason
+
     given = [text for text in (statement, command, file) if text is not None]
     if len(given) > 1:
         raise UsageError("give SQL once: as an argument, with -c, or with -f")
@@ -147,7 +167,7 @@ def _text(statement: str | None, command: str | None, file: Path | None) -> str 
         try:
             return file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as exc:
-            raise UsageError(f"{file} cannot be read: {exc}") from exc
+            raise UsageError(f"{file} cannot be read: {unread_reason(exc)}") from exc
     text = statement if statement is not None else command
     if text is None and sys.stdin.isatty():
         return None

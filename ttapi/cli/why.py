@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ttapi.formats.spans import amount
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -70,7 +72,7 @@ def explanation_lines(found: Explanation) -> Iterator[str]:
     yield f"checks: {passed} of {len(found.checks)} passed"
     for check in found.checks:
         if check.failures:
-            yield f"  failed: {check.dataset} {check.check}: {check.failures:,} bad rows"
+            yield f"  failed: {check.dataset} {check.check}: {amount(check.failures, 'bad row')}"
     yield f"would change with it: {', '.join(found.downstream) or 'nothing'}"
 
 
@@ -100,7 +102,7 @@ def _inputs(inputs: Inputs) -> Iterator[str]:
     )
     shown = len(inputs.rows)
     until = f" up to {inputs.until.replace('<= ', '')}" if inputs.until else ""
-    yield f"{inputs.relation}: {inputs.total:,} row{'s' if inputs.total != 1 else ''} {where}"
+    yield f"{inputs.relation}: {amount(inputs.total, 'row')} {where}"
     if not shown:
         return
     if shown < inputs.total:

@@ -76,11 +76,11 @@ def write_duckbox(page: Page, stream: IO[bytes], look: Look) -> str | None:
     return None
 
 
-def prompt_text(table: pa.Table, total: int) -> str:
-    """The first rows of an answer for a Python prompt, saying what was left out."""
+def prompt_text(table: pa.Table, total: int, zone: str) -> str:
+    """The first rows of an answer for a Python prompt, instants in `zone`, saying what was left out."""
     page = Page(table.slice(0, _PROMPT_ROWS), total)
     buffer = io.BytesIO()
-    remark = write_duckbox(page, buffer, Look(width=_PROMPT_WIDTH))
+    remark = write_duckbox(page, buffer, Look(zone=zone, width=_PROMPT_WIDTH))
     return buffer.getvalue().decode() + "\n".join([page.count_text, *([remark] if remark else [])])
 
 

@@ -138,7 +138,7 @@ def padded(text: str, width: int, *, is_right: bool) -> str:
 
 def is_number(kind: pa.DataType) -> bool:
     """Whether values of this type stand at the right."""
-    import pyarrow as pa  # noqa: PLC0415 - as above
+    import pyarrow as pa  # noqa: PLC0415 - a shell's first prompt does not wait for it
 
     return bool(
         pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
@@ -156,7 +156,7 @@ def _float_text(value: float, thousands: str) -> str:
 
 def _values(column: pa.Array) -> list[Any]:
     """A column's values; as text where Python has no such date (infinity, the year 10000)."""
-    import pyarrow as pa  # noqa: PLC0415 - as above
+    import pyarrow as pa  # noqa: PLC0415 - a shell's first prompt does not wait for it
 
     try:
         values: list[Any] = column.to_pylist()

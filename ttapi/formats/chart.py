@@ -24,6 +24,8 @@ MOST_POINTS = 20_000
 """Rows a chart is drawn from; far more than a screen can tell apart."""
 _DAY_S = 86400
 _CANDLE = ("open", "high", "low", "close")
+_UP, _DOWN = "█", "░"
+"""Bodies of candles that closed no lower than they opened, and lower; told apart without colour."""
 
 
 class Drawing(str):
@@ -171,15 +173,14 @@ def _candle(axes: _Axes) -> str:
         raise UsageError("no row has open, high, low and close")
     figure = _figure(axes)
     # Candles stand side by side: weekends leave no gap.
-    where = list(range(len(fitting)))
-    columns = dict(
-        zip(("open", "high", "low", "close"), list(zip(*fitting, strict=True))[1:], strict=True)
-    )
-    figure.draw(figure.candlestick({"date": where, **{k: list(v) for k, v in columns.items()}}))
+    for n, (_, opened, high, low, closed) in enumerate(fitting):
+        body = _UP if closed >= opened else _DOWN
+        figure.draw(figure.segment((n, n), (low, high), marker="│"))
+        figure.draw(figure.rectangle((n, n), sorted((opened, closed)), marker=body))
     if x and _is_time(axes.table.schema.field(x).type):
         picked = sorted({0, len(fitting) // 2, len(fitting) - 1})
         figure.ruler("x").ticks(picked, [_day(fitting[i][0] or 0.0) for i in picked])
-    title = "open, high, low, close" + (f" by {x}" if x else "")
+    title = f"open, high, low, close{f' by {x}' if x else ''} ({_UP} up, {_DOWN} down)"
     if len(fitting) < len(rows):
         title += f", last {len(fitting)} of {len(rows):,} rows"
     return _text(figure, title)
@@ -206,7 +207,7 @@ def _figure(axes: _Axes) -> Any:
 
 
 def _text(figure: Any, title: str) -> str:
-    import plotext  # noqa: PLC0415 - as above
+    import plotext  # noqa: PLC0415 - only where a chart is drawn
 
     figure.title(title)
     lines = plotext.uncolorize(figure.build()).splitlines()
@@ -228,7 +229,7 @@ def _first(table: pa.Table, fits: Callable[[Any], bool], *, avoid: str | None) -
 
 
 def _is_time(kind: pa.DataType) -> bool:
-    import pyarrow as pa  # noqa: PLC0415 - as above
+    import pyarrow as pa  # noqa: PLC0415 - a shell's first prompt does not wait for it
 
     return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ttapi.formats.spans import amount
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -28,7 +30,7 @@ class Page:
         """`3 rows`, or `1,000 of 60,137 rows shown`."""
         if self.is_cut:
             return f"{self.table.num_rows:,} of {self.total:,} rows shown"
-        return f"{self.total:,} row{'' if self.total == 1 else 's'}"
+        return amount(self.total, "row")
 
 
 @dataclass(frozen=True)

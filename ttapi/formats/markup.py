@@ -41,6 +41,6 @@ def html_text(page: Page, look: Look) -> str:
     return "\n".join([*lines, "</tbody>", "</table>", ""])
 
 
-def notebook_html(table: pa.Table, total: int) -> str:
-    """The first rows of an answer for a notebook, saying how many there are."""
-    return html_text(Page(table.slice(0, _NOTEBOOK_ROWS), total), Look())
+def notebook_html(table: pa.Table, total: int, zone: str) -> str:
+    """The first rows of an answer for a notebook, instants in `zone`, saying how many there are."""
+    return html_text(Page(table.slice(0, _NOTEBOOK_ROWS), total), Look(zone=zone))

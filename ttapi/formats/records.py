@@ -29,7 +29,7 @@ def write_json(page: Page, stream: IO[bytes], look: Look) -> None:
 
 def write_jsonl(page: Page, stream: IO[bytes], look: Look) -> None:
     """Write one object a line."""
-    del look  # as above
+    del look  # JSON has one look
     for line in _objects(page):
         stream.write(line + b"\n")
 
@@ -85,8 +85,8 @@ def write_parquet(page: Page, stream: IO[bytes], look: Look) -> None:
 
 def write_arrow(page: Page, stream: IO[bytes], look: Look) -> None:
     """Write an Arrow IPC stream."""
-    import pyarrow as pa  # noqa: PLC0415 - as above
+    import pyarrow as pa  # noqa: PLC0415 - a shell's first prompt does not wait for it
 
-    del look  # as above
+    del look  # types say it all
     with pa.ipc.new_stream(stream, page.table.schema) as writer:
         writer.write_table(page.table)

@@ -14,6 +14,7 @@ from ttapi.store.engine import engine_errors
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from ttapi.models.graph import ModelGraph
     from ttapi.models.model import Check, CheckModel, Model
 
 
@@ -49,6 +50,31 @@ def run_check_models(cursor: Any, checks: Iterable[CheckModel]) -> list[CheckOut
     return [_run(cursor, f"checks.{c.name}", c.name, c.body, c) for c in checks]
 
 
+def prove_checks(cursor: Any, graph: ModelGraph) -> None:
+    """Have the engine bind every check of a plugin's or the user's, without running one.
+
+    *Raises* ModelError naming the file of one that cannot run, such as one of an unknown column.
+    """
+    for model in graph.models.values():
+        if not model.is_bundled:
+            for check in model.checks:
+                _bind(cursor, str(check), check_sql(check, model, model.qualified), model)
+    for file in graph.checks:
+        _bind(cursor, file.name, file.body, file)
+
+
+def _bind(cursor: Any, name: str, sql: str, model: Model | CheckModel) -> None:
+    try:
+        with engine_errors():
+            cursor.execute(f"describe {sql}")
+    except QueryError as exc:
+        raise _cannot_run(name, exc, model) from exc
+
+
+def _cannot_run(name: str, exc: QueryError, model: Model | CheckModel) -> ModelError:
+    return ModelError(f"check {name}: {exc.message.splitlines()[0]}", file=model.file)
+
+
 def check_sql(check: Check, model: Model, source: str) -> str:
     """The SELECT of bad rows of one header check on `source`."""
     names = model.grain if check.arguments == ("grain",) else check.arguments
@@ -75,5 +101,5 @@ def _run(cursor: Any, dataset: str, name: str, sql: str, model: Model | CheckMod
                     dict(zip(names, described.fetchall()[0], strict=True)), default=str
                 )
     except QueryError as exc:
-        raise ModelError(f"check {name}: {exc.message.splitlines()[0]}", file=model.file) from exc
+        raise _cannot_run(name, exc, model) from exc
     return CheckOutcome(dataset, name, failures, sample)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ttapi.models.graph import builder_inputs
+from ttapi.models.draft import builder_inputs
 from ttapi.models.limits import Limit, Read, Same, replaced
 from ttapi.models.model import macro_parts
 from ttapi.models.resolve import Names, columns_given_by, resolve

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
+from ttapi.formats.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -69,7 +69,7 @@ class LineageGraph:
         before, _, column = whole.rpartition(".")
         name = self._relation(before)
         if name is None:
-            raise UsageError(f"{text!r} is no relation", hint=_near(whole, self._candidates()))
+            raise UsageError(f"{text!r} is no relation", hint=_near(whole, self._candidates(whole)))
         if column not in self._columns[name]:
             raise UsageError(
                 f"{name} has no column {column!r}", hint=_near(column, self._columns[name])
@@ -146,10 +146,11 @@ class LineageGraph:
         stems = [known for known in self._columns if known.rpartition(".")[2] == name]
         return stems[0] if len(stems) == 1 else None
 
-    def _candidates(self) -> list[str]:
+    def _candidates(self, name: str) -> list[str]:
+        if "." not in name:
+            return list(self._columns)
         return [*self._columns, *(f"{r}.{c}" for r, given in self._columns.items() for c in given)]
 
 
 def _near(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else "select distinct relation from lineage"
+    return did_you_mean(name, known) or "select distinct relation from lineage lists them"

@@ -11,7 +11,7 @@ import hashlib
 import importlib.util
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from ttapi.errors import ModelError
@@ -186,6 +186,13 @@ def read_model(path: Path, folder: Path, *, is_bundled: bool) -> Model:
         column_comments=column_comments(body),
         fingerprint=_fingerprint(text, builder, file),
     )
+
+
+def named_by(relative: PurePath) -> str | None:
+    """The dataset that a file at `relative` of its model folder defines; None where it can define none."""
+    if len(relative.parts) != 2 or relative.parts[0] not in _FOLDERS:
+        return None
+    return dataset_name(_FOLDERS[relative.parts[0]][0], relative.stem)
 
 
 def read_check(path: Path, folder: Path) -> CheckModel:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ttapi.models.joins import Scope
 
@@ -129,11 +129,11 @@ def _keys_of(window: exp.Window, named: dict[str, exp.Window]) -> list[exp.Expr]
     return keys
 
 
-def _among(place: tuple[str, str], keys: object, scope: Scope) -> bool:
+def _among(place: tuple[str, str], keys: Iterable[exp.Expr], scope: Scope) -> bool:
     """Whether the column at `place`, or one known to be equal to it, is one of `keys`."""
     from ttapi.models.predicates import bare_column  # noqa: PLC0415 - beside its only use
 
-    for key in keys:  # type: ignore[attr-defined]
+    for key in keys:
         column = bare_column(key)
         found = scope.place(column) if column is not None else None
         if found is not None and (found == place or scope.are_equal(found, place)):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,8 @@ from ttapi.refresh.explain import as_table, explain_refresh, explained_query
 from ttapi.refresh.planning.ttl import parse_duration
 from ttapi.refresh.query import Prepared, QueryRequest, prepare_query
 from ttapi.refresh.running.runner import run_refresh
-from ttapi.refresh.status import status_rows
+from ttapi.refresh.suggestions import with_suggestion
 from ttapi.refresh.workspace import Workspace
-from ttapi.store.engine import Connection, connect_snapshot
 from ttapi.store.reader import Reader, Rows, Statement
 
 if TYPE_CHECKING:
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
 
 
 # A statement of ours behind others of the engine's.
-_REFRESH_WITHIN = re.compile(r"(?<=;)\s*explain\s+refresh\s+(?=\S)", re.IGNORECASE)
+_REFRESH_WITHIN = re.compile(r"(?<=;)\s*explain\s+refresh\b", re.IGNORECASE)
 
 # Where a query parameter may stand; a text that only looks like one does no harm.
 _MARKER = re.compile(r"[?$]")
@@ -78,6 +76,8 @@ class Answer:
     prepared: Prepared
     seconds: float
     """Of the statement itself, without the refresh before it."""
+    zone: str = "America/New_York"
+    """Where instants are shown to people: `[display] timezone`."""
 
     def arrow(self) -> pa.Table:
         """Return the rows as an Arrow table. *Raises* UsageError where there are none."""
@@ -98,7 +98,7 @@ class Answer:
 
     def chart(self, kind: str = "line", x: str | None = None, y: str | None = None) -> Drawing:
         """Return the rows drawn as text: line, bar, hist, scatter or candle."""
-        from ttapi.formats.chart import Drawing, draw_chart  # noqa: PLC0415 - as above
+        from ttapi.formats.chart import Drawing, draw_chart  # noqa: PLC0415 - pyarrow and plotext, for charts only
 
         return Drawing(draw_chart(self.arrow(), kind, x, y))
 
@@ -107,21 +107,21 @@ class Answer:
 
     def _repr_html_(self) -> str:
         """Return the first rows for a notebook, saying how many there are."""
-        from ttapi.formats.markup import notebook_html  # noqa: PLC0415 - as above
+        from ttapi.formats.markup import notebook_html  # noqa: PLC0415 - for notebooks only
 
         if self.rows is None:
             return f"<p>{self.statement.kind.lower()}: no rows</p>"
-        return notebook_html(self.rows.table, self.rows.total)
+        return notebook_html(self.rows.table, self.rows.total, self.zone)
 
     def _repr_pretty_(self, printer: Any, is_cycle: bool) -> None:
         """Write the first rows where a prompt shows a value."""
-        from ttapi.formats.boxes import prompt_text  # noqa: PLC0415 - as above
+        from ttapi.formats.boxes import prompt_text  # noqa: PLC0415 - for Python prompts only
 
         del is_cycle  # rows hold no answers
         if self.rows is None:
             printer.text(f"{self.statement.kind.lower()}: no rows")
         else:
-            printer.text(prompt_text(self.rows.table, self.rows.total))
+            printer.text(prompt_text(self.rows.table, self.rows.total, self.zone))
 
 
 class Database:
@@ -203,10 +203,11 @@ class Database:
                 watchers.on_prepared(prepared)
             started = time.monotonic()
             given = parameters if _MARKER.search(statement.sql) else ()
-            rows = self.reader.run(statement.sql, given, keep_rows=keep_rows)
+            rows = self._run(statement.sql, given, keep_rows=keep_rows)
             taken = time.monotonic() - started
             self._schema = default_schema(statement.sql) or self._schema
-            yield Answer(statement, rows if statement.gives_rows else None, prepared, taken)
+            zone = self._workspace.settings.display_timezone
+            yield Answer(statement, rows if statement.gives_rows else None, prepared, taken, zone)
             # Whoever took the answer has shown it: what it did not wait for is done now.
             if revalidates:
                 self.revalidate(prepared, progress=watchers.progress)
@@ -264,7 +265,13 @@ class Database:
             parts = _REFRESH_WITHIN.split(sql)
             found = self.reader.split(parts[0]) if parts[0].strip() else []
             return found + [s for part in parts[1:] for s in self._split(f"explain refresh {part}")]
-        first, *others = self.reader.split(inner)
+        found = self.reader.split(inner)
+        if not found:
+            raise QueryError(
+                "explain refresh is given no query",
+                hint="explain refresh select * from volatility_latest where symbol = 'SPY'",
+            )
+        first, *others = found
         return [Statement(f"explain refresh {first.sql}", "EXPLAIN"), *others]
 
     def _explain(self, statement: Statement, query: str, freshness: Freshness) -> Answer:
@@ -272,11 +279,29 @@ class Database:
         slices = explain_refresh(self.workspace, self.request(query, freshness))
         if not slices and not _MARKER.search(query):
             # It reads nothing of ours: the engine says better than an empty plan what may be wrong.
-            self.reader.run(f"explain {query}")
+            self._run(f"explain {query}")
         table = as_table(slices)
         nothing = Prepared(None, (), (), 0.0)
         taken = time.monotonic() - started
         return Answer(statement, Rows(table, table.num_rows), nothing, taken)
+
+    def _run(
+        self,
+        sql: str,
+        given: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        keep_rows: int | None = None,
+    ) -> Rows | None:
+        """The statement run; a name it gets wrong is answered with the one that was meant."""
+        try:
+            return self.reader.run(sql, given, keep_rows=keep_rows)
+        except QueryError as exc:
+            raise with_suggestion(exc, sql, self._catalog_rows) from exc
+
+    def _catalog_rows(self, sql: str) -> list[list[Any]]:
+        found = self.reader.run(sql)
+        assert found is not None
+        return [list(row.values()) for row in found.table.to_pylist()]
 
     def interrupt(self) -> None:
         """End the statement that runs; from another thread or a signal handler."""
@@ -311,26 +336,3 @@ def open_database(home: str | Path | None = None) -> Database:
     *Raises* UsageError where nothing was initialised, or for a wrong setting.
     """
     return Database(find_home(None if home is None else Path(home), os.environ))
-
-
-def connect_published(home: str | Path | None = None) -> Connection:
-    """A plain read-only DuckDB connection on the published file; nothing is refreshed.
-
-    Warns once when data it holds is past its TTL. The caller closes it.
-
-    *Raises* UsageError where nothing is published.
-    """
-    database = open_database(home)
-    workspace = database.workspace
-    connection = connect_snapshot(workspace.home.public_file)
-    left = workspace.home_state
-    rows = status_rows(
-        workspace.datasets, left.states, moment=workspace.moment, held=workspace.held()
-    )
-    stale = [row.dataset for row in rows if row.verdict in {"stale", "missing", "failed"}]
-    if stale:
-        named = ", ".join(stale[:3]) + (f" and {len(stale) - 3} more" if len(stale) > 3 else "")
-        warnings.warn(
-            f"past their TTL: {named}; ttapi refresh brings them up to date", stacklevel=3
-        )
-    return connection

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from ttapi.refresh.query import QueryRequest
     from ttapi.refresh.workspace import Workspace
 
-_EXPLAIN = re.compile(r"\s*explain\s+refresh\s+(?=\S)", re.IGNORECASE)
+_EXPLAIN = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*explain\s+refresh\b\s*", re.IGNORECASE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)

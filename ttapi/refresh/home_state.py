@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from ttapi.errors import ModelError
 from ttapi.models.limits import as_document, from_document
 from ttapi.refresh.planning.coverage import Slice
 from ttapi.refresh.planning.datasets import Dataset, DatasetState
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from ttapi.config import Home
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class HomeState:
     """Of the last refresh."""
     asked_by: Mapping[str, int] = field(default_factory=dict)
     """By raw dataset: the refresh that last asked its source for everything."""
+    broken: Mapping[str, ModelError] = field(default_factory=dict)
+    """Models of plugins and the user that were left out, and why."""
 
 
 NOTHING = HomeState("", 0, {}, {})
@@ -76,6 +79,7 @@ def read_home_state(home: Home) -> HomeState:
             },
             document["load_id"],
             document["asked_by"],
+            {name: _error(entry) for name, entry in document["broken"].items()},
         )
     except (KeyError, TypeError, ValueError):
         return NOTHING
@@ -95,6 +99,7 @@ def write_home_state(home: Home, state: HomeState) -> None:
             "calls": dict(state.calls),
             "load_id": state.load_id,
             "asked_by": dict(state.asked_by),
+            "broken": {name: _error_entry(error) for name, error in state.broken.items()},
             "touched": {name: dict(units) for name, units in state.touched.items() if units},
             "slices": {
                 name: [_slice_entry(one) for one in slices] for name, slices in state.slices.items()
@@ -137,6 +142,15 @@ def _dataset(entry: dict[str, Any]) -> Dataset:
         "reads": from_document(entry["reads"]),
     }
     return Dataset(**{**entry, **typed})
+
+
+def _error_entry(error: ModelError) -> list[str | int | None]:
+    return [error.reason, error.file, error.line, error.hint]
+
+
+def _error(entry: Sequence[Any]) -> ModelError:
+    reason, file, line, hint = entry
+    return ModelError(reason, file=file, line=line, hint=hint)
 
 
 def _slice_entry(one: Slice) -> list[str | None]:

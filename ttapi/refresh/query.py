@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ttapi.errors import BudgetError, LockedError, LockOwner, QueryError, StaleError
-from ttapi.formats.spans import seconds_text
+from ttapi.formats.spans import amount, seconds_text
 from ttapi.models.resolve import Resolution, resolve
-from ttapi.refresh.planning.ages import InputAge, asked_at, input_ages
+from ttapi.refresh.planning.ages import InputAge, asked_at, input_age
 from ttapi.refresh.planning.demand import demands_of, names_of
 from ttapi.refresh.planning.planner import ASKED_FOR, closure, plan_refresh
 from ttapi.refresh.planning.ttl import parse_ttl
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from ttapi.refresh.planning.datasets import Held, Step
     from ttapi.refresh.running.progress import Progress
     from ttapi.refresh.workspace import Workspace
+
+_CREATE = re.compile(r"\s*create\b", re.IGNORECASE)
 
 # What `status` and `doctor` show: asking about staleness refreshes nothing.
 _ABOUT_DATA = frozenset({"freshness", "health", "rejects"})
@@ -79,6 +82,8 @@ class Prepared:
     unconfigured: tuple[str, ...] = ()
     """Root inputs that nothing fills, each with the setting that would."""
     warnings: tuple[str, ...] = ()
+    refresh_s: float = 0.0
+    """What the refresh took, from asking for the lock to publication."""
     later: RefreshRequest | None = None
     """A refresh that may follow the answer: its inputs are within `max_stale`."""
 
@@ -91,14 +96,23 @@ class Prepared:
 def plan_query(workspace: Workspace, request: QueryRequest) -> QueryPlan:
     """What `request` reads, which slices of it matter, and what is stale of them; nothing is done.
 
-    *Raises* QueryError for a statement that would write; UsageError for an unknown universe.
+    *Raises* QueryError for a statement that would write; UsageError for an unknown universe;
+    ModelError for a relation whose file is wrong.
     """
     datasets = workspace.datasets
+    broken = workspace.broken
     names = names_of(
-        datasets, views=request.views, temporary=request.temporary, schema=request.schema
+        datasets,
+        views=request.views,
+        temporary=request.temporary,
+        schema=request.schema,
+        broken=broken,
     )
     found = resolve(request.sql, names, bound=request.bound)
-    _refuse_writes(workspace, found, request.temporary)
+    for read in found.reads:
+        if read.relation in broken:
+            raise broken[read.relation]
+    _refuse_writes(workspace, found, request)
     reads = [read for read in found.reads if read.relation not in _ABOUT_DATA]
     targets = tuple(sorted({read.relation for read in reads}))
     held = workspace.held(demands_of(reads, datasets))
@@ -133,7 +147,7 @@ def prepare_query(
     warnings = [f"not resolved: {doubt}" for doubt in plan.unresolved]
     left = workspace.home_state
     is_new_code = left.fingerprint != workspace.installation_fingerprint
-    outcome, later = None, None
+    outcome, later, refresh_s = None, None, 0.0
     if request.refresh and (plan.stale or is_new_code):
         wanted = refresh_of(plan, request)
         require_keys(workspace, wanted, plan.steps)
@@ -142,16 +156,22 @@ def prepare_query(
             warnings.append("answered at once, within max_stale; the refresh follows the answer")
         else:
             _within_budget(workspace, plan.stale, request, confirm)
+            began = time.monotonic()
             try:
                 outcome = run_refresh(workspace, wanted, progress=progress, on_wait=on_wait)
             except LockedError as exc:
                 _require_recent(workspace, plan, exc)
                 warnings.append(f"{exc.message}; answered from the published snapshot")
+            refresh_s = time.monotonic() - began
+    if is_new_code and outcome is not None:
+        warnings += [f"left out: {error.message}" for error in outcome.broken]
     _require_fresh_enough(workspace, plan, request, outcome)
     roots = _roots(workspace, plan.targets)
-    ages = input_ages(workspace, roots, plan.held)
+    ages = [input_age(name, workspace, plan.held) for name in roots]
     missing = _unconfigured(workspace, plan.targets)
-    return Prepared(outcome, plan.stale, ages, planned_s, missing, tuple(warnings), later)
+    return Prepared(
+        outcome, plan.stale, ages, planned_s, missing, tuple(warnings), refresh_s, later
+    )
 
 
 def refresh_of(plan: QueryPlan, request: QueryRequest) -> RefreshRequest:
@@ -168,15 +188,17 @@ def refresh_of(plan: QueryPlan, request: QueryRequest) -> RefreshRequest:
     )
 
 
-def _refuse_writes(workspace: Workspace, found: Resolution, temporary: frozenset[str]) -> None:
-    writes = found.writes - temporary
+def _refuse_writes(workspace: Workspace, found: Resolution, request: QueryRequest) -> None:
+    writes = found.writes - request.temporary
     if writes:
         name = min(writes)
-        raise QueryError(
-            f"{name} cannot be written: the published file is read-only",
-            hint=f"create temp table {name} lasts for this session; a view to keep is a file in"
-            f" {workspace.home.sql / 'views'}",
-        )
+        hint = f"create temp table mine as from {name} makes a copy to change, for this session"
+        if _CREATE.match(request.sql):
+            hint = (
+                f"create temp table {name} lasts for this session; a view to keep is a file in"
+                f" {workspace.home.sql / 'views'}"
+            )
+        raise QueryError(f"{name} cannot be written: the published file is read-only", hint=hint)
 
 
 def _too_old(
@@ -222,9 +244,7 @@ def _within_budget(
         calls <= settings.max_calls and seconds <= settings.max_seconds
     ):
         return
-    estimate = (
-        f"this query would make {calls} source calls and take about {seconds:.0f} s to refresh"
-    )
+    estimate = f"this query would make {amount(calls, 'source call')} and take about {seconds:.0f} s to refresh"
     if confirm is not None and confirm(f"{estimate}. Go on?"):
         return
     raise BudgetError(estimate, hint="--yes goes on, --no-refresh answers from what is there")
@@ -269,13 +289,15 @@ def _require_fresh_enough(
         if request.max_age is not None and (
             asked is None or workspace.now - asked > request.max_age
         ):
-            age = "was never loaded" if asked is None else f"is {_age(workspace, asked)} old"
-            raise StaleError(f"{name} {age}, more than --max-age", hint=hint)
+            age = input_age(name, workspace, plan.held).told
+            told = f"is {age}, more than --max-age" if asked else f"is {age}, and --max-age is set"
+            raise StaleError(f"{name} {told}", hint=hint)
         if name not in failures:
             continue
         limit = parse_ttl(dataset.max_stale_on_error)
         if asked is None:
-            raise StaleError(f"{name} was never loaded: {failures[name]}", hint=hint)
+            age = input_age(name, workspace, plan.held).told
+            raise StaleError(f"{name} is {age}: {failures[name]}", hint=hint)
         if limit.due_at(asked, workspace.next_close) <= workspace.now:
             raise StaleError(
                 f"{name} is {_age(workspace, asked)} old, more than"

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from ttapi.errors import ModelError
+
 
 @dataclass(frozen=True)
 class StatusRow:
@@ -37,12 +39,23 @@ def status_rows(
     moment: Moment,
     held: Held | None = None,
     only: Iterable[str] | None = None,
+    broken: Mapping[str, ModelError] | None = None,
 ) -> Sequence[StatusRow]:
-    """One row per dataset, upstreams first; `only` restricts to some names."""
-    wanted = list(datasets if only is None else only)
+    """One row per dataset, upstreams first; `only` restricts to some names.
+
+    `broken`: models that were left out; they follow the others.
+    """
+    left_out = broken or {}
+    wanted = list(datasets if only is None else [n for n in only if n not in left_out])
     steps = plan_refresh(datasets, states, wanted, moment=moment, held=held)
     shown = set(wanted)
-    return [_row(step, datasets, states, moment) for step in steps if step.dataset in shown]
+    rows = [_row(step, datasets, states, moment) for step in steps if step.dataset in shown]
+    told = left_out if only is None else [name for name in only if name in left_out]
+    return rows + [_left_out(name, left_out[name]) for name in told]
+
+
+def _left_out(name: str, error: ModelError) -> StatusRow:
+    return StatusRow(name, "failed", (f"left out: {error.message}",), None, None, None, None)
 
 
 def root_age_s(

@@ -23,6 +23,7 @@ from ttapi.sources.discovery import InstalledSource, installed_sources, source_f
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ttapi.errors import ModelError
     from ttapi.models.graph import ModelGraph
     from ttapi.refresh.planning.coverage import Demand
 
@@ -169,13 +170,47 @@ class Workspace:
     def graph(self) -> ModelGraph:
         """The models, parsed and checked; a tenth of a second, so only where needed.
 
-        *Raises* ModelError.
+        *Raises* ModelError for a wrong one of ttapi's own.
         """
-        from ttapi.models.graph import ModelFolder, read_graph  # noqa: PLC0415 - sqlglot takes 0.12 s
+        from ttapi.models.draft import ModelFolder  # noqa: PLC0415 - sqlglot takes 0.12 s
+        from ttapi.models.graph import read_graph  # noqa: PLC0415 - so does this
 
         bundled, *others = self.folders
         folders = [ModelFolder(bundled, is_bundled=True), *map(ModelFolder, others)]
-        return read_graph(folders, {*self.offers, *_migrated_tables()})
+        graph = read_graph(folders, {*self.offers, *_migrated_tables()})
+        # Only the engine could refuse these, and it did.
+        known = {*graph.models, *(check.file for check in graph.checks)}
+        refused = {name: e for name, e in self._left_broken.items() if name in known}
+        return graph.without(refused) if refused else graph
+
+    @property
+    def broken(self) -> Mapping[str, ModelError]:
+        """The models of plugins and the user that were left out, and why; see `ModelGraph.broken`."""
+        if "graph" not in self.__dict__ and self._is_installed:
+            return self.home_state.broken
+        return self.graph.broken
+
+    def leave_out(self, error: ModelError) -> None:
+        """Go on without the model that the engine refused, and without those that read it.
+
+        *Raises* `error` itself when the model is one of ttapi's own.
+        """
+        graph = self.graph
+        named = [m.name for m in graph.models.values() if m.file == error.file and not m.is_bundled]
+        named += [check.file for check in graph.checks if check.file == error.file]
+        if not named:
+            raise error
+        self.graph = graph.without({named[0]: error})
+        self.__dict__.pop("datasets", None)
+
+    @property
+    def _is_installed(self) -> bool:
+        """Whether the file was last installed from the models and sources as they are."""
+        return self.home_state.fingerprint == self.installation_fingerprint
+
+    @property
+    def _left_broken(self) -> Mapping[str, ModelError]:
+        return self.home_state.broken if self._is_installed else {}
 
     @cached_property
     def raw_datasets(self) -> Mapping[str, Dataset]:
@@ -230,7 +265,7 @@ class Workspace:
         ):
             return before.datasets
         found = dict(self.raw_datasets)
-        if left.fingerprint == self.installation_fingerprint:
+        if self._is_installed:
             models = {name: d for name, d in left.datasets.items() if d.kind != "raw"}
             return found | models
         from ttapi.models.flows import model_flows  # noqa: PLC0415 - sqlglot takes 0.12 s

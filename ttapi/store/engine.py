@@ -101,7 +101,9 @@ def connect_snapshot(file: Path, *, memory_limit: str | None = None) -> Connecti
     try:
         target = file.resolve(strict=True)
     except OSError as exc:
-        raise UsageError(f"{file} cannot be opened: {exc.strerror}", hint="run ttapi init") from exc
+        raise UsageError(
+            f"{file} cannot be opened: {exc.strerror}", hint="ttapi doctor says what would help"
+        ) from exc
     spill = Path(tempfile.gettempdir()) / f"ttapi-spill-{os.getpid()}"
     config = {**_SETTINGS, "temp_directory": str(spill)}
     if memory_limit:

@@ -89,6 +89,8 @@ def export_query(
         remove(building)
         with engine_errors(target):
             query = _single_select(connection, sql)
+            # Bound as it was written: a complaint shows the user's own line, not the COPY around it.
+            connection.sql(query)
             if is_formula_safe:
                 query = _formula_safe(connection, query)
             options = _options(format, partition_by)

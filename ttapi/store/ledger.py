@@ -221,7 +221,7 @@ def _joined(old: Coverage, new: Coverage) -> Coverage:
         return new if None in old else old
     if new[0] > old[1] or old[0] > new[1]:  # type: ignore[operator]  # no None is left
         return new
-    return min(old[0], new[0]), max(old[1], new[1])  # type: ignore[type-var]  # as above
+    return min(old[0], new[0]), max(old[1], new[1])  # type: ignore[type-var]  # no None is left
 
 
 def _least(one: date | None, other: date | None) -> date | None:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from ttapi.errors import InterruptedQueryError, QueryError, UsageError
+from ttapi.errors import InterruptedQueryError, QueryError
 from ttapi.store.engine import connect_memory, engine_errors
-from ttapi.store.snapshot import WITHOUT_ROWS
+from ttapi.store.snapshot import WITHOUT_ROWS, published_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -71,12 +71,7 @@ class Reader:
 
     def follow(self) -> bool:
         """Attach the newest generation; whether it is another than before."""
-        try:
-            newest = self._home.public_file.resolve(strict=True)
-        except OSError as exc:
-            raise UsageError(
-                f"{self._home.public_file} cannot be opened: {exc.strerror}", hint="run ttapi init"
-            ) from exc
+        newest = published_file(self._home)
         if newest == self._attached:
             return False
         connection = self._connection

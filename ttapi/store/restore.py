@@ -246,9 +246,15 @@ def find_backup(home: Home, name: Path) -> Origin:
 
     *Raises* UsageError when there is none, StoreError when it is damaged.
     """
+    folder = backup_folder(home, name)
+    return Origin("backup", folder, check_backup(folder).generation)
+
+
+def backup_folder(home: Home, name: Path) -> Path:
+    """The folder of the backup meant by `name`, not looked into. *Raises* UsageError."""
     for folder in (name, name.parent, home.backups / name):
         if folder.is_dir() and (folder == name or folder.joinpath(DATABASE).exists()):
-            return Origin("backup", folder, check_backup(folder).generation)
+            return folder
     raise UsageError(f"{name} is no backup", hint="ttapi backup --list names them")
 
 

@@ -23,6 +23,7 @@ from ttapi.store.engine import (
     inspect_file,
 )
 from ttapi.store.files import remove, sync_file, sync_folder, temporary_name
+from ttapi.store.snapshot import published_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -62,7 +63,7 @@ def share_database(home: Home, target: Path, private: Collection[str]) -> Shared
     if not target.absolute().parent.is_dir():
         raise UsageError(f"{target.absolute().parent} is no folder", hint="make it first")
     building = temporary_name(target)
-    public = home.public_file.resolve()
+    public = published_file(home)
     inspect_file(public)
     remove(building)
     try:

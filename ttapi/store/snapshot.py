@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from ttapi.errors import UsageError
 from ttapi.store.engine import Connection, connect_snapshot, engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -31,12 +34,30 @@ WITHOUT_ROWS = {
 }
 
 
+def published_file(home: Home) -> Path:
+    """The newest published generation, which the public link leads to.
+
+    *Raises* UsageError when nothing is published, with the command that does it.
+    """
+    try:
+        return home.public_file.resolve(strict=True)
+    except OSError as exc:
+        is_made = home.live_file.exists()
+        command = (
+            f"ttapi --home {shlex.quote(str(home.root))} {'restore live' if is_made else 'init'}"
+        )
+        raise UsageError(
+            f"{home.public_file} cannot be opened: {exc.strerror}",
+            hint=f"{command} publishes it again" if is_made else f"{command} makes one",
+        ) from exc
+
+
 def open_snapshot(home: Home) -> Connection:
     """A read-only connection to the newest published generation; the caller closes it.
 
     *Raises* UsageError when nothing is published, StoreError for a file that cannot be opened.
     """
-    return connect_snapshot(home.public_file)
+    return connect_snapshot(published_file(home))
 
 
 def read_rows(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -32,6 +32,12 @@ def test_the_commands_people_know_are_there():
     assert [word for word in expected.split() if find_command(word)[0] not in COMMANDS] == []
 
 
+def test_help_keeps_to_the_screen():
+    whole, narrow = help_lines(""), help_lines("", width=80)
+    assert max(map(len, narrow)) <= 80 < max(map(len, whole))
+    assert sorted(" ".join(narrow).split()) == sorted(" ".join(whole).split())
+
+
 def test_an_unknown_command_is_answered_with_what_was_meant(said):
     assert said(".tabels") == ("", ".tabels is no command\ndid you mean .tables?")
     assert said(".nullv -") == ("", "")
@@ -100,6 +106,16 @@ def test_answers_go_to_files(said, tmp_path):
     assert "is no folder" in said(".once /nowhere/x")[1]
 
 
+def test_status_goes_where_answers_go(said, tmp_path):
+    once, ever = tmp_path / "once.txt", tmp_path / "ever.txt"
+    assert said(f".once {once}\n.status eod\n.output {ever}\n.status raw.metastock_bars") == (
+        "",
+        "",
+    )
+    assert once.read_text().splitlines()[1].split()[:2] == ["eod", "fresh"]
+    assert ever.read_text().splitlines()[1].split()[:2] == ["raw.metastock_bars", "fresh"]
+
+
 def test_export_writes_every_row_in_the_format_the_name_says(said, tmp_path):
     said(".maxrows 1\nselect symbol, close from eod order by all;")
     said(
@@ -125,7 +141,7 @@ def test_a_file_becomes_a_temporary_table(said, tmp_path):
         f".import {tmp_path}/p.csv p\nselect e.symbol, p.shares from eod e join p using (symbol) limit 1;"
     )
     assert (talk, out.split()) == (
-        "p: 1 rows, until the session ends",
+        "p: 1 row, until the session ends",
         ["symbol", "shares", "------", "------", "AAA", "10"],
     )
     assert "already a view" in said(f".import {tmp_path}/p.csv eod")[1]
@@ -169,7 +185,9 @@ def test_commands_about_the_last_query_say_when_there_is_none(said):
 def test_watch_runs_the_last_query_again(said):
     out, _ = said("select 7 as n;\n.watch 0 2")
     assert out.split() == ["n", "-", "7"] * 3
-    assert "is no number" in said(".watch soon")[1]
+    usage = "usage: .watch [SECONDS] [TIMES]"
+    assert said(".watch soon")[1].splitlines() == ["'soon' is no number", usage]
+    assert said(".watch 1 0")[1].splitlines() == ["0 is too many or too few", usage]
 
 
 def test_freshness_is_told_and_renewed(said):

@@ -11,7 +11,7 @@ from prompt_toolkit.output import DummyOutput
 
 from ttapi.cli.shell.prompt import ShellCompleter, Words, is_entered, make_editor, run_prompt
 
-TAB, CTRL_C, CTRL_D, ENTER = "\t", "\x03", "\x04", "\r"
+TAB, CTRL_C, CTRL_D, CTRL_R, ENTER, ESCAPE = "\t", "\x03", "\x04", "\x12", "\r", "\x1b"
 
 
 @pytest.fixture
@@ -52,6 +52,11 @@ def test_history_is_kept_in_the_home_for_its_owner(typed, session):
     ]
 
 
+def test_ctrl_r_finds_what_was_typed_before(typed):
+    typed(f"select 41 as old;{ENTER}select 42 as newer;{ENTER}{CTRL_D}")
+    assert typed(f"{CTRL_R}old{ENTER}{ENTER}{CTRL_D}") == (0, "old\n---\n 41\n")
+
+
 def test_tab_completes_what_only_one_name_begins_with(session):
     words = Words(lambda: session.catalog)
     words.renew()
@@ -86,3 +91,9 @@ def test_vi_keys_are_a_setting(session):
             session, Words(lambda: session.catalog), keyboard=keyboard, display=DummyOutput()
         )
     assert editor.editing_mode.value == "VI"
+
+
+def test_vi_keys_move_and_change_as_in_vi(typed, session):
+    (session.home.root / "ttapi.toml").write_text('[shell]\nediting_mode = "vi"\n')
+    change_the_number = f"{ESCAPE}0wcw2{ESCAPE}"
+    assert typed(f"select 1 as n;{change_the_number}{ENTER}{CTRL_D}") == (0, "n\n-\n2\n")

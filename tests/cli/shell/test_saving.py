@@ -61,6 +61,11 @@ def test_names_that_are_taken_or_cannot_be_are_refused(said, session):
         "is no duration" in said(".save x table ttl=soon")[1]
         or "ttl" in said(".save x table ttl=soon")[1]
     )
+    assert said(".save select")[1].splitlines() == [
+        "select is a word of SQL, and no name in every DuckDB that opens the file",
+        ".save select_rows works",
+    ]
+    assert "is a word of SQL" in said(".save lambda table")[1]
     assert "a view is as fresh as what it reads" in said(".save x ttl=1d")[1]
     assert saved(session) == []
 

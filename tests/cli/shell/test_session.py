@@ -31,6 +31,18 @@ def test_an_unknown_relation_or_column_gets_a_caret_and_what_was_meant(said):
     assert "^" in said("selec 1;")[1]
 
 
+@pytest.mark.parametrize("sql", ["explain refresh;", "explain refresh -- later\n;"])
+def test_explain_refresh_without_a_query_says_what_is_missing(said, sql):
+    assert said(sql)[1].splitlines() == [
+        "explain refresh is given no query",
+        "explain refresh select * from volatility_latest where symbol = 'SPY'",
+    ]
+
+
+def test_the_engines_own_functions_are_not_offered(session):
+    assert not [name for name in session.catalog.functions if name.startswith("_")]
+
+
 def test_an_error_ends_what_was_typed_and_the_session_goes_on(said):
     assert said("select nothing; select 1 as a;")[0] == ""
     assert said("select 1 as a;")[0] == "a\n-\n1\n"
@@ -41,6 +53,16 @@ def test_what_would_outlive_the_session_is_answered_with_save(said):
         talk = said(f"create or replace {kind} calm as select 1;")[1]
         assert "read-only" in talk
         assert f"run its SELECT, then {ending}" in talk
+
+
+@pytest.mark.parametrize("sql", ["drop view eod;", "update eod set close = 1;", "delete from eod;"])
+def test_what_is_published_is_not_changed_and_a_copy_may_be(said, sql):
+    assert said(sql)[1].splitlines() == [
+        "eod cannot be written: the published file is read-only",
+        "create temp table mine as from eod makes a copy to change, for this session",
+    ]
+    said("create temp table mine as from eod; delete from mine;")
+    assert said("select count(*) as n from mine;")[0] == "n\n-\n0\n"
 
 
 def test_temporary_tables_and_views_last_for_the_session(said, loaded):

@@ -100,7 +100,7 @@ where not internal and database_name = current_database()
 """
 _FUNCTIONS = """
 select function_name, function_type, parameters, internal, varargs from duckdb_functions()
-where regexp_full_match(function_name, '[a-zA-Z_]\\w*') and function_type <> 'pragma'
+where regexp_full_match(function_name, '[a-zA-Z]\\w*') and function_type <> 'pragma'
 """
 _TEMPORARY = """
 select table_name, column_name, data_type from duckdb_columns()

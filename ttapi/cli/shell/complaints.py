@@ -3,43 +3,24 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING
 
 from ttapi.cli.shell.statements import pieces_of
+from ttapi.refresh.suggestions import missing_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from ttapi.cli.shell.catalog import Catalog
     from ttapi.errors import TtapiError
 
-# The engine's words for what it did not find, DuckDB 1.5 and 2.0.
-_MISSING = (
-    (re.compile(r"Table with name \"?([\w.]+)\"? does not exist"), "relation"),
-    (re.compile(r"Referenced column \"([^\"]+)\" (?:was )?not found"), "column"),
-    (re.compile(r"does not have a column named \"([^\"]+)\""), "column"),
-    (re.compile(r"Function with name \"?(\w+)\"? does not exist"), "function"),
-    (re.compile(r"unrecognized configuration parameter \"([^\"]+)\""), "setting"),
-)
-_SUGGESTED = re.compile(r"\n?(Did you mean|Candidate bindings:)[^\n]*")
 _CARET = re.compile(r"LINE \d+:")
 
 
-def told(error: TtapiError, sql: str, catalog: Catalog | None) -> list[str]:
+def told(error: TtapiError, sql: str) -> list[str]:
     """The lines that tell `error`, which `sql` met with."""
-    message = error.message.rstrip()
-    lines = [line for line in message.splitlines() if line.strip()]
-    missing = _missing(message)
-    if missing:
-        kind, name = missing
-        if catalog and (close := closest(name, _known(kind, sql, catalog))):
-            without = _SUGGESTED.sub("", message)
-            lines = [line for line in without.splitlines() if line.strip()]
-            lines.append(f"did you mean {' or '.join(close)}?")
-        if not _CARET.search(message):
-            lines[1:1] = caret_lines(sql, name)
+    lines = [line for line in error.message.rstrip().splitlines() if line.strip()]
+    missing = missing_name(error.message)
+    if missing and not _CARET.search(error.message):
+        lines[1:1] = caret_lines(sql, missing[1])
     return lines + ([error.hint] if error.hint else [])
 
 
@@ -55,29 +36,3 @@ def caret_lines(sql: str, name: str) -> list[str]:
             blanks = " " * (len(head) + piece.start - line_start)
             return [head + line, f"{blanks}^"]
     return []
-
-
-def closest(name: str, known: Iterable[str], count: int = 2) -> Sequence[str]:
-    """The names most like `name`, best first."""
-    by_lower = {one.lower(): one for one in known}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=count, cutoff=0.6)
-    return [by_lower[one] for one in found]
-
-
-def _missing(message: str) -> tuple[str, str] | None:
-    for pattern, kind in _MISSING:
-        if match := pattern.search(message):
-            return kind, match[1]
-    return None
-
-
-def _known(kind: str, sql: str, catalog: Catalog) -> Iterable[str]:
-    if kind == "relation":
-        return catalog.relations
-    if kind == "function":
-        return catalog.functions
-    if kind == "setting":
-        return catalog.settings
-    named = {p.text.strip('"').lower() for p in pieces_of(sql) if p.kind in {"name", "quoted"}}
-    read = [relation for relation in catalog.relations.values() if relation.stem in named]
-    return [column.name for relation in read for column in relation.columns]

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pygments.lexer import Lexer  # type: ignore[import-untyped]
-from pygments.token import (  # type: ignore[import-untyped]
+from pygments.lexer import Lexer  # type: ignore[import-untyped]  # pygments has no types
+from pygments.token import (  # type: ignore[import-untyped]  # pygments has no types
     Comment,
     Keyword,
     Name,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ttapi.cli.shell.statements import without_end
 from ttapi.errors import LockedError, ModelError, TtapiError, UsageError
 from ttapi.models.references import references_in
+from ttapi.models.reserved import RESERVED
 from ttapi.refresh.planning.ttl import parse_ttl
 
 if TYPE_CHECKING:
@@ -57,21 +58,26 @@ def save_query(database: Database, sql: str, wish: Wish) -> list[Path]:
     }
     stale = database.home.sql / "derived" / f"{wish.name}.sql"
     before = {path: _read(path) for path in {*files, stale}}
+    broken = frozenset(workspace.broken)
     try:
         if not wish.is_table:
             stale.unlink(missing_ok=True)
         for path, text in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        _prove(database, wish.name)
+        _prove(database, wish.name, broken)
     except BaseException:
         _restore(before)
         raise
     return sorted(files)
 
 
-def _prove(database: Database, name: str) -> None:
-    """Read the models with the new one among them, build it and ask it for its columns."""
+def _prove(database: Database, name: str, broken: frozenset[str]) -> None:
+    """Read the models with the new one among them, build it and ask it for its columns.
+
+    `broken`: what was wrong before. Nothing else may be now, neither it nor what reads it.
+    """
+    _refuse_newly_broken(database, broken)
     if name not in database.workspace.graph.models:
         raise ModelError(f"{name} was not found among the models", file=f"sql/views/{name}.sql")
     try:
@@ -80,12 +86,24 @@ def _prove(database: Database, name: str) -> None:
         raise TtapiError(
             f"{name} could not be built: {exc.message}", hint="try again when the lock is free"
         ) from exc
+    _refuse_newly_broken(database, broken)
+
+
+def _refuse_newly_broken(database: Database, broken: frozenset[str]) -> None:
+    for name, error in database.workspace.broken.items():
+        if name not in broken:
+            raise error
 
 
 def _refuse_name(database: Database, graph: ModelGraph, wish: Wish) -> None:
     if not _NAME.fullmatch(wish.name):
         raise UsageError(
             f"{wish.name!r} cannot be a relation", hint="lower case letters, digits and _"
+        )
+    if wish.name in RESERVED:
+        raise UsageError(
+            f"{wish.name} is a word of SQL, and no name in every DuckDB that opens the file",
+            hint=f".save {wish.name}_rows works",
         )
     if wish.ttl is not None:
         parse_ttl(wish.ttl)

@@ -26,7 +26,7 @@ def read_script(session: Session, read: Callable[[], str], name: str) -> None:
     try:
         text = read()
     except (OSError, UnicodeDecodeError) as exc:
-        raise UsageError(f"{name} cannot be read: {exc}") from exc
+        raise UsageError(f"{name} cannot be read: {unread_reason(exc)}") from exc
     session.depth += 1
     try:
         error = session.run_script(text)
@@ -36,3 +36,10 @@ def read_script(session: Session, read: Callable[[], str], name: str) -> None:
         failed = TtapiError(f"{name}: not everything in it worked")
         failed.exit_code = error.exit_code
         raise failed
+
+
+def unread_reason(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file of SQL cannot be read, without its name."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start + 1} is no UTF-8"
+    return error.strerror or str(error)

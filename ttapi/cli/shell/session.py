@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -210,7 +209,7 @@ class Session:
 
         def prepared(found: Prepared) -> None:
             bars.close()
-            tell_inputs(found)
+            tell_inputs(found, lister=".age" if self.manners.is_interactive else "ttapi status")
 
         watchers = Watchers(
             progress=bars,
@@ -253,12 +252,8 @@ class Session:
         """Tell an error, with the place in `text` that it is about."""
         from ttapi.cli.shell.complaints import told
 
-        catalog = None
-        if isinstance(error, QueryError):
-            with suppress(TtapiError):
-                catalog = self.catalog
         head = "" if self.manners.is_interactive else "ttapi: "
-        for line in told(error, "" if is_command(text) else text, catalog):
+        for line in told(error, "" if is_command(text) else text):
             tell(head + line)
             head = " " * len(head)
 

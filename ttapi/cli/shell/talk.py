@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from ttapi.cli.session import seconds_text, tell
+from ttapi.cli.session import seconds_text, talk_width, tell
+from ttapi.formats.spans import amount
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ttapi.refresh.query import Prepared
     from ttapi.refresh.running.progress import Progress
 
@@ -45,38 +49,59 @@ class LateBars:
         self._bars = None
 
 
-def tell_inputs(prepared: Prepared) -> None:
-    """Say what was refreshed for a query, and how old its inputs are."""
+def tell_inputs(prepared: Prepared, *, lister: str = "ttapi status") -> None:
+    """Say what was refreshed for a query, and how old its inputs are, the oldest first.
+
+    `lister`: the command that lists them all, where the line is too short for it.
+    """
     if prepared.outcome is None:
         tell(f"-- 0 calls, {seconds_text(prepared.planned_s)}")
     else:
         _tell_outcome(prepared)
-    ages = ", ".join(
-        f"{age.dataset} {'never loaded' if age.age_s is None else seconds_text(max(0.0, age.age_s)) + ' old'}"
-        for age in prepared.ages
-    )
-    if ages:
-        tell(f"-- inputs: {ages}")
-    if prepared.unconfigured:
-        tell(f"-- not configured, so empty: {', '.join(prepared.unconfigured)}")
+    if prepared.ages:
+        oldest_first = sorted(
+            prepared.ages, key=lambda a: -math.inf if a.age_s is None else -a.age_s
+        )
+        ages = [f"{age.dataset} {age.told}" for age in oldest_first]
+        tell(fitting_list("-- inputs: ", ages, f" ({lister})"))
+    # Each with the setting that fills it: what one acts upon is not cut.
+    for one in prepared.unconfigured:
+        tell(f"-- not configured, so empty: {one}")
     for warning in prepared.warnings:
         tell(f"-- {warning}")
 
 
 def _tell_outcome(prepared: Prepared) -> None:
     done = prepared.outcome.datasets if prepared.outcome else ()
-    seconds = sum(d.seconds for d in done)
     calls = prepared.source_calls
     changed = [d.dataset for d in done if d.is_changed]
-    slices = f"fetched {calls:,} slice{'s' if calls != 1 else ''}"
-    tell(f"-- {slices if calls else 'brought up to date'}, {seconds_text(seconds)}")
+    slices = f"fetched {amount(calls, 'slice')}" if calls else "brought up to date"
+    tell(f"-- {slices}, {seconds_text(prepared.refresh_s)}")
     if changed:
-        tell(f"-- changed: {', '.join(changed)}")
+        tell(fitting_list("-- changed: ", changed))
     for one in done:
         if one.rows_refused:
-            tell(f"-- {one.dataset}: {one.rows_refused:,} rows refused; select * from rejects")
+            refused = amount(one.rows_refused, "row")
+            tell(f"-- {one.dataset}: {refused} refused; select * from rejects")
         for failure in ([one.error] if one.error else []) + list(one.failed_units[:3]):
             tell(f"-- {one.dataset}: {failure}")
+
+
+def fitting_list(head: str, parts: Sequence[str], pointer: str = "") -> str:
+    """As many of `parts` as a line of talk holds, then how many more there are, and `pointer`.
+
+    The first is told whatever its length.
+    """
+    width = talk_width()
+    whole = head + ", ".join(parts)
+    if len(whole) <= width:
+        return whole
+    for kept in range(len(parts) - 1, 0, -1):
+        line = f"{head}{', '.join(parts[:kept])}, {len(parts) - kept} more"
+        for told in (line + pointer, line):
+            if len(told) <= width:
+                return told
+    return head + parts[0] + (f", {len(parts) - 1} more" if len(parts) > 1 else "")
 
 
 def ask_yes(question: str) -> bool:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ttapi.errors import TtapiError
+from ttapi.formats.spans import amount
 from ttapi.refresh.doctor.finding import Finding
 from ttapi.refresh.home_state import read_home_state
 from ttapi.refresh.status import status_rows
@@ -87,7 +88,7 @@ def _units(patient: Patient) -> Iterator[Finding]:
 
 def _checks(patient: Patient) -> Iterator[Finding]:
     for dataset, check, failures, sample in read_rows(patient.home, _FAILED_CHECKS):
-        text = f"{check} of {dataset}: {failures:,} bad rows, such as {sample}"
+        text = f"{check} of {dataset}: {amount(failures, 'bad row')}, such as {sample}"
         name = dataset.removeprefix("checks.")
         command = patient.ttapi("refresh" if name != dataset else f"refresh {dataset}")
         yield Finding("check-failed", text, command)

@@ -37,6 +37,11 @@ class Diagnosis:
         """Whether nothing has to be repaired; notes do not count."""
         return all(one.severity == "note" for one in self.findings)
 
+    @property
+    def has_errors(self) -> bool:
+        """Whether something does not work; a warning is no failure."""
+        return any(one.severity == "error" for one in self.findings)
+
 
 def diagnose(patient: Patient, *, is_deep: bool = False, wait_s: float = 60.0) -> Diagnosis:
     """Every finding about `patient`; nothing is changed.

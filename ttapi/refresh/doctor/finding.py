@@ -81,7 +81,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "state-missing": ("warning", "live/state.json is gone"),
     "unit-failed": ("warning", "a file or symbol could not be loaded"),
 }
-"""Severity and meaning of every code. A note leaves the exit code 0."""
+"""Severity and meaning of every code. Errors alone make the exit code 1."""
 
 
 @dataclass(frozen=True)

@@ -55,12 +55,15 @@ def _sections(patient: Patient) -> Iterator[Finding]:
         yield Finding("settings-wrong", str(exc), edit(file, str(exc)))
         return
     try:
-        _ = workspace.graph
+        broken = list(workspace.broken.values())
     except ModelError as exc:
-        file = _model_file(patient, exc.file)
-        yield Finding("model-broken", str(exc), edit(file, f"line {exc.line}"))
+        broken = [exc]
     except TtapiError as exc:
         yield Finding("model-broken", str(exc), edit(patient.home.sql, ""))
+        return
+    for error in broken:
+        file = _model_file(patient, error.file)
+        yield Finding("model-broken", str(error), edit(file, f"line {error.line}"))
 
 
 def _model_file(patient: Patient, named: str) -> Path:

@@ -6,13 +6,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ttapi.formats.spans import seconds_text
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from datetime import datetime
 
     from ttapi.refresh.home_state import HomeState
     from ttapi.refresh.planning.datasets import Dataset, Held
     from ttapi.refresh.workspace import Workspace
+
+_NAMED = 3
+"""Keys that are named where many are loaded."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,21 @@ class InputAge:
 
     dataset: str
     age_s: float | None
-    """None: never asked."""
+    """None: some part of it that matters was never asked."""
+    loaded: tuple[str, ...] = ()
+    """The keys that are there all the same, where `age_s` is None."""
+
+    @property
+    def told(self) -> str:
+        """`3 min old`, `loaded in part (AAPL)`, `never loaded`."""
+        if self.age_s is not None:
+            return f"{seconds_text(max(0.0, self.age_s))} old"
+        return _part_told(self.loaded) if self.loaded else "never loaded"
+
+
+def _part_told(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+    return f"loaded in part ({', '.join(keys[:_NAMED])}{more})"
 
 
 def asked_at(dataset: Dataset, left: HomeState, held: Held) -> datetime | None:
@@ -42,11 +61,10 @@ def asked_at(dataset: Dataset, left: HomeState, held: Held) -> datetime | None:
     return min(known) if known and len(known) == len(asked) else None
 
 
-def input_ages(workspace: Workspace, roots: Iterable[str], held: Held) -> list[InputAge]:
-    """The age of each of `roots`, as far as it matters."""
-    found = []
-    for name in roots:
-        asked = asked_at(workspace.datasets[name], workspace.home_state, held)
-        age_s = None if asked is None else (workspace.now - asked).total_seconds()
-        found.append(InputAge(name, age_s))
-    return found
+def input_age(name: str, workspace: Workspace, held: Held) -> InputAge:
+    """The age of a raw dataset, as far as it matters."""
+    left = workspace.home_state
+    asked = asked_at(workspace.datasets[name], left, held)
+    if asked is not None:
+        return InputAge(name, (workspace.now - asked).total_seconds())
+    return InputAge(name, None, tuple(sorted({one.key for one in left.slices.get(name, ())})))

@@ -24,10 +24,17 @@ def names_of(
     views: Mapping[str, str] | None = None,
     temporary: frozenset[str] = frozenset(),
     schema: str = "main",
+    broken: Iterable[str] = (),
 ) -> Names:
-    """What names mean in SQL on this installation, in a session with these objects of its own."""
+    """What names mean in SQL on this installation, in a session with these objects of its own.
+
+    `broken`: names of models that were left out; who reads one is told so.
+    """
     macros = {name.rpartition(".")[2]: name for name, d in datasets.items() if d.kind == "macro"}
     relations = {name: dataset.columns for name, dataset in datasets.items()}
+    for name in broken:
+        macros.setdefault(name.rpartition(".")[2], name)
+        relations.setdefault(name, None)
     return Names(relations, macros, views or {}, temporary, schema)
 
 

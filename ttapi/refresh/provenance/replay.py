@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import ModelError, QueryError, StoreError, UsageError
+from ttapi.formats.spans import amount
 from ttapi.models.build import create_table
 from ttapi.models.rebuild import content_version, rebuild_table
 from ttapi.refresh.provenance.result_hash import result_hash
@@ -152,7 +153,7 @@ def _install(connection: Any, model: Model) -> None:
 
 
 def _difference(receipt: Receipt, rows: int, unlike: Sequence[str]) -> str:
-    told = f"the answer differs: {rows:,} rows"
+    told = f"the answer differs: {amount(rows, 'row')}"
     told += f", and {receipt.rows:,} then" if rows != receipt.rows else " as then, other values"
     if unlike:
         told += f"; {', '.join(unlike)} did not come out as stored then"

@@ -19,6 +19,10 @@ _NEAREST = 5
 _ORDERED = re.compile(r"DATE|TIMESTAMP|INTEGER|BIGINT|SMALLINT|HUGEINT|DOUBLE|FLOAT|DECIMAL")
 
 
+class NoRowError(UsageError):
+    """No row has the key."""
+
+
 @dataclass(frozen=True)
 class Condition:
     """One column and the text it must equal."""
@@ -41,15 +45,15 @@ class FoundRow:
 def find_row(reader: Reader, relation: str, grain: Sequence[str], words: Sequence[str]) -> FoundRow:
     """The row of `relation` that `words` name: values of the grain in order, or column=value.
 
-    *Raises* UsageError for words that are no key, listing the keys that match where several do
-    and the nearest where none does.
+    *Raises* UsageError for words that are no key, listing the keys that match where several do;
+    NoRowError with the nearest where none does.
     """
     types = column_types(reader, relation)
     conditions = _conditions(relation, grain, words, types)
     where = " and ".join(f"{quoted_name(c.column)} = {_literal(c, types)}" for c in conditions)
     rows = _rows(reader, f"select * from {relation} where {where or 'true'} limit {_LISTED + 1}")
     if not rows:
-        raise UsageError(
+        raise NoRowError(
             f"{relation} has no row with {told_key(conditions)}",
             hint=_nearest(reader, relation, conditions, types),
         )

@@ -12,9 +12,11 @@ from ttapi.errors import UsageError
 from ttapi.models.column_trace import Trace
 from ttapi.models.lineage import trace_model
 from ttapi.models.model import macro_parts
+from ttapi.refresh.planning.ages import input_age
+from ttapi.refresh.planning.planner import closure
 from ttapi.refresh.provenance.origin import filler_of, read_lineage
 from ttapi.refresh.provenance.row_inputs import Inputs, inputs_behind
-from ttapi.refresh.provenance.row_key import find_row
+from ttapi.refresh.provenance.row_key import NoRowError, find_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -105,7 +107,10 @@ def explain_row(database: Database, relation: str, words: Sequence[str]) -> Expl
         call = f"{name}({', '.join(macro_parts(model).parameters)})"
         raise UsageError(f"{call} is a macro: it has no rows until it is called")
     grain = model.grain if model else _raw_grain(workspace, name)
-    row = find_row(reader, name, grain, words)
+    try:
+        row = find_row(reader, name, grain, words)
+    except NoRowError as exc:
+        raise UsageError(exc.message, hint=_what_lacks(workspace, name) or exc.hint) from exc
     inputs = inputs_behind(reader, graph, lineage, name, row)
     formulas = _Formulas(graph, lineage)
     behind = [*inputs, *([] if model else [_itself(name, row)])]
@@ -119,6 +124,28 @@ def explain_row(database: Database, relation: str, words: Sequence[str]) -> Expl
         _checks(reader, [name, *(one.relation for one in inputs)]),
         _downstream(graph, lineage, name),
     )
+
+
+def _what_lacks(workspace: Workspace, name: str) -> str | None:
+    """What of the data behind `name` was never asked for, and what fills it; None: nothing."""
+    datasets = workspace.datasets
+    roots = [datasets[root] for root in sorted(closure(datasets, [name]))]
+    held = workspace.held()
+    lacking = [
+        age
+        for root in roots
+        if root.kind == "raw" and not root.missing_setting
+        if (age := input_age(root.name, workspace, held)).age_s is None
+    ]
+    if lacking:
+        told = ", ".join(f"{age.dataset} is {age.told}" for age in lacking[:2])
+        more = f" and {len(lacking) - 2} more" if len(lacking) > 2 else ""
+        return f"{told}{more}; ttapi refresh {name} fills it"
+    unset = [
+        f"[sources.{root.source}] {root.missing_setting}" for root in roots if root.missing_setting
+    ]
+    is_empty = all(root.missing_setting for root in roots if root.kind == "raw")
+    return f"not set: {', '.join(unset)}" if unset and is_empty else None
 
 
 def _downstream(graph: ModelGraph, lineage: LineageGraph, name: str) -> Sequence[str]:

@@ -21,6 +21,7 @@ from ttapi.store.migrate import read_migrations
 from ttapi.store.publish import publish, published_generation
 from ttapi.store.restore import (
     Prepared,
+    backup_folder,
     find_backup,
     finish,
     origins,
@@ -113,6 +114,14 @@ def back_up(
     return BackupOutcome(made, tuple(pruned))
 
 
+def require_copy(home: Home, what: str | None) -> None:
+    """Nothing where `what` names a copy that is there, or no copy; UsageError for one that is not."""
+    if what == LATEST:
+        _latest(home)
+    elif what is not None and what not in WORDS:
+        backup_folder(home, Path(what).expanduser())
+
+
 def restore(
     workspace: Workspace, request: RestoreRequest, *, on_wait: OnWait = None
 ) -> RestoreOutcome:
@@ -123,6 +132,7 @@ def restore(
     The live file is as it was then.
     """
     home = workspace.home
+    require_copy(home, request.what)
     make_folders(home)
     lock = acquire(home, command="ttapi restore", wait_s=request.wait_s, on_wait=on_wait)
     try:
@@ -194,15 +204,19 @@ def _prepared(workspace: Workspace, what: str | None) -> Prepared | None:
         return None
     if what == SNAPSHOT:
         return _first_snapshot(workspace)
-    if what == LATEST:
-        usable = [one.folder for one in list_backups(home.backups) if one.manifest is not None]
-        if not usable:
-            raise UsageError(
-                f"{home.backups} holds no usable backup",
-                hint="ttapi restore snapshot takes the newest published file",
-            )
-        return prepare(home, find_backup(home, usable[0]))
-    return prepare(home, find_backup(home, Path(what).expanduser()))
+    place = _latest(home) if what == LATEST else Path(what).expanduser()
+    return prepare(home, find_backup(home, place))
+
+
+def _latest(home: Home) -> Path:
+    """The newest usable backup. *Raises* UsageError where there is none."""
+    usable = [one.folder for one in list_backups(home.backups) if one.manifest is not None]
+    if not usable:
+        raise UsageError(
+            f"{home.backups} holds no usable backup",
+            hint="ttapi restore snapshot takes the newest published file",
+        )
+    return usable[0]
 
 
 def _first_snapshot(workspace: Workspace) -> Prepared:

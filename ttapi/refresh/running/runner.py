@@ -7,8 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ttapi.errors import LockOwner, TtapiError, UsageError
+from ttapi.errors import LockOwner, ModelError, TtapiError, UsageError
 from ttapi.models.build import install_models
+from ttapi.models.checks import prove_checks
 from ttapi.models.lineage import install_lineage
 from ttapi.refresh.catalog import (
     DatasetOutcome,
@@ -52,6 +53,8 @@ class RefreshOutcome:
     failed_checks: tuple[CheckOutcome, ...] = ()
     exports: tuple[ExportOutcome, ...] = ()
     """What `[export] datasets` wrote after the publication."""
+    broken: tuple[ModelError, ...] = ()
+    """Why models of plugins and the user were left out."""
 
     @property
     def exit_code(self) -> int:
@@ -133,6 +136,7 @@ def _refresh_under_lock(
             store.generation,
             tuple(run.outcomes),
             tuple(c for c in run.checks if c.failures),
+            broken=tuple(workspace.broken.values()),
         )
 
 
@@ -165,6 +169,7 @@ def _leave_state(run: Run) -> None:
         touched,
         run.load_id,
         {**before.asked_by, **dict.fromkeys(run.asked_whole, run.load_id)},
+        workspace.broken,
     )
     write_home_state(workspace.home, state)
     workspace.home_state = state
@@ -272,6 +277,8 @@ def targets_of(
     found: list[str] = []
     for name in names:
         matches = _matches(name.lower(), datasets)
+        if not matches and (error := broken_named(workspace, name.lower())) is not None:
+            raise error
         if not matches:
             import difflib  # noqa: PLC0415 - only on the way to an error
 
@@ -307,6 +314,14 @@ def _require_a_configured_root(name: str, datasets: Mapping[str, Dataset]) -> No
         )
 
 
+def broken_named(workspace: Workspace, name: str) -> ModelError | None:
+    """Why the model that `name` means was left out; None where it means no such model."""
+    for broken, error in workspace.broken.items():
+        if name in {broken, broken.rpartition(".")[2]}:
+            return error
+    return None
+
+
 def _matches(name: str, datasets: Mapping[str, Dataset]) -> list[str]:
     if name in datasets:
         return [name]
@@ -317,7 +332,9 @@ def _matches(name: str, datasets: Mapping[str, Dataset]) -> list[str]:
 def install(store: Store, workspace: Workspace) -> bool:
     """Raw tables, models and declarations as the code says; False when the file has them.
 
-    *Raises* ModelError, UsageError: nothing is changed then.
+    A model of a plugin or the user that the engine refuses is left out.
+
+    *Raises* ModelError for one of ttapi's own, UsageError: nothing is changed then.
     """
     with store.reading() as cursor:
         found = cursor.execute(
@@ -326,19 +343,29 @@ def install(store: Store, workspace: Workspace) -> bool:
     wanted = workspace.installation_fingerprint
     if found and found[0][0] == wanted:
         return False
-    graph = workspace.graph
+    while True:
+        try:
+            _install(store, workspace)
+        except ModelError as exc:
+            workspace.leave_out(exc)
+        else:
+            return True
+
+
+def _install(store: Store, workspace: Workspace) -> None:
+    graph, wanted = workspace.graph, workspace.installation_fingerprint
     resources = {name: offer.resource for name, offer in workspace.offers.items()}
     with store.transaction() as cursor:
         for resource in resources.values():
             ensure_raw_table(cursor, resource)
         install_models(cursor, graph)
+        prove_checks(cursor, graph)
         install_lineage(cursor, graph)
         write_declarations(cursor, workspace.datasets, graph, resources)
         cursor.execute("delete from catalog.meta where name = 'models_fingerprint'")
         cursor.execute("insert into catalog.meta values ('models_fingerprint', ?)", [wanted])
         forget_checks(cursor, graph)
         mark_changed(cursor)
-    return True
 
 
 def _live_ledger(store: Store) -> Ledger:

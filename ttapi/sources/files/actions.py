@@ -17,7 +17,7 @@ def complete(rows: pl.DataFrame) -> pl.DataFrame:
     """Symbols and kinds in their usual case, and the ex-date where only the last cum date stands."""
     import polars as pl  # noqa: PLC0415 - resources are listed without it
 
-    from ttapi.sources.instants import next_sessions  # noqa: PLC0415 - as above
+    from ttapi.sources.instants import next_sessions  # noqa: PLC0415 - reads the calendar
 
     return rows.with_columns(
         pl.col("symbol").str.to_uppercase().str.replace_all("/", ".", literal=True),

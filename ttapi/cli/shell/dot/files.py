@@ -15,6 +15,7 @@ from ttapi.cli.shell.scripts import read_script
 from ttapi.cli.shell.session import LeaveShell
 from ttapi.errors import QueryError, UsageError
 from ttapi.formats.look import Page
+from ttapi.formats.spans import amount
 
 if TYPE_CHECKING:
     from ttapi.cli.shell.session import Session
@@ -61,7 +62,7 @@ def _import(session: Session, rest: str) -> None:
     )
     session.renew_temporary()
     rows = session.rows(f'select count(*) from "{table}"')[0][0]
-    tell(f"{table}: {rows:,} rows, until the session ends")
+    tell(f"{table}: {amount(int(str(rows)), 'row')}, until the session ends")
 
 
 def _export(session: Session, rest: str) -> None:

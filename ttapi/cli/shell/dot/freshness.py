@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ttapi.cli.session import seconds_text, tell, tell_waiting
+from ttapi.cli.session import tell, tell_waiting
 from ttapi.cli.shell.dot.command import DotCommand, words_in
 from ttapi.cli.shell.dot.files import last_query
 from ttapi.cli.shell.dot.inspect import columns_of, show_lines
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 def _status(session: Session, rest: str) -> None:
-    from ttapi.cli.report import show_status
+    from ttapi.cli.report import status_lines
 
     words = words_in(rest, ".status [DATASET]")
-    show_status(session.database.workspace, words[0] if words else None, as_json=False)
+    dataset = words[0] if words else None
+    show_lines(session, status_lines(session.database.workspace, dataset, as_json=False))
 
 
 def _refresh(session: Session, rest: str) -> None:
@@ -105,8 +106,7 @@ def _tell_age(session: Session, rest: str) -> None:
         last_query(session, ".age")
         return
     for age in session.last.prepared.ages:
-        old = "never loaded" if age.age_s is None else f"{seconds_text(max(0.0, age.age_s))} old"
-        tell(f"{age.dataset}: {old}")
+        tell(f"{age.dataset}: {age.told}")
 
 
 COMMANDS = (

@@ -8,9 +8,9 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from ttapi.cli.shell.complaints import closest
 from ttapi.cli.shell.dot.command import DotCommand, words_in
 from ttapi.errors import UsageError
+from ttapi.formats.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,8 +99,7 @@ def _describe(session: Session, rest: str) -> None:
         if function is not None:
             show_lines(session, [f"{function.signature}: {function.kind.replace('_', ' ')}"])
             return
-        close = closest(words[0], catalog.relations)
-        hint = f"did you mean {' or '.join(close)}?" if close else ".tables lists them"
+        hint = did_you_mean(words[0], catalog.relations) or ".tables lists them"
         raise UsageError(f"{words[0]!r} is no relation", hint=hint)
     head = [
         f"{relation.name} ({relation.kind})" + (f": {relation.about}" if relation.about else "")

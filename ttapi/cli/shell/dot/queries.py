@@ -55,15 +55,17 @@ def _chart(session: Session, rest: str) -> None:
 
 
 def _watch(session: Session, rest: str) -> None:
-    words = words_in(rest, ".watch [SECONDS] [TIMES]", most=2)
+    usage = ".watch [SECONDS] [TIMES]"
+    words = words_in(rest, usage, most=2)
     try:
         every = float(words[0]) if words else 2.0
         times = int(words[1]) if len(words) > 1 else None
     except ValueError as exc:
-        raise UsageError(f"{rest.strip()!r} is no number", hint=".watch 5, until Ctrl-C") from exc
-    if not 0 <= every < 86_400:
-        raise UsageError(f"{words[0]} seconds are too many or too few", hint=".watch 5")
-    sql = last_query(session, ".watch 5")
+        raise UsageError(f"{rest.strip()!r} is no number", hint=f"usage: {usage}") from exc
+    if not 0 <= every < 86_400 or (times is not None and times < 1):
+        wrong = words[0] if not 0 <= every < 86_400 else words[1]
+        raise UsageError(f"{wrong} is too many or too few", hint=f"usage: {usage}")
+    sql = last_query(session, usage)
     is_cleared = sys.stdout.isatty() and not is_dumb()
     done = 0
     while times is None or done < times:

@@ -4,20 +4,26 @@
 from __future__ import annotations
 
 import re
+import sys
+import textwrap
 from typing import TYPE_CHECKING
 
-from ttapi.cli.shell.complaints import closest
 from ttapi.cli.shell.dot import files, freshness, inspect, output, queries
 from ttapi.cli.shell.dot.command import DotCommand, words_in
+from ttapi.cli.shell.options import screen_width
 from ttapi.errors import UsageError
+from ttapi.formats.nearest import closest
 
 if TYPE_CHECKING:
     from ttapi.cli.shell.session import Session
 
+_USAGE_WIDTH = 32
+"""Screen columns for commands; what is longer stands on a line of its own."""
+
 
 def _help(session: Session, rest: str) -> None:
     words = words_in(rest, ".help [PATTERN]")
-    lines = help_lines(words[0] if words else "")
+    lines = help_lines(words[0] if words else "", width=screen_width() or None)
     if not lines:
         raise UsageError(f"no command matches {words[0]!r}", hint=".help lists all")
     inspect.show_lines(session, lines)
@@ -34,23 +40,26 @@ COMMANDS: tuple[DotCommand, ...] = (
 _BY_NAME = {name: one for one in COMMANDS for name in (one.name, *one.aliases)}
 
 
-def help_lines(pattern: str) -> list[str]:
-    """One line a command whose name, alias or text holds `pattern`."""
+def help_lines(pattern: str, *, width: int | None = None) -> list[str]:
+    """A line a command whose name, alias or text holds `pattern`; more where `width` is too narrow."""
     wanted = pattern.lower()
     found = [
         one
         for one in COMMANDS
         if wanted in f"{one.usage} {' '.join(one.aliases)} {one.about}".lower()
     ]
-    width = max((len(one.usage) for one in found), default=0)
-    narrow = min(width, 32)
+    narrow = min(max((len(one.usage) for one in found), default=0), _USAGE_WIDTH)
+    room = max(_USAGE_WIDTH, width - narrow - 2) if width else sys.maxsize
     lines = []
     for one in found:
         aliases = f" ({' '.join(one.aliases)})" if one.aliases else ""
+        told = textwrap.wrap(one.about + aliases, room)
         if len(one.usage) > narrow:
-            lines += [one.usage, f"{'':{narrow}}  {one.about}{aliases}"]
+            lines.append(one.usage)
+            head = ""
         else:
-            lines.append(f"{one.usage:{narrow}}  {one.about}{aliases}")
+            head = one.usage
+        lines += [f"{'' if n else head:{narrow}}  {line}" for n, line in enumerate(told)]
     return lines
 
 

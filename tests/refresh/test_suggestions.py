@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A name that nothing has is answered with the one that was meant, at every door alike."""
+
+from __future__ import annotations
+
+import pytest
+
+from ttapi.errors import InterruptedQueryError, QueryError
+from ttapi.refresh.database import Database
+from ttapi.refresh.suggestions import with_suggestion
+
+
+@pytest.fixture
+def database(lab):
+    with Database(lab.home, environ={**lab.environ, "TTAPI_NOW": lab.now.isoformat()}) as one:
+        yield one
+
+
+@pytest.mark.parametrize(
+    ("sql", "hint"),
+    [
+        ("select * from calender", "did you mean calendar?"),
+        ("select * from raw.metastock_bar", "did you mean raw.metastock_bars?"),
+        ("select * from pg_sequenc", "show tables lists what there is"),
+        ("select session_n from calendar", "did you mean session_no or prev_session?"),
+        ("select * from expiratios(date '2024-06-14', 'SPY')", "did you mean expirations?"),
+        ("set memry_limit = '1GB'", "did you mean memory_limit or operator_memory_limit?"),
+        ("explain refresh select * from calender", "did you mean calendar?"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_one_of_ours(database, sql, hint):
+    with pytest.raises(QueryError) as refused:
+        database.sql(sql)
+    assert refused.value.hint == hint
+    assert "Did you mean" not in refused.value.message
+    assert "Candidate" not in refused.value.message
+
+
+def test_relations_of_the_session_are_among_those_meant(database):
+    database.sql("create temp table weekdays as select 1 as n")
+    with pytest.raises(QueryError) as refused:
+        database.sql("select * from weekday")
+    assert refused.value.hint == "did you mean weekdays?"
+
+
+def test_what_is_about_no_name_is_left_as_it_is():
+    for error in (QueryError("Parser Error: syntax error"), InterruptedQueryError("interrupted")):
+        assert with_suggestion(error, "selec 1", lambda _: []) is error
+
+
+def test_an_export_suggests_the_same(lab):
+    done = lab.ttapi("export", "calender", "--to", lab.data / "out")
+    assert (done.returncode, done.stderr.splitlines()) == (
+        1,
+        [
+            "ttapi: Catalog Error: Table with name calender does not exist!",
+            "       did you mean calendar?",
+        ],
+    )
