@@ -34,7 +34,8 @@ def status_lines(workspace: Workspace, dataset: str | None, *, as_json: bool) ->
     """The same about the installation at hand, as lines."""
     from ttapi.cli.session import require_home
     from ttapi.refresh.home_state import read_home_state
-    from ttapi.refresh.status import status_rows
+    from ttapi.refresh.status import remarks_of, status_rows
+    from ttapi.sources.traffic import traffic_text
 
     require_home(workspace)
     left = read_home_state(workspace.home)
@@ -48,10 +49,13 @@ def status_lines(workspace: Workspace, dataset: str | None, *, as_json: bool) ->
         held=workspace.held(),
         only=only,
         broken=broken,
+        remarks=remarks_of(left, datasets),
     )
     if as_json:
         return [json.dumps([_document(row) for row in rows])]
-    return list(_table(rows, workspace))
+    asked = left.traffic if dataset is None else {}
+    told = [f"{source}, last asked: {traffic_text(account)}" for source, account in asked.items()]
+    return [*_table(rows, workspace), *told]
 
 
 def _known(name: str, datasets: Sequence[str]) -> str:

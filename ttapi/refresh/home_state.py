@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ttapi.config import Home
 
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,10 @@ class HomeState:
     """Of the last refresh."""
     asked_by: Mapping[str, int] = field(default_factory=dict)
     """By raw dataset: the refresh that last asked its source for everything."""
+    traffic: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By source: the account of its network calls in the last command that made some."""
+    partly: Mapping[str, str] = field(default_factory=dict)
+    """By raw dataset: what its last refresh could not get, where it got the rest."""
     broken: Mapping[str, ModelError] = field(default_factory=dict)
     """Models of plugins and the user that were left out, and why."""
 
@@ -79,6 +83,8 @@ def read_home_state(home: Home) -> HomeState:
             },
             document["load_id"],
             document["asked_by"],
+            document["traffic"],
+            document["partly"],
             {name: _error(entry) for name, entry in document["broken"].items()},
         )
     except (KeyError, TypeError, ValueError):
@@ -99,6 +105,8 @@ def write_home_state(home: Home, state: HomeState) -> None:
             "calls": dict(state.calls),
             "load_id": state.load_id,
             "asked_by": dict(state.asked_by),
+            "traffic": dict(state.traffic),
+            "partly": dict(state.partly),
             "broken": {name: _error_entry(error) for name, error in state.broken.items()},
             "touched": {name: dict(units) for name, units in state.touched.items() if units},
             "slices": {

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ttapi.refresh.planning.datasets import Dataset, DatasetState, Held, Moment, Step, due_at
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ttapi.errors import ModelError
+    from ttapi.refresh.home_state import HomeState
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,40 @@ def status_rows(
     held: Held | None = None,
     only: Iterable[str] | None = None,
     broken: Mapping[str, ModelError] | None = None,
+    remarks: Mapping[str, Sequence[str]] | None = None,
 ) -> Sequence[StatusRow]:
     """One row per dataset, upstreams first; `only` restricts to some names.
 
-    `broken`: models that were left out; they follow the others.
+    `broken`: models that were left out; they follow the others. `remarks`: further reasons by dataset.
     """
     left_out = broken or {}
     wanted = list(datasets if only is None else [n for n in only if n not in left_out])
     steps = plan_refresh(datasets, states, wanted, moment=moment, held=held)
     shown = set(wanted)
     rows = [_row(step, datasets, states, moment) for step in steps if step.dataset in shown]
+    rows = [
+        replace(row, reasons=(*row.reasons, *said))
+        if (said := (remarks or {}).get(row.dataset))
+        else row
+        for row in rows
+    ]
     told = left_out if only is None else [name for name in only if name in left_out]
     return rows + [_left_out(name, left_out[name]) for name in told]
+
+
+def remarks_of(left: HomeState, datasets: Mapping[str, Dataset]) -> dict[str, list[str]]:
+    """What the last refresh could not get of each dataset, and which sources were slowed."""
+    found: dict[str, list[str]] = {name: [text] for name, text in left.partly.items()}
+    for name, dataset in datasets.items():
+        account = left.traffic.get(dataset.source or "")
+        if dataset.kind != "raw" or account is None:
+            continue
+        allowed, pace = account["allowed_per_s"], account["pace_per_s"]
+        if allowed and pace is not None and pace < allowed * 0.99:
+            found.setdefault(name, []).append(
+                f"slowed to {pace:g} of {allowed:g} requests/s by status 429"
+            )
+    return found
 
 
 def _left_out(name: str, error: ModelError) -> StatusRow:

@@ -19,6 +19,7 @@ from ttapi.refresh.planning.datasets import Dataset, Held, Moment, code_of
 from ttapi.refresh.running.guard import guarded
 from ttapi.sources.contract import NarrowingSource, Resource, Source, SourceContext
 from ttapi.sources.discovery import InstalledSource, installed_sources, source_fingerprint
+from ttapi.sources.traffic import Traffic, refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ttapi.models.graph import ModelGraph
     from ttapi.refresh.planning.coverage import Demand
 
-_WHERE_OR_WHO = re.compile(r"(^|_)(path|url|host|port|secret|token|login|password)$")
+_WHERE_OR_WHO = re.compile(r"(^|_)(path|file|url|host|port|secret|token|login|password|per_s|in_flight)$")
 _CREATED = re.compile(r"^create table ((?:catalog|raw)\.\w+)", re.MULTILINE)
 
 
@@ -66,6 +67,8 @@ class Workspace:
         self.settings = settings
         self.now = now.astimezone(UTC)
         self.symbols = symbols
+        self.traffic: dict[str, Traffic] = {}
+        """Accounts of this command's network calls, by source."""
 
     def forget_before(self) -> None:
         """Let go of the workspace whose parts this one uses; what was not looked at is read anew."""
@@ -327,13 +330,26 @@ class Workspace:
         return frozenset(row[0] for row in rows)
 
     def context(self, source: Source) -> SourceContext:
-        """What `source` is handed: its own settings and this command's instant."""
+        """What `source` is handed: its own settings, those it borrows, this command's instant."""
+        named = getattr(source, "borrows", ())
+        borrowed = {name: self._context(name, {}) for name in named}
+        return self._context(source.name, borrowed)
+
+    def _context(self, source: str, borrowed: Mapping[str, SourceContext]) -> SourceContext:
         return SourceContext(
-            settings=self.settings.sources.get(source.name, {}),
+            settings=self.settings.sources.get(source, {}),
             now=self.now,
             symbols=self.symbols,
             home=self.home.root,
+            traffic=self._account_of(source),
+            borrowed=borrowed,
         )
+
+    def _account_of(self, source: str) -> Traffic:
+        if source not in self.traffic:
+            refusal = refusal_of(self.home_state.traffic.get(source))
+            self.traffic[source] = Traffic(refusal=refusal)
+        return self.traffic[source]
 
     def _missing_setting(self, source: Source, resource: Resource) -> str | None:
         with guarded(source.name):

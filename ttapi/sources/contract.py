@@ -116,6 +116,8 @@ class UnitReport:
     """False only when the source proved that no two accepted rows share a grain."""
     error: str | None = None
     """Why the unit failed as a whole; its stored rows stay as they are. No rows follow."""
+    truncated_before: date | None = None
+    """The world holds more of the interval asked, before this date, and did not give it."""
     notes: tuple[str, ...] = ()
     """Oddities a person should hear of; they become rows in `health`."""
 
@@ -148,7 +150,8 @@ class SourceContext:
     home: Path | None = None
     traffic: Traffic = field(default_factory=Traffic)
     """Where the source accounts for its network calls; told in the log and by `ttapi status`."""
-    extra: Mapping[str, str] = field(default_factory=dict)
+    borrowed: Mapping[str, SourceContext] = field(default_factory=dict)
+    """Contexts of the sources this one names in `borrows`, whose login it uses."""
 
 
 @runtime_checkable
@@ -164,6 +167,7 @@ class Source(Protocol):
     """Fields of `[sources.<name>]` it reads; any other field there is a usage error."""
     sql_folder: Path | None
     """A folder of SQL models the source brings, or None."""
+    # It may also name in `borrows: tuple[str, ...]` the sources whose settings it is handed.
 
     def missing_setting(self, resource: Resource, context: SourceContext) -> str | None:
         """The setting that must be given before `resource` can be asked for, or None."""

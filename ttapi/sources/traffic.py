@@ -5,10 +5,35 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Credentials that a vendor refused: asking again soon may get the whole address blocked."""
+
+    credentials: str
+    """A hash of them."""
+    text: str
+    refused_at: datetime
+    """Zone-aware UTC."""
+
+    def as_document(self) -> list[str]:
+        """For the state file."""
+        return [self.credentials, self.text, self.refused_at.isoformat()]
+
+
+def refusal_of(document: Mapping[str, Any] | None) -> Refusal | None:
+    """The refusal that an account in the state file tells of."""
+    found = (document or {}).get("refusal")
+    if not found:
+        return None
+    credentials, text, refused_at = found
+    return Refusal(credentials, text, datetime.fromisoformat(refused_at))
 
 
 @dataclass
@@ -25,6 +50,8 @@ class Traffic:
     """Requests a second that the settings allow; None: not paced."""
     pace_per_s: float | None = None
     """Requests a second at the end: less than allowed after a 429."""
+    refusal: Refusal | None = None
+    """That the vendor refused who we are, in this command or one before it."""
 
     @property
     def requests(self) -> int:
@@ -60,6 +87,7 @@ class Traffic:
             "in_flight_most": self.in_flight_most,
             "allowed_per_s": self.allowed_per_s,
             "pace_per_s": None if self.pace_per_s is None else round(self.pace_per_s, 3),
+            "refusal": None if self.refusal is None else self.refusal.as_document(),
         }
 
 

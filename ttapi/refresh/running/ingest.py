@@ -111,13 +111,19 @@ def _difference(units: Sequence[Unit], ledger: Mapping[str, UnitRecord]) -> Surv
         known = ledger.get(unit.key)
         if known is None:
             new.append(unit.key)
-        elif known.is_vanished or (known.size, known.mtime_ns) != (unit.size, unit.mtime_ns):
+        elif known.is_vanished or _may_differ(unit, known):
             changed.append(unit.key)
     present = {unit.key for unit in units}
     vanished = [
         key for key, known in ledger.items() if key not in present and not known.is_vanished
     ]
     return Survey(tuple(new), tuple(changed), tuple(vanished), tuple(u.key for u in units))
+
+
+def _may_differ(unit: Unit, known: UnitRecord) -> bool:
+    """Whether `unit` must be asked: it looks otherwise, or has nothing by which one could tell."""
+    looks = (unit.size, unit.mtime_ns)
+    return looks == (None, None) or looks != (known.size, known.mtime_ns)
 
 
 def ingest(

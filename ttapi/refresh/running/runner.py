@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import LockOwner, ModelError, TtapiError, UsageError
 from ttapi.models.build import install_models
@@ -169,10 +169,29 @@ def _leave_state(run: Run) -> None:
         touched,
         run.load_id,
         {**before.asked_by, **dict.fromkeys(run.asked_whole, run.load_id)},
+        {**before.traffic, **_accounts(workspace)},
+        {**{n: t for n, t in before.partly.items() if n not in run.touched}, **_partly(run)},
         workspace.broken,
     )
     write_home_state(workspace.home, state)
     workspace.home_state = state
+
+
+def _accounts(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    return {
+        name: traffic.as_document()
+        for name, traffic in workspace.traffic.items()
+        if traffic.requests or traffic.refusal
+    }
+
+
+def _partly(run: Run) -> dict[str, str]:
+    """Of the datasets asked now: how many of their units failed, and the first of them."""
+    return {
+        d.dataset: f"{len(d.failed_units):,} of {d.source_calls:,} failed: {d.failed_units[0]}"
+        for d in run.outcomes
+        if d.failed_units and not d.error
+    }
 
 
 @dataclass(frozen=True)

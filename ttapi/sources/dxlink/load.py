@@ -31,8 +31,14 @@ class Feed:
 
 
 async def token_of_settings(context: SourceContext) -> QuoteToken:
-    """Address and token as `[sources.dxlink]` gives them."""
-    return QuoteToken(context.settings["url"].strip(), context.settings["token"].strip())
+    """Address and token as `[sources.dxlink]` gives them; what it does not give, tastytrade does."""
+    url, token = (context.settings.get(name, "").strip() for name in ("url", "token"))
+    if url and token:
+        return QuoteToken(url, token)
+    from ttapi.sources.tastytrade.quote_token import quote_token_of  # noqa: PLC0415 - brings httpx
+
+    given = await quote_token_of(context.borrowed["tastytrade"])
+    return QuoteToken(url or given.url, token or given.token)
 
 
 def load_candles(

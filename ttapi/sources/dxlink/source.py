@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
 from ttapi.sources.contract import Batch, Column, Resource, SourceContext, Unit, UnitRequest
+from ttapi.sources.credentials import has_secret
+from ttapi.sources.tastytrade.settings import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,8 +58,9 @@ _CLAIMS = {"": False, "false": False, "true": True}
 class DxlinkSource:
     """Asks a dxLink server for daily candles, each symbol a unit.
 
-    Settings: `url` the server's WebSocket address; `token` the quote token that opens it; `tho`
-    true for regular trading hours only (default false: the vendor keeps fewer years of those).
+    Settings: `url` the server's WebSocket address; `token` the quote token that opens it, both of
+    which tastytrade's login gives where they are not set; `tho` true for regular trading hours only
+    (default false: the vendor keeps fewer years of those).
     """
 
     name = "dxlink"
@@ -65,6 +68,7 @@ class DxlinkSource:
     version = "1"
     resources: tuple[Resource, ...] = (CANDLES,)
     setting_names = ("url", "token", "tho")
+    borrows = ("tastytrade",)
     sql_folder: Path | None = None
 
     def __init__(self, feed: Feed | None = None) -> None:
@@ -72,10 +76,15 @@ class DxlinkSource:
         """How to reach the feed where the settings do not say; None: by the settings alone."""
 
     def missing_setting(self, resource: Resource, context: SourceContext) -> str | None:  # noqa: ARG002 - same for all
-        """`url`, then `token`, where it is not set."""
-        needed = () if self._feed else ("url", "token")
-        missing = [name for name in needed if not context.settings.get(name, "").strip()]
-        return missing[0] if missing else None
+        """`token` where neither it nor tastytrade's login, which gives one, is set; else `url`."""
+        lender = context.borrowed.get("tastytrade")
+        has_login = lender is not None and all(
+            has_secret("tastytrade", name, lender) for name in SECRETS
+        )
+        if self._feed or has_login:
+            return None
+        missing = [name for name in ("url", "token") if not context.settings.get(name, "").strip()]
+        return missing[-1] if missing else None
 
     def survey(self, resource: Resource, context: SourceContext) -> Sequence[Unit]:  # noqa: ARG002 - the contract's
         """Nothing: symbols are asked for, not listed."""

@@ -7,8 +7,10 @@ Many units are in flight at once; one that fails is told in its report, and the 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ssl
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ttapi import __version__
@@ -23,6 +25,8 @@ from ttapi.sources.tastytrade import accounts, lists, underlyings
 from ttapi.sources.tastytrade.api import TastytradeApi
 from ttapi.sources.tastytrade.grant import RefreshGrant
 from ttapi.sources.tastytrade.rows import Content, batch_of
+from ttapi.sources.tastytrade.settings import SECRETS
+from ttapi.sources.traffic import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -37,6 +41,8 @@ if TYPE_CHECKING:
     from ttapi.sources.contract import Batch, Resource, SourceContext, UnitRequest
 
 BASE_URL = "https://api.tastyworks.com"
+_NOT_ASKED_AGAIN = timedelta(hours=1)
+"""After the vendor refused the credentials: some failed logins block the address for hours."""
 _UNITS_A_BATCH = 25
 """Committed together: a commit costs about what ten answers of the simulator do."""
 
@@ -58,6 +64,7 @@ def load(
 
     *Raises* SourceDownError when nothing was answered, CredentialError, UsageError.
     """
+    _refuse_refused(context)
 
     async def batches() -> AsyncGenerator[Batch]:
         async with connected(context) as api:
@@ -91,7 +98,32 @@ async def connected(context: SourceContext) -> AsyncIterator[TastytradeApi]:
             find_secret("tastytrade", "client_secret", context),
             find_secret("tastytrade", "refresh_token", context),
         )
-        yield TastytradeApi(client, Quarantine(context.home))
+        try:
+            yield TastytradeApi(client, Quarantine(context.home))
+        except CredentialError as exc:
+            fingerprint = _credentials(context)
+            context.traffic.refusal = Refusal(fingerprint, exc.message, context.now)
+            raise
+
+
+def _refuse_refused(context: SourceContext) -> None:
+    """Nothing, or CredentialError where the same credentials were refused within the hour."""
+    refusal = context.traffic.refusal
+    if refusal is None:
+        return
+    is_recent = timedelta() <= context.now - refusal.refused_at < _NOT_ASKED_AGAIN
+    if refusal.credentials == _credentials(context) and is_recent:
+        again = (refusal.refused_at + _NOT_ASKED_AGAIN).strftime("%H:%M UTC")
+        raise CredentialError(
+            f"{refusal.text}; these credentials are not tried again before {again}",
+            hint="ttapi login stores new ones",
+        )
+    context.traffic.refusal = None
+
+
+def _credentials(context: SourceContext) -> str:
+    texts = [find_secret("tastytrade", name, context).reveal() for name in SECRETS]
+    return hashlib.blake2b("\0".join(texts).encode(), digest_size=8).hexdigest()
 
 
 async def _answers(

@@ -19,12 +19,12 @@ from ttapi.sources.tastytrade.market_tables import (
     SYMBOLS,
     WATCHLISTS,
 )
+from ttapi.sources.tastytrade.settings import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-SECRETS = ("client_secret", "refresh_token")
 _UNITS = {"symbols": "equities", "watchlists": "public"}
 """Where a resource is one unit for everybody; the user's own are the unit `me`."""
 
