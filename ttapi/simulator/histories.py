@@ -13,7 +13,7 @@ import math
 from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from ttapi.simulator.bars import extremes
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _REFERENCE_YEAR = 2026
 """A listing's price is known at its first session; see `Character.price`."""
+_YEARS_KEPT = 3000
+"""Of all listings together: some 60 KB each."""
 _LARGEST_GAP, _LARGEST_MOVE = 0.12, 0.17
 """Log returns; below what a split would look like."""
 _REPORT_GAP = 0.035
@@ -115,7 +117,7 @@ class Histories:
         self._climate = climate
         self._log_price = cache(self._find_log_price)
         self._factor = cache(self._find_factor)
-        self._year = cache(self._make_year)
+        self._year = lru_cache(maxsize=_YEARS_KEPT)(self._make_year)
 
     def year(self, listing: Listing, year: int) -> YearHistory:
         """Everything of `listing` in `year`, whatever today is; empty before its first."""

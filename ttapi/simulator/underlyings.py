@@ -81,7 +81,10 @@ def profile(market: VendorMarket, streamer_symbol: str) -> SimProfile | None:
     if listing is None:
         return None
     bars = market.bars(listing.symbol, market.last_completed_session() - _YEAR)
-    reports, dividends = market.earnings(listing.symbol)[-4:], market.dividends(listing.symbol)
+    reports, dividends = (
+        market.earnings(listing.symbol, 1)[-4:],
+        market.dividends(listing.symbol, 1),
+    )
     paid = dividends[-1] if dividends else None
     return SimProfile(
         description=listing.description,

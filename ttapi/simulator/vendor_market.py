@@ -112,11 +112,11 @@ class VendorMarket:
         """The price now, or the last close."""
         return self.tape.spot(self.listing(symbol), self.now)
 
-    def dividends(self, symbol: str) -> tuple[Dividend, ...]:
-        """Cash dividends whose ex-date has come, ascending."""
+    def dividends(self, symbol: str, years: int | None = None) -> tuple[Dividend, ...]:
+        """Cash dividends whose ex-date has come, ascending; of this and so many years before, or all."""
         return tuple(
             item
-            for year in self._years(symbol)
+            for year in self._years(symbol, years)
             for item in year.dividends
             if item.ex_date <= self.today
         )
@@ -130,10 +130,13 @@ class VendorMarket:
             if item.ex_date <= self.today
         )
 
-    def earnings(self, symbol: str) -> tuple[Earnings, ...]:
-        """Results that are out, ascending."""
+    def earnings(self, symbol: str, years: int | None = None) -> tuple[Earnings, ...]:
+        """Results that are out, ascending; of this and so many years before, or all."""
         return tuple(
-            item for year in self._years(symbol) for item in year.earnings if item.date < self.today
+            item
+            for year in self._years(symbol, years)
+            for item in year.earnings
+            if item.date < self.today
         )
 
     def next_report(self, symbol: str) -> tuple[date, str] | None:
@@ -155,6 +158,10 @@ class VendorMarket:
     def surface(self, symbol: str) -> Surface:
         """Implied volatility of every strike and expiration."""
         return self.book.surface(self.listing(symbol), self.now)
+
+    def volatility_path(self, symbol: str) -> tuple[float, ...]:
+        """Implied volatility of 30 days after each of the last 253 sessions, ascending."""
+        return self.book.volatility_path(self.listing(symbol), self.now)
 
     def variances(self, symbol: str) -> VarianceHistory:
         """How volatile the symbol was and was thought to be, three years back."""
@@ -216,9 +223,10 @@ class VendorMarket:
         size = 1 + int(price * 100) % 7
         return SimQuote(bid, max(ask, round(bid + 0.01, 2)), 100 * size, 100 * (8 - size))
 
-    def _years(self, symbol: str) -> list[YearHistory]:
-        listing = self.listing(symbol)
-        return [self._past.year(listing, y) for y in range(listing.first_year, self.today.year + 1)]
+    def _years(self, symbol: str, years: int | None = None) -> list[YearHistory]:
+        listing, last = self.listing(symbol), self.today.year
+        first = listing.first_year if years is None else max(listing.first_year, last - years)
+        return [self._past.year(listing, year) for year in range(first, last + 1)]
 
     def _due(
         self, reports: Callable[[Listing, int], tuple[tuple[date, str], ...]], symbol: str

@@ -21,7 +21,7 @@ def market():
     return VendorMarket(7, NOW)
 
 
-@pytest.mark.parametrize("as_of", ["2024-06-14", "2024-08-23", "2025-04-16", "2026-06-11"])
+@pytest.mark.parametrize("as_of", ["2024-06-14", "2018-08-24", "2025-04-16", "2026-06-11"])
 @pytest.mark.parametrize("root", ["SPX", "SPXW", "SPY", "QQQ", "EQUITY", "VIX"])
 def test_expirations_are_those_of_the_sql_rules(lab, root, as_of):
     expected = lab.rows(

@@ -64,6 +64,7 @@ class OptionBook:
         self._listings = listings
         self._by_root = {root: item for item in listings.values() for root in item.roots}
         self._other = list(listings)[-1]
+        self._paths = lru_cache(maxsize=2048)(self._find_path)
         self._variances = lru_cache(maxsize=4096)(self._find_variances)
         self._chains = lru_cache(maxsize=1024)(self._make_chain)
         self._surfaces = lru_cache(maxsize=2048)(self._make_surface)
@@ -83,6 +84,10 @@ class OptionBook:
     def variances(self, listing: Listing, now: datetime) -> VarianceHistory:
         """Three years of them, up to the last completed session."""
         return self._variances(listing, sessions("XNYS").last_completed_session(now))
+
+    def volatility_path(self, listing: Listing, now: datetime) -> tuple[float, ...]:
+        """Implied volatility of 30 days after each of the last 253 sessions, ascending."""
+        return self._paths(listing, sessions("XNYS").last_completed_session(now))
 
     def find(self, contract: Contract, now: datetime) -> Listed | None:
         """The contract in its chain; None when it is not listed now."""
@@ -167,6 +172,14 @@ class OptionBook:
         )
         spot = self._tape.spot(listing, now)
         return self.variances(listing, now).surface(listing, spot, due)
+
+    def _find_path(self, listing: Listing, last: date) -> tuple[float, ...]:
+        seen = self._variances(listing, last)
+        count = min(253, len(seen.short_variances))
+        return tuple(
+            seen.surface(listing, 1.0, back=back).atm_volatility(30 / 365)
+            for back in range(count - 1, -1, -1)
+        )
 
     def _find_variances(self, listing: Listing, last: date) -> VarianceHistory:
         since = last - _LOOKBACK

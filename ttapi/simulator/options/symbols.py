@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 
 _OCC = re.compile(r"([A-Z][A-Z0-9 ]{5})(\d{6})([CP])(\d{8})")
 _STREAMER = re.compile(r"\.([A-Z][A-Z0-9]*?)(\d{6})([CP])(\d+(?:\.\d+)?)")
@@ -27,14 +28,20 @@ class Contract:
     def occ_symbol(self) -> str:
         """Root padded to six, yymmdd, type, strike in thousandths: 21 characters."""
         thousandths = int(self.strike * 1000)
-        return f"{self.root:6}{self.expiration:%y%m%d}{self.option_type}{thousandths:08d}"
+        return f"{self.root:6}{_six_digits(self.expiration)}{self.option_type}{thousandths:08d}"
 
     @property
     def streamer_symbol(self) -> str:
         """Dot, root, yymmdd, type, strike without trailing zeros."""
         strike = f"{self.strike:f}"
         strike = strike.rstrip("0").rstrip(".") if "." in strike else strike
-        return f".{self.root}{self.expiration:%y%m%d}{self.option_type}{strike}"
+        return f".{self.root}{_six_digits(self.expiration)}{self.option_type}{strike}"
+
+
+@cache
+def _six_digits(day: date) -> str:
+    """Year, month, day; kept, because a chain spells a date hundreds of times."""
+    return f"{day:%y%m%d}"
 
 
 def read_occ_symbol(text: str) -> Contract | None:

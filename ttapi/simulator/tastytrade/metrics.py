@@ -87,13 +87,13 @@ def _metrics_document(service: TastytradeService, listing: Listing) -> Document:
     """One symbol; what a symbol does not have is left out."""
     market, seen = service.market, service.market.variances(listing.symbol)
     closed = market.calendar.close_utc(market.last_completed_session())
-    path = volatility_path(listing, seen)
+    path = market.volatility_path(listing.symbol)
     now = market.surface(listing.symbol).atm_volatility(_MONTH)
     rank = decimal(_rank(path, now), 9)
     document: Document = {
         "symbol": listing.symbol,
         "implied-volatility-index": decimal(now, 9),
-        "implied-volatility-index-5-day-change": decimal(now - path[-6], 9),
+        "implied-volatility-index-5-day-change": decimal(now - path[max(-6, -len(path))], 9),
         "implied-volatility-index-15-day": decimal(
             market.surface(listing.symbol).atm_volatility(15 / 365), 9
         ),
@@ -123,15 +123,6 @@ def _metrics_document(service: TastytradeService, listing: Listing) -> Document:
         "updated-at": instant(closed),
     }
     return filled(document)
-
-
-def volatility_path(listing: Listing, seen: VarianceHistory) -> list[float]:
-    """The volatility of 30 days after each of the last 253 sessions, ascending."""
-    count = min(253, len(seen.short_variances))
-    return [
-        seen.surface(listing, 1.0, back=back).atm_volatility(_MONTH)
-        for back in range(count - 1, -1, -1)
-    ]
 
 
 def _rank(path: Sequence[float], now: float) -> float:
@@ -192,7 +183,7 @@ def _company(service: TastytradeService, listing: Listing) -> Document:
     """Dividends, results and size; `market-cap` is a number, and is there for indices too."""
     market, symbol = service.market, listing.symbol
     shares, price = shares_outstanding(market, symbol) or 0, market.spot(symbol)
-    paid, out = market.dividends(symbol)[-4:], market.earnings(symbol)[-4:]
+    paid, out = market.dividends(symbol, 1)[-4:], market.earnings(symbol, 1)[-4:]
     year, next_ex = sum(item.amount for item in paid), market.next_ex_date(symbol)
     per_share = sum(item.earnings_per_share for item in out)
     document: Document = {"market-cap": round(shares * price)}
