@@ -6,9 +6,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import httpx
 import pytest
 
 from ttapi.errors import UsageError
+from ttapi.simulator.accounts import AccountBook
+from ttapi.simulator.server import VendorServer
 from ttapi.simulator.stored_market import market_from_folder
 
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
@@ -60,6 +63,29 @@ def test_a_stored_chain_is_served_without_what_has_settled(folder):
 def test_without_a_stored_chain_there_is_one_by_rule(folder):
     roots = market_from_folder(folder, NOW).chain("SPX")
     assert [root.root for root in roots] == ["SPX", "SPXW"]
+
+
+def test_a_stored_market_is_served_by_every_endpoint(folder):
+    (folder / "bars.csv").write_text(
+        "\n".join(line for line in BARS.splitlines() if not line.startswith("SPX"))
+    )
+    with VendorServer(market_from_folder(folder, NOW)) as server, httpx.Client() as client:
+        grant = server.credentials.grant
+        body = {"client_secret": grant.client_secret, "refresh_token": grant.refresh_token}
+        answer = client.post(
+            server.base_url + "/oauth/token", json=body | {"grant_type": "refresh_token"}
+        )
+        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        number = AccountBook(server.market).accounts()[0].number
+        paths = [
+            "/instruments/equities",
+            "/option-chains/ABC/nested",
+            "/market-metrics?symbols=ABC",
+            "/market-data/by-type?equity=ABC",
+            f"/accounts/{number}/balances",
+            f"/accounts/{number}/transactions",
+        ]
+        assert [client.get(server.base_url + path).status_code for path in paths] == [200] * 6
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,21 @@ def test_a_market_too_small_is_refused():
         VendorMarket(7, EVENING, symbols=5)
 
 
+@pytest.mark.parametrize("year", [1995, 2047])
+def test_a_moment_out_of_reach_is_told(year):
+    with pytest.raises(UsageError, match=f"knows nothing of {year}-06-01 .from 1996 to 2046"):
+        VendorMarket(7, datetime(year, 6, 1, 12, 0, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("year", [1996, 2046])
+def test_the_first_and_the_last_year_are_whole(year):
+    market = VendorMarket(7, datetime(year, 12, 30, 18, 0, tzinfo=UTC), symbols=40)
+    for symbol in market.symbols:
+        assert market.bars(symbol)
+        assert market.chain(symbol)
+        assert market.surface(symbol).atm_volatility(0.1) > 0
+
+
 @pytest.mark.parametrize("symbol", SOME)
 def test_bars_are_every_session_from_the_first_year_to_the_last_close(evening, symbol):
     days = sessions("XNYS").dates

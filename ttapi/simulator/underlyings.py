@@ -80,7 +80,8 @@ def profile(market: VendorMarket, streamer_symbol: str) -> SimProfile | None:
     listing = market.find_listing(streamer_symbol)
     if listing is None:
         return None
-    bars = market.bars(listing.symbol, market.last_completed_session() - _YEAR)
+    since = market.last_completed_session() - _YEAR
+    bars = market.bars(listing.symbol, since) or market.bars(listing.symbol)
     reports, dividends = (
         market.earnings(listing.symbol, 1)[-4:],
         market.dividends(listing.symbol, 1),

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
         SimUnderlying,
     )
 
+_YEARS = range(1996, 2047)
+"""A year of past, and the calendar far enough ahead for every expiration."""
 _HALF_SPREAD = 0.0001
 """Of an underlying's price."""
 
@@ -67,6 +69,11 @@ class VendorMarket:
         self.seed = seed
         self._now = now
         self.calendar = sessions("XNYS")
+        if self.today.year not in _YEARS:
+            raise UsageError(
+                f"the vendor market knows nothing of {self.today}",
+                hint=f"from {_YEARS[0]} to {_YEARS[-1]}",
+            )
         made = listings or _listed_by(make_listings(seed, symbols), self.today.year)
         self._listings = {listing.symbol: listing for listing in made}
         self._by_streamer = {listing.streamer_symbol: listing for listing in made}

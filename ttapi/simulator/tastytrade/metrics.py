@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from ttapi.simulator.listings import Listing
     from ttapi.simulator.options.variance import VarianceHistory
+    from ttapi.simulator.vendor_market import VendorMarket
 
 _MONTH = 30 / 365
 _SECTORS = (
@@ -112,7 +113,7 @@ def _metrics_document(service: TastytradeService, listing: Listing) -> Document:
         "iv-hv-30-day-difference": decimal(100 * (now - seen.realized(30))),
         "beta": decimal(listing.character.beta, 9),
         "beta-updated-at": instant(closed),
-        "corr-spy-3month": decimal(_correlation(seen, market.variances("SPX"), 63)),
+        "corr-spy-3month": decimal(_correlation(market, seen)),
         **_liquidity(listing, closed),
         **_company(service, listing),
         "listed-market": listing.listed_market,
@@ -151,9 +152,12 @@ def _by_expiration(service: TastytradeService, listing: Listing) -> list[Documen
     ]
 
 
-def _correlation(one: VarianceHistory, other: VarianceHistory, sessions: int) -> float | None:
-    """Of the last log returns; None where there are too few."""
-    x, y = one.log_returns[-sessions:], other.log_returns[-sessions:]
+def _correlation(market: VendorMarket, seen: VarianceHistory) -> float | None:
+    """Of the last three months' log returns with the index's; None where there are too few."""
+    if "SPX" not in market.symbols:
+        return None
+    sessions = 63
+    x, y = (each.log_returns[-sessions:] for each in (seen, market.variances("SPX")))
     if len(x) < sessions or len(y) < sessions:
         return None
     mean_x, mean_y = sum(x) / sessions, sum(y) / sessions
