@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import replace
 
@@ -57,6 +58,8 @@ def test_what_was_loaded_in_part_is_not_called_never_loaded(three):
 def test_a_plain_connection_warns_of_what_was_never_loaded_and_of_what_is_too_old(
     three, monkeypatch
 ):
+    for name in [name for name in os.environ if name.startswith("TTAPI_")]:
+        monkeypatch.delenv(name)
     for name, text in three.environ.items():
         monkeypatch.setenv(name, text)
     monkeypatch.setenv("TTAPI_NOW", three.now.isoformat())

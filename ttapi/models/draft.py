@@ -14,6 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from ttapi.errors import ModelError, QueryError
+from ttapi.formats.nearest import did_you_mean
 from ttapi.models.model import CheckModel, Model, macro_parts, named_by, read_check, read_model
 from ttapi.models.portability import refuse_unportable
 from ttapi.models.references import references_in
@@ -174,12 +175,11 @@ def _require_known(
 ) -> None:
     line = _line_of(name, model)
     if name not in models and name not in roots:
-        close = _closest(name, [*models, *roots])
         raise ModelError(
             f"{name!r} is no relation",
             file=model.file,
             line=line,
-            hint=f"did you mean {close}?" if close else None,
+            hint=did_you_mean(name, [*models, *roots]),
         )
     rank = _RANKS.get(name.split(".", maxsplit=1)[0] if "." in name else "main", 3)
     if rank > _RANKS[model.schema]:
@@ -197,13 +197,6 @@ def _left_of(name: str, known: Sequence[str]) -> str:
         if candidate in known:
             return f"read {candidate} instead; the order is raw -> staged -> derived -> main"
     return "raw -> staged -> derived -> main"
-
-
-def _closest(name: str, known: Sequence[str]) -> str | None:
-    import difflib  # noqa: PLC0415 - only on the way to an error
-
-    matches = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return matches[0] if matches else None
 
 
 def _line_of(name: str, model: Model) -> int:

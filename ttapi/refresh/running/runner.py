@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import LockOwner, ModelError, TtapiError, UsageError
+from ttapi.formats.nearest import did_you_mean
 from ttapi.models.build import install_models
 from ttapi.models.checks import prove_checks
 from ttapi.models.lineage import install_lineage
@@ -299,12 +300,8 @@ def targets_of(
         if not matches and (error := broken_named(workspace, name.lower())) is not None:
             raise error
         if not matches:
-            import difflib  # noqa: PLC0415 - only on the way to an error
-
-            close = difflib.get_close_matches(
-                name, [*datasets, *(n.rpartition(".")[2] for n in datasets)], n=1
-            )
-            hint = f"did you mean {close[0]}?" if close else "ttapi status lists them"
+            known = [*datasets, *(n.rpartition(".")[2] for n in datasets)]
+            hint = did_you_mean(name, known) or "ttapi status lists them"
             raise UsageError(f"{name!r} is no dataset", hint=hint)
         for match in matches:
             missing = datasets[match].missing_setting
