@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _PROBES = 3
-"""Failed probes after which the endpoint counts as down, and waiting ends."""
+"""Failed probes after which the endpoint counts as down, and nobody waits for it."""
+_DOWN = 20
+"""For how many times the pause between probes it does so; then one asks again."""
 
 
 class CircuitOpenError(SourceDownError):
@@ -39,6 +41,7 @@ class Breaker:
         failures: int,
         recovery_s: float,
         is_failure: Callable[[type[BaseException], BaseException], bool],
+        clock: Callable[[], float],
     ) -> None:
         self._endpoint = endpoint
         self._circuit = CircuitBreaker(
@@ -50,14 +53,24 @@ class Breaker:
         self._recovery_s = recovery_s
         self._is_probing = False
         self._failed_probes = 0
+        self._clock = clock
+        self._down_until = 0.0
         self._cause = ""
+
+    def refuse_when_open(self) -> None:
+        """Nothing, or CircuitOpenError while nobody may ask."""
+        state = self._circuit.state
+        if (
+            self._clock() < self._down_until
+            or state == STATE_OPEN
+            or (state == STATE_HALF_OPEN and self._is_probing)
+        ):
+            raise self._open()
 
     async def call(self, send: Callable[[], Awaitable[T]]) -> T:
         """What `send` gives. *Raises* CircuitOpenError without sending while the circuit is open."""
-        state = self._circuit.state
-        if state == STATE_OPEN or (state == STATE_HALF_OPEN and self._is_probing):
-            raise self._open()
-        is_probe = state == STATE_HALF_OPEN
+        self.refuse_when_open()
+        is_probe = self._circuit.state == STATE_HALF_OPEN
         # The library lets every caller through while half open: one is enough to find out.
         self._is_probing = self._is_probing or is_probe
         try:
@@ -66,6 +79,9 @@ class Breaker:
             if self._circuit.is_failure(type(exc), exc):
                 self._cause = str(exc)
                 self._failed_probes += is_probe
+                if self._failed_probes >= _PROBES:
+                    self._down_until = self._clock() + _DOWN * self._recovery_s
+                    self._failed_probes = 0
             raise
         else:
             self._failed_probes = 0
@@ -75,5 +91,5 @@ class Breaker:
 
     def _open(self) -> CircuitOpenError:
         wait = max(self._circuit.open_remaining, self._recovery_s / 10)
-        is_given_up = self._failed_probes >= _PROBES
-        return CircuitOpenError(self._endpoint, self._cause, None if is_given_up else wait)
+        is_down = self._clock() < self._down_until
+        return CircuitOpenError(self._endpoint, self._cause, None if is_down else wait)

@@ -61,6 +61,8 @@ class Response:
     body: bytes = field(repr=False)
     content_type: str = ""
     retry_after: str | None = None
+    signed_with: Secret | None = None
+    """The token that was sent."""
 
 
 class Signer(Protocol):

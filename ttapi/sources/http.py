@@ -27,8 +27,11 @@ from ttapi.sources.pacing import Pace
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ttapi.secret import Secret
     from ttapi.sources.traffic import Traffic
 
+# What is tried again is in our own log; the library would print it.
+stamina.instrumentation.set_on_retry_hooks([])
 log = logging.getLogger("ttapi.http")
 _BUSY = 429
 _UNAUTHORIZED = 401
@@ -39,11 +42,8 @@ _LARGEST_WAIT_ASKED_S = 120.0
 class _PassingError(Exception):
     """An attempt failed in a way that another one may not."""
 
-    def __init__(
-        self, outcome: str, text: str, *, is_ours: bool, wait_s: float | None = None
-    ) -> None:
+    def __init__(self, text: str, *, is_ours: bool, wait_s: float | None = None) -> None:
         super().__init__(text)
-        self.outcome = outcome
         self.is_ours = is_ours
         """True: the host is well, we asked too fast."""
         self.wait_s = wait_s
@@ -104,7 +104,8 @@ class HttpClient:
         if answer.status != _UNAUTHORIZED or self.signer is None or not request.is_signed:
             return answer
         # Once: a second refusal is about the grant, not the token's age.
-        await self.signer.renewed(await self.signer.token())
+        if answer.signed_with is not None:
+            await self.signer.renewed(answer.signed_with)
         return await self._repeated(request)
 
     async def _repeated(self, request: Request) -> Response:
@@ -114,7 +115,7 @@ class HttpClient:
                 on=self._waits(), attempts=attempts, timeout=self.tuning.give_up_s
             ):
                 with attempt:
-                    return await self._breaker(request.endpoint).call(lambda: self._once(request))
+                    return await self._once(request)
         except _PassingError as exc:
             raise SourceDownError(
                 f"{request.method} {request.endpoint} failed {attempts} times: {exc}"
@@ -146,43 +147,50 @@ class HttpClient:
                 failures=self.tuning.breaker_failures,
                 recovery_s=self.tuning.breaker_recovery_s,
                 is_failure=_is_hosts_failure,
+                clock=self._clock,
             )
         return self._breakers[endpoint]
 
     async def _once(self, request: Request) -> Response:
-        headers = {}
+        """One attempt: nobody waits for a turn at an endpoint whose circuit is open."""
+        breaker = self._breaker(request.endpoint)
+        breaker.refuse_when_open()
+        token = None
         if request.is_signed and self.signer is not None:
             token = await self.signer.token()
-            headers["Authorization"] = f"Bearer {token.reveal()}"
         await self._pace.turn()
         async with self._places:
-            self.traffic.started()
-            outcome, received, begun = "failed", 0, self._clock()
-            try:
-                async with asyncio.timeout(self.tuning.total_s):
-                    answer, received = await self._exchange(request, headers)
-                outcome = str(answer.status)
-            except (httpx.TimeoutException, TimeoutError) as exc:
-                outcome = "timeout"
-                raise _PassingError("timeout", "no answer in time", is_ours=False) from exc
-            except httpx.HTTPError as exc:
-                outcome = "unreachable"
-                raise _PassingError("unreachable", _transport_text(exc), is_ours=False) from exc
-            except OversizedError as exc:
-                outcome = "oversized"
-                raise ResponseError(request.endpoint, exc.status, str(exc)) from exc
-            finally:
-                self.traffic.ended(outcome, received)
-                self._log(request, outcome, received, self._clock() - begun)
+            return await breaker.call(lambda: self._sent(request, token))
+
+    async def _sent(self, request: Request, token: Secret | None) -> Response:
+        self.traffic.started()
+        outcome, received, begun = "failed", 0, self._clock()
+        try:
+            async with asyncio.timeout(self.tuning.total_s):
+                answer, received = await self._exchange(request, token)
+            outcome = str(answer.status)
+        except (httpx.TimeoutException, TimeoutError) as exc:
+            outcome = "timeout"
+            raise _PassingError("no answer in time", is_ours=False) from exc
+        except httpx.HTTPError as exc:
+            outcome = "unreachable"
+            raise _PassingError(_transport_text(exc), is_ours=False) from exc
+        except OversizedError as exc:
+            outcome = "oversized"
+            raise ResponseError(request.endpoint, exc.status, str(exc)) from exc
+        finally:
+            self.traffic.ended(outcome, received)
+            self._log(request, outcome, received, self._clock() - begun)
         return self._judged(request, answer)
 
-    async def _exchange(self, request: Request, headers: Mapping[str, str]) -> tuple[Response, int]:
+    async def _exchange(self, request: Request, token: Secret | None) -> tuple[Response, int]:
+        headers = {} if token is None else {"Authorization": f"Bearer {token.reveal()}"}
         async with self._client.stream(
             request.method,
             request.path,
             params=list(request.params),
             json=request.body,
-            headers=dict(headers),
+            headers=headers,
         ) as stream:
             body, received = await read_capped(
                 stream.aiter_raw(),
@@ -194,19 +202,19 @@ class HttpClient:
             )
             kind = stream.headers.get("content-type", "").partition(";")[0].strip().lower()
             asked = stream.headers.get("retry-after")
-            return Response(request.endpoint, stream.status_code, body, kind, asked), received
+            status = stream.status_code
+            return Response(request.endpoint, status, body, kind, asked, token), received
 
     def _judged(self, request: Request, answer: Response) -> Response:
         if answer.status == _BUSY:
             self._pace.slow()
             raise _PassingError(
-                "429",
                 "status 429, too many requests",
                 is_ours=True,
                 wait_s=_seconds(answer.retry_after),
             )
         if answer.status >= 500:
-            raise _PassingError(str(answer.status), f"status {answer.status}", is_ours=False)
+            raise _PassingError(f"status {answer.status}", is_ours=False)
         if 300 <= answer.status < 400:
             raise ResponseError(
                 request.endpoint, answer.status, "a redirect, which is not followed"

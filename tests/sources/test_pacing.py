@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pace by a clock of the test's own, and the breaker's probes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ttapi.sources.breaker import Breaker, CircuitOpenError
+from ttapi.sources.pacing import Pace
+from ttapi.sources.traffic import Traffic
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_a_429_halves_the_pace_and_a_quiet_minute_brings_it_back():
+    clock, traffic = Clock(), Traffic()
+    pace = Pace(120.0, traffic, clock)
+    clock.now = 5.0
+    pace.slow()
+    assert pace.per_s == 60.0
+    clock.now = 5.5
+    pace.slow()
+    assert pace.per_s == 60.0  # of the same burst
+    clock.now = 7.0
+    pace.slow()
+    assert pace.per_s == pytest.approx(32.0)  # (60 + 2 s of recovery) / 2
+    clock.now = 7.0 + 30.0
+    assert pace.per_s == pytest.approx(92.0)
+    clock.now = 200.0
+    assert pace.per_s == 120.0
+    pace.settle()
+    assert not traffic.is_slowed
+
+
+@given(st.lists(st.tuples(st.floats(0, 30), st.booleans()), max_size=60))
+def test_the_pace_stays_between_its_floor_and_what_is_allowed(events):
+    clock = Clock()
+    pace = Pace(64.0, Traffic(), clock)
+    for wait, is_busy in events:
+        clock.now += wait
+        if is_busy:
+            pace.slow()
+        assert 1.0 <= pace.per_s <= 64.0
+
+
+def test_a_probe_that_works_closes_the_circuit():
+    clock = Clock()
+    breaker = Breaker(
+        "/x", failures=2, recovery_s=0.001, is_failure=lambda kind, _: kind is OSError, clock=clock
+    )
+    asked = []
+
+    async def send(error=None):
+        asked.append(error)
+        if error:
+            raise error
+        return "answer"
+
+    async def run():
+        for _ in range(2):
+            with pytest.raises(OSError, match="down"):
+                await breaker.call(lambda: send(OSError("down")))
+        while True:
+            try:
+                return await breaker.call(send)
+            except CircuitOpenError as exc:
+                assert exc.wait_s is not None
+                await asyncio.sleep(0)
+
+    assert asyncio.run(run()) == "answer"
+    assert asyncio.run(breaker.call(send)) == "answer"
+    assert len(asked) == 4
