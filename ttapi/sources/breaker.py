@@ -90,6 +90,6 @@ class Breaker:
             self._is_probing = self._is_probing and not is_probe
 
     def _open(self) -> CircuitOpenError:
-        wait = max(self._circuit.open_remaining, self._recovery_s / 10)
+        wait = self._recovery_s
         is_down = self._clock() < self._down_until
         return CircuitOpenError(self._endpoint, self._cause, None if is_down else wait)
