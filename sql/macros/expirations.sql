@@ -15,7 +15,7 @@ select
     e.settle_utc::timestamp as settle_utc, -- UTC; opening of the settlement auction (AM) or end of trading (PM)
     e.scheduled_date::date as scheduled_date, -- where the rule puts it before holidays move it
     e.was_moved::boolean as was_moved, -- true: a holiday moved it
-    e.source::varchar as source, -- rule: from the exchanges' rules; chain: seen in an option chain
+    e.source::varchar as source, -- chain: seen in an option chain; rule: by the exchanges' rules alone
     e.listed_from::date as listed_from, -- first session on which it is expected to be listed
     e.session_no::integer as session_no, -- number of the expiration's XNYS session, as in calendar
     date_diff('day', c.date, e.expiration_date)::integer as dte_calendar, -- calendar days from as_of to the expiration

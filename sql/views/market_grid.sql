@@ -11,6 +11,13 @@ monthlies as (
     from derived.expiration_series as e
     where e.kind in ('monthly', 'vix_monthly')
 ),
+reports as (
+    select
+        v.symbol,
+        v.date
+    from main.events as v
+    where v.type = 'earnings'
+),
 underlyings as (
     select
         b.symbol,
@@ -33,7 +40,7 @@ select
     null::double as iv_rank, -- fraction of the 52-week range; null: no chain
     null::double as iv_percentile, -- fraction of days below; null: no chain
     null::double as iv30_minus_hv30, -- annualised fraction, positive: implied is dearer; null: no chain
-    null::date as next_earnings, -- date; null: not known
+    e.date::date as next_earnings, -- the first report on or after as_of, see events; null: not known
     m.expiration_date::date as next_monthly, -- the first monthly expiration on or after as_of
     (m.expiration_date - u.date)::integer as dte, -- calendar days from as_of to next_monthly
     null::double as expected_move, -- USD, one sigma to next_monthly; null: no chain
@@ -45,5 +52,7 @@ left join derived.volatility_latest as h30
     on h30.symbol = u.symbol and h30.lookback = 30
 asof left join monthlies as m
     on m.underlying = u.underlying and u.date <= m.expiration_date
+asof left join reports as e
+    on e.symbol = u.symbol and u.date <= e.date
 left join catalog.freshness as f
     on f.dataset = 'volatility_latest'

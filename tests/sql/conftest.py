@@ -51,6 +51,7 @@ def calendar_database():
     for model in (
         "sql/derived/calendar.sql",
         "sql/derived/expiration_series.sql",
+        "sql/staged/chain_expirations.sql",
         "sql/views/calendar.sql",
         "sql/views/expiration_series.sql",
         "sql/macros/expirations.sql",
