@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ttapi.secret import scrubbed
+
 
 class TtapiError(Exception):
     """The root: catch it to catch everything ttapi raises on purpose."""
@@ -109,7 +111,10 @@ class InterruptedQueryError(QueryError):
 
 
 class SourceError(TtapiError):
-    """One unit of a source failed; the others go on."""
+    """One unit of a source failed; the others go on. It holds no secret, whoever wrote the text."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(scrubbed(message), hint=hint)
 
 
 class SourceDownError(SourceError):

@@ -28,6 +28,7 @@ _COMMANDS = (
     "export",
     "grid",
     "sources",
+    "login",
     "lineage",
     "why",
     "replay",

@@ -6,10 +6,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ttapi.errors import TtapiError
+from ttapi.secret import scrubbed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,13 +35,17 @@ def main() -> NoReturn:
         _interrupted()
     except RuntimeError as exc:
         # DuckDB 2.0 tells an interrupted query by a bare RuntimeError.
-        if "interrupted" not in str(exc).lower():
-            raise
-        _interrupted()
+        if "interrupted" in str(exc).lower():
+            _interrupted()
+        sys.stderr.write(scrubbed(traceback.format_exc()))
+        sys.exit(1)
     except SystemExit as exc:
         if exc.code == _INTERRUPTED:
             _interrupted()
         raise
+    except Exception:  # noqa: BLE001 - a defect: told whole, but for secrets
+        sys.stderr.write(scrubbed(traceback.format_exc()))
+        sys.exit(1)
     sys.exit(0)
 
 
@@ -99,9 +105,9 @@ def _run(arguments: Sequence[str]) -> None:
 
 
 def _tell(exc: TtapiError) -> None:
-    sys.stderr.write(f"ttapi: {exc.message}\n")
+    sys.stderr.write(scrubbed(f"ttapi: {exc.message}\n"))
     if exc.hint:
-        sys.stderr.write(f"       {exc.hint}\n")
+        sys.stderr.write(scrubbed(f"       {exc.hint}\n"))
 
 
 def _on_terminate(_signal: int, _frame: object) -> NoReturn:

@@ -6,9 +6,9 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ttapi.config import Home
@@ -40,6 +40,7 @@ def logged(home: Home, command: str) -> Iterator[str]:
             ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _scrub,
                 structlog.processors.JSONRenderer(default=str),
             ],
         )
@@ -59,6 +60,13 @@ def logged(home: Home, command: str) -> Iterator[str]:
         finally:
             root.removeHandler(handler)
             handler.close()
+
+
+def _scrub(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
+    """The event without any secret this process holds."""
+    from ttapi.secret import scrubbed_value
+
+    return {name: scrubbed_value(value) for name, value in event.items()}
 
 
 def _handler(home: Home) -> logging.Handler:

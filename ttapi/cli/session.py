@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ttapi.config import find_home, load_settings, now_from
 from ttapi.errors import LockOwner, UsageError
 from ttapi.formats.spans import seconds_text
+from ttapi.secret import scrubbed
 
 if TYPE_CHECKING:
     import typer
@@ -60,7 +61,7 @@ def require_home(workspace: Workspace) -> None:
 
 def tell(text: str) -> None:
     """One line of talk, on standard error."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(scrubbed(text) + "\n")
     sys.stderr.flush()
 
 

@@ -167,7 +167,9 @@ class Source(Protocol):
     """Fields of `[sources.<name>]` it reads; any other field there is a usage error."""
     sql_folder: Path | None
     """A folder of SQL models the source brings, or None."""
-    # It may also name in `borrows: tuple[str, ...]` the sources whose settings it is handed.
+    # It may also name in `borrows: tuple[str, ...]` the sources whose settings it is handed, and,
+    # to take part in `ttapi login`, in `secret_names: tuple[str, ...]` the settings that are secret,
+    # with a method `prove_login(context) -> str` that tries them.
 
     def missing_setting(self, resource: Resource, context: SourceContext) -> str | None:
         """The setting that must be given before `resource` can be asked for, or None."""

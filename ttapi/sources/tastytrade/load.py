@@ -80,6 +80,17 @@ def load(
     yield from iterate_in_thread(batches)
 
 
+def prove(context: SourceContext) -> str:
+    """How many accounts the credentials open. *Raises* CredentialError, SourceDownError."""
+
+    async def accounts_of() -> AsyncGenerator[int]:
+        async with connected(context) as api:
+            yield len((await accounts.read_accounts(api)).rows)
+
+    (count,) = iterate_in_thread(accounts_of)
+    return f"accepted, {count} account{'' if count == 1 else 's'}"
+
+
 @asynccontextmanager
 async def connected(context: SourceContext) -> AsyncIterator[TastytradeApi]:
     """The interface, signed with the grant the context gives."""

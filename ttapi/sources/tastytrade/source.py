@@ -53,7 +53,17 @@ class TastytradeSource:
         SEARCH,
     )
     setting_names = ("base_url", *SECRETS, "requests_per_s", "in_flight", "ca_file")
+    secret_names = SECRETS
     sql_folder: Path | None = None
+
+    def prove_login(self, context: SourceContext) -> str:
+        """What the vendor says to the credentials in `context`.
+
+        *Raises* CredentialError when it refuses them, SourceDownError when it cannot be reached.
+        """
+        from ttapi.sources.tastytrade.load import prove  # noqa: PLC0415 - brings httpx and asyncio
+
+        return prove(context)
 
     def missing_setting(self, resource: Resource, context: SourceContext) -> str | None:  # noqa: ARG002 - same for all
         """The part of the grant that nobody gave."""
