@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import CommitUnknownError, SourceDownError, SourceError, TtapiError
 from ttapi.refresh.catalog import mark_changed, write_state
-from ttapi.refresh.planning.coverage import Slice
+from ttapi.refresh.planning.coverage import Slice, Span
 from ttapi.refresh.planning.datasets import Dataset, DatasetState, Step, Survey, code_of
 from ttapi.refresh.planning.raw_step import rules_of
 from ttapi.refresh.planning.slices import forget_slices, write_asked
@@ -242,6 +242,7 @@ def _load(
     name, now = task.dataset.name, task.workspace.now
     batch_no = account.batches
     account.batches += 1
+    reports = {report.unit.key: report for report in batch.units}
     answered = [asked[r.unit.key] for r in batch.units if r.unit.key in asked and not r.error]
     try:
         with task.store.transaction() as cursor:
@@ -253,7 +254,7 @@ def _load(
                 load_id=task.load_id,
                 batch_no=batch_no,
                 now=now,
-                coverage={one.key: one.span for one in answered},
+                coverage={one.key: _given(one.span, reports[one.key]) for one in answered},
             )
             write_asked(
                 cursor,
@@ -288,6 +289,15 @@ def _load(
         },
     )
     return state
+
+
+def _given(span: Span, report: UnitReport) -> Span:
+    """What of the interval asked the world gave: a truncated history begins later than asked."""
+    start, end = span
+    first = report.truncated_before
+    if first is None or (start is not None and start >= first):
+        return span
+    return first, end
 
 
 def _failure(report: UnitReport) -> str | None:

@@ -79,6 +79,7 @@ def candle_batch(
         first_date=rows[0]["date"] if rows else None,  # type: ignore[arg-type] # _row puts a date there
         last_date=rows[-1]["date"] if rows else None,  # type: ignore[arg-type] # the same
         has_duplicates=False,
+        truncated_before=rows[0]["date"] if history.is_truncated and rows else None,  # type: ignore[arg-type] # the same
         notes=_notes(history, rows),
     )
     return Batch((report,), _table(rows, now), _without_lines(reject_table(refused)))
