@@ -18,15 +18,7 @@ bars as (
     select
         b.date,
         b.close
-    from raw.metastock_bars as b
-    join asked as k
-        on b.known_at <= k.until and (b.replaced_at is null or b.replaced_at > k.until) and b.date <= k.day
-    left join catalog.units as u
-        on u.unit_id = b.unit_id and u.dataset = 'raw.metastock_bars'
-    where b.symbol = upper(symbol) and b.per = 'D'
-    qualify row_number() over (
-        partition by b.date order by u.last_date desc, u.key desc, b.line desc
-    ) = 1
+    from main.eod_asof(as_of, symbol) as b
 ),
 basis as (
     select coalesce(max(p.price_basis), 'raw') as price_basis

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- about: What a person should look at: failed datasets and files, vanished files, refused rows,
---   suspected splits, failed checks, notes of sources and exports.
+--   suspected splits, sources in different price bases, failed checks, notes of sources and exports.
 -- kind: view
 with
 findings as (
@@ -43,6 +43,19 @@ findings as (
         end,
         p.date::timestamp
     from derived.suspected_splits as p
+    union all
+    select
+        d.finding,
+        'eod',
+        d.symbol,
+        'MetaStock close / dxFeed close = ' || round(d.ratio, 4) || ' on ' || d.bars || ' dates, ' || d.since || ' to ' || d.until || ': '
+        || case
+            when d.finding = 'other price basis' then 'an unrecorded split, or adjusted prices'
+            else 'most shared dates disagree, perhaps another security'
+        end
+        || '; MetaStock stands alone, what only dxFeed has is left out',
+        d.since::timestamp
+    from staged.basis_differences as d
     union all
     select
         'dividend refused',

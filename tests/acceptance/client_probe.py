@@ -21,6 +21,7 @@ ROWS = 1000
 SAMPLES = {
     "derived.standard_lookbacks": "(select unnest(derived.standard_lookbacks()) as lookback) as q",
     "derived.volatility_rows": "derived.volatility_rows([5, 20])",
+    "main.eod_asof": "eod_asof('2024-05-31', '{symbol}')",
     "main.expirations": "expirations('2024-06-14', 'SPX')",
     "main.returns_stddev_asof": "returns_stddev_asof('2024-05-31', '{symbol}')",
     "main.volatility_over": "volatility_over('{symbol}', 45)",
