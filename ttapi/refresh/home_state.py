@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ttapi.config import Home
 
-_FORMAT = 4
+_FORMAT = 5
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,7 @@ def _dataset_entry(dataset: Dataset) -> dict[str, Any]:
         "max_stale": dataset.max_stale,
         "max_stale_on_error": dataset.max_stale_on_error,
         "requires": list(dataset.requires),
+        "completes": dataset.completes,
         "is_narrowable": dataset.is_narrowable,
         "time_column": dataset.time_column,
         "sessions": dataset.sessions,

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from ttapi.models.graph import ModelGraph
     from ttapi.refresh.planning.coverage import Demand
 
-_WHERE_OR_WHO = re.compile(r"(^|_)(path|file|url|host|port|secret|token|login|password|per_s|in_flight)$")
+_WHERE_OR_WHO = re.compile(
+    r"(^|_)(path|file|url|host|port|secret|token|login|password|per_s|in_flight)$"
+)
 _CREATED = re.compile(r"^create table ((?:catalog|raw)\.\w+)", re.MULTILINE)
 
 
@@ -226,7 +228,8 @@ class Workspace:
             return before.raw_datasets
         found: dict[str, Dataset] = {}
         fingerprints: dict[str, str] = {}
-        for name, offer in sorted(self.offers.items()):
+        # What completes another is asked after it.
+        for name, offer in sorted(self.offers.items(), key=_completing_last):
             source, resource = offer.source, offer.resource
             if source.name not in fingerprints:
                 code, settings = source_fingerprint(source), self.context(source).settings
@@ -244,6 +247,7 @@ class Workspace:
                 max_stale=resource.max_stale,
                 max_stale_on_error=resource.max_stale_on_error,
                 requires=resource.requires,
+                completes=f"raw.{resource.completes}" if resource.completes else None,
                 is_narrowable=isinstance(source, NarrowingSource),
                 time_column=resource.time_column,
                 sessions=resource.sessions,
@@ -382,6 +386,11 @@ def _signature(folders: Iterable[Path], ending: str) -> Signature:
             elif entry.is_dir():
                 waiting.append(entry.path)
     return tuple(sorted(found))
+
+
+def _completing_last(named: tuple[str, Offer]) -> tuple[bool, str]:
+    name, offer = named
+    return offer.resource.completes is not None, name
 
 
 def _is_session(market: str, day: date) -> bool:

@@ -54,6 +54,9 @@ class Resource:
     requires: tuple[str, ...] = ()
     """Keys a query must bind, else the default universe stands in. Its units are then values of the
     first key, not a listing: `survey` is not asked, `fetch` gets one request per value and interval."""
+    completes: str | None = None
+    """Raw table whose facts this one fills up: of a key that it holds, only what lies after its last
+    fact, and the sessions it lacks before, is asked; where nobody chose keys, nothing is."""
     time_column: str | None = None
     sessions: str | None = None
     """Market (`XNYS`) outside whose sessions no fact of the time column exists; None: any day."""

@@ -42,6 +42,8 @@ class Dataset:
     max_stale_on_error: str = "5 sessions"
     requires: tuple[str, ...] = ()
     """Keys a query must bind; its slices are then values of `key`, not units of a listing."""
+    completes: str | None = None
+    """The raw dataset it fills up; see `Resource.completes`."""
     is_narrowable: bool = False
     """Whether its source can tell which units hold given keys."""
     time_column: str | None = None

@@ -128,6 +128,8 @@ def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment:
     """A dataset asked key by key: which keys, and which intervals of each."""
     held = outside.held.slices.get(dataset.name, ())
     keys = _wanted_keys(dataset, outside.held, held)
+    if keys is None and dataset.completes:
+        return Step(dataset.name, "none", "fresh", ())
     if keys is None:
         reason = f"needs {dataset.requires[0]}: bind it, name a list, or set [universe] default"
         return Step(dataset.name, "none", "missing", (reason,))

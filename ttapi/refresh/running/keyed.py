@@ -7,19 +7,22 @@ Several intervals of one key are asked one after the other, so that nothing betw
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ttapi.refresh.catalog import mark_changed, write_state
 from ttapi.refresh.planning.coverage import Slice
-from ttapi.refresh.planning.slices import forget_slices
+from ttapi.refresh.planning.raw_step import rules_of
+from ttapi.refresh.planning.slices import forget_slices, write_asked
+from ttapi.refresh.running.completion import Piece, pieces_of
 from ttapi.refresh.running.ingest import Ingested, failures_told, fetch_and_load, rows_held
 from ttapi.sources.contract import Unit, UnitRequest
 from ttapi.store.ledger import read_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date
 
-    from ttapi.refresh.planning.coverage import Ask
     from ttapi.refresh.planning.datasets import DatasetState, Step
     from ttapi.refresh.running.ingest import Ingest
     from ttapi.store.ledger import UnitRecord
@@ -35,31 +38,61 @@ def ingest_asks(task: Ingest, state: DatasetState, step: Step) -> tuple[Ingested
             forget_slices(cursor, task.dataset.name)
     with task.store.reading() as cursor:
         known = read_units(cursor, task.dataset.name, sorted({ask.key for ask in step.asks}))
+        pieces, settled = pieces_of(
+            cursor,
+            task.workspace.datasets.get(task.dataset.completes or ""),
+            step.asks,
+            task.dataset.sessions or "",
+            _newest_session(task),
+        )
     account = Ingested()
     now = task.workspace.now
+    _note(task, [Slice(ask.key, now, ask.span) for ask in settled])
     with failures_told(account):
-        for asks in _rounds(step.asks):
-            requests = [_request(ask, known.get(ask.key), task, state) for ask in asks]
-            asked = {ask.key: Slice(ask.key, now, ask.span) for ask in asks}
+        for round_ in _rounds(pieces):
+            requests = [_request(piece, known.get(piece.key), task, state) for piece in round_]
+            asked = {
+                piece.key: Slice(piece.key, now, piece.noted or piece.span) for piece in round_
+            }
             state = fetch_and_load(task, state, requests, account, asked)
     if account.units and len(account.failed_units) == account.units and account.error is None:
         account.error = f"none of {account.units} slices was answered: {account.failed_units[0]}"
     return account, _finish(task, state, account)
 
 
-def _rounds(asks: Sequence[Ask]) -> Iterator[list[Ask]]:
-    """`asks` in rounds that name a key once each."""
-    waiting = list(asks)
+def _newest_session(task: Ingest) -> date:
+    """The last session that has begun; today where the dataset knows none."""
+    rules = rules_of(task.dataset, task.workspace.moment)
+    day = rules.today
+    while rules.is_session is not None and not rules.is_session(day):
+        day -= timedelta(days=1)
+    return day
+
+
+def _note(task: Ingest, settled: Sequence[Slice]) -> None:
+    """Note what needs no call as asked: another dataset holds it."""
+    if not settled:
+        return
+    rules = rules_of(task.dataset, task.workspace.moment)
+    with task.store.transaction() as cursor:
+        write_asked(cursor, task.dataset.name, settled, rules=rules, load_id=task.load_id)
+
+
+def _rounds(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
+    """`pieces` in rounds that name a key once each."""
+    waiting = list(pieces)
     while waiting:
-        first: dict[str, Ask] = {}
-        for ask in waiting:
-            first.setdefault(ask.key, ask)
+        first: dict[str, Piece] = {}
+        for piece in waiting:
+            first.setdefault(piece.key, piece)
         yield list(first.values())
         chosen = set(map(id, first.values()))
-        waiting = [ask for ask in waiting if id(ask) not in chosen]
+        waiting = [piece for piece in waiting if id(piece) not in chosen]
 
 
-def _request(ask: Ask, known: UnitRecord | None, task: Ingest, state: DatasetState) -> UnitRequest:
+def _request(
+    ask: Piece, known: UnitRecord | None, task: Ingest, state: DatasetState
+) -> UnitRequest:
     # A hash speaks for a unit's whole content, so only where the unit is asked as a whole.
     is_whole = task.dataset.time_column is None and state.fingerprint == task.dataset.fingerprint
     known_hash = known.content_hash if known and is_whole else None

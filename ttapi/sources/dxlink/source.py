@@ -46,6 +46,7 @@ CANDLES = Resource(
     grain=("symbol", "tho", "period", "time"),
     keys=("symbol",),
     requires=("symbol",),
+    completes="metastock_bars",
     time_column="date",
     sessions="XNYS",
     mode="merge",
