@@ -148,9 +148,10 @@ def prepare_query(
     left = workspace.home_state
     is_new_code = left.fingerprint != workspace.installation_fingerprint
     outcome, later, refresh_s = None, None, 0.0
-    if request.refresh and (plan.stale or is_new_code):
-        wanted = refresh_of(plan, request)
+    wanted = refresh_of(plan, request)
+    if request.refresh:
         require_keys(workspace, wanted, plan.steps)
+    if request.refresh and (plan.stale or is_new_code):
         if not is_new_code and request.max_age is None and _may_answer_first(workspace, plan):
             later = wanted
             warnings.append("answered at once, within max_stale; the refresh follows the answer")

@@ -270,15 +270,26 @@ def _demands(workspace: Workspace, request: RefreshRequest) -> Mapping[str, Dema
 
 
 def require_keys(workspace: Workspace, request: RefreshRequest, steps: Iterable[Step]) -> None:
-    """Nothing, or UsageError when a dataset that was asked for by name, or by a query, lacks its key."""
-    if not request.targets:
+    """Nothing, or UsageError when a dataset that was asked for by name, or by a query, lacks its key.
+
+    A target that has other inputs too does without the one that lacks its key.
+    """
+    datasets = workspace.datasets
+    lacking = {
+        step.dataset
+        for step in steps
+        if datasets[step.dataset].requires and step.verdict == "missing" and step.action == "none"
+    }
+    if not request.targets or not lacking:
         return
-    for step in steps:
-        dataset = workspace.datasets[step.dataset]
-        if dataset.requires and step.verdict == "missing" and step.action == "none":
-            key = dataset.requires[0]
+    for target in targets_of(workspace, request.targets, is_named=request.is_named):
+        roots = {n for n in closure(datasets, [target]) if datasets[n].kind == "raw"}
+        usable = {name for name in roots if not datasets[name].missing_setting}
+        if usable and usable <= lacking:
+            name = min(usable)
+            key = datasets[name].requires[0]
             raise UsageError(
-                f"{step.dataset} is asked {key} by {key}, and none was named",
+                f"{name} is asked {key} by {key}, and none was named",
                 hint=f"where {key} = 'SPY', --symbols, --list, or [universe] default in ttapi.toml",
             )
 
