@@ -122,8 +122,8 @@ def test_silence_and_dripping_end_at_their_deadlines():
             attempts=1,
         )
     assert [str(error) for error in errors] == [
-        "GET /drip failed 1 times: no answer in time",
-        "GET /mute failed 1 times: no answer in time",
+        "GET /drip failed once: no answer in time",
+        "GET /mute failed once: no answer in time",
     ]
     assert traffic.outcomes == {"timeout": 2}
 

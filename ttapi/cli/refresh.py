@@ -108,12 +108,18 @@ def tell_outcome(outcome: RefreshOutcome) -> None:
             rows = f", {amount(done.rows_accepted, 'row')} accepted" if done.rows_in else ""
             refused = f", {done.rows_refused:,} refused" if done.rows_refused else ""
             units = f", {amount(done.source_calls, 'slice')}" if done.source_calls else ""
+            failed = f", {len(done.failed_units):,} failed" if done.failed_units else ""
+            held = f", {done.slices_held:,} held" if done.slices_held else ""
             word = "failed" if done.error else ("changed" if done.is_changed else "unchanged")
-            tell(f"{done.dataset}: {word}{units}{rows}{refused}, {seconds_text(done.seconds)}")
+            what = f"{units}{held}{rows}{refused}{failed}"
+            tell(f"{done.dataset}: {word}{what}, {seconds_text(done.seconds)}")
+        elif done.slices_held:
+            tell(f"{done.dataset}: fresh, {amount(done.slices_held, 'slice')} held")
         if done.error:
             tell(f"  {done.error}")
         for failure in done.failed_units[:5]:
-            tell(f"  {failure}")
+            if failure != done.error:
+                tell(f"  {failure}")
         if len(done.failed_units) > 5:
             tell(f"  and {len(done.failed_units) - 5} more: select * from health")
     for check in outcome.failed_checks:
@@ -126,7 +132,9 @@ def tell_outcome(outcome: RefreshOutcome) -> None:
         tell(f"left out: {error.message}")
     worked = amount(sum(1 for d in outcome.datasets if d.is_changed), "dataset")
     calls = amount(sum(d.source_calls for d in outcome.datasets), "source call")
-    tell(f"refreshed: {worked} changed, {calls}, generation {outcome.generation}")
+    spared = sum(d.slices_held for d in outcome.datasets)
+    hits = f", {amount(spared, 'slice')} held" if spared else ""
+    tell(f"refreshed: {worked} changed, {calls}{hits}, generation {outcome.generation}")
 
 
 def _outcome_document(outcome: RefreshOutcome) -> dict[str, Any]:
@@ -142,6 +150,7 @@ def _outcome_document(outcome: RefreshOutcome) -> dict[str, Any]:
                 "rows_accepted": d.rows_accepted,
                 "rows_refused": d.rows_refused,
                 "source_calls": d.source_calls,
+                "slices_held": d.slices_held,
                 "seconds": round(d.seconds, 3),
                 "error": d.error or ("; ".join(d.failed_units) or None),
             }

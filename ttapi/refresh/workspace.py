@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ttapi.refresh.planning.coverage import Demand
 
 _WHERE_OR_WHO = re.compile(
-    r"(^|_)(path|file|url|host|port|secret|token|login|password|per_s|in_flight)$"
+    r"(^|_)(path|file|url|host|port|secret|token|login|password|per_s|in_flight|up_s)$"
 )
 _CREATED = re.compile(r"^create table ((?:catalog|raw)\.\w+)", re.MULTILINE)
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from ttapi.errors import ResponseError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -63,6 +65,14 @@ class Response:
     retry_after: str | None = None
     signed_with: Secret | None = None
     """The token that was sent."""
+
+
+class UnreadError(ResponseError):
+    """An answer that was not read to its end, or not meant to be; `body` is how it begins."""
+
+    def __init__(self, endpoint: str, status: int, reason: str, body: bytes) -> None:
+        super().__init__(endpoint, status, reason)
+        self.body = body
 
 
 class Signer(Protocol):

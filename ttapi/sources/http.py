@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 import stamina
 
-from ttapi.errors import ResponseError, SourceDownError, UsageError
+from ttapi.errors import SourceDownError, UsageError
 from ttapi.secret import scrubbed
 from ttapi.sources.breaker import Breaker, CircuitOpenError
-from ttapi.sources.exchange import Request, Response, Signer, Tuning
+from ttapi.sources.exchange import Request, Response, Signer, Tuning, UnreadError
 from ttapi.sources.inflate import OversizedError, read_capped
 from ttapi.sources.pacing import Pace
 
@@ -97,7 +97,7 @@ class HttpClient:
     async def send(self, request: Request) -> Response:
         """The answer to `request`, whatever its status below 500 but 429.
 
-        *Raises* ResponseError for an answer too large or a redirect; SourceDownError when every
+        *Raises* UnreadError for an answer too large or a redirect; SourceDownError when every
         attempt failed; CredentialError when the token was refused and no other one could be had.
         """
         answer = await self._repeated(request)
@@ -110,15 +110,18 @@ class HttpClient:
 
     async def _repeated(self, request: Request) -> Response:
         attempts = self.tuning.attempts if request.is_repeatable else 1
+        made = 0
         try:
             async for attempt in stamina.retry_context(
                 on=self._waits(), attempts=attempts, timeout=self.tuning.give_up_s
             ):
+                made = attempt.num
                 with attempt:
                     return await self._once(request)
         except _PassingError as exc:
+            times = "once" if made == 1 else f"{made} times"
             raise SourceDownError(
-                f"{request.method} {request.endpoint} failed {attempts} times: {exc}"
+                f"{request.method} {request.endpoint} failed {times}: {exc}"
             ) from exc
         raise AssertionError("the retry neither answered nor raised")
 
@@ -177,7 +180,7 @@ class HttpClient:
             raise _PassingError(_transport_text(exc), is_ours=False) from exc
         except OversizedError as exc:
             outcome = "oversized"
-            raise ResponseError(request.endpoint, exc.status, str(exc)) from exc
+            raise UnreadError(request.endpoint, exc.status, str(exc), exc.body) from exc
         finally:
             self.traffic.ended(outcome, received)
             self._log(request, outcome, received, self._clock() - begun)
@@ -216,9 +219,8 @@ class HttpClient:
         if answer.status >= 500:
             raise _PassingError(f"status {answer.status}", is_ours=False)
         if 300 <= answer.status < 400:
-            raise ResponseError(
-                request.endpoint, answer.status, "a redirect, which is not followed"
-            )
+            said = "a redirect, which is not followed"
+            raise UnreadError(request.endpoint, answer.status, said, answer.body)
         return answer
 
     def _log(self, request: Request, outcome: str, received: int, seconds: float) -> None:

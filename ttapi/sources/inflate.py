@@ -7,17 +7,23 @@ import zlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 _PIECE = 1 << 20
+_ALWAYS_ALLOWED = 4 << 20
+"""Bytes to which any body may inflate, whatever it was packed into."""
+_KEPT = 1 << 18
+"""Bytes of a refused body that are kept to look at."""
 
 
 class OversizedError(Exception):
     """A body is larger, wire or inflated, than allowed, or cannot be inflated."""
 
-    def __init__(self, text: str, status: int) -> None:
+    def __init__(self, text: str, status: int, body: bytes | bytearray = b"") -> None:
         super().__init__(text)
         self.status = status
+        self.body = bytes(body[:_KEPT])
+        """How the body begins, as far as it was read."""
 
 
 async def read_capped(
@@ -44,27 +50,27 @@ async def read_capped(
     async for piece in pieces:
         received += len(piece)
         if received > max_bytes:
-            raise OversizedError(f"more than {max_bytes:,} bytes", status)
+            raise OversizedError(f"more than {max_bytes:,} bytes", status, body)
         if inflater is None:
             body += piece
             continue
-        for part in _inflated(inflater, piece, status):
-            body += part
-            if len(body) > max_bytes or len(body) > max(received, _PIECE) * max_ratio:
-                raise OversizedError(
-                    f"inflates to more than {len(body):,} bytes from {received:,}", status
-                )
+        limit = min(max_bytes, max(received * max_ratio, _ALWAYS_ALLOWED))
+        try:
+            for part in _inflated(inflater, piece):
+                body += part
+                if len(body) > limit:
+                    told = f"inflates to more than {limit:,} bytes from {received:,}"
+                    raise OversizedError(told, status, body)
+        except zlib.error as exc:
+            raise OversizedError("its compression is damaged", status, body or piece) from exc
     if inflater is not None and received and not inflater.eof:
-        raise OversizedError("its compression ends in the middle", status)
+        raise OversizedError("its compression ends in the middle", status, body)
     return bytes(body), received
 
 
-def _inflated(inflater: zlib._Decompress, piece: bytes, status: int) -> list[bytes]:
-    parts, waiting = [], piece
-    try:
-        while waiting:
-            parts.append(inflater.decompress(waiting, _PIECE))
-            waiting = inflater.unconsumed_tail
-    except zlib.error as exc:
-        raise OversizedError("its compression is damaged", status) from exc
-    return parts
+def _inflated(inflater: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
+    """What `piece` inflates to, a megabyte at a time: whoever reads may stop in between."""
+    waiting = piece
+    while waiting:
+        yield inflater.decompress(waiting, _PIECE)
+        waiting = inflater.unconsumed_tail

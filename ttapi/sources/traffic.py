@@ -52,6 +52,8 @@ class Traffic:
     """Requests a second at the end: less than allowed after a 429."""
     refusal: Refusal | None = None
     """That the vendor refused who we are, in this command or one before it."""
+    unreachable: str | None = None
+    """Why nothing can be asked for the rest of this command; None: it can."""
 
     @property
     def requests(self) -> int:

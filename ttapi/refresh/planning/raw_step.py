@@ -57,7 +57,7 @@ def raw_step(dataset: Dataset, state: DatasetState, outside: Outside, moment: Mo
         keys = _stale_keys(keys, dataset, state, outside, moment)
         if not keys:
             verdict, reasons = "fresh", []
-    if outside.survey:
+    if outside.survey and dataset.is_local:
         reasons += _survey_reasons(outside.survey)
     if outside.wish:
         reasons.append(outside.wish)
@@ -147,15 +147,24 @@ def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment:
         if outside.wish and not found:
             found = asks_for(key, span, [], rules)
         asks += found
+    covered = len(keys) - len({ask.key for ask in asks})
     if not asks:
-        return Step(dataset.name, "none", "fresh", ())
+        return Step(dataset.name, "none", "fresh", (), held=covered)
     reasons = _slice_reasons(asks, outside.wish, is_reset=is_reset)
     verdict: Verdict = "failed" if state.error else "stale" if held else "missing"
     if state.error:
         reasons.append(f"last attempt failed: {state.error}")
+    slices = tuple(map(str, asks))
     return Step(
-        dataset.name, "ask", verdict, tuple(reasons), tuple(map(str, asks)), len(asks), asks=tuple(asks)
-    )  # fmt: skip
+        dataset.name,
+        "ask",
+        verdict,
+        tuple(reasons),
+        slices,
+        len(asks),
+        asks=tuple(asks),
+        held=covered,
+    )
 
 
 def _wanted_keys(dataset: Dataset, held: Held, slices: Sequence[Slice]) -> frozenset[str] | None:
@@ -164,7 +173,8 @@ def _wanted_keys(dataset: Dataset, held: Held, slices: Sequence[Slice]) -> froze
     if bound is not None:
         return bound
     known = frozenset(one.key for one in slices)
-    if held.universe is not None:
+    # A universe is a list of symbols; other keys are for a query to bind.
+    if held.universe is not None and dataset.requires[0] == "symbol":
         return held.universe | known
     return known or None
 

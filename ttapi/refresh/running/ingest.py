@@ -93,6 +93,13 @@ class Ingested:
             if reason := (report.error if may_be_empty else _failure(report)):
                 self.failed_units.append(f"{report.unit.key}: {reason}")
 
+    def fail_if_nothing_was_answered(self) -> None:
+        """Make it the dataset's error when not one of its units was answered."""
+        if self.error is None and self.units and len(self.failed_units) == self.units:
+            first = self.failed_units[0]
+            several = f"none of {self.units:,} slices was answered: {first}"
+            self.error = first if self.units == 1 else several
+
 
 def survey_offer(workspace: Workspace, offer: Offer, ledger: Ledger) -> Surveyed:
     """What `offer`'s source lists now against the ledger; a listing is no source call.
@@ -154,6 +161,9 @@ def ingest(
             wanted = units_holding(task.workspace, task.offer, units, keys)
             requests = [request for request in requests if request.unit.key in wanted]
         state = fetch_and_load(task, state, requests, account)
+    # A file that cannot be read is there all the same; what a vendor was asked for is not.
+    if not task.dataset.is_local:
+        account.fail_if_nothing_was_answered()
     return account, _finish(task, state, surveyed, account, keys)
 
 

@@ -55,8 +55,7 @@ def ingest_asks(task: Ingest, state: DatasetState, step: Step) -> tuple[Ingested
                 piece.key: Slice(piece.key, now, piece.noted or piece.span) for piece in round_
             }
             state = fetch_and_load(task, state, requests, account, asked)
-    if account.units and len(account.failed_units) == account.units and account.error is None:
-        account.error = f"none of {account.units} slices was answered: {account.failed_units[0]}"
+    account.fail_if_nothing_was_answered()
     return account, _finish(task, state, account)
 
 

@@ -282,8 +282,9 @@ def require_keys(workspace: Workspace, request: RefreshRequest, steps: Iterable[
     }
     if not request.targets or not lacking:
         return
-    for target in targets_of(workspace, request.targets, is_named=request.is_named):
-        roots = {n for n in closure(datasets, [target]) if datasets[n].kind == "raw"}
+    for target in request.targets:
+        meant = targets_of(workspace, [target], is_named=request.is_named)
+        roots = {n for n in closure(datasets, meant) if datasets[n].kind == "raw"}
         usable = {name for name in roots if not datasets[name].missing_setting}
         if usable and usable <= lacking:
             name = min(usable)

@@ -85,9 +85,11 @@ def _refusal(response: Response, quarantine: Quarantine) -> ResponseError | Cred
     """The error for a status of 400 or above."""
     try:
         document = json.loads(response.body)
-    except ValueError:
-        document = {}
-        quarantine.keep(response.endpoint, response.status, "refused, no JSON", response.body)
+    except (ValueError, RecursionError):
+        # Something before the interface has answered: a proxy, a page of maintenance.
+        kind = f" ({response.content_type})" if response.content_type else ""
+        page = refused(response, quarantine, f"refused, with no JSON{kind}")
+        return CredentialError(page.message, hint=page.hint) if response.status == 401 else page
     error = document.get("error") if isinstance(document, dict) else None
     said = error.get("message") if isinstance(error, dict) else None
     text = str(said) if said else _TEXTS.get(response.status, "refused")

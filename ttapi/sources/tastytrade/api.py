@@ -7,7 +7,7 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ttapi.sources.exchange import Request
+from ttapi.sources.exchange import Request, Response, UnreadError
 from ttapi.sources.tastytrade.answer import data_of, document_of, items_of, pages_of, refused
 from ttapi.sources.tastytrade.rows import DriftError
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ttapi.errors import ResponseError
-    from ttapi.sources.exchange import Response
     from ttapi.sources.http import HttpClient
     from ttapi.sources.quarantine import Quarantine
     from ttapi.sources.tastytrade.fields import Document
@@ -76,5 +75,9 @@ class TastytradeApi:
         self, path: str, endpoint: str, params: Sequence[tuple[str, str]] = ()
     ) -> tuple[Response, Document]:
         request = Request("GET", path, endpoint or path, params=params)
-        response = await self._client.send(request)
+        try:
+            response = await self._client.send(request)
+        except UnreadError as exc:
+            part = Response(exc.endpoint, exc.status or 0, exc.body)
+            raise self.refused(part, exc.reason) from exc
         return response, document_of(response, self._quarantine)

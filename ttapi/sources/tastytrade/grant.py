@@ -61,7 +61,8 @@ class RefreshGrant:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._token: _Token | None = None
-        self._dead: CredentialError | None = None
+        self.failure: SourceDownError | None = None
+        """Why no token can be had for as long as this lives: a CredentialError for a dead grant."""
 
     async def token(self) -> Secret:
         """The access token, renewed where less than a minute of it is left.
@@ -82,8 +83,17 @@ class RefreshGrant:
             return self._token.secret
 
     async def _refreshed(self) -> _Token:
-        if self._dead is not None:
-            raise self._dead
+        if self.failure is None:
+            try:
+                return await self._asked()
+            except CredentialError as exc:
+                self.failure = exc
+            except SourceDownError as exc:
+                # All who wait would try as often, one after the other.
+                self.failure = SourceDownError(exc.message)
+        raise self.failure
+
+    async def _asked(self) -> _Token:
         asked_at = self._clock()
         request = Request(
             "POST",
@@ -103,8 +113,7 @@ class RefreshGrant:
                 return _token_of(response, asked_at)
             said = _refusal(response)
             if _is_dead(response):
-                self._dead = CredentialError(f"the grant is refused: {said}", hint=_HINT)
-                raise self._dead
+                raise CredentialError(f"the grant is refused: {said}", hint=_HINT)
         raise SourceDownError(f"/oauth/token refused {_TRIES} times: {said}; the grant may be well")
 
 

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 BASE_URL = "https://api.tastyworks.com"
 _NOT_ASKED_AGAIN = timedelta(hours=1)
 """After the vendor refused the credentials: some failed logins block the address for hours."""
+_GIVE_UP_S = 30.0
+"""For which a failing request is repeated: who queries waits for it."""
 _UNITS_A_BATCH = 25
 """Committed together: a commit costs about what ten answers of the simulator do."""
 
@@ -64,7 +66,6 @@ def load(
 
     *Raises* SourceDownError when nothing was answered, CredentialError, UsageError.
     """
-    _refuse_refused(context)
 
     async def batches() -> AsyncGenerator[Batch]:
         async with connected(context) as api:
@@ -93,7 +94,11 @@ def prove(context: SourceContext) -> str:
 
 @asynccontextmanager
 async def connected(context: SourceContext) -> AsyncIterator[TastytradeApi]:
-    """The interface, signed with the grant the context gives."""
+    """The interface, signed with the grant the context gives.
+
+    *Raises* CredentialError, SourceDownError without asking where that was found out before.
+    """
+    _refuse_refused(context)
     url = context.settings.get("base_url", "").strip() or BASE_URL
     agent = f"ttapi/{__version__}"
     client = HttpClient(
@@ -104,21 +109,33 @@ async def connected(context: SourceContext) -> AsyncIterator[TastytradeApi]:
         verify=_trust(context),
     )
     async with client:
-        client.signer = RefreshGrant(
+        client.signer = grant = RefreshGrant(
             client,
             find_secret("tastytrade", "client_secret", context),
             find_secret("tastytrade", "refresh_token", context),
         )
         try:
             yield TastytradeApi(client, Quarantine(context.home))
-        except CredentialError as exc:
-            fingerprint = _credentials(context)
-            context.traffic.refusal = Refusal(fingerprint, exc.message, context.now)
-            raise
+        finally:
+            _note_failure(grant.failure, context)
+
+
+def _note_failure(failure: SourceDownError | None, context: SourceContext) -> None:
+    """Have no further token asked for: in this command; for a dead grant within the hour."""
+    if isinstance(failure, CredentialError):
+        refusal = Refusal(_credentials(context), failure.message, context.now)
+        context.traffic.refusal = refusal
+    elif failure is not None:
+        context.traffic.unreachable = failure.message
 
 
 def _refuse_refused(context: SourceContext) -> None:
-    """Nothing, or CredentialError where the same credentials were refused within the hour."""
+    """Nothing, or CredentialError where the same credentials were refused within the hour.
+
+    *Raises* SourceDownError where no token could be had in this command.
+    """
+    if context.traffic.unreachable:
+        raise SourceDownError(f"{context.traffic.unreachable}; not asked again in this command")
     refusal = context.traffic.refusal
     if refusal is None:
         return
@@ -147,9 +164,13 @@ async def _answers(
 
     *Raises* CredentialError at once; SourceDownError when every unit failed for being out of reach.
     """
+    misspelt = _misspelt(resource, requests)
+    if misspelt:
+        yield misspelt
+    told = {request.unit.key for request, _ in misspelt}
     tasks = [
         asyncio.create_task(_answered(api, resource, group, context))
-        for group in _groups(resource, requests)
+        for group in _groups(resource, [r for r in requests if r.unit.key not in told])
     ]
     down: SourceDownError | None = None
     has_answer = False
@@ -165,6 +186,18 @@ async def _answers(
         await asyncio.gather(*tasks, return_exceptions=True)
     if down is not None and not has_answer:
         raise down
+
+
+def _misspelt(resource: Resource, requests: Sequence[UnitRequest]) -> Loaded:
+    """Those of `requests` whose symbol is the vendor's text: rows would lie where nobody looks."""
+    if "symbol" not in resource.requires:
+        return []
+    keys = [(request, request.unit.key) for request in requests]
+    return [
+        (request, f"symbols are written as ttapi does: {lists.our_symbol(key)}")
+        for request, key in keys
+        if lists.our_symbol(key) != key
+    ]
 
 
 def _groups(resource: Resource, requests: Sequence[UnitRequest]) -> list[Sequence[UnitRequest]]:
@@ -221,6 +254,7 @@ def _tuning(context: SourceContext) -> Tuning:
     return Tuning(
         requests_per_s=_positive(context, "requests_per_s", Tuning.requests_per_s),
         in_flight=int(_positive(context, "in_flight", Tuning.in_flight)),
+        give_up_s=_positive(context, "give_up_s", _GIVE_UP_S),
     )
 
 

@@ -34,7 +34,8 @@ class TastytradeSource:
 
     Settings: `base_url` of the interface (default the vendor's); `client_secret` and
     `refresh_token` of the grant, which `ttapi login` stores; `requests_per_s` at most (default 20);
-    `in_flight` at most (default 100).
+    `in_flight` at most (default 100); `give_up_s`, for how long a failing request is repeated
+    (default 30).
     """
 
     name = "tastytrade"
@@ -52,7 +53,7 @@ class TastytradeSource:
         WATCHLISTS,
         SEARCH,
     )
-    setting_names = ("base_url", *SECRETS, "requests_per_s", "in_flight", "ca_file")
+    setting_names = ("base_url", *SECRETS, "requests_per_s", "in_flight", "give_up_s", "ca_file")
     secret_names = SECRETS
     sql_folder: Path | None = None
 
