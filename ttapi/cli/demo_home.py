@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ttapi.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from ttapi.simulator import MarketSummary
@@ -40,6 +41,8 @@ class DemoHome:
     """The folder as the user named it."""
     root: Path
     market: MarketSummary
+    now: datetime
+    """Zone-aware UTC: the instant the demo takes for now."""
 
 
 def make_demo_home(folder: Path, *, symbols: int, sessions: int) -> DemoHome:
@@ -52,7 +55,8 @@ def make_demo_home(folder: Path, *, symbols: int, sessions: int) -> DemoHome:
     from ttapi.simulator import write_market
 
     root = folder.expanduser().absolute()
-    last = sessions_of("XNYS").last_completed_session(now_from(os.environ))
+    now = now_from(os.environ)
+    last = sessions_of("XNYS").last_completed_session(now)
     try:
         _empty(root)
         market = write_market(
@@ -62,7 +66,7 @@ def make_demo_home(folder: Path, *, symbols: int, sessions: int) -> DemoHome:
         (root / "ttapi.toml").write_text(text, encoding="utf-8")
     except OSError as exc:
         raise UsageError(f"{root} cannot be written: {exc.strerror}") from exc
-    return DemoHome(str(folder), root, market)
+    return DemoHome(str(folder), root, market, now)
 
 
 def _empty(root: Path) -> None:

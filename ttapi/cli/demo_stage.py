@@ -11,12 +11,13 @@ import os
 import shlex
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ttapi.errors import TtapiError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _PROGRAMS = {"ttapi": (sys.executable, "-m", "ttapi"), "python": (sys.executable,)}
@@ -49,10 +50,29 @@ class Stage:
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()
 
-    def run(self, typed: str) -> None:
+    def export(self, name: str, value: str, shown: str | None = None) -> None:
+        """Type an `export`, for all that is run from here on; `shown` stands for a secret."""
+        self._environ = {**self._environ, name: value}
+        self.say(f"$ export {name}={shown or shlex.quote(value)}")
+
+    @contextmanager
+    def running(self, typed: str) -> Iterator[None]:
+        """Type a command that goes on beside the others, and end it after the block."""
+        self.say("", f"$ {typed} &")
+        argv = _argv(shlex.split(typed))
+        quiet = subprocess.DEVNULL
+        with subprocess.Popen(
+            argv, env=self._environ, stdin=quiet, stdout=quiet, stderr=quiet
+        ) as child:
+            try:
+                yield
+            finally:
+                child.terminate()
+
+    def run(self, typed: str, allowed: tuple[int, ...] = (0,)) -> None:
         """Type a command, or two with a pipe between, and let it answer.
 
-        *Raises* TtapiError with its exit code when it fails.
+        *Raises* TtapiError with its exit code when that is none of `allowed`.
         """
         self.say("", f"$ {typed}")
         words = shlex.split(typed)
@@ -61,7 +81,7 @@ class Stage:
             codes = self._run_pipe(_argv(words[:at]), _argv(words[at + 1 :]))
         else:
             codes = [self._run_one(_argv(words))]
-        failed = next((code for code in codes if code), 0)
+        failed = next((code for code in codes if code not in allowed), 0)
         if failed:
             error = TtapiError(f"the demo stopped: exit code {failed} from {typed}")
             error.exit_code = failed if failed > 0 else 1

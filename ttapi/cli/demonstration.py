@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttapi.cli.demo_stage import Stage
+from ttapi.cli.demo_vendors import show_vendors
 
 if TYPE_CHECKING:
     from ttapi.cli.demo_home import DemoHome
@@ -37,6 +38,7 @@ def show_demonstration(home: DemoHome) -> None:
     _correct_a_bar(stage, home)
     _open_elsewhere(stage, home)
     _add_a_view(stage, home)
+    show_vendors(stage, home)
     _show_the_way_on(stage, home)
 
 

@@ -327,5 +327,5 @@ def _unconfigured(workspace: Workspace, targets: Sequence[str]) -> tuple[str, ..
     return tuple(
         f"{d.name} ([sources.{d.source}] {d.missing_setting})"
         for d in roots
-        if d.missing_setting and not (d.name in states and states[d.name].rows)
+        if d.missing_setting and not d.completes and not (d.name in states and states[d.name].rows)
     )

@@ -122,6 +122,8 @@ class Step:
     """Of a listing source: only units that may hold these keys; None: all units."""
     asks: tuple[Ask, ...] = ()
     """Of a source asked key by key: what to ask."""
+    held: int = 0
+    """Of such a source: keys wanted that need no call."""
 
 
 @dataclass(frozen=True)

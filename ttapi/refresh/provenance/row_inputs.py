@@ -50,7 +50,7 @@ def inputs_behind(
     """
     flows = model_flows(graph, _roots(lineage))
     limits = {c.column: frozenset([Among(frozenset([c.value]))]) for c in row.key}
-    reads = _all_reads(graph, flows, Read(relation, limits))
+    reads = _all_reads(reader, graph, flows, Read(relation, limits))
     dates = _date_bounds(lineage, relation, row)
     used = _columns_read(lineage, relation)
     return [
@@ -68,10 +68,19 @@ def _roots(lineage: LineageGraph) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _all_reads(graph: ModelGraph, flows: Mapping[str, Flow], first: Read) -> dict[str, list[Read]]:
-    """Every way each relation behind `first` is read, in order of distance."""
+def _all_reads(
+    reader: Reader, graph: ModelGraph, flows: Mapping[str, Flow], first: Read
+) -> dict[str, list[Read]]:
+    """Every way each relation behind `first` is read, in order of distance.
+
+    A stored table without a row of the key gave nothing: it and what it was made of are left out.
+    """
     reads: dict[str, list[Read]] = {first.relation: [first]}
     for name in reversed(list(graph.models)):
+        if name != first.relation and name in reads and graph.models[name].kind == "table":
+            found = reader.run(f"select 1 from {name} where {_condition(reads[name])} limit 1")
+            if found is not None and not found.table.num_rows:
+                del reads[name]
         for read in reads.get(name, []):
             for behind in reads_behind(read, flows[name]):
                 ways = reads.setdefault(behind.relation, [])

@@ -129,7 +129,7 @@ def run_step(run: Run, step: Step) -> None:
 def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
     found = run.surveys.get(step.dataset)
     if found is None and not step.asks:
-        return DatasetOutcome(step.dataset, step.verdict, step.reasons)
+        return DatasetOutcome(step.dataset, step.verdict, step.reasons, slices_held=step.held)
     state = run.states.get(step.dataset, DatasetState())
     if found is None:
         account, state = ingest_asks(_task(run, step, dataset), state, step)
@@ -160,6 +160,7 @@ def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
         rows_accepted=account.rows_accepted,
         rows_refused=account.rows_refused,
         source_calls=account.source_calls,
+        slices_held=step.held,
         error=account.error,
         failed_units=tuple(account.failed_units),
         is_changed=account.is_changed,

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The part of the demonstration that goes over the network: simulated vendors on loopback."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from ttapi.errors import TtapiError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ttapi.cli.demo_home import DemoHome
+    from ttapi.cli.demo_stage import Stage
+
+SEED = 7
+LIST = "vendor"
+_IN_FILES = 100
+"""Of the vendor's symbols have a MetaStock file, which ends some sessions ago."""
+_LACKING = timedelta(days=21)
+_HISTORY = timedelta(days=120)
+_START_TIMEOUT_S = 30
+_HEADER = "<TICKER>,<PER>,<DTYYYYMMDD>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>"
+
+
+def show_vendors(stage: Stage, home: DemoHome) -> None:
+    """Start the simulators, ask them for 507 symbols twice, end them."""
+    symbols = _write_files(home)
+    port_file = home.root / "vendors.json"
+    stage.step(
+        "Vendors over the network",
+        f"The simulators speak tastytrade's REST and dxFeed's dxLink for {symbols} symbols. The",
+        "names are real for some, and every price is invented. Four of them are not answered.",
+    )
+    shown = f"{home.shown}/vendors.json"
+    typed = f"ttapi simulate --seed {SEED} --fault missing-symbols:count=4 --port-file {shlex.quote(shown)}"
+    with stage.running(typed):
+        vendors = _addresses(port_file)
+        rest = vendors["tastytrade"]
+        stage.export("TTAPI_TASTYTRADE_BASE_URL", rest["base_url"])
+        stage.export("TTAPI_TASTYTRADE_CLIENT_SECRET", rest["client_secret"], "...")
+        stage.export("TTAPI_TASTYTRADE_REFRESH_TOKEN", rest["refresh_token"], "...")
+        # The limits are for strangers' servers; this one is ours.
+        stage.export("TTAPI_TASTYTRADE_REQUESTS_PER_S", "200")
+        _ask(stage, home)
+
+
+def _ask(stage: Stage, home: DemoHome) -> None:
+    since = (home.market.last_session - _HISTORY).isoformat()
+    asked = f"ttapi refresh market_metrics option_chains --list {LIST} --yes"
+    # Some symbols fail, which is exit code 1, and the rest is there.
+    stage.run(asked, allowed=(0, 1))
+    stage.say("", "Asked again, what is fresh is not fetched: only the four are tried once more.")
+    stage.run(asked, allowed=(0, 1))
+    stage.step(
+        "Files first, the feed completes",
+        f"{_IN_FILES} of the symbols have MetaStock files that end three weeks ago. dxLink is asked",
+        "for what they lack, and for the symbols that have none.",
+    )
+    stage.run(f"ttapi refresh eod --list {LIST} --from {since} --yes")
+    stage.run(f"""ttapi sql --no-refresh "
+select e.source, count(distinct e.symbol) as symbols, count(*) as bars, max(e.date) as newest
+from eod as e
+join universes as u on u.symbol = e.symbol and u.name = '{LIST}'
+group by e.source
+order by e.source\"""")
+    stage.run("""ttapi sql --no-refresh "
+select symbol, root, expiration_date, settlement, count(*) as contracts
+from option_chains
+where symbol = 'SPX'
+group by all
+order by expiration_date, root
+limit 4\"""")
+
+
+def _write_files(home: DemoHome) -> int:
+    """MetaStock files of some symbols, and the list of all; how many those are."""
+    from ttapi.simulator.vendor_market import VendorMarket
+
+    market = VendorMarket(SEED, home.now)
+    until = home.market.last_session - _LACKING
+    since = until - _HISTORY
+    for symbol in market.symbols[:_IN_FILES]:
+        name = symbol.replace("/", ".")
+        lines = [
+            f"{name},D,{bar.date:%Y%m%d},000000,{bar.open},{bar.high},{bar.low},{bar.close},{bar.volume or 0},0"
+            for bar in market.bars(symbol, since)
+            if bar.date <= until
+        ]
+        _write(home.root / "metastock" / f"{name}.csv", [_HEADER, *lines])
+    names = [symbol.replace("/", ".") for symbol in market.symbols]
+    rows = [f"{LIST},{name}" for name in sorted(names)]
+    _write(home.root / "universes" / f"{LIST}.csv", ["name,symbol", *rows])
+    return len(names)
+
+
+def _write(file: Path, lines: list[str]) -> None:
+    file.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+
+def _addresses(port_file: Path) -> dict[str, dict[str, str]]:
+    """What the simulators say of themselves once they are ready."""
+    until = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < until:
+        if port_file.is_file() and (text := port_file.read_text(encoding="utf-8").strip()).endswith(
+            "}"
+        ):
+            found: dict[str, dict[str, str]] = json.loads(text)
+            return found
+        time.sleep(0.05)
+    raise TtapiError("the demo stopped: the simulators did not start")
