@@ -31,10 +31,16 @@ def test_a_column_of_the_users_own_is_told_down_to_the_setting(market):
             "span.width = e.high - e.low\n"
             "├─ eod.high\n"
             "│  └─ staged.eod.high\n"
-            "│     └─ raw.metastock_bars.high <- source metastock, [sources.metastock] path\n"
+            "│     ├─ raw.metastock_bars.high <- source metastock, [sources.metastock] path\n"
+            "│     └─ staged.eod_completions.high\n"
+            "│        └─ staged.candles.high\n"
+            "│           └─ raw.dxlink_candles.high <- source dxlink, [sources.dxlink] token\n"
             "└─ eod.low\n"
             "   └─ staged.eod.low\n"
-            "      └─ raw.metastock_bars.low <- source metastock, [sources.metastock] path\n"
+            "      ├─ raw.metastock_bars.low <- source metastock, [sources.metastock] path\n"
+            "      └─ staged.eod_completions.low\n"
+            "         └─ staged.candles.low\n"
+            "            └─ raw.dxlink_candles.low <- source dxlink, [sources.dxlink] token\n"
         ),
     ), done.stderr
 
@@ -44,11 +50,14 @@ def test_a_relation_is_told_with_its_columns(market):
         "span\n"
         "└─ eod\n"
         "   └─ staged.eod\n"
-        "      └─ raw.metastock_bars <- source metastock, [sources.metastock] path\n"
+        "      ├─ raw.metastock_bars <- source metastock, [sources.metastock] path\n"
+        "      └─ staged.eod_completions\n"
+        "         └─ staged.candles\n"
+        "            └─ raw.dxlink_candles <- source dxlink, [sources.dxlink] token\n"
         "\n"
-        "symbol  raw.metastock_bars.symbol\n"
-        "date    raw.metastock_bars.date\n"
-        "width   raw.metastock_bars(high, low)\n"
+        "symbol  raw.dxlink_candles.symbol, raw.metastock_bars.symbol\n"
+        "date    raw.dxlink_candles.date, raw.metastock_bars.date\n"
+        "width   raw.dxlink_candles(high, low), raw.metastock_bars(high, low)\n"
     )
 
 
@@ -63,17 +72,21 @@ def test_lineage_as_json_and_as_mermaid(market):
                 "expression": "e.high - e.low",
                 "upstreams": [{"relation": "eod", "column": c} for c in ("high", "low")],
                 "roots": [
-                    {"relation": "raw.metastock_bars", "column": c, "source": "metastock", "setting": "path"}
+                    {"relation": relation, "column": c, "source": source, "setting": setting}
+                    for relation, source, setting in (
+                        ("raw.dxlink_candles", "dxlink", "token"),
+                        ("raw.metastock_bars", "metastock", "path"),
+                    )
                     for c in ("high", "low")
                 ],
             }
         ],
         "read_by": [],
     }  # fmt: skip
-    assert market.ttapi("lineage", "staged.eod.close", "--mermaid").stdout == (
+    assert market.ttapi("lineage", "staged.candles.close", "--mermaid").stdout == (
         "flowchart LR\n"
-        '    n0["staged.eod.close"]\n'
-        '    n1["raw.metastock_bars.close"]\n'
+        '    n0["staged.candles.close"]\n'
+        '    n1["raw.dxlink_candles.close"]\n'
         "    n1 --> n0\n"
     )
 
@@ -158,7 +171,7 @@ def test_why_says_what_fills_a_relation_that_lacks_the_row(lab):
     assert hint("eod", "AAA") == f"raw.metastock_bars is never loaded; {fills}"
     assert lab.ttapi("sql", "select * from eod where symbol = 'BBB'").returncode == 0
     assert hint("eod", "AAA") == f"raw.metastock_bars is loaded in part (BBB); {fills}"
-    assert hint("universes", "mine") == "not set: [sources.files] universes_path"
+    assert hint("corporate_actions", "AAA") == "not set: [sources.files] corporate_actions_path"
     assert lab.ttapi("refresh", "eod").returncode == 0
     assert hint("eod", "CCC") == "nearest symbol: AAA, BBB"
 

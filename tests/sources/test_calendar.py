@@ -13,7 +13,7 @@ from ttapi.sources.calendar import CalendarSource, last_calendar_date
 from ttapi.sources.contract import Source, SourceContext, Unit, UnitRequest
 
 SOURCE = CalendarSource()
-DAYS, HORIZONS = SOURCE.resources
+DAYS, HORIZONS, UNIVERSES = SOURCE.resources
 NOW = SourceContext(settings={}, now=datetime(2026, 11, 21, tzinfo=UTC))
 ARROW = {
     "VARCHAR": pa.large_string(),
@@ -31,12 +31,14 @@ def fetch(resource, key, context=NOW, known_hash=None):
 
 def test_it_is_a_source_that_needs_no_setting():
     assert isinstance(SOURCE, Source)
-    assert [SOURCE.missing_setting(r, NOW) for r in SOURCE.resources] == [None, None]
+    assert [SOURCE.missing_setting(r, NOW) for r in SOURCE.resources] == [None, None, None]
     assert [u.key for u in SOURCE.survey(DAYS, NOW)] == ["XNYS", "CBOE_IDX", "CFE"]
     assert [u.key for u in SOURCE.survey(HORIZONS, NOW)] == ["listing_horizons"]
 
 
-@pytest.mark.parametrize(("resource", "key"), [(DAYS, "CFE"), (HORIZONS, "listing_horizons")])
+@pytest.mark.parametrize(
+    ("resource", "key"), [(DAYS, "CFE"), (HORIZONS, "listing_horizons"), (UNIVERSES, "universes")]
+)
 def test_a_batch_has_the_declared_columns_and_counts_its_rows(resource, key):
     batch = fetch(resource, key)
     declared = {column.name: ARROW[column.type] for column in resource.columns}
@@ -116,7 +118,9 @@ def test_days_reach_two_years_ahead_but_never_less_than_2028(now, last):
     assert batch.units[0].last_date == date.fromisoformat(last)
 
 
-@pytest.mark.parametrize(("resource", "key"), [(DAYS, "XNYS"), (HORIZONS, "listing_horizons")])
+@pytest.mark.parametrize(
+    ("resource", "key"), [(DAYS, "XNYS"), (HORIZONS, "listing_horizons"), (UNIVERSES, "universes")]
+)
 def test_known_content_is_answered_without_rows(resource, key):
     first = fetch(resource, key).units[0]
     again = fetch(resource, key, known_hash=first.content_hash)
@@ -145,3 +149,17 @@ def test_every_listing_programme_has_one_horizon_and_a_reference():
     assert all(h.reference and h.listed_since <= h.first_expiration for h in horizons)
     lines = fetch(HORIZONS, "listing_horizons").rows["line"].to_pylist()
     assert lines == list(range(3, 3 + len(horizons)))
+
+
+def test_shipped_lists_have_as_many_members_as_their_names_say():
+    rows = fetch(UNIVERSES, "universes").rows.to_pylist()
+    counts = {}
+    for row in rows:
+        counts[row["name"]] = counts.get(row["name"], 0) + 1
+    # The Nasdaq-100 holds two share classes of Alphabet.
+    assert counts == {
+        "dow_30": 30, "index_etfs": 3, "indices": 7, "nasdaq_100": 101, "sector_etfs": 11,
+    }  # fmt: skip
+    assert {(r["name"], r["as_of"]) for r in rows if r["name"] == "dow_30"} == {
+        ("dow_30", date(2024, 11, 8))
+    }

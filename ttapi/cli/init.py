@@ -52,7 +52,9 @@ def init(
         run_refresh(
             workspace,
             RefreshRequest(
-                targets=("calendar", "expiration_series"), wait_s=wait, command="ttapi init"
+                targets=("calendar", "raw.shipped_universes", "expiration_series"),
+                wait_s=wait,
+                command="ttapi init",
             ),
             on_wait=tell_waiting,
         )

@@ -2,7 +2,7 @@
 """The data files beside this module, read into values.
 
 `closures`, `early_closes` and `late_opens` are written by scripts/make_calendar.py; `hours`,
-`overrides` and `listing_horizons` are kept by hand, each row with its reference.
+`overrides`, `listing_horizons` and `universes` are kept by hand, each row with its reference or date.
 """
 
 from __future__ import annotations
@@ -74,6 +74,20 @@ class ListingHorizon:
     reference: str
 
 
+@dataclass(frozen=True)
+class UniverseMember:
+    """One symbol of a list that is shipped."""
+
+    line: int
+    """1-based line of the file."""
+    name: str
+    symbol: str
+    as_of: date
+    """The day the list stands for."""
+    about: str
+    """What the list is."""
+
+
 @cache
 def fingerprint() -> bytes:
     """A digest of every shipped file: it changes with any of them."""
@@ -137,6 +151,17 @@ def listing_horizons() -> tuple[ListingHorizon, ...]:
             reference=row["reference"],
         )
         for line, row in _rows("listing_horizons.csv")
+    )
+
+
+@cache
+def universe_members() -> tuple[UniverseMember, ...]:
+    """Every symbol of every list, in file order."""
+    return tuple(
+        UniverseMember(
+            line, row["name"], row["symbol"], date.fromisoformat(row["as_of"]), row["about"]
+        )
+        for line, row in _rows("universes.csv")
     )
 
 

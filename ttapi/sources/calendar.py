@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The calendar as a source: every date of every market, and how far ahead expirations are listed.
+"""The data shipped with ttapi as a source: the dates of every market, listing horizons, some lists.
 
-Both come from data shipped with ttapi. What follows from a rule counts as known from the first
-day of the calendar; a closure, early close or late open nobody could foresee is known from the
-midnight (New York) of its own day; a listing programme from the day it starts.
+What follows from a rule counts as known from the first day of the calendar; a closure, early close
+or late open nobody could foresee is known from the midnight (New York) of its own day; a listing
+programme from the day it starts; a list of symbols from the day it stands for.
 """
 
 from __future__ import annotations
@@ -75,14 +75,30 @@ LISTING_HORIZONS = Resource(
     is_local=True,
 )
 
+UNIVERSES = Resource(
+    name="universes",
+    table="shipped_universes",
+    about="Lists of symbols that come with ttapi, as of the day each stands for.",
+    columns=(
+        Column("name", "VARCHAR", "what the list is called"),
+        Column("symbol", "VARCHAR", "the ticker in upper case, / as ."),
+        Column("as_of", "DATE", "the day the list stands for: later changes are not in it"),
+        Column("about", "VARCHAR", "what the list is"),
+    ),
+    grain=("name", "symbol"),
+    keys=("name",),
+    ttl="7d",
+    is_local=True,
+)
+
 
 class CalendarSource:
-    """Sessions and listing horizons; needs no setting and no network."""
+    """Sessions, listing horizons and shipped lists; needs no setting and no network."""
 
     name = "calendar"
-    about = "Trading sessions of XNYS, CBOE_IDX and CFE, and listing horizons, shipped with ttapi."
+    about = "Trading sessions of XNYS, CBOE_IDX and CFE, listing horizons and lists of symbols, shipped."
     version = "1"
-    resources: tuple[Resource, ...] = (DAYS, LISTING_HORIZONS)
+    resources: tuple[Resource, ...] = (DAYS, LISTING_HORIZONS, UNIVERSES)
     setting_names: tuple[str, ...] = ()
     sql_folder: Path | None = None
 
@@ -91,8 +107,8 @@ class CalendarSource:
         return None
 
     def survey(self, resource: Resource, context: SourceContext) -> Sequence[Unit]:
-        """One unit a market for `days`, one for `listing_horizons`."""
-        keys = MARKETS if resource.name == DAYS.name else (LISTING_HORIZONS.name,)
+        """One unit a market for `days`, one for each other resource."""
+        keys = MARKETS if resource.name == DAYS.name else (resource.name,)
         # Shipped data has no file of the user's: a number of its content stands where a time of
         # change would, so that a newer release or a further year shows in the listing.
         digest = shipped.fingerprint() + str(last_calendar_date(context.now)).encode()

@@ -12,7 +12,7 @@ import polars as pl
 from ttapi.errors import SourceError
 from ttapi.market import shipped
 from ttapi.market.calendar import FIRST_DATE, MARKETS, NEW_YORK, Sessions, sessions
-from ttapi.sources.calendar import DAYS, LISTING_HORIZONS
+from ttapi.sources.calendar import DAYS, LISTING_HORIZONS, UNIVERSES
 from ttapi.sources.contract import Batch, Resource, UnitReport, UnitRequest
 
 _ALWAYS_KNOWN = datetime(FIRST_DATE.year, 1, 1)  # noqa: DTZ001 - instants leave without a zone, in UTC
@@ -27,6 +27,8 @@ def rows_of(resource: Resource, key: str, last: date) -> pl.DataFrame:
         return _day_rows(sessions(key), last)
     if resource.name == LISTING_HORIZONS.name and key == LISTING_HORIZONS.name:
         return _horizon_rows()
+    if resource.name == UNIVERSES.name and key == UNIVERSES.name:
+        return _universe_rows()
     raise SourceError(f"the calendar has no unit {key!r} in {resource.name}")
 
 
@@ -107,3 +109,19 @@ def _horizon_rows() -> pl.DataFrame:
         pl.Series("line", [horizon.line for horizon in horizons], dtype=pl.Int32),
         pl.col("listed_since").cast(pl.Datetime("us")).alias("known_at"),
     )
+
+
+def _universe_rows() -> pl.DataFrame:
+    """The shipped lists in the shape of a batch; known from the day each stands for."""
+    members = shipped.universe_members()
+    return pl.DataFrame(
+        {
+            "name": [member.name for member in members],
+            "symbol": [member.symbol for member in members],
+            "as_of": [member.as_of for member in members],
+            "about": [member.about for member in members],
+            "unit": [0] * len(members),
+            "line": [member.line for member in members],
+        },
+        schema_overrides={"unit": pl.Int32, "line": pl.Int32},
+    ).with_columns(pl.col("as_of").cast(pl.Datetime("us")).alias("known_at"))
