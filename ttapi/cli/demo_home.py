@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ttapi.simulator import MarketSummary
 
 SEED = 25
+VENDOR_SEED = 7
 MARKER = "MADE_BY_TTAPI_DEMO"
 _MARKER_TEXT = "ttapi demo made this folder, and empties it before it runs again.\n"
 _SETTINGS = """\
@@ -53,6 +54,7 @@ def make_demo_home(folder: Path, *, symbols: int, sessions: int) -> DemoHome:
     from ttapi.config import now_from
     from ttapi.market.calendar import sessions as sessions_of
     from ttapi.simulator import write_market
+    from ttapi.simulator.vendor_market import VendorMarket
 
     root = folder.expanduser().absolute()
     now = now_from(os.environ)
@@ -60,7 +62,12 @@ def make_demo_home(folder: Path, *, symbols: int, sessions: int) -> DemoHome:
     try:
         _empty(root)
         market = write_market(
-            root, seed=SEED, last_session=last, symbols=symbols, sessions=sessions
+            root,
+            seed=SEED,
+            last_session=last,
+            symbols=symbols,
+            sessions=sessions,
+            avoid=frozenset(VendorMarket(VENDOR_SEED, now).symbols),
         )
         text = _SETTINGS.format(root=str(root).replace("\\", "\\\\").replace('"', '\\"'))
         (root / "ttapi.toml").write_text(text, encoding="utf-8")

@@ -9,6 +9,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from ttapi.cli.demo_home import VENDOR_SEED
 from ttapi.errors import TtapiError
 
 if TYPE_CHECKING:
@@ -17,12 +18,11 @@ if TYPE_CHECKING:
     from ttapi.cli.demo_home import DemoHome
     from ttapi.cli.demo_stage import Stage
 
-SEED = 7
 LIST = "vendor"
 _IN_FILES = 100
 """Of the vendor's symbols have a MetaStock file, which ends some sessions ago."""
 _LACKING = timedelta(days=21)
-_HISTORY = timedelta(days=120)
+_HISTORY = timedelta(days=60)
 _START_TIMEOUT_S = 30
 _HEADER = "<TICKER>,<PER>,<DTYYYYMMDD>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>"
 
@@ -37,7 +37,7 @@ def show_vendors(stage: Stage, home: DemoHome) -> None:
         "names are real for some, and every price is invented. Four of them are not answered.",
     )
     shown = f"{home.shown}/vendors.json"
-    typed = f"ttapi simulate --seed {SEED} --fault missing-symbols:count=4 --port-file {shlex.quote(shown)}"
+    typed = f"ttapi simulate --seed {VENDOR_SEED} --fault missing-symbols:count=4 --port-file {shlex.quote(shown)}"
     with stage.running(typed):
         vendors = _addresses(port_file)
         rest = vendors["tastytrade"]
@@ -69,9 +69,9 @@ join universes as u on u.symbol = e.symbol and u.name = '{LIST}'
 group by e.source
 order by e.source\"""")
     stage.run("""ttapi sql --no-refresh "
-select symbol, root, expiration_date, settlement, count(*) as contracts
+select underlying, root, expiration_date, settlement, count(*) as contracts
 from option_chains
-where symbol = 'SPX'
+where underlying = 'SPX'
 group by all
 order by expiration_date, root
 limit 4\"""")
@@ -81,7 +81,7 @@ def _write_files(home: DemoHome) -> int:
     """MetaStock files of some symbols, and the list of all; how many those are."""
     from ttapi.simulator.vendor_market import VendorMarket
 
-    market = VendorMarket(SEED, home.now)
+    market = VendorMarket(VENDOR_SEED, home.now)
     until = home.market.last_session - _LACKING
     since = until - _HISTORY
     for symbol in market.symbols[:_IN_FILES]:

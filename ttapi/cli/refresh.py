@@ -57,6 +57,9 @@ def refresh(
     workspace = open_workspace(context, symbols=_symbols(symbols))
     require_home(workspace)
     if universe is not None:
+        # A list may have come since: the folders are looked at first.
+        lists = RefreshRequest(targets=("universes",), is_named=False, wait_s=wait)
+        run_refresh(workspace, lists, on_wait=tell_waiting)
         workspace.symbols = (workspace.symbols or frozenset()) | workspace.members(universe)
     request = RefreshRequest(
         targets=tuple(datasets or ()),

@@ -56,8 +56,10 @@ class Company:
     """Sessions without a bar."""
 
 
-def make_companies(rng: random.Random, count: int, sessions: int) -> tuple[Company, ...]:
-    """`count` symbols, the index fund first.
+def make_companies(
+    rng: random.Random, count: int, sessions: int, avoid: frozenset[str] = frozenset()
+) -> tuple[Company, ...]:
+    """`count` symbols, the index fund first, none of them in `avoid`.
 
     *Raises* UsageError for a market too small to show everything.
     """
@@ -66,7 +68,7 @@ def make_companies(rng: random.Random, count: int, sessions: int) -> tuple[Compa
             f"a synthetic market of {count} symbols and {sessions} sessions is too small",
             hint=f"at least {FEWEST_COMPANIES} symbols and {FEWEST_SESSIONS} sessions",
         )
-    symbols = invented_tickers(rng, count - 1)
+    symbols = invented_tickers(rng, count - 1, avoid)
     usual = [_usual_company(rng, symbol, sessions) for symbol in symbols]
     parts = _fixed_parts(usual, sessions)
     fates = [_draw_fate(rng, company, sessions) for company in usual[len(parts) :]]

@@ -88,17 +88,24 @@ class MarketSummary:
 
 
 def write_market(
-    folder: Path, *, seed: int, last_session: date, symbols: int = 300, sessions: int = 1500
+    folder: Path,
+    *,
+    seed: int,
+    last_session: date,
+    symbols: int = 300,
+    sessions: int = 1500,
+    avoid: frozenset[str] = frozenset(),
 ) -> MarketSummary:
     """Write a market of so many symbols over so many XNYS sessions below `folder`.
 
     *Units* raw prices, USD per share; shares traded. A name of a file that exists is overwritten.
+    `avoid`: symbols that another market has.
     *Raises* UsageError for a last session that is none, or a market too small.
     """
     days = _session_dates(last_session, sessions)
     calendar = sessions_of("XNYS")
     short = frozenset(n for n, day in enumerate(days) if calendar.is_early_close(day))
-    companies = make_companies(_random(seed, "companies"), symbols, sessions)
+    companies = make_companies(_random(seed, "companies"), symbols, sessions, avoid)
     weather = make_weather(_random(seed, "weather"), sessions)
     for name in ("metastock", "corporate_actions", "universes"):
         (folder / name).mkdir(parents=True, exist_ok=True)

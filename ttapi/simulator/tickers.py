@@ -29,9 +29,11 @@ _VOWELS = "AEIOU"
 _CONSONANTS = "BCDFGHKLMNPRSTVW"
 
 
-def invented_tickers(rng: random.Random, count: int) -> list[str]:
-    """`count` different symbols in an order of `rng`'s choice, at most 1,200 or so."""
-    return rng.sample(candidates(), count)
+def invented_tickers(
+    rng: random.Random, count: int, avoid: frozenset[str] = frozenset()
+) -> list[str]:
+    """`count` different symbols in an order of `rng`'s choice, at most 1,200 or so, none to `avoid`."""
+    return rng.sample([symbol for symbol in candidates() if symbol not in avoid], count)
 
 
 def candidates() -> list[str]:
