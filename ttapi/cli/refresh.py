@@ -16,6 +16,7 @@ from ttapi.formats.spans import amount
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ttapi.refresh.catalog import DatasetOutcome
     from ttapi.refresh.planning.planner import Step
     from ttapi.refresh.running.runner import RefreshOutcome
     from ttapi.refresh.running.steps import RefreshRequest
@@ -104,27 +105,10 @@ def _confirm_large(workspace: Workspace, request: RefreshRequest) -> None:
 
 def tell_outcome(outcome: RefreshOutcome) -> None:
     """What happened, a line a dataset that something happened to, on standard error."""
-    from ttapi.cli.session import seconds_text, tell
+    from ttapi.cli.session import tell
 
     for done in outcome.datasets:
-        if done.source_calls or done.is_changed or done.error:
-            rows = f", {amount(done.rows_accepted, 'row')} accepted" if done.rows_in else ""
-            refused = f", {done.rows_refused:,} refused" if done.rows_refused else ""
-            units = f", {amount(done.source_calls, 'slice')}" if done.source_calls else ""
-            failed = f", {len(done.failed_units):,} failed" if done.failed_units else ""
-            held = f", {done.slices_held:,} held" if done.slices_held else ""
-            word = "failed" if done.error else ("changed" if done.is_changed else "unchanged")
-            what = f"{units}{held}{rows}{refused}{failed}"
-            tell(f"{done.dataset}: {word}{what}, {seconds_text(done.seconds)}")
-        elif done.slices_held:
-            tell(f"{done.dataset}: fresh, {amount(done.slices_held, 'slice')} held")
-        if done.error:
-            tell(f"  {done.error}")
-        for failure in done.failed_units[:5]:
-            if failure != done.error:
-                tell(f"  {failure}")
-        if len(done.failed_units) > 5:
-            tell(f"  and {len(done.failed_units) - 5} more: select * from health")
+        _tell_dataset(done)
     for check in outcome.failed_checks:
         bad = amount(check.failures, "bad row")
         tell(f"check {check.check} of {check.dataset}: {bad}, such as {check.sample}")
@@ -138,6 +122,29 @@ def tell_outcome(outcome: RefreshOutcome) -> None:
     spared = sum(d.slices_held for d in outcome.datasets)
     hits = f", {amount(spared, 'slice')} held" if spared else ""
     tell(f"refreshed: {worked} changed, {calls}{hits}, generation {outcome.generation}")
+
+
+def _tell_dataset(done: DatasetOutcome) -> None:
+    from ttapi.cli.session import seconds_text, tell
+
+    if done.source_calls or done.is_changed or done.error:
+        rows = f", {amount(done.rows_accepted, 'row')} accepted" if done.rows_in else ""
+        refused = f", {done.rows_refused:,} refused" if done.rows_refused else ""
+        units = f", {amount(done.source_calls, 'slice')}" if done.source_calls else ""
+        failed = f", {len(done.failed_units):,} failed" if done.failed_units else ""
+        held = f", {done.slices_held:,} held" if done.slices_held else ""
+        word = "failed" if done.error else ("changed" if done.is_changed else "unchanged")
+        what = f"{units}{held}{rows}{refused}{failed}"
+        tell(f"{done.dataset}: {word}{what}, {seconds_text(done.seconds)}")
+    elif done.slices_held:
+        tell(f"{done.dataset}: fresh, {amount(done.slices_held, 'slice')} held")
+    if done.error:
+        tell(f"  {done.error}")
+    for failure in done.failed_units[:5]:
+        if failure != done.error:
+            tell(f"  {failure}")
+    if len(done.failed_units) > 5:
+        tell(f"  and {len(done.failed_units) - 5} more: select * from health")
 
 
 def _outcome_document(outcome: RefreshOutcome) -> dict[str, Any]:
