@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ttapi.cli.report import status_lines
@@ -17,15 +18,12 @@ from ttapi.simulator.server import VendorServer
 if TYPE_CHECKING:
     from pathlib import Path
 
+NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
+"""A Friday evening, after the close."""
 SYMBOLS = ("AAPL", "IWM", "SPX", "SPY")
 CHAINS, METRICS = "raw.tastytrade_chains", "raw.tastytrade_market_metrics"
-ACCOUNTS, EVENTS = "raw.tastytrade_accounts", "raw.tastytrade_events"
+ACCOUNTS, BALANCES = "raw.tastytrade_accounts", "raw.tastytrade_balances"
 CANDLES = "raw.dxlink_candles"
-PATHS = {
-    CHAINS: "/option-chains/{}/nested",
-    METRICS: "/market-metrics",
-    ACCOUNTS: "/customers/me/accounts",
-}
 
 
 @dataclass
@@ -41,35 +39,40 @@ class VendorHome:
         """The home's folder."""
         return self.lab.home.root
 
-    def refresh(self, *targets, symbols=SYMBOLS, now=None, force=False, spaced=0.0):
-        """What one refresh came to."""
-        del spaced
-        workspace = self.lab.workspace(symbols=frozenset(symbols), **({"now": now} if now else {}))
+    def refresh(self, *targets, symbols=SYMBOLS, now=NOW, force=False):
+        """What one refresh came to, as the command has it."""
+        workspace = self.lab.workspace(symbols=frozenset(symbols), now=now)
         return run_refresh(workspace, RefreshRequest(targets, wait_s=0, force=force))
 
-    def status(self, dataset, now=None):
-        """`ttapi status` of one dataset: verdict, reasons, when it is due."""
-        workspace = self.lab.workspace(**({"now": now} if now else {}))
-        (text,) = status_lines(workspace, dataset, as_json=True)
-        (row,) = json.loads(text)
+    def status(self, dataset, now=NOW):
+        """What `ttapi status` says of one dataset."""
+        lines = status_lines(self.lab.workspace(now=now), dataset, as_json=True)
+        (row,) = json.loads("".join(lines))
         return row
 
     def rows(self, dataset):
-        """What is current in a dataset, by unit."""
+        """Number and content of the rows that are current in a dataset, by unit."""
         return self.lab.rows(
-            f"select u.key, count(*) from {dataset} as r join catalog.units as u using (unit_id)"
-            " where r.replaced_at is null group by all order by all"
+            f"select u.key, count(*), bit_xor(hash(r)) from {dataset} as r join catalog.units as u"
+            " using (unit_id) where r.replaced_at is null group by u.key order by u.key"
         )
 
     def asked(self):
         """How often the server was asked what, since the last look."""
         lines = self.log.read_text().splitlines()
-        self.log.write_text("")
+        with self.log.open("r+") as stream:
+            stream.truncate(0)
         return Counter(json.loads(line)["what"] for line in lines)
 
     def quarantined(self):
         """The refused answers that were kept."""
         return sorted((self.root / "journal" / "quarantine").glob("*"))
+
+
+def outcome_of(outcome, dataset):
+    """What became of one dataset in a refresh."""
+    (found,) = (done for done in outcome.datasets if done.dataset == dataset)
+    return found
 
 
 @contextmanager

@@ -132,8 +132,9 @@ def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment:
         return Step(dataset.name, "none", "fresh", ())
     if keys is None:
         reason = f"needs {dataset.requires[0]}: bind it, name a list, or set [universe] default"
+        told = (f"last attempt failed: {state.error}",) if state.error else ()
         # Nothing is asked, so nothing downstream can differ for it.
-        return Step(dataset.name, "none", "missing", (reason,), may_change=False)
+        return Step(dataset.name, "none", "missing", (reason, *told), may_change=False)
     rules = rules_of(dataset, moment)
     is_reset = state.fingerprint not in {"", dataset.fingerprint}
     by_key: dict[str, list[Slice]] = {}
