@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A database that holds the calendar and its models, and nothing else."""
+"""A database that holds the calendar and its models alone, and a home filled from a simulated vendor."""
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from ttapi.config import Home
+from ttapi.simulator.server import VendorServer
+from ttapi.simulator.vendor_market import VendorMarket
 from ttapi.sources.calendar import CalendarSource
 from ttapi.sources.contract import SourceContext, UnitRequest
 
@@ -65,3 +69,23 @@ def calendar_database():
 def query(calendar_database):
     """Rows of a statement, as a list of tuples."""
     return lambda sql, *parameters: calendar_database.execute(sql, list(parameters)).fetchall()
+
+
+@pytest.fixture(scope="session")
+def vendor_home(template_home, lab_type, tmp_path_factory):
+    """A home filled from a simulated vendor: accounts, lists, and four underlyings; the vendor is gone."""
+    folder = tmp_path_factory.mktemp("vendor")
+    shutil.copytree(template_home.root, folder / "home", symlinks=True)
+    lab = lab_type(Home(folder / "home"), folder, now=datetime(2026, 11, 20, 22, tzinfo=UTC))
+    with VendorServer(VendorMarket(7, lab.now, symbols=60)) as server:
+        grant = server.credentials.grant
+        lab.environ = {
+            "TTAPI_TASTYTRADE_BASE_URL": server.base_url,
+            "TTAPI_TASTYTRADE_CLIENT_SECRET": grant.client_secret,
+            "TTAPI_TASTYTRADE_REFRESH_TOKEN": grant.refresh_token,
+            "TTAPI_DXLINK_URL": server.dxlink_url,
+            "TTAPI_DXLINK_TOKEN": server.credentials.quote_token,
+        }
+        done = lab.ttapi("refresh", "--symbols", "AAPL,SPX,SPY,VIX", "--from", "2025-01-01")
+    assert done.returncode == 0, done.stderr
+    return lab
