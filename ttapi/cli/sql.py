@@ -108,7 +108,11 @@ def _run(
     """Run `text`, or the shell where there is none; the exit code."""
     from ttapi.cli.output import FORMATS, format_named
     from ttapi.cli.shell.start import run_shell, run_text, usual_format
+    from ttapi.store.own_place import refuse_own_place
 
+    for target in (options.once, receipt):
+        if target is not None:
+            refuse_own_place(target)
     if options.format == "auto":
         options.format = usual_format(start.home)
     if receipt is not None:
