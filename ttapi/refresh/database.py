@@ -20,6 +20,7 @@ from ttapi.models.resolve import default_schema
 from ttapi.refresh.explain import as_table, explain_refresh, explained_query
 from ttapi.refresh.planning.ttl import parse_duration
 from ttapi.refresh.query import Prepared, QueryRequest, prepare_query
+from ttapi.refresh.read_only import told_read_only
 from ttapi.refresh.running.runner import run_refresh
 from ttapi.refresh.suggestions import with_suggestion
 from ttapi.refresh.workspace import Workspace
@@ -296,7 +297,7 @@ class Database:
         try:
             return self.reader.run(sql, given, keep_rows=keep_rows)
         except QueryError as exc:
-            raise with_suggestion(exc, sql, self._catalog_rows) from exc
+            raise with_suggestion(told_read_only(exc, sql), sql, self._catalog_rows) from exc
 
     def _catalog_rows(self, sql: str) -> list[list[Any]]:
         found = self.reader.run(sql)

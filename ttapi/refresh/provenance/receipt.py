@@ -91,7 +91,7 @@ def require_provable(sql: str, workspace: Workspace) -> tuple[str, ...]:
     names = names_of(workspace.datasets)
     found = resolve(sql, names)
     if found.writes or found.unresolved:
-        why = min(found.writes) + " would be written" if found.writes else found.unresolved[0]
+        why = min(found.writes).name + " would be written" if found.writes else found.unresolved[0]
         raise UsageError(f"no receipt: {why}", hint="a receipt is for one SELECT")
     closed = closure(workspace.datasets, sorted({read.relation for read in found.reads}))
     behind = [name for name in workspace.datasets if name in closed]
