@@ -164,13 +164,20 @@ class Database:
         *,
         freshness: Freshness | None = None,
     ) -> Answer:
-        """Run `sql` on inputs made fresh first; the answer of its last statement.
+        """Run `sql` on inputs made fresh first; the answer of the one statement that gives rows, or of the last.
 
-        *Raises* QueryError, StaleError, BudgetError, LockedError, SourceDownError.
+        *Raises* UsageError where several statements answer; QueryError, StaleError, BudgetError,
+        LockedError, SourceDownError.
         """
+        if (count := self.count_answers(sql)) > 1:
+            raise UsageError(
+                f"{count} statements answer, sql() returns one",
+                hint="ask one at a time, or go through answers()",
+            )
         last = None
         for answer in self.answers(sql, parameters, freshness=freshness, revalidates=False):
-            last = answer
+            if last is None or last.rows is None or answer.rows is not None:
+                last = answer
         if last is None:
             raise QueryError("no statement was given", hint="select * from volatility_latest")
         return last
@@ -212,6 +219,10 @@ class Database:
             # Whoever took the answer has shown it: what it did not wait for is done now.
             if revalidates:
                 self.revalidate(prepared, progress=watchers.progress)
+
+    def count_answers(self, sql: str) -> int:
+        """How many statements of `sql` give rows. *Raises* QueryError with the engine's text."""
+        return sum(statement.gives_rows for statement in self._split(sql))
 
     def prepare(
         self,

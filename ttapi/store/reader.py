@@ -16,7 +16,7 @@ import duckdb
 from ttapi.errors import InterruptedQueryError, QueryError
 from ttapi.store.engine import connect_memory, engine_errors
 from ttapi.store.file_targets import refuse_own_files
-from ttapi.store.snapshot import WITHOUT_ROWS, published_file
+from ttapi.store.snapshot import gives_rows, published_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ class Statement:
     @property
     def gives_rows(self) -> bool:
         """Whether its answer is rows worth showing."""
-        return self.kind not in WITHOUT_ROWS
+        return gives_rows(self.kind, self.sql)
 
 
 @dataclass(frozen=True)
