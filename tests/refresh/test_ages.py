@@ -48,7 +48,7 @@ def test_what_was_loaded_in_part_is_not_called_never_loaded(three):
     with database(three) as db:
         assert db.sql("select symbol from eod where symbol = 'BBB'").arrow().num_rows == 1
         (age,) = db.sql("select count(*) from eod", freshness=HERE).prepared.ages
-        assert age == InputAge("raw.metastock_bars", None, ("BBB",))
+        assert age == InputAge("raw.metastock_bars", None, ("BBB",), has_rows=True)
         (age,) = db.sql("select 1 from eod where symbol = 'BBB'", freshness=HERE).prepared.ages
         assert age == InputAge("raw.metastock_bars", 0.0)
         with pytest.raises(StaleError, match=r"raw.metastock_bars is loaded in part \(BBB\)"):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime
 
@@ -158,3 +159,69 @@ def test_a_label_says_where_bars_come_from_and_a_new_one_is_taken_over(loaded):
         "settings changed",
     )
     assert loaded.rows("select distinct source from eod") == [("synthetic",)]
+
+
+def test_a_forced_refresh_of_some_symbols_asks_their_files_alone(lab):
+    for symbol in ("AAA", "BBB"):
+        lab.write_bars(f"{symbol}.csv", [f"{symbol},D,20240612,000000,1,2,1,2,10,0"])
+    lab.refresh()
+    plan = json.loads(
+        lab.ttapi(
+            "refresh", "raw.metastock_bars", "--symbols", "AAA", "--force", "--plan", "--json"
+        ).stdout
+    )
+    assert [step["slice"] for step in plan] == ["AAA.csv"]
+    done = json.loads(
+        lab.ttapi("refresh", "raw.metastock_bars", "--symbols", "AAA", "--force", "--json").stdout
+    )
+    assert [
+        d["source_calls"] for d in done["datasets"] if d["dataset"] == "raw.metastock_bars"
+    ] == [1]
+
+
+def test_an_interval_without_a_date_is_refused(lab):
+    done = lab.ttapi("refresh", "--from", "2024-06-02", "--to", "2024-06-02")
+    assert done.returncode == 2
+    assert "--from 2024-06-02 to 2024-06-02 holds no date" in done.stderr
+
+
+def test_a_query_reads_on_while_its_folder_is_gone_and_says_how_old_it_is(lab):
+    lab.write_bars("AAA.csv", ["AAA,D,20240612,000000,1,2,1,2,10,0"])
+    assert lab.ttapi("sql", "select count(*) from eod").returncode == 0
+    lab.metastock.rename(lab.data / "elsewhere")
+    later = {"TTAPI_NOW": "2024-06-18T22:00:00+00:00"}
+    done = lab.ttapi("sql", "select close from eod where symbol = 'AAA'", **later)
+    assert (done.returncode, done.stdout) == (0, "close\n2.0\n")
+    assert "does not exist" in done.stderr
+    much_later = {"TTAPI_NOW": "2024-07-18T22:00:00+00:00"}
+    refused = lab.ttapi("sql", "select close from eod where symbol = 'AAA'", **much_later)
+    assert refused.returncode == 4
+    assert "raw.metastock_bars is" in refused.stderr
+    assert lab.ttapi("refresh", "eod").returncode == 2
+
+
+def test_what_a_failing_source_gave_before_is_loaded_in_part(lab):
+    lab.home.sources.mkdir(exist_ok=True)
+    (lab.home.sources / "crash.py").write_text(
+        "import pyarrow as pa\n"
+        "from ttapi.errors import SourceError\n"
+        "from ttapi.sources.contract import Batch, Column, Resource, Unit, UnitReport\n"
+        "class Crash:\n"
+        "    name = 'crash'\n    about = 'Ends in the middle.'\n    version = '1'\n"
+        "    setting_names = ()\n    sql_folder = None\n"
+        "    resources = (Resource('days', 'crash_days', 'Days.',"
+        " (Column('city', 'VARCHAR', 'a name'),), ('city',), ttl='1d'),)\n"
+        "    def missing_setting(self, resource, context): return None\n"
+        "    def survey(self, resource, context): return [Unit('NYC'), Unit('LON')]\n"
+        "    def fetch(self, resource, requests, context):\n"
+        "        table = pa.table({'city': ['NYC'], 'unit': pa.array([0], pa.int32()),"
+        " 'line': pa.array([None], pa.int32()), 'known_at': pa.array([None], pa.timestamp('us'))})\n"
+        "        yield Batch((UnitReport(Unit('NYC'), 'h', 1, 1),), table)\n"
+        "        raise SourceError('boom')\n"
+    )
+    done = lab.ttapi("sql", "select city from raw.crash_days")
+    assert done.returncode == 4
+    assert "raw.crash_days is loaded in part: boom" in done.stderr
+    kept = lab.ttapi("sql", "--no-refresh", "select city from raw.crash_days")
+    assert (kept.returncode, kept.stdout) == (0, "city\nNYC\n")
+    assert "never loaded" not in kept.stderr

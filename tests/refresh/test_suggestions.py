@@ -23,8 +23,17 @@ def database(lab):
         ("select * from raw.metastock_bar", "did you mean raw.metastock_bars?"),
         ("select * from pg_sequenc", "show tables lists what there is"),
         ("select session_n from calendar", "did you mean session_no or prev_session?"),
+        (
+            "select zzz from universes",
+            "columns here: name, symbol, valid_from, valid_to",
+        ),
+        ("select u.zzz from universes u", "columns here: name, symbol, valid_from, valid_to"),
+        ("select * exclude (symbl) from universes", "did you mean symbol?"),
+        ("select * from universes a join universes b using (nme)", "did you mean name?"),
+        ("select zzz from (select name as first from universes)", "columns here: first"),
+        ("select universe.name from universes", "did you mean universes?"),
+        ("select zzz.name from universes", "what is read here: universes"),
         ("select * from expiratios(date '2024-06-14', 'SPY')", "did you mean expirations?"),
-        ("set memry_limit = '1GB'", "did you mean memory_limit or operator_memory_limit?"),
         ("explain refresh select * from calender", "did you mean calendar?"),
     ],
 )
@@ -57,3 +66,10 @@ def test_an_export_suggests_the_same(lab):
             "       did you mean calendar?",
         ],
     )
+
+
+def test_a_wrong_setting_is_answered_with_the_engines_own(database):
+    # Engines differ in what else they call nearly so.
+    with pytest.raises(QueryError) as refused:
+        database.sql("set memry_limit = '1GB'")
+    assert refused.value.hint.startswith("did you mean memory_limit")

@@ -66,6 +66,7 @@ def export(
     from ttapi.cli.session import open_workspace, require_home
     from ttapi.refresh.exports import export_formats
     from ttapi.refresh.query import QueryRequest
+    from ttapi.store.own_place import refuse_own_place
 
     workspace = open_workspace(context)
     require_home(workspace)
@@ -79,6 +80,7 @@ def export(
     if relation is None or to is None:
         raise UsageError("name a relation and a folder", hint="ttapi export eod --to exports")
     sql, stem = _select(relation, name)
+    refuse_own_place(to / stem)
     columns = [c.strip() for c in (partition_by or "").split(",") if c.strip()]
     files = _Files(to, stem, export_formats(fmt.split(",")), columns, formula_safe)
     request = QueryRequest(sql, refresh=not no_refresh, wait_s=wait, is_budget_waived=yes)

@@ -14,6 +14,7 @@ from typing import IO
 from ttapi.errors import DiskFullError, UsageError
 from ttapi.formats import boxes, lines, markup, records
 from ttapi.formats.look import Look, Page
+from ttapi.store.own_place import refuse_own_place
 
 Writer = Callable[[Page, IO[bytes], Look], "str | None"]
 
@@ -71,10 +72,12 @@ def format_named(name: str) -> str:
 def write_result(page: Page, fmt: str, target: Path | None, look: Look) -> str | None:
     """Write `page` to `target` (None: standard output); returns a remark for standard error, or None.
 
-    *Raises* UsageError for an unknown format, or a binary one aimed at a terminal; DiskFullError.
+    *Raises* UsageError for an unknown format, a binary one aimed at a terminal, or a target that is
+    ttapi's own; DiskFullError.
     """
     kind = FORMATS[format_named(fmt)]
     if target is not None:
+        refuse_own_place(target)
         return _write_file(page, kind.write, target, look)
     if kind.is_binary and sys.stdout.isatty():
         raise UsageError(

@@ -65,7 +65,7 @@ def refresh(
     request = RefreshRequest(
         targets=tuple(datasets or ()),
         force=force,
-        span=(_date(start, "--from"), _date(end, "--to")),
+        span=_span(start, end),
         wait_s=wait,
     )
     if not plan and not yes:
@@ -199,6 +199,16 @@ def _symbols(text: str | None) -> frozenset[str] | None:
     if text is None:
         return None
     return frozenset(part.strip().upper() for part in text.split(",") if part.strip())
+
+
+def _span(start: str | None, end: str | None) -> tuple[date | None, date | None]:
+    first, last = _date(start, "--from"), _date(end, "--to")
+    if first and last and first >= last:
+        raise UsageError(
+            f"--from {first} to {last} holds no date",
+            hint="--to is the first date not wanted, after --from",
+        )
+    return first, last
 
 
 def _date(text: str | None, option: str) -> date | None:

@@ -61,7 +61,7 @@ def run_with_receipt(start: Start, options: Options, text: str, file: Path) -> i
     if not file.absolute().parent.is_dir():
         raise UsageError(f"{file.absolute().parent} is no folder", hint="make it first")
     home = find_home(start.home, os.environ)
-    manners = Manners(shows_last_only=True, freshness=start.freshness)
+    manners = Manners(freshness=start.freshness)
     with closing(Session(home, options, manners)) as session:
         database = session.database
         statements = database.reader.split(text)

@@ -106,9 +106,12 @@ def _run(
     start: Start, options: Options, text: str | None, *, bail: bool | None, receipt: Path | None
 ) -> int:
     """Run `text`, or the shell where there is none; the exit code."""
-    from ttapi.cli.output import FORMATS, format_named
     from ttapi.cli.shell.start import run_shell, run_text, usual_format
+    from ttapi.store.own_place import refuse_own_place
 
+    for target in (options.once, receipt):
+        if target is not None:
+            refuse_own_place(target)
     if options.format == "auto":
         options.format = usual_format(start.home)
     if receipt is not None:
@@ -121,8 +124,7 @@ def _run(
         options.ends_at_error = bool(bail)
         return run_shell(start, options)
     options.ends_at_error = bail is not False
-    is_last_only = options.once is not None or FORMATS[format_named(options.format)].holds_one
-    return run_text(start, options, text, shows_last_only=is_last_only)
+    return run_text(start, options, text)
 
 
 def _separator(text: str) -> str:

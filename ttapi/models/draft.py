@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+_LINE = re.compile(r", line (\d+)$")
+"""How a complaint about the text of a model names a line of it."""
 _RANKS = {"catalog": 0, "raw": 0, "staged": 1, "derived": 2, "main": 3}
 
 
@@ -158,9 +160,8 @@ def _upstreams(model: Model, models: Mapping[str, Model]) -> frozenset[str]:
         refuse_unportable(model, macro_parts(model) if model.kind == "macro" else None)
         found = references_in(sql)
     except QueryError as exc:
-        raise ModelError(
-            exc.message, file=model.file, line=_error_line(exc.message, model)
-        ) from exc
+        told, line = _LINE.sub("", exc.message), _error_line(exc.message, model)
+        raise ModelError(told, file=model.file, line=line) from exc
     macros = {m.stem: m.name for m in models.values() if m.kind == "macro"}
     names = set(found.relations) | {macros[f] for f in found.functions if f in macros}
     names.discard(model.name)
@@ -208,5 +209,5 @@ def _line_of(name: str, model: Model) -> int:
 
 
 def _error_line(message: str, model: Model) -> int:
-    match = re.search(r"Line (\d+)", message)
+    match = _LINE.search(message)
     return model.body_line + (int(match[1]) - 1 if match else 0)

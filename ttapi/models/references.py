@@ -20,6 +20,25 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)
 _EXPLAIN = re.compile(r"^\s*explain(\s+analyze)?\s+(\(.*?\)\s*)?", re.IGNORECASE)
 
 
+_SESSION = frozenset({"memory", "temp"})
+"""Databases that last as long as a session does."""
+_FILE = frozenset({"", "market"})
+"""Names of the published file as a session attaches it."""
+_TABLES = frozenset({"TABLE", "VIEW", "SCHEMA"})
+
+
+@dataclass(frozen=True, order=True)
+class Write:
+    """What a statement would change of a database that outlives the session."""
+
+    name: str
+    """As a dataset's (`eod`, `staged.eod`); of an index, the relation it is on."""
+    kind: str = "table"
+    """table, view, schema, index, sequence or macro."""
+    is_new: bool = False
+    """Whether it would be made, not changed."""
+
+
 @dataclass(frozen=True)
 class References:
     """Names a statement uses, as dataset names (`eod`, `derived.calendar`)."""
@@ -29,20 +48,20 @@ class References:
     """Lower-case names of functions sqlglot does not know: macros among them."""
     files: frozenset[str]
     """Paths read as tables (`from 'x.csv'`, `read_csv('x.csv')`)."""
-    writes: frozenset[str]
-    """Persistent relations the statement would create or change."""
+    writes: frozenset[Write]
+    """What the statement would create or change, unless it is temporary."""
 
 
 @lru_cache(maxsize=256)
 def parse_statements(sql: str) -> tuple[exp.Expr, ...]:
     """The statements in `sql`.
 
-    *Raises* QueryError when sqlglot cannot read it.
+    *Raises* QueryError when sqlglot cannot read it, ending in the line where it can tell.
     """
     try:
         parsed = sqlglot.parse(_EXPLAIN.sub("", sql), dialect="duckdb")
     except sqlglot.errors.SqlglotError as exc:
-        raise QueryError(f"the statement cannot be read: {_first_line(exc)}") from exc
+        raise QueryError(f"the statement cannot be read: {_complaint(exc)}") from exc
     return tuple(statement for statement in parsed if statement is not None)
 
 
@@ -75,12 +94,28 @@ def _of_statement(statement: exp.Expr) -> References:
         elif isinstance(table.this, exp.ReadCSV | exp.ReadParquet):
             files.add(table.this.sql(dialect="duckdb"))
     functions |= {call.name.lower() for call in statement.find_all(exp.Anonymous)}
-    writes: set[str] = set()
-    if target is not None and not _is_temporary(statement):
-        writes.add(dataset_name(target.db.lower(), target.name.lower()))
     return References(
-        frozenset(relations), frozenset(functions), frozenset(files), frozenset(writes)
+        frozenset(relations),
+        frozenset(functions),
+        frozenset(files),
+        _writes(statement, target),
     )
+
+
+def _writes(statement: exp.Expr, target: exp.Table | None) -> frozenset[Write]:
+    if target is None or _is_temporary(statement):
+        return frozenset()
+    if target.catalog.lower() not in _FILE or target.db.lower() in _SESSION:
+        return frozenset()
+    is_new = isinstance(statement, exp.Create)
+    kind = str(statement.args.get("kind") or "TABLE").upper()
+    if isinstance(statement, exp.Drop) and kind not in _TABLES:
+        # Of temporary ones only the engine knows.
+        return frozenset()
+    if kind == "SCHEMA":
+        return frozenset({Write(target.db.lower(), "schema", is_new)})
+    kind = "macro" if kind == "FUNCTION" else kind.lower()
+    return frozenset({Write(dataset_name(target.db.lower(), target.name.lower()), kind, is_new)})
 
 
 def _written_table(statement: exp.Expr) -> exp.Table | None:
@@ -127,6 +162,12 @@ def _is_cte(table: exp.Table) -> bool:
     return False
 
 
-def _first_line(exc: Exception) -> str:
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(exc))
-    return plain.strip().splitlines()[0]
+def _complaint(exc: sqlglot.errors.SqlglotError) -> str:
+    """Where the text goes wrong, in plain words: the parser's own name its classes."""
+    if not isinstance(exc, sqlglot.errors.ParseError) or not exc.errors:
+        return "a quote or a comment is not closed"
+    place = exc.errors[0]
+    word, line = place.get("highlight") or "", place.get("line") or 1
+    if not (place.get("end_context") or "").strip():
+        return f'syntax error, something is missing after "{word}", line {line}'
+    return f'syntax error at or near "{word}", line {line}'

@@ -18,7 +18,7 @@ from ttapi.models.limits import Read
 from ttapi.models.model import dataset_name
 from ttapi.models.predicates import Literals
 from ttapi.models.reads import Block, Context, read_query
-from ttapi.models.references import parse_statements, references_in
+from ttapi.models.references import Write, parse_statements, references_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -74,8 +74,8 @@ class Resolution:
 
     reads: tuple[Read, ...]
     """Of datasets and macros, by name."""
-    writes: frozenset[str] = frozenset()
-    """Persistent relations it would create or change."""
+    writes: frozenset[Write] = frozenset()
+    """What it would create or change, unless it is temporary."""
     unresolved: tuple[str, ...] = ()
     """What was not understood, in words; those inputs are meant as a whole."""
 
@@ -197,7 +197,9 @@ def _of_command(statement: exp.Command, names: Names) -> tuple[list[Read], str |
     word = statement.name.lower()
     if word in _HARMLESS_COMMANDS:
         return [], None
-    text = f"{statement.name} {statement.expression.name if statement.expression else ''}"
+    # The rest of the statement is an expression for some commands, plain text for others.
+    rest = statement.expression
+    text = f"{statement.name} {rest.name if isinstance(rest, exp.Expr) else rest or ''}"
     reads = _named_in(text, names)
     if word == "execute":
         return reads, f"{text.strip()}: what it reads was made fresh when it was prepared, not now"

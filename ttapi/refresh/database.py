@@ -20,6 +20,7 @@ from ttapi.models.resolve import default_schema
 from ttapi.refresh.explain import as_table, explain_refresh, explained_query
 from ttapi.refresh.planning.ttl import parse_duration
 from ttapi.refresh.query import Prepared, QueryRequest, prepare_query
+from ttapi.refresh.read_only import told_read_only
 from ttapi.refresh.running.runner import run_refresh
 from ttapi.refresh.suggestions import with_suggestion
 from ttapi.refresh.workspace import Workspace
@@ -163,13 +164,20 @@ class Database:
         *,
         freshness: Freshness | None = None,
     ) -> Answer:
-        """Run `sql` on inputs made fresh first; the answer of its last statement.
+        """Run `sql` on inputs made fresh first; the answer of the one statement that gives rows, or of the last.
 
-        *Raises* QueryError, StaleError, BudgetError, LockedError, SourceDownError.
+        *Raises* UsageError where several statements answer; QueryError, StaleError, BudgetError,
+        LockedError, SourceDownError.
         """
+        if (count := self.count_answers(sql)) > 1:
+            raise UsageError(
+                f"{count} statements answer, sql() returns one",
+                hint="ask one at a time, or go through answers()",
+            )
         last = None
         for answer in self.answers(sql, parameters, freshness=freshness, revalidates=False):
-            last = answer
+            if last is None or last.rows is None or answer.rows is not None:
+                last = answer
         if last is None:
             raise QueryError("no statement was given", hint="select * from volatility_latest")
         return last
@@ -211,6 +219,10 @@ class Database:
             # Whoever took the answer has shown it: what it did not wait for is done now.
             if revalidates:
                 self.revalidate(prepared, progress=watchers.progress)
+
+    def count_answers(self, sql: str) -> int:
+        """How many statements of `sql` give rows. *Raises* QueryError with the engine's text."""
+        return sum(statement.gives_rows for statement in self._split(sql))
 
     def prepare(
         self,
@@ -296,7 +308,7 @@ class Database:
         try:
             return self.reader.run(sql, given, keep_rows=keep_rows)
         except QueryError as exc:
-            raise with_suggestion(exc, sql, self._catalog_rows) from exc
+            raise with_suggestion(told_read_only(exc, sql), sql, self._catalog_rows) from exc
 
     def _catalog_rows(self, sql: str) -> list[list[Any]]:
         found = self.reader.run(sql)

@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ttapi.errors import BudgetError, LockedError, LockOwner, QueryError, StaleError
+from ttapi.errors import BudgetError, LockedError, LockOwner, StaleError
 from ttapi.formats.spans import amount, seconds_text
-from ttapi.models.resolve import Resolution, resolve
+from ttapi.models.resolve import resolve
 from ttapi.refresh.planning.ages import InputAge, asked_at, input_age
 from ttapi.refresh.planning.demand import demands_of, names_of
 from ttapi.refresh.planning.planner import ASKED_FOR, closure, plan_refresh
 from ttapi.refresh.planning.ttl import parse_ttl
+from ttapi.refresh.read_only import refuse_writes
 from ttapi.refresh.running.runner import RefreshOutcome, require_keys, run_refresh
 from ttapi.refresh.running.steps import RefreshRequest
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from ttapi.refresh.planning.datasets import Held, Step
     from ttapi.refresh.running.progress import Progress
     from ttapi.refresh.workspace import Workspace
-
-_CREATE = re.compile(r"\s*create\b", re.IGNORECASE)
 
 # What `status` and `doctor` show: asking about staleness refreshes nothing.
 _ABOUT_DATA = frozenset({"freshness", "health", "rejects"})
@@ -112,7 +110,8 @@ def plan_query(workspace: Workspace, request: QueryRequest) -> QueryPlan:
     for read in found.reads:
         if read.relation in broken:
             raise broken[read.relation]
-    _refuse_writes(workspace, found, request)
+    own = request.temporary | {name.lower() for name in request.views}
+    refuse_writes(found.writes, own=own, sql_folder=workspace.home.sql)
     reads = [read for read in found.reads if read.relation not in _ABOUT_DATA]
     targets = tuple(sorted({read.relation for read in reads}))
     held = workspace.held(demands_of(reads, datasets))
@@ -187,19 +186,6 @@ def refresh_of(plan: QueryPlan, request: QueryRequest) -> RefreshRequest:
         wait_s=request.wait_s,
         command="ttapi sql",
     )
-
-
-def _refuse_writes(workspace: Workspace, found: Resolution, request: QueryRequest) -> None:
-    writes = found.writes - request.temporary
-    if writes:
-        name = min(writes)
-        hint = f"create temp table mine as from {name} makes a copy to change, for this session"
-        if _CREATE.match(request.sql):
-            hint = (
-                f"create temp table {name} lasts for this session; a view to keep is a file in"
-                f" {workspace.home.sql / 'views'}"
-            )
-        raise QueryError(f"{name} cannot be written: the published file is read-only", hint=hint)
 
 
 def _too_old(

@@ -24,10 +24,16 @@ _MISSING = (
     (re.compile(r"Table with name \"?([\w.]+)\"? does not exist"), "relation"),
     (re.compile(r"Referenced column \"([^\"]+)\" (?:was )?not found"), "column"),
     (re.compile(r"does not have a column named \"([^\"]+)\""), "column"),
+    (re.compile(r"Column \"([^\"]+)\" in (?:EXCLUDE|REPLACE|RENAME) list not found"), "column"),
+    (re.compile(r"Column \"([^\"]+)\" does not exist on (?:left|right) side"), "column"),
+    (re.compile(r"Referenced table \"([^\"]+)\" not found"), "alias"),
     (re.compile(r"Function with name \"?(\w+)\"? does not exist"), "function"),
     (re.compile(r"unrecognized configuration parameter \"([^\"]+)\""), "setting"),
 )
-_SUGGESTED = re.compile(r"\n?(Did you mean|Candidate bindings:)[^\n]*")
+_SUGGESTED = re.compile(r"\n?(Did you mean|Candidate (?:bindings|tables):)([^\n]*)")
+_QUOTED = re.compile(r'"([^"]+)"')
+_SELECT = re.compile(r"\bselect\b", re.IGNORECASE)
+_TOLD_COLUMNS = 12
 
 _HERE = "not internal and database_name in (current_database(), 'temp')"
 _RELATIONS = f"""
@@ -38,7 +44,7 @@ _RELATIONS = f"""
         select schema_name, view_name from duckdb_views() where {_HERE}
     )
 """
-_COLUMNS = f"select lower(table_name), column_name from duckdb_columns() where {_HERE}"
+_COLUMNS = f"select schema_name, lower(table_name), column_name from duckdb_columns() where {_HERE}"
 _FUNCTIONS = r"""
     select distinct function_name from duckdb_functions()
     where regexp_full_match(function_name, '[a-zA-Z]\w*')
@@ -60,11 +66,22 @@ def with_suggestion(error: QueryError, sql: str, ask: Ask) -> QueryError:
     if missing is None or isinstance(error, InterruptedQueryError):
         return error
     kind, name = missing
-    meant = did_you_mean(name, _known(kind, sql, ask))
-    # Of columns the engine knows more than the catalog does: those of a subquery.
-    if meant is None and kind == "column":
-        return error
     message = _SUGGESTED.sub("", error.message).rstrip()
+    # Of columns the engine knows more than the catalog does: those of a subquery.
+    offered = [
+        word for found in _SUGGESTED.finditer(error.message) for word in _QUOTED.findall(found[2])
+    ]
+    if kind == "alias":
+        return QueryError(
+            message, hint=did_you_mean(name, offered) or _listed("what is read here:", offered)
+        )
+    known = _known(kind, sql, ask)
+    meant = did_you_mean(name, known)
+    if meant is None and kind == "column":
+        # What a subquery gives, the engine knows; the catalog knows what it reads.
+        is_nested = not set(offered) <= set(known) or len(_SELECT.findall(sql)) > 1
+        listed = _listed("columns here:", offered if is_nested else known)
+        meant = did_you_mean(name, offered) or listed
     return QueryError(message, hint=meant or error.hint or _where_to_look(kind))
 
 
@@ -72,9 +89,29 @@ def _where_to_look(kind: str) -> str | None:
     return "show tables lists what there is" if kind == "relation" else None
 
 
+def _listed(head: str, names: Sequence[str]) -> str | None:
+    """What there is instead, in one line; None: nothing is known of it."""
+    if not names:
+        return None
+    more = f" and {len(names) - _TOLD_COLUMNS} more" if len(names) > _TOLD_COLUMNS else ""
+    return f"{head} {', '.join(names[:_TOLD_COLUMNS])}{more}"
+
+
 def _known(kind: str, sql: str, ask: Ask) -> list[str]:
     if kind == "column":
-        words = set(re.findall(r"\w+", sql.lower()))
-        return [str(column) for table, column in ask(_COLUMNS) if table in words]
+        return _columns_read(sql, ask(_COLUMNS))
     asked = {"relation": _RELATIONS, "function": _FUNCTIONS, "setting": _SETTINGS}[kind]
     return [str(row[0]) for row in ask(asked)]
+
+
+def _columns_read(sql: str, rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Columns of the relations that `sql` names: of `staged.eod` where it says so, else of main's."""
+    text = sql.lower()
+    words = set(re.findall(r"\w+", text))
+    return list(
+        dict.fromkeys(
+            str(column)
+            for schema, table, column in rows
+            if table in words and (schema == "main" or f"{schema}.{table}" in text)
+        )
+    )

@@ -15,6 +15,7 @@ from ttapi.errors import DiskFullError, StoreError, TtapiError, UsageError
 from ttapi.store.child import run_child
 from ttapi.store.engine import Connection, connect_snapshot, engine_errors
 from ttapi.store.files import remove, sync_file, sync_folder, temporary_name
+from ttapi.store.own_place import refuse_own_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,11 +80,12 @@ def export_query(
     `partition_by` makes `target` a folder of Parquet files, one subfolder per value.
     `is_formula_safe`: text cells a spreadsheet would run get a leading apostrophe, and no number does.
 
-    *Raises* QueryError; UsageError for what cannot be exported; DiskFullError, StoreError when the
-    file cannot be written. `target` then stays as it was.
+    *Raises* QueryError; UsageError for what cannot be exported, or a place of ttapi's own; DiskFullError,
+    StoreError when the file cannot be written. `target` then stays as it was.
     """
     if partition_by and format != "parquet":
         raise UsageError("only Parquet can be partitioned", hint="--format parquet")
+    refuse_own_place(target)
     building = temporary_name(target)
     try:
         remove(building)

@@ -7,27 +7,26 @@ its place while temporary tables and views stay. Nothing is locked while it is o
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from ttapi.errors import InterruptedQueryError, QueryError
 from ttapi.store.engine import connect_memory, engine_errors
-from ttapi.store.snapshot import WITHOUT_ROWS, published_file
+from ttapi.store.file_targets import refuse_own_files
+from ttapi.store.snapshot import gives_rows, published_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import pyarrow as pa
 
     from ttapi.config import Home
 
 _NAME = "market"
-_ATTACH = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*attach\b", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Statement:
     @property
     def gives_rows(self) -> bool:
         """Whether its answer is rows worth showing."""
-        return self.kind not in WITHOUT_ROWS
+        return gives_rows(self.kind, self.sql)
 
 
 @dataclass(frozen=True)
@@ -91,12 +90,18 @@ class Reader:
         return True
 
     def split(self, sql: str) -> list[Statement]:
-        """The statements of `sql`. *Raises* QueryError with the engine's text."""
+        """The statements of `sql`.
+
+        *Raises* QueryError with the engine's text; UsageError when one would write a file of ttapi's own.
+        """
         with engine_errors():
-            return [
+            found = [
                 Statement(one.query, one.type.name)
                 for one in self._connection.extract_statements(sql)
             ]
+        for statement in found:
+            refuse_own_files(statement.sql)
+        return found
 
     def run(
         self,
@@ -109,9 +114,10 @@ class Reader:
 
         With `keep_rows` the rest is counted, not kept.
 
-        *Raises* QueryError with the engine's text, InterruptedQueryError after `interrupt`.
+        *Raises* QueryError with the engine's text, InterruptedQueryError after `interrupt`; UsageError for
+        a statement that would write a file of ttapi's own.
         """
-        self._refuse_own_files(sql)
+        refuse_own_files(sql)
         with _interrupts(), engine_errors():
             relation = self._connection.sql(sql, params=parameters or None)
             if relation is None:
@@ -127,18 +133,6 @@ class Reader:
         with engine_errors():
             self._connection.execute(f"set allowed_directories = ['{folder}']")
             self._connection.execute("set enable_external_access = false")
-
-    def _refuse_own_files(self, sql: str) -> None:
-        """QueryError for a statement that would open the live file: only its owner may."""
-        if not _ATTACH.match(sql):
-            return
-        live = self._home.live.resolve()
-        for text in re.findall(r"'((?:[^']|'')*)'", sql):
-            if live in Path(text).expanduser().resolve().parents:
-                raise QueryError(
-                    f"{text} belongs to the commands that write it",
-                    hint="its published copy is open already, as market",
-                )
 
     def interrupt(self) -> None:
         """End the statement that runs, from another thread or a signal handler."""

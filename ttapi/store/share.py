@@ -23,6 +23,7 @@ from ttapi.store.engine import (
     inspect_file,
 )
 from ttapi.store.files import remove, sync_file, sync_folder, temporary_name
+from ttapi.store.own_place import refuse_own_place
 from ttapi.store.snapshot import published_file
 
 if TYPE_CHECKING:
@@ -56,8 +57,9 @@ def share_database(home: Home, target: Path, private: Collection[str]) -> Shared
     A private relation (`raw.accounts`) is to be named with all that reads it; those the file itself
     declares private stay out anyway.
 
-    *Raises* UsageError for a target that exists or cannot be written; StoreError.
+    *Raises* UsageError for a target that exists, cannot be written or is ttapi's own; StoreError.
     """
+    refuse_own_place(target)
     if target.exists():
         raise UsageError(f"{target} exists already", hint="move it away, or name another file")
     if not target.absolute().parent.is_dir():

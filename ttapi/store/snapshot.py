@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ttapi.config import Home
 
 
-WITHOUT_ROWS = {
+_WITHOUT_ROWS = {
     "CREATE",
     "INSERT",
     "UPDATE",
@@ -31,7 +32,21 @@ WITHOUT_ROWS = {
     "LOAD",
     "ATTACH",
     "DETACH",
+    "TRANSACTION",
+    "PREPARE",
+    "VACUUM",
+    "EXPORT",
 }
+_CHANGES = {"INSERT", "UPDATE", "DELETE", "MERGE_INTO"}
+_RETURNING = re.compile(r"\breturning\b", re.IGNORECASE)
+_CHECKPOINT = re.compile(r"\s*(force\s+)?checkpoint\b", re.IGNORECASE)
+
+
+def gives_rows(kind: str, sql: str) -> bool:
+    """Whether the answer of a statement is rows worth showing; `kind` is the engine's word for it."""
+    if kind in _CHANGES:
+        return bool(_RETURNING.search(sql))
+    return kind not in _WITHOUT_ROWS and not _CHECKPOINT.match(sql)
 
 
 def published_file(home: Home) -> Path:
@@ -81,4 +96,4 @@ def split_statements(connection: Connection, sql: str) -> list[tuple[str, bool]]
     """The statements of `sql`, split by the engine's own parser, and whether each gives rows."""
     with engine_errors():
         statements = connection.extract_statements(sql)
-    return [(s.query, s.type.name not in WITHOUT_ROWS) for s in statements]
+    return [(s.query, gives_rows(s.type.name, s.query)) for s in statements]

@@ -15,7 +15,8 @@ from ttapi.cli.shell.statements import Entry, entries_of, is_command, without_en
 from ttapi.errors import InterruptedQueryError, QueryError, TtapiError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from ttapi.cli.shell.catalog import Catalog, Relation
     from ttapi.config import Home
@@ -43,8 +44,8 @@ class Manners:
     """Whether somebody types: an error or Ctrl-C ends a statement only."""
     can_ask: bool = False
     """Whether a refresh above its budget is asked about."""
-    shows_last_only: bool = False
-    """One answer per text: the last."""
+    one_file: Path | None = None
+    """`-o`: a file for the one answer of a text."""
     freshness: Freshness | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
@@ -66,7 +67,7 @@ class Session:
         self._database: Database | None = None
         self._catalogs: dict[str, Catalog] = {}
         self._temporary: Mapping[str, Relation] = {}
-        self._pending: Answer | None = None
+        self._holds_answer = False
         _require_made(home)
 
     @property
@@ -131,7 +132,11 @@ class Session:
         *Raises* LeaveShell; InterruptedQueryError or KeyboardInterrupt where nobody is to go on.
         """
         first: TtapiError | None = None
-        for entry in entries_of(text):
+        entries = list(entries_of(text))
+        if crowded := self._crowded(entries):
+            self.complain(crowded, "")
+            return crowded
+        for entry in entries:
             error = self._tried(entry)
             first = first or error
             is_typed = self.manners.is_interactive and not self.depth
@@ -139,9 +144,6 @@ class Session:
                 error and (is_typed or self.options.ends_at_error)
             ):
                 break
-        if self._pending is not None:
-            answer, self._pending = self._pending, None
-            self.show(answer)
         return first
 
     def _tried(self, entry: Entry) -> TtapiError | None:
@@ -190,7 +192,7 @@ class Session:
         for answer in self.answers(sql):
             if answer.rows is not None:
                 self.last_sql, self.last = without_end(sql), answer
-                self._show_or_wait(answer)
+                self._show_alone(answer)
                 continue
             self.renew_temporary()
             if self.options.has_timer and self.manners.is_interactive:
@@ -266,12 +268,45 @@ class Session:
         is_cut = is_read or FORMATS[format_named(self.options.format)].is_for_people
         return (self.options.max_rows or None) if is_cut else None
 
-    def _show_or_wait(self, answer: Answer) -> None:
-        """Show the answer, or keep it until it is known to be the last."""
-        if self.manners.shows_last_only:
-            self._pending = answer
-        else:
-            self.show(answer)
+    def _show_alone(self, answer: Answer) -> None:
+        """Show the answer. *Raises* UsageError where another is there and both do not fit."""
+        is_elsewhere = self.options.output is not None or (
+            self.options.once not in {None, self.manners.one_file}
+        )
+        holder = "" if is_elsewhere or self.manners.is_interactive else self._holder()
+        if holder and self._holds_answer:
+            raise self._does_not_fit("another statement answers", holder)
+        self._holds_answer = self._holds_answer or bool(holder)
+        self.show(answer)
+
+    def _does_not_fit(self, what: str, holder: str) -> UsageError:
+        other = "" if self.manners.one_file else "take --format jsonl, "
+        return UsageError(
+            f"{what}, {holder} holds one",
+            hint=f"give one statement a call, {other}or say .once FILE before each",
+        )
+
+    def _holder(self) -> str:
+        """What holds one answer only and is where answers go; '': several fit."""
+        from ttapi.cli.output import FORMATS, format_named
+
+        if self.manners.one_file is not None:
+            return str(self.manners.one_file)
+        name = format_named(self.options.format)
+        return name if FORMATS[name].holds_one else ""
+
+    def _crowded(self, entries: Sequence[Entry]) -> UsageError | None:
+        """The error for a text whose answers are more than fit, known before anything runs."""
+        if self.manners.is_interactive or self.depth or any(e.is_command for e in entries):
+            return None
+        if len(entries) < 2 or not (holder := self._holder()):
+            return None
+        try:
+            count = sum(self.database.count_answers(entry.text) for entry in entries)
+        except TtapiError:
+            # Told by the statement itself, in its turn.
+            return None
+        return self._does_not_fit(f"{count} statements answer", holder) if count > 1 else None
 
     def _note(self, text: str) -> None:
         if self.options.log is not None:

@@ -63,7 +63,7 @@ def run_shell(start: Start, options: Options) -> int:
         return run_prompt(session)
 
 
-def run_text(start: Start, options: Options, text: str, *, shows_last_only: bool) -> int:
+def run_text(start: Start, options: Options, text: str) -> int:
     """Run the statements of `text`; the exit code of the first error, told on standard error.
 
     *Raises* UsageError where nothing was initialised; InterruptedQueryError, KeyboardInterrupt.
@@ -71,7 +71,7 @@ def run_text(start: Start, options: Options, text: str, *, shows_last_only: bool
     home = find_home(start.home, os.environ)
     manners = Manners(
         can_ask=sys.stdin.isatty() and sys.stderr.isatty(),
-        shows_last_only=shows_last_only,
+        one_file=options.once,
         freshness=start.freshness,
     )
     with closing(Session(home, options, manners)) as session:

@@ -29,13 +29,17 @@ class InputAge:
     """None: some part of it that matters was never asked."""
     loaded: tuple[str, ...] = ()
     """The keys that are there all the same, where `age_s` is None."""
+    has_rows: bool = False
+    """Whether some rows are there all the same."""
 
     @property
     def told(self) -> str:
         """`3 min old`, `loaded in part (AAPL)`, `never loaded`."""
         if self.age_s is not None:
             return f"{seconds_text(max(0.0, self.age_s))} old"
-        return _part_told(self.loaded) if self.loaded else "never loaded"
+        if self.loaded:
+            return _part_told(self.loaded)
+        return "loaded in part" if self.has_rows else "never loaded"
 
 
 def _part_told(keys: Sequence[str]) -> str:
@@ -67,4 +71,6 @@ def input_age(name: str, workspace: Workspace, held: Held) -> InputAge:
     asked = asked_at(workspace.datasets[name], left, held)
     if asked is not None:
         return InputAge(name, (workspace.now - asked).total_seconds())
-    return InputAge(name, None, tuple(sorted({one.key for one in left.slices.get(name, ())})))
+    state = left.states.get(name)
+    loaded = tuple(sorted({one.key for one in left.slices.get(name, ())}))
+    return InputAge(name, None, loaded, has_rows=bool(state and state.rows))

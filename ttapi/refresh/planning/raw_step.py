@@ -51,9 +51,9 @@ def raw_step(dataset: Dataset, state: DatasetState, outside: Outside, moment: Mo
     verdict, reasons = _whole_reasons(dataset, state, moment)
     is_reset = any(reason.endswith(" changed") for reason in reasons[:1])
     keys = outside.held.demand(dataset.name).keys if dataset.is_narrowable else None
-    if is_reset or outside.wish == "forced":
+    if is_reset:
         keys = None
-    elif keys is not None and reasons:
+    elif keys is not None and reasons and outside.wish != "forced":
         keys = _stale_keys(keys, dataset, state, outside, moment)
         if not keys:
             verdict, reasons = "fresh", []

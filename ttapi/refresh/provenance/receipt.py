@@ -18,6 +18,7 @@ from ttapi.models.volatile import volatile_parts
 from ttapi.refresh.planning.demand import names_of
 from ttapi.refresh.planning.planner import closure
 from ttapi.refresh.provenance.result_hash import RULE, result_hash
+from ttapi.store.own_place import refuse_own_place
 from ttapi.store.past import read_position
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def require_provable(sql: str, workspace: Workspace) -> tuple[str, ...]:
     names = names_of(workspace.datasets)
     found = resolve(sql, names)
     if found.writes or found.unresolved:
-        why = min(found.writes) + " would be written" if found.writes else found.unresolved[0]
+        why = min(found.writes).name + " would be written" if found.writes else found.unresolved[0]
         raise UsageError(f"no receipt: {why}", hint="a receipt is for one SELECT")
     closed = closure(workspace.datasets, sorted({read.relation for read in found.reads}))
     behind = [name for name in workspace.datasets if name in closed]
@@ -150,8 +151,9 @@ def make_receipt(
 def write_receipt(receipt: Receipt, file: Path) -> None:
     """Put `receipt`, sealed, in `file` as a whole.
 
-    *Raises* UsageError when it cannot be written.
+    *Raises* UsageError when it cannot be written, or the place is ttapi's own.
     """
+    refuse_own_place(file)
     document = json.loads(json.dumps(asdict(receipt), default=str))
     document["seal"] = _seal(document)
     building = file.with_name(f".{file.name}.{os.getpid()}.tmp")

@@ -18,6 +18,7 @@ from ttapi.store.database import make_folders, open_owned, open_store
 from ttapi.store.files import remove_leftovers
 from ttapi.store.lock import OwnerLock, acquire
 from ttapi.store.migrate import read_migrations
+from ttapi.store.own_place import refuse_own_place
 from ttapi.store.publish import publish, published_generation
 from ttapi.store.restore import (
     Prepared,
@@ -100,6 +101,8 @@ def back_up(
     *Raises* LockedError past `wait_s`; UsageError, DiskFullError, StoreError.
     """
     home = workspace.home
+    target = folder or home.backups
+    refuse_own_place(target, is_backup=True)
     with open_store(
         home, command="ttapi backup", wait_s=wait_s, on_wait=on_wait, now=workspace.now
     ) as store:
@@ -108,7 +111,6 @@ def back_up(
         if is_due:
             publish(store, keep=workspace.settings.snapshots_kept)
             _reset_state(store, workspace)
-    target = folder or home.backups
     made = make_backup(home, target, created_at=workspace.now, version=__version__)
     pruned = prune_backups(target, keep) if keep is not None else []
     return BackupOutcome(made, tuple(pruned))

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ttapi.errors import LockOwner, ModelError, TtapiError, UsageError
+from ttapi.errors import LockOwner, ModelError, SourceDownError, TtapiError, UsageError
 from ttapi.formats.nearest import did_you_mean
 from ttapi.models.build import install_models
 from ttapi.models.checks import prove_checks
@@ -421,8 +421,12 @@ def _surveys(
         if name in asked or (dataset.is_local and request.survey_local):
             try:
                 surveys[name] = survey_offer(workspace, offer, standing.ledger)
-            except UsageError:
-                raise
+            except UsageError as exc:
+                held = standing.states.get(name)
+                if request.is_named or held is None or not held.rows:
+                    raise
+                # A query reads on from what was loaded, such as while a share is not mounted.
+                surveys[name] = SourceDownError(exc.message, hint=exc.hint)
             except TtapiError as exc:
                 surveys[name] = exc
     return surveys

@@ -11,6 +11,7 @@ from ttapi.cli.session import tell
 from ttapi.cli.shell.dot.command import DotCommand, counted, switched, words_in
 from ttapi.cli.shell.dot.inspect import columns_of, show_lines
 from ttapi.errors import UsageError
+from ttapi.store.own_place import refuse_own_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +92,7 @@ def _output(session: Session, rest: str) -> None:
 def _once(session: Session, rest: str) -> None:
     word = words_in(rest, ".once FILE", least=1)[0]
     target = Path(word).expanduser()
+    refuse_own_place(target)
     if not target.absolute().parent.is_dir():
         raise UsageError(f"{target.absolute().parent} is no folder")
     session.options.once = target
@@ -106,6 +108,7 @@ def _log(session: Session, rest: str) -> None:
 
 def _fresh_file(word: str, *, is_emptied: bool = True) -> Path:
     target = Path(word).expanduser()
+    refuse_own_place(target)
     try:
         with target.open("w" if is_emptied else "a", encoding="utf-8"):
             pass
