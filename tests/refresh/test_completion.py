@@ -112,3 +112,11 @@ def test_a_query_that_chooses_no_symbol_asks_the_feed_for_none(hybrid):
     done = hybrid.ttapi("sql", "select count(distinct symbol) as n from eod")
     assert (done.returncode, done.stdout) == (0, "n\n2\n"), done.stderr
     assert hybrid.asked() == []
+
+
+def test_a_feed_that_is_down_leaves_the_files_their_answer(hybrid):
+    hybrid.environ["TTAPI_DXLINK_URL"] = "ws://127.0.0.1:9/realtime"
+    done = hybrid.ttapi("sql", "select count(*) as n from eod where symbol = 'AAPL'")
+    held = hybrid.rows("select count(*) from raw.metastock_bars where symbol = 'AAPL'")
+    assert (done.returncode, done.stdout) == (0, f"n\n{held[0][0]}\n"), done.stderr
+    assert "raw.dxlink_candles" in done.stderr

@@ -161,7 +161,11 @@ def test_nobody_listening_is_told_as_such():
             {"Content-Encoding": "gzip"},
             "announced|inflates to more",
         ),
-        (gzip.compress(b"0" * 900_000, mtime=0), {"Content-Encoding": "gzip"}, "inflates to more than"),
+        (
+            gzip.compress(b"0" * 900_000, mtime=0),
+            {"Content-Encoding": "gzip"},
+            "inflates to more than",
+        ),
         (b"not gzip at all", {"Content-Encoding": "gzip"}, "its compression is damaged"),
         (gzip.compress(b"whole", mtime=0)[:-4], {"Content-Encoding": "gzip"}, "ends in the middle"),
         (b"whatever", {"Content-Encoding": "br"}, "encoded as 'br', which was not asked for"),

@@ -279,7 +279,8 @@ def _require_fresh_enough(
             age = input_age(name, workspace, plan.held).told
             told = f"is {age}, more than --max-age" if asked else f"is {age}, and --max-age is set"
             raise StaleError(f"{name} {told}", hint=hint)
-        if name not in failures:
+        # What fills up another is missed, and told by the refresh; the other one answers.
+        if name not in failures or (dataset.completes and asked is None):
             continue
         limit = parse_ttl(dataset.max_stale_on_error)
         if asked is None:
