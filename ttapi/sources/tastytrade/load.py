@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
+from collections import deque
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from ttapi.sources.quarantine import Quarantine
 from ttapi.sources.tastytrade import accounts, lists, underlyings
 from ttapi.sources.tastytrade.api import TastytradeApi
 from ttapi.sources.tastytrade.grant import RefreshGrant
-from ttapi.sources.tastytrade.rows import Content, batch_of
+from ttapi.sources.tastytrade.rows import Content, ReadUnit, batch_of, read_unit
 from ttapi.sources.tastytrade.settings import SECRETS
 from ttapi.sources.traffic import Refusal
 
@@ -47,8 +48,11 @@ _GIVE_UP_S = 30.0
 """For which a failing request is repeated: who queries waits for it."""
 _UNITS_A_BATCH = 25
 """Committed together: a commit costs about what ten answers of the simulator do."""
+_ROWS_A_BATCH = 25_000
+"""Beyond which fewer units are committed together: batches wait in memory."""
+_BATCHES_AHEAD = 2
 
-Loaded = list[tuple["UnitRequest", Content | str]]
+Loaded = list[ReadUnit]
 _WHOLE: dict[str, Callable[[TastytradeApi], Awaitable[Content]]] = {
     "accounts": accounts.read_accounts,
     "balances": accounts.read_balances,
@@ -62,7 +66,7 @@ _WHOLE: dict[str, Callable[[TastytradeApi], Awaitable[Content]]] = {
 def load(
     resource: Resource, requests: Sequence[UnitRequest], context: SourceContext
 ) -> Iterator[Batch]:
-    """Batches of at most 25 units as they are answered.
+    """Batches of at most 25 units or some 25,000 rows, as they are answered.
 
     *Raises* SourceDownError when nothing was answered, CredentialError, UsageError.
     """
@@ -72,13 +76,14 @@ def load(
             waiting: Loaded = []
             async for done in _answers(api, resource, requests, context):
                 waiting += done
-                if len(waiting) >= _UNITS_A_BATCH:
-                    yield batch_of(resource, waiting)
+                rows = sum(unit.report.rows_accepted for unit in waiting)
+                if len(waiting) >= _UNITS_A_BATCH or rows >= _ROWS_A_BATCH:
+                    yield batch_of(waiting)
                     waiting = []
             if waiting:
-                yield batch_of(resource, waiting)
+                yield batch_of(waiting)
 
-    yield from iterate_in_thread(batches)
+    yield from iterate_in_thread(batches, _BATCHES_AHEAD)
 
 
 def prove(context: SourceContext) -> str:
@@ -167,23 +172,28 @@ async def _answers(
     misspelt = _misspelt(resource, requests)
     if misspelt:
         yield misspelt
-    told = {request.unit.key for request, _ in misspelt}
-    tasks = [
-        asyncio.create_task(_answered(api, resource, group, context))
-        for group in _groups(resource, [r for r in requests if r.unit.key not in told])
-    ]
+    told = {one.report.unit.key for one in misspelt}
+    groups = deque(_groups(resource, [r for r in requests if r.unit.key not in told]))
+    running: set[asyncio.Task[tuple[Loaded, SourceDownError | None]]] = set()
+    in_flight = _tuning(context).in_flight
     down: SourceDownError | None = None
     has_answer = False
     try:
-        for finished in asyncio.as_completed(tasks):
-            done, error = await finished
-            down = down or error
-            has_answer |= any(not isinstance(content, str) for _, content in done) or error is None
-            yield done
+        while groups or running:
+            # Answers that nobody has taken yet count: they would pile up before a slow commit.
+            while groups and len(running) < in_flight:
+                answered = _answered(api, resource, groups.popleft(), context)
+                running.add(asyncio.create_task(answered))
+            finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in finished:
+                done, error = task.result()
+                down = down or error
+                has_answer |= error is None
+                yield done
     finally:
-        for task in tasks:
+        for task in running:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
     if down is not None and not has_answer:
         raise down
 
@@ -194,7 +204,7 @@ def _misspelt(resource: Resource, requests: Sequence[UnitRequest]) -> Loaded:
         return []
     keys = [(request, request.unit.key) for request in requests]
     return [
-        (request, f"symbols are written as ttapi does: {lists.our_symbol(key)}")
+        read_unit(resource, request, f"symbols are written as ttapi does: {lists.our_symbol(key)}")
         for request, key in keys
         if lists.our_symbol(key) != key
     ]
@@ -213,15 +223,16 @@ async def _answered(
 ) -> tuple[Loaded, SourceDownError | None]:
     try:
         if resource.name == "market_metrics":
-            return await _metrics(api, group), None
+            return await _metrics(api, resource, group), None
         (request,) = group
-        return [(request, await _content(api, resource, request, context))], None
+        content = await _content(api, resource, request, context)
+        return [read_unit(resource, request, content)], None
     except CredentialError:
         raise
     except SourceDownError as exc:
-        return [(request, str(exc)) for request in group], exc
+        return [read_unit(resource, request, str(exc)) for request in group], exc
     except SourceError as exc:
-        return [(request, _told(exc)) for request in group], None
+        return [read_unit(resource, request, _told(exc)) for request in group], None
 
 
 async def _content(
@@ -238,10 +249,10 @@ async def _content(
     return await underlyings.read_chain(api, key)
 
 
-async def _metrics(api: TastytradeApi, group: Sequence[UnitRequest]) -> Loaded:
+async def _metrics(api: TastytradeApi, resource: Resource, group: Sequence[UnitRequest]) -> Loaded:
     found = await underlyings.read_metrics(api, [request.unit.key for request in group])
     unknown = "/market-metrics: the vendor does not know this symbol"
-    return [(request, found.get(request.unit.key, unknown)) for request in group]
+    return [read_unit(resource, r, found.get(r.unit.key, unknown)) for r in group]
 
 
 def _told(error: SourceError) -> str:

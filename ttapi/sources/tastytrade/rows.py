@@ -74,19 +74,36 @@ class Content:
             raise DriftError(f"{first}{more}")
 
 
-def batch_of(resource: Resource, contents: Sequence[tuple[UnitRequest, Content | str]]) -> Batch:
-    """One batch of several units; a text stands for why a unit failed."""
-    reports, rows, rejects = [], [], []
-    for place, (request, content) in enumerate(contents):
-        if isinstance(content, str):
-            reports.append(UnitReport(request.unit, error=content))
-            continue
-        report = _report(resource, request, content)
-        reports.append(report)
-        rejects += [(place, reason, text) for reason, text in content.rejects]
-        if not report.is_unchanged:
-            rows += [(place, row) for row in content.rows]
-    return Batch(tuple(reports), _table(resource, rows), _rejects(rejects))
+@dataclass(frozen=True)
+class ReadUnit:
+    """One unit as it will be loaded, in a tenth of the memory its documents take."""
+
+    report: UnitReport
+    rows: pa.Table | None = None
+    """Without the column `unit`; None: none, or as they were."""
+    rejects: tuple[tuple[str, str], ...] = ()
+    """Reason and text of each refused row."""
+
+
+def read_unit(resource: Resource, request: UnitRequest, content: Content | str) -> ReadUnit:
+    """What `content` holds of the unit asked for; a text stands for why the unit failed."""
+    if isinstance(content, str):
+        return ReadUnit(UnitReport(request.unit, error=content))
+    report = _report(resource, request, content)
+    rows = None if report.is_unchanged or not content.rows else _table(resource, content.rows)
+    return ReadUnit(report, rows, tuple(content.rejects))
+
+
+def batch_of(units: Sequence[ReadUnit]) -> Batch:
+    """One batch of several units."""
+    tables = [
+        one.rows.append_column("unit", pa.repeat(pa.scalar(place, pa.int32()), one.rows.num_rows))
+        for place, one in enumerate(units)
+        if one.rows is not None
+    ]
+    rejects = [(place, *reject) for place, one in enumerate(units) for reject in one.rejects]
+    reports = tuple(one.report for one in units)
+    return Batch(reports, pa.concat_tables(tables) if tables else None, _rejects(rejects))
 
 
 def _report(resource: Resource, request: UnitRequest, content: Content) -> UnitReport:
@@ -107,21 +124,18 @@ def _report(resource: Resource, request: UnitRequest, content: Content) -> UnitR
 
 def _hash(content: Content) -> str:
     """Of what was read: the order in which the vendor lists things says nothing."""
-    lines = sorted(repr(sorted(row.items())) for row in content.rows)
+    lines = sorted(repr(tuple(row.values())) for row in content.rows)
     lines += sorted(repr(reject) for reject in content.rejects)
     return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
 
 
-def _table(resource: Resource, rows: Sequence[tuple[int, Document]]) -> pa.Table | None:
-    if not rows:
-        return None
+def _table(resource: Resource, rows: Sequence[Document]) -> pa.Table:
     data = {
-        column.name: pa.array([row.get(column.name) for _, row in rows], _ARROW[column.type])
+        column.name: pa.array([row.get(column.name) for row in rows], _ARROW[column.type])
         for column in resource.columns
     }
-    data["unit"] = pa.array([place for place, _ in rows], pa.int32())
     data["line"] = pa.nulls(len(rows), pa.int32())
-    data["known_at"] = pa.array([row.get("known_at") for _, row in rows], pa.timestamp("us"))
+    data["known_at"] = pa.array([row.get("known_at") for row in rows], pa.timestamp("us"))
     return pa.table(data)
 
 
