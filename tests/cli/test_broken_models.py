@@ -123,3 +123,32 @@ def test_a_plugins_wrong_model_stands_beside_the_plugin(lab):
     assert "left out: brings/views/brought.sql:1: " in done.stdout
     assert lab.ttapi("sql", "select count(*) > 0 as x from calendar").returncode == 0
     assert lab.ttapi("sql", "select * from brought").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("sql", "from highs"),
+        ("lineage", "highs"),
+        ("lineage", "derived.highs.top"),
+        ("why", "highs", "AAA"),
+    ],
+)
+def test_a_stored_table_left_out_is_told_under_its_bare_name(lab, command):
+    lab.write_model(
+        "derived/highs.sql", "-- kind: table\nselect e.symbol, e.high as top from eod as e\n"
+    )
+    done = lab.ttapi(*command)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-2:] == [
+        "ttapi: sql/derived/highs.sql:2: derived.highs (derived) reads eod, a step to the right",
+        "       read staged.eod instead; the order is raw -> staged -> derived -> main",
+    ]
+
+
+def test_a_name_of_the_sessions_own_hides_what_was_left_out(lab):
+    lab.write_model(
+        "derived/highs.sql", "-- kind: table\nselect e.symbol, e.high as top from eod as e\n"
+    )
+    done = lab.ttapi("sql", "create temp table highs as select 7 as a; from highs")
+    assert (done.returncode, done.stdout) == (0, "a\n7\n")

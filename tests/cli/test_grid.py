@@ -47,10 +47,23 @@ def test_the_screen_leaves_empty_columns_out_and_names_them(market):
     done = market.ttapi("grid", "--list", "AAA,ZZZ")
     assert done.returncode == 0, done.stderr
     head, *_, caption = [line.split() for line in done.stdout.splitlines() if line.strip()]
-    assert head == ["symbol", "last", "change", "HV20", "HV30", "monthly", "DTE", "age"]
+    assert head == [
+        *("symbol", "as", "of", "last", "change", "HV20", "HV30", "monthly", "DTE", "checked")
+    ]
     assert " ".join(caption).startswith("1 symbol; no data yet: IV30")
     assert "AAA" in done.stdout
     assert "BBB" not in done.stdout
+
+
+def test_an_old_last_bar_is_seen(market):
+    market.write_bars("OLD.csv", [(date(2024, 5, 6), 50, 51, 49, 50)])
+    text = market.ttapi("grid").stdout
+    (newest,), *_ = market.rows("select max(as_of)::varchar from market_grid")
+    behind = market.rows(f"select symbol, as_of::varchar from market_grid where as_of < '{newest}'")
+    assert behind
+    for symbol, as_of in behind:
+        assert any(line.split()[:2] == [symbol, as_of] for line in text.splitlines())
+    assert f"{len(behind)} without a bar of {newest}" in text
 
 
 def test_the_grid_is_updated_in_place_until_ctrl_c():

@@ -160,6 +160,11 @@ def test_a_plugin_that_lies_fails_alone_with_what_was_wrong(weather, said, lie, 
     assert weather.rows("select symbol from eod") == [("AAA",)]
     assert weather.rows("select count(*) from raw.weather_days") == [(0,)]
     assert done.returncode == 1
+    validated = weather.ttapi("sources", "weather", "--validate")
+    assert validated.returncode == 1
+    assert "weather: declares what it should, and its last fetch failed" in validated.stdout
+    assert "raw.weather_days: the last fetch failed: " in validated.stdout
+    assert told in validated.stdout
 
 
 def test_numbers_too_large_for_their_column_fail_the_dataset_alone(weather):

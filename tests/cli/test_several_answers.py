@@ -63,4 +63,7 @@ def test_a_program_asks_one_thing_at_a_time(lab):
             database.sql("select 1 a; select 2 b")
         found = database.sql("create temp table t as select 1 a; from t; drop table t")
         assert found.pl().rows() == [(1,)]
+        assert str(database.sql("create temp table u (a int)")) == "create: no rows"
+        assert "1 row" in str(found)
+        assert "pyarrow" not in repr(found)
         assert [len(one) for one in database.answers("select 1; select 2")] == [1, 1]

@@ -154,6 +154,7 @@ class Peeking:
     assert "peeking.py:2 imports ttapi.refresh" in done.stdout
     assert "torn: breaks the contract" in done.stdout
     assert "calendar: keeps the contract" in done.stdout
+    assert "the declaration was checked" in done.stderr
     assert lab.ttapi("sources", "calendar", "--validate").returncode == 0
     assert lab.ttapi("sources", "nobody", "--validate").returncode == 2
 

@@ -104,21 +104,32 @@ def _print(rows: Sequence[Row]) -> None:
 
 
 def _table(rows: Sequence[Row], before: Mapping[str, Row]) -> Table:
-    """The grid as a table; columns nothing fills are left out, and said so below."""
+    """The grid as a table; columns nothing fills are left out, and said so below, as are old rows."""
     from rich import box
     from rich.table import Table
 
     shown = [c for c in COLUMNS if any(row[c[0]] is not None for row in rows)]
     hidden = [title for name, title, _ in COLUMNS if name not in {c[0] for c in shown}]
-    caption = f"{amount(len(rows), 'symbol')}" + (
-        f"; no data yet: {', '.join(hidden)}" if hidden else ""
+    newest = max((row["as_of"] for row in rows if row["as_of"]), default=None)
+    behind = [row["symbol"] for row in rows if row["as_of"] != newest]
+    caption = amount(len(rows), "symbol")
+    if behind:
+        caption += f"; {len(behind)} without a bar of {newest}"
+    if hidden:
+        caption += f"; no data yet: {', '.join(hidden)}"
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        caption=caption,
+        caption_justify="left",
+        pad_edge=False,
+        padding=(0, 1, 0, 0),  # all columns without a chain stand in 80 characters
     )
-    table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", pad_edge=False)
     for name, title, _ in shown:
         table.add_column(title, justify="left" if name == "symbol" else "right", no_wrap=True)
     for row in rows:
         old = before.get(row["symbol"], row)
-        table.add_row(*(_cell(row, old, name, text) for name, _, text in shown))
+        style = "yellow" if row["symbol"] in behind else None
+        table.add_row(*(_cell(row, old, name, text) for name, _, text in shown), style=style)
     return table
 
 
@@ -143,7 +154,8 @@ def _price(value: float) -> str:
     return f"{value:,.2f}"
 
 
-def _age(value: float) -> str:
+def _checked(value: float) -> str:
+    """How long ago the data was compared with its source; how old it is, `as of` says."""
     from ttapi.cli.session import seconds_text
 
     return seconds_text(max(0.0, value))
@@ -151,6 +163,7 @@ def _age(value: float) -> str:
 
 COLUMNS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("symbol", "symbol", str),
+    ("as_of", "as of", str),
     ("last", "last", _price),
     ("change", "change", _signed_percent),
     ("hv20", "HV20", _percent),
@@ -163,6 +176,6 @@ COLUMNS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("next_monthly", "monthly", str),
     ("dte", "DTE", str),
     ("expected_move", "move", _price),
-    ("age_s", "age", _age),
+    ("age_s", "checked", _checked),
 )
 """Column of `market_grid`, head, and how a value reads."""

@@ -31,7 +31,7 @@ def lineage(
     """Show where a relation or a column comes from, down to what fills the raw tables."""
     from ttapi.cli.session import open_workspace, require_home
     from ttapi.refresh.database import Database
-    from ttapi.refresh.provenance.origin import read_lineage
+    from ttapi.refresh.provenance.origin import find_node, read_lineage
 
     if as_json and mermaid:
         raise UsageError("give one of --json and --mermaid")
@@ -39,7 +39,7 @@ def lineage(
     require_home(workspace)
     with Database(workspace.home) as database:
         graph = read_lineage(database)
-    node = graph.find(relation)
+    node = find_node(graph, relation, workspace)
     if as_json:
         typer.echo(json.dumps(lineage_document(graph, node, workspace)))
     elif mermaid:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def report_status(home: Path | None, dataset: str | None, as_json: bool) -> None:
     """Write verdict, reasons and age of every dataset, or of one; no lock, no database.
 
-    *Raises* UsageError for a home never made, and for a dataset nobody knows.
+    *Raises* UsageError for a home never made, and for a dataset nobody knows; StoreError where what
+    the last refresh left is damaged.
     """
     from ttapi.cli.session import workspace_at
 
@@ -33,11 +34,12 @@ def report_status(home: Path | None, dataset: str | None, as_json: bool) -> None
 def status_lines(workspace: Workspace, dataset: str | None, *, as_json: bool) -> list[str]:
     """The same about the installation at hand, as lines."""
     from ttapi.cli.session import require_home
-    from ttapi.refresh.home_state import read_home_state
+    from ttapi.refresh.home_state import read_home_state, require_state
     from ttapi.refresh.status import remarks_of, status_rows
     from ttapi.sources.traffic import traffic_text
 
     require_home(workspace)
+    require_state(workspace.home)
     left = read_home_state(workspace.home)
     datasets = {**left.datasets, **workspace.raw_datasets}
     broken = {name: error for name, error in left.broken.items() if name not in datasets}

@@ -28,7 +28,7 @@ def sources(
     name: Annotated[str | None, typer.Argument(help="One source.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     validate: Annotated[
-        bool, typer.Option("--validate", help="Say what breaks the plugin contract; exit 1.")
+        bool, typer.Option("--validate", help="Check declarations and tell failed fetches; exit 1.")
     ] = False,
 ) -> None:
     """List installed sources and what they offer."""
@@ -37,7 +37,7 @@ def sources(
     workspace = open_workspace(context)
     wanted = _named(workspace.sources, name)
     if validate:
-        _validate(wanted, as_json)
+        _validate(wanted, workspace, as_json=as_json)
         return
     rows = [_document(installed, workspace) for installed in wanted]
     if as_json:
@@ -68,7 +68,9 @@ def _named(installed: Sequence[InstalledSource], name: str | None) -> list[Insta
     return found
 
 
-def _validate(installed: Sequence[InstalledSource], as_json: bool) -> None:
+def _validate(installed: Sequence[InstalledSource], workspace: Workspace, *, as_json: bool) -> None:
+    """Say what in each declaration breaks the contract, and which last fetch failed; exit 1 for either."""
+    from ttapi.cli.session import tell
     from ttapi.sources.testing.static import static_problems
 
     problems = {
@@ -77,21 +79,44 @@ def _validate(installed: Sequence[InstalledSource], as_json: bool) -> None:
         else static_problems(one.source)
         for one in installed
     }
+    failures = {one.origin: _last_failures(one.source, workspace) for one in installed}
     if as_json:
         rows = [
-            {"name": o.name, "origin": o.origin, "problems": problems[o.origin]} for o in installed
+            {
+                "name": o.name,
+                "origin": o.origin,
+                "problems": problems[o.origin] + failures[o.origin],
+            }
+            for o in installed
         ]
         typer.echo(json.dumps(rows))
     else:
         for one in installed:
-            found = problems[one.origin]
-            typer.echo(
-                f"{one.name}: {'keeps the contract' if not found else 'breaks the contract'}"
-            )
-            for problem in found:
+            typer.echo(f"{one.name}: {_verdict(problems[one.origin], failures[one.origin])}")
+            for problem in problems[one.origin] + failures[one.origin]:
                 typer.echo(f"  {problem}")
-    if any(problems.values()):
+        tell("-- the declaration was checked; what is fetched is held to it by every refresh")
+    if any(problems.values()) or any(failures.values()):
         raise typer.Exit(1)
+
+
+def _verdict(problems: Sequence[str], failures: Sequence[str]) -> str:
+    if problems:
+        return "breaks the contract"
+    return (
+        "declares what it should, and its last fetch failed" if failures else "keeps the contract"
+    )
+
+
+def _last_failures(source: Source | None, workspace: Workspace) -> list[str]:
+    """What the last fetch of each dataset of `source` ended in, where it failed."""
+    states = workspace.home_state.states
+    names = [f"raw.{resource.table}" for resource in source.resources] if source else []
+    return [
+        f"{name}: the last fetch failed: {states[name].error}"
+        for name in names
+        if name in states and states[name].error
+    ]
 
 
 def _document(installed: InstalledSource, workspace: Workspace) -> dict[str, Any]:

@@ -114,15 +114,18 @@ class Answer:
             return f"<p>{self.statement.kind.lower()}: no rows</p>"
         return notebook_html(self.rows.table, self.rows.total, self.zone)
 
-    def _repr_pretty_(self, printer: Any, is_cycle: bool) -> None:
-        """Write the first rows where a prompt shows a value."""
+    def __repr__(self) -> str:
+        """Return the first rows as a table, saying how many there are."""
         from ttapi.formats.boxes import prompt_text  # noqa: PLC0415 - for Python prompts only
 
-        del is_cycle  # rows hold no answers
         if self.rows is None:
-            printer.text(f"{self.statement.kind.lower()}: no rows")
-        else:
-            printer.text(prompt_text(self.rows.table, self.rows.total, self.zone))
+            return f"{self.statement.kind.lower()}: no rows"
+        return prompt_text(self.rows.table, self.rows.total, self.zone)
+
+    def _repr_pretty_(self, printer: Any, is_cycle: bool) -> None:
+        """Write the first rows where a prompt shows a value."""
+        del is_cycle  # rows hold no answers
+        printer.text(repr(self))
 
 
 class Database:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from ttapi.errors import ModelError
+from ttapi.errors import ModelError, StoreError
 from ttapi.models.limits import as_document, from_document
 from ttapi.refresh.planning.coverage import Slice
 from ttapi.refresh.planning.datasets import Dataset, DatasetState
@@ -55,6 +55,15 @@ class HomeState:
 
 
 NOTHING = HomeState("", 0, {}, {})
+
+
+def require_state(home: Home) -> None:
+    """Nothing, or StoreError where the state file is there and tells nothing: damaged, or of another ttapi."""
+    if read_state(home) and read_home_state(home) is NOTHING:
+        raise StoreError(
+            f"{home.state_file} is damaged or of another ttapi: what was loaded when cannot be told from it",
+            hint="the next ttapi sql or ttapi refresh mends it, and so does ttapi restore live",
+        )
 
 
 def read_home_state(home: Home) -> HomeState:

@@ -15,7 +15,7 @@ from ttapi.refresh.planning.demand import demands_of, names_of
 from ttapi.refresh.planning.planner import ASKED_FOR, closure, plan_refresh
 from ttapi.refresh.planning.ttl import parse_ttl
 from ttapi.refresh.read_only import refuse_writes
-from ttapi.refresh.running.runner import RefreshOutcome, require_keys, run_refresh
+from ttapi.refresh.running.runner import RefreshOutcome, broken_named, require_keys, run_refresh
 from ttapi.refresh.running.steps import RefreshRequest
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ def plan_query(workspace: Workspace, request: QueryRequest) -> QueryPlan:
     )
     found = resolve(request.sql, names, bound=request.bound)
     for read in found.reads:
-        if read.relation in broken:
-            raise broken[read.relation]
+        if read.relation not in datasets and (error := broken_named(workspace, read.relation)):
+            raise error
     own = request.temporary | {name.lower() for name in request.views}
     refuse_writes(found.writes, own=own, sql_folder=workspace.home.sql)
     reads = [read for read in found.reads if read.relation not in _ABOUT_DATA]

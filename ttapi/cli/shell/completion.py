@@ -83,7 +83,11 @@ def _of_statement(
     offered: list[tuple[str, str, str]] = [(n, about, "column") for n, about in columns.items()]
     offered += [(r.alias, "alias", "alias") for r in reads if r.alias not in columns]
     if typed or not columns:
-        offered += [_as_function(f) for f in catalog.functions.values() if not f.gives_rows]
+        scalars = [f for f in catalog.functions.values() if not f.gives_rows]
+        # Hundreds of collations, one a language, hide what somebody may be looking for.
+        is_asked = "coll" in typed.lower()
+        scalars = [f for f in scalars if is_asked or "collate" not in f.name]
+        offered += [_as_function(f) for f in sorted(scalars, key=lambda f: not f.is_own)]
         offered += [(word, "", "keyword") for word in catalog.keywords]
     yield from _ranked(typed, offered)
 

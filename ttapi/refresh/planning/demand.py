@@ -35,6 +35,8 @@ def names_of(
     for name in broken:
         macros.setdefault(name.rpartition(".")[2], name)
         relations.setdefault(name, None)
+        # `highs` means derived.highs where nothing else is called so.
+        relations.setdefault(name.rpartition(".")[2], None)
     return Names(relations, macros, views or {}, temporary, schema)
 
 

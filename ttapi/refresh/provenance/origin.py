@@ -6,13 +6,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ttapi.errors import UsageError
 from ttapi.models.lineage import LineageRow
 from ttapi.models.lineage_graph import LineageGraph
 from ttapi.models.model import dataset_name
 from ttapi.refresh.running.guard import guarded
+from ttapi.refresh.running.runner import broken_named
 from ttapi.sources.contract import SourceContext
 
 if TYPE_CHECKING:
+    from ttapi.models.lineage_graph import Node
     from ttapi.refresh.database import Database
     from ttapi.refresh.workspace import Workspace
 
@@ -64,3 +67,18 @@ def filler_of(workspace: Workspace, relation: str) -> Filler | None:
     with guarded(source.name):
         setting = source.missing_setting(offer.resource, SourceContext({}, workspace.now))
     return Filler(source.name, setting)
+
+
+def find_node(lineage: LineageGraph, text: str, workspace: Workspace) -> Node:
+    """The relation, or relation and column, that `text` names.
+
+    *Raises* ModelError where it names a model that was left out; UsageError with the nearest name.
+    """
+    try:
+        return lineage.find(text)
+    except UsageError:
+        name = text.strip().lower().removeprefix("main.").replace('"', "")
+        for part in (name, name.rpartition(".")[0]):
+            if part and (error := broken_named(workspace, part)):
+                raise error from None
+        raise

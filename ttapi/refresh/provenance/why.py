@@ -14,7 +14,7 @@ from ttapi.models.lineage import trace_model
 from ttapi.models.model import macro_parts
 from ttapi.refresh.planning.ages import input_age
 from ttapi.refresh.planning.planner import closure
-from ttapi.refresh.provenance.origin import filler_of, read_lineage
+from ttapi.refresh.provenance.origin import filler_of, find_node, read_lineage
 from ttapi.refresh.provenance.row_inputs import Inputs, inputs_behind
 from ttapi.refresh.provenance.row_key import NoRowError, find_row
 
@@ -97,7 +97,7 @@ def explain_row(database: Database, relation: str, words: Sequence[str]) -> Expl
     lineage = read_lineage(database)
     workspace, reader = database.workspace, database.reader
     graph = workspace.graph
-    name, column = lineage.find(relation)
+    name, column = find_node(lineage, relation, workspace)
     if column is not None:
         raise UsageError(
             f"{relation!r} is a column", hint=f"ttapi why {name} KEY explains its rows"

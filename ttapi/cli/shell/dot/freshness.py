@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ttapi.cli.session import tell, tell_waiting
+from ttapi.cli.session import seconds_text, tell, tell_waiting
 from ttapi.cli.shell.dot.command import DotCommand, words_in
 from ttapi.cli.shell.dot.files import last_query
 from ttapi.cli.shell.dot.inspect import columns_of, show_lines
 from ttapi.errors import TtapiError
+from ttapi.formats.spans import amount
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from ttapi.cli.shell.session import Session
 
 
@@ -70,6 +73,20 @@ def explain_refresh(session: Session, sql: str) -> None:
     """Say what a query would fetch and rebuild, and why, before anything runs."""
     for answer in session.answers(f"explain refresh {sql}", keep_rows=None):
         session.show(answer)
+        if answer.rows is not None:
+            tell(_total(answer.rows.table.to_pylist()))
+
+
+def _total(slices: Sequence[Mapping[str, Any]]) -> str:
+    """What a planned refresh comes to, all slices together."""
+    done = [row for row in slices if row["action"] != "none"]
+    if not done:
+        return "-- nothing to refresh"
+    calls = amount(sum(row["calls"] for row in done), "source call")
+    known = [row["seconds"] for row in done if row["seconds"] is not None]
+    took = f"about {seconds_text(sum(known))} by the last runs" if known else "no run to go by"
+    new = len({row["dataset"] for row in done if row["seconds"] is None})
+    return f"-- total: {calls}, {took}" + (f", and {new} never done" if known and new else "")
 
 
 def _engine(session: Session, rest: str) -> None:
