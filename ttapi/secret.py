@@ -61,10 +61,15 @@ def scrubbed_value(value: Any) -> Any:
     if isinstance(value, str):
         return scrubbed(value)
     if isinstance(value, dict):
-        return {key: scrubbed_value(item) for key, item in value.items()}
+        return {scrubbed_value(key): scrubbed_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(scrubbed_value(item) for item in value)
     return value
+
+
+def may_hold_secret(body: bytes) -> bool:
+    """Whether JSON text may hold a secret: one stands in it, or escapes could hide one."""
+    return b"\\" in body or any(spelling.encode() in body for spelling in _KNOWN)
 
 
 def _spellings(text: str) -> set[str]:

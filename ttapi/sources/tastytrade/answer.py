@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import CredentialError, ResponseError
+from ttapi.secret import may_hold_secret, scrubbed_value
 
 if TYPE_CHECKING:
     from ttapi.sources.exchange import Response
@@ -37,7 +38,9 @@ def document_of(response: Response, quarantine: Quarantine) -> Document:
         raise refused(response, quarantine, f"no JSON{kind}: {exc}") from exc
     if not isinstance(document, dict):
         raise refused(response, quarantine, "JSON, but no object")
-    return document
+    # What a vendor says back of our secrets does not get into a table.
+    clean: Document = scrubbed_value(document) if may_hold_secret(response.body) else document
+    return clean
 
 
 def items_of(document: Document, response: Response, quarantine: Quarantine) -> list[Any]:
