@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 EXTRA = "extra"
 _WHOLE_LIMIT = 2**63
+_DECIMAL = re.compile(
+    r"[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,6})?|inf(inity)?|nan)", re.IGNORECASE
+)
 
 
 class FieldError(Exception):
@@ -121,15 +125,25 @@ def _text(value: object) -> str:
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise TypeError
-    # Through Decimal: what float() takes beside numbers, such as 1_000, is none.
-    number = float(Decimal(value)) if isinstance(value, str) else float(value)
+    exact = _decimal(value)
+    number = float(exact)
+    if exact.is_finite() and not math.isfinite(number):
+        raise OverflowError
     return number if math.isfinite(number) else None
+
+
+def _decimal(value: str | float) -> Decimal:
+    """The number written out; Decimal takes `1_000` and the digits of every script beside."""
+    text = str(value)
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError
+    return Decimal(text)
 
 
 def _money(value: object) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise TypeError
-    amount = Decimal(str(value))
+    amount = _decimal(value)
     if not amount.is_finite():
         return None
     exact = amount.quantize(Decimal("0.000001"))
@@ -141,7 +155,7 @@ def _money(value: object) -> Decimal | None:
 def _whole(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise TypeError
-    number = Decimal(str(value))
+    number = _decimal(value)
     if number != number.to_integral_value() or abs(number) >= _WHOLE_LIMIT:
         raise ValueError
     return int(number)
