@@ -103,7 +103,7 @@ def test_whoever_stops_reading_leaves_no_connection(feed):
 
 @pytest.mark.parametrize(
     ("settings", "missing"),
-    [({}, "url"), ({"url": "ws://x"}, "token"), ({"url": "ws://x", "token": " "}, "token"), ({"url": "u", "token": "t"}, None)],
+    [({}, "token"), ({"token": "t"}, "url"), ({"url": "ws://x"}, "token"), ({"url": "ws://x", "token": " "}, "token"), ({"url": "u", "token": "t"}, None)],
 )  # fmt: skip
 def test_what_must_be_set_is_named(settings, missing):
     source = DxlinkSource()
