@@ -91,7 +91,8 @@ def test_everywhere_else_is_free(place, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "target", ["('a' || '.csv')", "$1", "'a'\n'.csv'", "E'a.csv'", "$$a.csv$$"]
+    "target",
+    ["('a' || '.csv')", "$1", "'a'\n'.csv'", "'a' -- one\n '.csv'", "E'a.csv'", "$$a.csv$$"],
 )
 def test_a_copy_says_by_itself_which_file_it_writes(target):
     with pytest.raises(UsageError, match="which file it writes"):

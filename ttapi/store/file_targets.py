@@ -19,8 +19,10 @@ _REACHES_FILES = frozenset(
     {"copy", "export", "attach", "explain", "prepare", "set", "pragma", "call"}
 )
 """First words of statements that may write a file."""
-_FIRST = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*([A-Za-z]+)", re.DOTALL)
 _TOKEN = re.compile(r"""[A-Za-z]?'(?:[^']|'')*'|"(?:[^"]|"")*"|\S+?(?=\s|--|/\*|\Z)""")
+_COMMENT = r"--[^\n]*(?:\n|\Z)|/\*.*?\*/"
+_FIRST = re.compile(rf"(?:\s|{_COMMENT})*([A-Za-z]+)", re.DOTALL)
+_CONTINUED = re.compile(rf"(?:\s|{_COMMENT})*('(?:[^']|'')*')", re.DOTALL)
 _FILE_URL = re.compile(r"file:(//[^/]*)?(?=/)", re.IGNORECASE)
 
 
@@ -114,15 +116,23 @@ def _plain(text: str) -> str:
 
 
 def _tokens(sql: str) -> list[_Token]:
-    """The tokens of `sql` without comments, which DuckDB 2.0 tells apart and 1.5 passes over."""
+    """The tokens of `sql` without comments, which DuckDB 2.0 tells apart and 1.5 passes over.
+
+    A string that goes on in the next line is several tokens, which 1.5 takes for one.
+    """
     text = sql.encode()
     found = duckdb.tokenize(sql)
     ends = [offset for offset, _ in found[1:]] + [len(text)]
     tokens = []
     for (offset, kind), end in zip(found, ends, strict=True):
-        token = _TOKEN.match(text[offset:end].decode())
-        if token and kind != duckdb.token_type.comment:
-            tokens.append(_Token(token[0], kind == duckdb.token_type.string_const))
+        piece = text[offset:end].decode()
+        token = _TOKEN.match(piece)
+        if token is None or kind == duckdb.token_type.comment:
+            continue
+        is_string = kind == duckdb.token_type.string_const
+        tokens.append(_Token(token[0], is_string))
+        while is_string and (token := _CONTINUED.match(piece, token.end())):
+            tokens.append(_Token(token[1], is_string=True))
     return tokens
 
 
