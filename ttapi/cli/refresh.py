@@ -52,7 +52,8 @@ def refresh(
     from ttapi.cli.journal import logged
     from ttapi.cli.progress import watched
     from ttapi.cli.session import open_workspace, require_home, tell_waiting
-    from ttapi.refresh.running.runner import plan_only, run_refresh
+    from ttapi.refresh.running.runner import run_refresh
+    from ttapi.refresh.running.standing import plan_only
     from ttapi.refresh.running.steps import RefreshRequest
 
     workspace = open_workspace(context, symbols=_symbols(symbols))
@@ -87,7 +88,7 @@ def refresh(
 def _confirm_large(workspace: Workspace, request: RefreshRequest) -> None:
     """Ask on a terminal before a refresh of more source calls than `[refresh] max_calls`."""
     from ttapi.refresh.planning.planner import plan_refresh
-    from ttapi.refresh.running.runner import targets_of
+    from ttapi.refresh.running.targets import targets_of
 
     steps = plan_refresh(
         workspace.datasets,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ttapi.refresh.query import plan_query, predicted_s, refresh_of
-from ttapi.refresh.running.runner import plan_only
+from ttapi.refresh.running.standing import plan_only
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

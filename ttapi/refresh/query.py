@@ -15,8 +15,9 @@ from ttapi.refresh.planning.demand import demands_of, names_of
 from ttapi.refresh.planning.planner import ASKED_FOR, closure, plan_refresh
 from ttapi.refresh.planning.ttl import parse_ttl
 from ttapi.refresh.read_only import refuse_writes
-from ttapi.refresh.running.runner import RefreshOutcome, broken_named, require_keys, run_refresh
+from ttapi.refresh.running.runner import RefreshOutcome, run_refresh
 from ttapi.refresh.running.steps import RefreshRequest
+from ttapi.refresh.running.targets import broken_named, require_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -11,7 +11,7 @@ from ttapi.models.lineage import LineageRow
 from ttapi.models.lineage_graph import LineageGraph
 from ttapi.models.model import dataset_name
 from ttapi.refresh.running.guard import guarded
-from ttapi.refresh.running.runner import broken_named
+from ttapi.refresh.running.targets import broken_named
 from ttapi.sources.contract import SourceContext
 
 if TYPE_CHECKING:
