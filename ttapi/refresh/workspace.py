@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttapi.config import Home, Settings, bundled_folder
@@ -17,25 +15,25 @@ from ttapi.errors import UsageError
 from ttapi.refresh.home_state import HomeState, read_home_state
 from ttapi.refresh.planning.datasets import Dataset, Held, Moment, code_of
 from ttapi.refresh.running.guard import guarded
+from ttapi.refresh.signatures import (
+    Signature,
+    models_fingerprint,
+    settings_fingerprint,
+    signature_of,
+)
 from ttapi.sources.contract import NarrowingSource, Resource, Source, SourceContext
 from ttapi.sources.discovery import InstalledSource, installed_sources, source_fingerprint
 from ttapi.sources.traffic import Traffic, refusal_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from ttapi.errors import ModelError
     from ttapi.models.graph import ModelGraph
     from ttapi.refresh.planning.coverage import Demand
 
-_WHERE_OR_WHO = re.compile(
-    r"(^|_)(path|file|url|host|port|secret|token|login|password|per_s|in_flight|up_s)$"
-)
 _CREATED = re.compile(r"^create table ((?:catalog|raw)\.\w+)", re.MULTILINE)
-
-
-Signature = tuple[tuple[str, int, int, int], ...]
-"""Path, inode, time of change and size of some files."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class Workspace:
     @cached_property
     def source_files(self) -> Signature:
         """The plugin files of the home, as their directory tells them apart."""
-        return _signature([self.home.sources], ".py")
+        return signature_of([self.home.sources], ".py")
 
     @cached_property
     def offers(self) -> Mapping[str, Offer]:
@@ -127,19 +125,12 @@ class Workspace:
         """Hash of every model file, without parsing one."""
         if self._before is not None and self._before.model_files == self.model_files:
             return self._before.models_fingerprint
-        digest = hashlib.blake2b(digest_size=16)
-        for folder in self.folders:
-            for path in sorted(folder.rglob("*.sql")):
-                digest.update(f"{folder.name}/{path.relative_to(folder)}\0".encode())
-                digest.update(path.read_bytes())
-        for path in sorted(Path(__file__).parent.parent.joinpath("models").glob("*.py")):
-            digest.update(path.read_bytes())
-        return digest.hexdigest()
+        return models_fingerprint(self.folders)
 
     @cached_property
     def model_files(self) -> Signature:
         """The model files, as their directories tell them apart."""
-        return _signature(self.folders, ".sql")
+        return signature_of(self.folders, ".sql")
 
     @cached_property
     def installation_fingerprint(self) -> str:
@@ -158,7 +149,7 @@ class Workspace:
     @cached_property
     def state_file(self) -> Signature:
         """`live/state.json`, as its directory tells it apart."""
-        return _signature([self.home.live], "state.json")
+        return signature_of([self.home.live], "state.json")
 
     def next_close(self, instant: datetime) -> datetime:
         """The first XNYS session close strictly after `instant`."""
@@ -233,7 +224,7 @@ class Workspace:
             source, resource = offer.source, offer.resource
             if source.name not in fingerprints:
                 code, settings = source_fingerprint(source), self.context(source).settings
-                fingerprints[source.name] = f"{code}.{_settings_fingerprint(settings)}"
+                fingerprints[source.name] = f"{code}.{settings_fingerprint(settings)}"
             found[name] = Dataset(
                 name=name,
                 kind="raw",
@@ -370,24 +361,6 @@ class Workspace:
             )
 
 
-def _signature(folders: Iterable[Path], ending: str) -> Signature:
-    """The files below `folders` whose names end so, as their directories tell them apart."""
-    found = []
-    waiting = [str(folder) for folder in folders]
-    while waiting:
-        try:
-            entries = list(os.scandir(waiting.pop()))
-        except OSError:
-            continue
-        for entry in entries:
-            if entry.name.endswith(ending):
-                facts = entry.stat()
-                found.append((entry.path, facts.st_ino, facts.st_mtime_ns, facts.st_size))
-            elif entry.is_dir():
-                waiting.append(entry.path)
-    return tuple(sorted(found))
-
-
 def _completing_last(named: tuple[str, Offer]) -> tuple[bool, str]:
     name, offer = named
     return offer.resource.completes is not None, name
@@ -399,12 +372,6 @@ def _is_session(market: str, day: date) -> bool:
     calendar = sessions(market)
     is_known = calendar.dates[0] <= day <= calendar.dates[-1]
     return calendar.is_session(day) if is_known else True
-
-
-def _settings_fingerprint(settings: Mapping[str, str]) -> str:
-    """Of the settings that change what is read, not of where it lies or how one logs in."""
-    told = sorted((k, v) for k, v in settings.items() if not _WHERE_OR_WHO.search(k))
-    return hashlib.blake2b(repr(told).encode(), digest_size=4).hexdigest()
 
 
 def _migrated_tables() -> set[str]:
