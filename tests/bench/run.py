@@ -24,6 +24,7 @@ from backup import lines as backup_lines
 from line import Line
 from planning import planned
 from shell import measure
+from vendors import lines as vendor_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "bench"
@@ -251,6 +252,7 @@ def main() -> int:
     lines, bare = imports(folder)
     lines += queries(folder, bare)
     lines += [*planning(), *shell(), *commands(folder), *backups()]
+    lines += vendor_lines(CACHE / "vendors")
     print(f"{'work':62} {'limit':>9} {'ttapi':>10} {'bare':>9} {'ratio':>6}")
     for line in lines:
         limit = f"{line.limit:g} x" if line.baseline else f"{line.limit:g} {line.unit}"
