@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -225,3 +225,21 @@ def test_what_a_failing_source_gave_before_is_loaded_in_part(lab):
     kept = lab.ttapi("sql", "--no-refresh", "select city from raw.crash_days")
     assert (kept.returncode, kept.stdout) == (0, "city\nNYC\n")
     assert "never loaded" not in kept.stderr
+
+
+def test_a_few_calls_do_not_change_what_is_predicted_of_many(lab):
+    for n in range(9):
+        lab.write_bars(f"A{n}.csv", [(date(2024, 6, 12), 10, 11, 9, 10)])
+    lab.refresh("raw.metastock_bars")
+    first = lab.workspace().home_state
+    lab.write_bars("A0.csv", [(date(2024, 6, 13), 10, 11, 9, 10)])
+    few = lab.refresh("raw.metastock_bars")
+    after = lab.workspace().home_state
+    assert [d.source_calls for d in few.datasets] == [1]
+    assert (after.calls, after.seconds) == (first.calls, first.seconds)
+    for n in range(9):
+        lab.write_bars(f"A{n}.csv", [(date(2024, 6, 13), 12, 13, 11, 12)])
+    many = lab.refresh("raw.metastock_bars")
+    assert lab.workspace().home_state.seconds["raw.metastock_bars"] == round(
+        many.datasets[0].seconds, 3
+    )

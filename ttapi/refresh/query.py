@@ -239,7 +239,7 @@ def _within_budget(
 
 
 def predicted_s(workspace: Workspace, step: Step) -> float | None:
-    """Seconds `step` will take, by how long the last such one took; None: never done.
+    """Seconds `step` will take, by how long the last telling one took; None: never done.
 
     Of a source asked by slices the seconds a call, times the calls.
     """

@@ -143,7 +143,7 @@ def _joined(workspace: Workspace, request: RefreshRequest, seen: int) -> Refresh
 def _leave_state(run: Run) -> None:
     workspace = run.workspace
     before = workspace.home_state
-    worked = [d for d in run.outcomes if d.source_calls or d.is_changed]
+    worked = [d for d in run.outcomes if _is_telling(d, before)]
     with run.store.reading() as cursor:
         slices = read_slices(cursor)
     touched = {} if before.generation != run.store.generation else dict(before.touched)
@@ -167,6 +167,16 @@ def _leave_state(run: Run) -> None:
     )
     write_home_state(workspace.home, state)
     workspace.home_state = state
+
+
+def _is_telling(done: DatasetOutcome, before: HomeState) -> bool:
+    """Whether predictions go by this run from now on.
+
+    A few calls say little of thousands: most of their time is what it takes to begin.
+    """
+    if not done.source_calls:
+        return done.is_changed
+    return 2 * done.source_calls >= before.calls.get(done.dataset, 0)
 
 
 def _accounts(workspace: Workspace) -> dict[str, dict[str, Any]]:
