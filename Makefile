@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# The tests start hundreds of processes: each reads compiled modules rather than compiling them.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: demo test lint types imports unit bench profile campaign lock clean
 
 demo: $(STAMP)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ttapi.models.flows import Flow
-from ttapi.models.resolve import Names, columns_given_by, resolve
+from ttapi.models.resolve import Names, resolve
 from ttapi.refresh.planning.datasets import Dataset
 from ttapi.refresh.planning.demand import demands_of, names_of
 
@@ -44,7 +44,7 @@ def installation():
     for name, sql in VIEWS.items():
         names = names_of(datasets)
         reads = resolve(sql, names).reads
-        columns = columns_given_by(sql, Names(dict(names.relations)))
+        columns = resolve(sql, Names(dict(names.relations))).columns
         datasets[name] = Dataset(
             name, "view", "", columns=columns, reads=Flow(columns, (), reads).reads
         )

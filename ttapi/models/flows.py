@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ttapi.models.draft import builder_inputs
 from ttapi.models.limits import Limit, Read, Same, replaced
 from ttapi.models.model import macro_parts
-from ttapi.models.resolve import Names, columns_given_by, resolve
+from ttapi.models.resolve import Names, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,8 +57,7 @@ def _flow(model: Model, upstreams: Iterable[str], names: Names) -> Flow:
     told = {read.relation for read in reads}
     # Whatever was passed by is meant as a whole.
     reads += [Read(name) for name in sorted(upstreams) if name not in told and name != model.name]
-    columns = columns_given_by(text, names, parameters) if is_table else None
-    return Flow(columns, parameters, tuple(reads))
+    return Flow(found.columns if is_table else None, parameters, tuple(reads))
 
 
 def _builder_reads(model: Model, names: Names) -> list[Read]:

@@ -17,7 +17,7 @@ from sqlglot import exp
 from ttapi.models.joins import Scope, Source, joined_sources
 from ttapi.models.limits import NO_LIMIT, Among, Limit, Read, Same, replaced, values_of
 from ttapi.models.predicates import Literals, atom_of, bare_column, conjuncts
-from ttapi.models.transparency import is_opaque, passes_through
+from ttapi.models.transparency import grouping_of, is_opaque
 
 ColumnsOf = Callable[[str], tuple[str, ...] | None]
 """Column names of a dataset, lower case; None: not known."""
@@ -162,8 +162,9 @@ def _select(node: exp.Select, context: Context) -> Block:
         scope.hold(one, context.outer)
     bare, outputs = _outputs(node, scope)
     if not is_opaque(node):
+        grouping = grouping_of(node)
         for name, place in bare.items():
-            if place is not None and passes_through(node, place, scope):
+            if place is not None and grouping.keeps_apart(place, scope):
                 scope.limit(place, frozenset([Same(name)]))
     limits = scope.closed()
     reads = [

@@ -65,6 +65,7 @@ def parse_statements(sql: str) -> tuple[exp.Expr, ...]:
     return tuple(statement for statement in parsed if statement is not None)
 
 
+@lru_cache(maxsize=256)
 def references_in(sql: str) -> References:
     """What all statements of `sql` read and write."""
     merged = [_of_statement(statement) for statement in parse_statements(sql)]

@@ -78,6 +78,8 @@ class Resolution:
     """What it would create or change, unless it is temporary."""
     unresolved: tuple[str, ...] = ()
     """What was not understood, in words; those inputs are meant as a whole."""
+    columns: tuple[str, ...] | None = None
+    """Names of the columns the last statement gives, lower case; None where they cannot be told."""
 
 
 def resolve(
@@ -99,13 +101,14 @@ def resolve(
     literals = Literals(frozenset(parameters), _numbered(bound))
     found: list[Read] = []
     doubts: list[str] = []
+    columns = None
     for statement in statements:
-        reads, doubt = _of_statement(statement, names, literals)
+        reads, doubt, columns = _of_statement(statement, names, literals)
         dynamic, computed = _of_dynamic(statement, names)
         found += reads + dynamic
         doubts += computed + ([doubt] if doubt else [])
     writes = references_in(sql).writes
-    return Resolution(_known(found, names), writes, tuple(doubts))
+    return Resolution(_known(found, names), writes, tuple(doubts), columns)
 
 
 def _known(reads: Iterable[Read], names: Names) -> tuple[Read, ...]:
@@ -114,18 +117,6 @@ def _known(reads: Iterable[Read], names: Names) -> tuple[Read, ...]:
         replace(read, relation=names.macros.get(read.relation, read.relation)) for read in reads
     ]
     return tuple(dict.fromkeys(read for read in found if read.relation in names.relations))
-
-
-def columns_given_by(
-    sql: str, names: Names, parameters: Sequence[str] = ()
-) -> tuple[str, ...] | None:
-    """Names of the columns a query gives, lower case; None where they cannot be told."""
-    (statement,) = parse_statements(sql)
-    if not isinstance(statement, exp.Query):
-        return None
-    context = _context(names, Literals(frozenset(parameters)), set())
-    block = read_query(statement, context)
-    return None if block.outputs is None else tuple(o.name for o in block.outputs)
 
 
 def default_schema(sql: str) -> str | None:
@@ -146,22 +137,25 @@ def default_schema(sql: str) -> str | None:
 
 def _of_statement(
     statement: exp.Expr, names: Names, literals: Literals
-) -> tuple[list[Read], str | None]:
+) -> tuple[list[Read], str | None, tuple[str, ...] | None]:
+    """What one statement reads, what of it is in doubt, and the columns it gives."""
     if isinstance(statement, _WITHOUT_READS):
-        return [], None
+        return [], None, None
     if isinstance(statement, exp.Command):
-        return _of_command(statement, names)
+        return *_of_command(statement, names), None
     seen: set[int] = set()
     context = _context(names, literals, seen)
     body = statement
     if isinstance(statement, exp.Create | exp.Insert) and statement.expression is not None:
         body = statement.expression
-    reads = list(read_query(body, context).reads)
+    block = read_query(body, context)
+    reads = list(block.reads)
     target = statement.find(exp.Table) if body is not statement else None
     for table in statement.find_all(exp.Table):
         if id(table) not in seen and table is not target:
             reads.append(_whole(table, context))  # noqa: PERF401 - a condition and a call
-    return reads, None
+    columns = None if block.outputs is None else tuple(o.name for o in block.outputs)
+    return reads, None, columns
 
 
 def _whole(table: exp.Table, context: Context) -> Read:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ttapi.models.joins import Scope
 
@@ -35,15 +36,32 @@ def is_opaque(node: exp.Select) -> bool:
     return any(node.args.get(part) for part in _MIXING)
 
 
-def passes_through(node: exp.Select, place: tuple[str, str], scope: Scope) -> bool:
-    """Whether rows with one value of the column at `place` never depend on rows with another."""
+@dataclass(frozen=True)
+class Grouping:
+    """By what a SELECT brings rows together; see `grouping_of`."""
+
+    node: exp.Select
+    distinct_on: Sequence[exp.Expr] | None
+    """None: no DISTINCT ON."""
+    has_aggregates: bool
+    partitions: Sequence[Sequence[exp.Expr]]
+    """PARTITION BY of every window."""
+
+    def keeps_apart(self, place: tuple[str, str], scope: Scope) -> bool:
+        """Whether rows with one value of the column at `place` never depend on rows with another."""
+        if self.distinct_on is not None and not _among(place, self.distinct_on, scope):
+            return False
+        if self.has_aggregates and not _is_group_key(self.node, place, scope):
+            return False
+        return all(_among(place, keys, scope) for keys in self.partitions)
+
+
+def grouping_of(node: exp.Select) -> Grouping:
+    """By what `node` brings rows together, looked up once for all its columns."""
     distinct = node.args.get("distinct")
     on = distinct.args.get("on") if isinstance(distinct, exp.Distinct) else None
-    if on is not None and not _among(place, on.unnest().flatten() if on else (), scope):
-        return False
-    if _has_aggregates(node) and not _is_group_key(node, place, scope):
-        return False
-    return all(_among(place, keys, scope) for keys in _partitions(node))
+    keys = None if on is None else list(on.unnest().flatten()) if on else []
+    return Grouping(node, keys, _has_aggregates(node), list(_partitions(node)))
 
 
 def _has_aggregates(node: exp.Select) -> bool:

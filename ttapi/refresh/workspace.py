@@ -168,6 +168,13 @@ class Workspace:
 
         *Raises* ModelError for a wrong one of ttapi's own.
         """
+        before = self._before
+        if (
+            before is not None
+            and "graph" in before.__dict__
+            and before.installation_fingerprint == self.installation_fingerprint
+        ):
+            return before.graph
         from ttapi.models.draft import ModelFolder  # noqa: PLC0415 - sqlglot takes 0.12 s
         from ttapi.models.graph import read_graph  # noqa: PLC0415 - so does this
 

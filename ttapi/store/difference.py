@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ttapi.store.arrivals import key_changes
 from ttapi.store.engine import Connection, as_literal, update_rows
 from ttapi.store.ledger import UnitChange
 from ttapi.store.raw_table import quoted, raw_name
@@ -70,6 +69,8 @@ def append_rows(cursor: Connection, resource: Resource, rows: pa.Table, stamp: S
             from incoming as a
             """
         )
+    from ttapi.store.arrivals import key_changes  # noqa: PLC0415 - brings Arrow's compute functions
+
     with registered(cursor, "incoming", key_changes(rows, resource)):
         cursor.execute(
             f"""
