@@ -1,0 +1,7 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- about: Change of a European option's price for one more of spot (spot delta): bsm_delta(100, 105, 0.25, 0.05, 0.02,
+--   0.25, 'C') is 0.3925. Null for inputs out of range.
+-- kind: macro
+create or replace macro bsm_delta(spot, strike, years, rate, dividend_yield, volatility, option_type) as main.bsm_greeks(
+    spot, strike, years, rate, dividend_yield, volatility, option_type
+).delta
