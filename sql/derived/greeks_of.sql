@@ -20,9 +20,7 @@ create or replace macro greeks_of(
     'vomma': spot_value * density * years * d1 * d2 * per_deviation / 1e4,
     'charm': (
         side * yield * carry * n1
-        - carry * density * (
-            (rate - yield) * per_deviation
-            - d2 * (volatility * per_deviation) * (volatility * per_deviation) / 2e0
-        )
+        - carry * density * per_deviation * (rate - yield)
+        + carry * density * (volatility * per_deviation) * (d2 * (volatility * per_deviation) / 2e0)
     ) / 3.65e2
 }

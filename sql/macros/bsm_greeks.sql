@@ -29,7 +29,9 @@ create or replace macro bsm_greeks(spot, strike, years, rate, dividend_yield, vo
             and g.years >= 0
             and g.volatility >= 0
             and g.side is not null
-            and isfinite(g.spot + g.strike + g.years + g.rate + g.yield + g.volatility)
+            and isfinite(g.spot + g.strike + g.years + g.volatility)
+            and abs(g.rate) < 1e6
+            and abs(g.yield) < 1e6
     ),
     measured as (
         select

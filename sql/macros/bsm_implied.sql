@@ -31,7 +31,7 @@ create or replace macro bsm_implied(spot, strike, years, rate, dividend_yield, p
                 when not coalesce(isfinite(g.strike) and g.strike > 0, false) then 'no strike'
                 when not coalesce(isfinite(g.years), false) then 'no expiration'
                 when g.years <= 0 then 'expired'
-                when not coalesce(isfinite(g.rate + g.yield), false) then 'no rate'
+                when not coalesce(abs(g.rate) < 1e6 and abs(g.yield) < 1e6, false) then 'no rate'
                 when not coalesce(isfinite(g.price) and g.price > 0, false) then 'no price'
             end as fault
         from given as g

@@ -17,7 +17,7 @@ create or replace macro norm_pdf(x) as (
     select (
         exp(-s.coarse * s.coarse / 2)
         * exp(-(s.distance - s.coarse) * (s.distance + s.coarse) / 2)
-        / 2.5066282746310005e0 -- the square root of 2 pi
+        * 3.989422804014327e-1 -- 1 over the square root of 2 pi
     )::double
     from split as s
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,6 +64,38 @@ def calendar_database():
         execute_model(con, model)
     yield con
     con.close()
+
+
+def create_macro(con, path):
+    """The macro of one model file, in the schema of its folder."""
+    schema = "derived" if path.parent.name == "derived" else "main"
+    con.execute(re.sub(r"(create or replace macro )", rf"\1{schema}.", path.read_text(), count=1))
+
+
+@pytest.fixture(scope="session")
+def pricing_database():
+    """The macros that price, and nothing else."""
+    con = duckdb.connect(config={"threads": 2})
+    con.execute("create schema derived")
+    derived = ("normal_tail", "normal_tail_rough", "greeks_of", "newton_step", "halley_step")
+    public = [f.stem for f in sorted((ROOT / "sql/macros").glob("b*.sql"))]
+    for stem in derived:
+        create_macro(con, ROOT / f"sql/derived/{stem}.sql")
+    for stem in ("norm_cdf", "norm_pdf", "bsm_greeks", "bsm_implied", *public):
+        create_macro(con, ROOT / f"sql/macros/{stem}.sql")
+    yield con
+    con.close()
+
+
+@pytest.fixture(scope="session")
+def value(pricing_database):
+    """What one expression gives; `?` stand for the parameters."""
+
+    def ask(expression, *parameters):
+        row = pricing_database.execute(f"select {expression}", list(parameters)).fetchall()[0]
+        return row[0] if len(row) == 1 else row
+
+    return ask
 
 
 @pytest.fixture
