@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- about: Price and Greeks of a European option as one value, worked out once, in the units of the macros bsm_price,
---   bsm_delta and so on: bsm_greeks(100, 105, 0.25, 0.05, 0.02, 0.25, 'C').delta, or unnest(bsm_greeks(...)) for columns.
---   Years and yearly fractions, rates continuous. At zero volatility or zero years the limit; null where there is none,
---   for an option type other than C and P, and for inputs out of range.
+--   bsm_delta and so on: bsm_greeks(100, 105, 0.25, 0.05, 0.02, 0.25, 'C').delta. Columns of it are unnest(g) over a
+--   subquery that names it g. Years to expiration; continuous rates and volatility as fractions a year. At zero volatility or
+--   zero years the limit, null where there is none; null for an option type other than C and P and for inputs out of range.
 -- kind: macro
 create or replace macro bsm_greeks(spot, strike, years, rate, dividend_yield, volatility, option_type) as (
     with

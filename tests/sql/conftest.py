@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from ttapi.sources.calendar import CalendarSource
 from ttapi.sources.contract import SourceContext, UnitRequest
 
 ROOT = Path(__file__).resolve().parents[2]
+# The helper modules beside these tests are imported by name.
+sys.path.insert(0, str(Path(__file__).parent))
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
