@@ -1,12 +1,15 @@
 -- SPDX-License-Identifier: Apache-2.0
--- about: As normal_tail, to a relative 1.2e-6 and of another argument: t = 1 - 8 / (x + 4). For the first steps of a solver.
+-- about: As normal_tail, to a relative 4e-8, a half less it too, and of another argument: t = 1 - 8 / (x + 4). For the first
+--   steps of a solver.
 -- kind: macro
 create or replace macro normal_tail_rough(t) as (1e0 - t) * 1.25e-1 * (
-    7.552843508e-1 + t * (
-    -6.078930452e-1 + t * (
-    3.871653403e-1 + t * (
-    -1.865825822e-1 + t * (
-    6.024636057e-2 + t * (
-    -7.282914946e-3 + t * (
-    -3.226259412e-3 + t * 1.230586161e-3))))))
+    7.552851175387957e-1 + t * (
+    -6.07896336693e-1 + t * (
+    3.87137926626e-1 + t * (
+    -1.86527959013e-1 + t * (
+    6.03933336088e-2 + t * (
+    -7.50677544007e-3 + t * (
+    -3.47296875839e-3 + t * (
+    1.55560749139e-3 + t * (
+    1.27734079626e-4 + t * -1.53393250488e-4))))))))
 )

@@ -130,7 +130,7 @@ create or replace macro bsm_implied(spot, strike, years, rate, dividend_yield, p
     moved_0 as (
         select
             s.*,
-            derived.halley_step(s.s0, s.newton_0, s.near_0, s.far_0, s.gap_0, s.branch) as s1
+            derived.halley_step(s.s0, s.newton_0, s.near_0, s.far_0, s.gap_0, s.branch, s.turn) as s1
         from steps_0 as s
     ),
     placed_1 as (
@@ -157,7 +157,7 @@ create or replace macro bsm_implied(spot, strike, years, rate, dividend_yield, p
     moved_1 as (
         select
             s.*,
-            derived.halley_step(s.s1, s.newton_1, s.near_1, s.far_1, s.gap_1, s.branch) as s2
+            derived.halley_step(s.s1, s.newton_1, s.near_1, s.far_1, s.gap_1, s.branch, s.turn) as s2
         from steps_1 as s
     ),
     placed_2 as (
@@ -184,7 +184,7 @@ create or replace macro bsm_implied(spot, strike, years, rate, dividend_yield, p
     moved_2 as (
         select
             s.*,
-            derived.halley_step(s.s2, s.newton_2, s.near_2, s.far_2, s.gap_2, s.branch) as s3
+            derived.halley_step(s.s2, s.newton_2, s.near_2, s.far_2, s.gap_2, s.branch, s.turn) as s3
         from steps_2 as s
     ),
     standardised as (
@@ -203,39 +203,51 @@ create or replace macro bsm_implied(spot, strike, years, rate, dividend_yield, p
             exp(-s.d1 * s.d1 / 2) as bell
         from standardised as s
     ),
-    judged as (
-        select
-            m.*,
-            case
-                when m.refusal is not null then m.refusal
-                when abs(m.s3 - m.s2) <= 1e-4 * m.s3 and m.spot_value * m.bell * sqrt(m.years) >= 2.5066282746310005e-8 then null
-                else 'vega too small'
-            end as reason
-        from mapped as m
-    ),
     tails as (
         select
-            j.*,
-            j.bell * derived.normal_tail(j.t1) as tail_1,
-            exp(-j.d2 * j.d2 / 2) * derived.normal_tail(j.t2) as tail_2
-        from judged as j
+            m.*,
+            m.bell * derived.normal_tail(m.t1) as tail_1,
+            exp(-m.d2 * m.d2 / 2) * derived.normal_tail(m.t2) as tail_2
+        from mapped as m
     ),
     halves as (
         select
             t.*,
-            case when t.reason is null then t.volatility end as settled,
-            case when t.reason is not null then null when t.side * t.d1 > 0 then 1 - t.tail_1 else t.tail_1 end as n1,
-            case when t.reason is not null then null when t.side * t.d2 > 0 then 1 - t.tail_2 else t.tail_2 end as n2,
-            case when t.reason is null then t.bell / 2.5066282746310005e0 end as density
+            t.bell / 2.5066282746310005e0 as density,
+            case when t.side * t.d1 > 0 then 1 - t.tail_1 else t.tail_1 end as n1,
+            case when t.side * t.d2 > 0 then 1 - t.tail_2 else t.tail_2 end as n2
         from tails as t
+    ),
+    -- An answer is given when its price is the given one, but for rounding, to 1e-9 of volatility.
+    judged as (
+        select
+            h.*,
+            case
+                when h.refusal is not null then h.refusal
+                when h.spot_value * h.density * sqrt(h.years) >= 1e-8
+                    and abs(h.side * (h.spot_value * h.n1 - h.strike_value * h.n2) - h.price)
+                    <= 1e-9 * h.spot_value * h.density * sqrt(h.years) + 1e-14 * (h.spot_value + h.strike_value)
+                    then null
+                else 'vega too small'
+            end as reason
+        from halves as h
+    ),
+    settled as (
+        select
+            j.*,
+            case when j.reason is null then j.volatility end as known_volatility,
+            case when j.reason is null then j.density end as known_density,
+            case when j.reason is null then j.n1 end as known_n1,
+            case when j.reason is null then j.n2 end as known_n2
+        from judged as j
     )
     select {
-        'volatility': h.settled,
-        'reason': h.reason,
+        'volatility': s.known_volatility,
+        'reason': s.reason,
         'greeks': derived.greeks_of(
-            h.side, h.spot, h.years, h.rate, h.yield, h.settled, h.carry, h.spot_value, h.strike_value,
-            h.d1, h.d2, h.n1, h.n2, h.density, 1 / h.s3
+            s.side, s.spot, s.years, s.rate, s.yield, s.known_volatility, s.carry, s.spot_value, s.strike_value,
+            s.d1, s.d2, s.known_n1, s.known_n2, s.known_density, 1 / s.s3
         )
     }
-    from halves as h
+    from settled as s
 )
