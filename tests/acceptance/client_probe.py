@@ -16,15 +16,53 @@ import time
 
 import duckdb
 
+_TERMS = "spot, strike, years, rate, dividend_yield, x, side"
+_FORWARD = "spot, strike, years, rate, x, side"
+_CONTRACTS = (
+    "(select 100 as spot, 50 + k as strike, e / 100.0 as years, 0.04 as rate, 0.01 as dividend_yield, {x} as x,"
+    " case when k % 2 = 0 then 'C' else 'P' end as side, k, e from range(0, 101, 5) as r(k), range(0, 201, 40) as s(e))"
+)
+"""Contracts to price: far in and out of the money, expired ones among them."""
+
+
+def priced(name, terms=_TERMS, x="0.05 + k / 100.0"):
+    """One scalar macro over all contracts."""
+    return f"(select k, e, {name}({terms}) as v from {_CONTRACTS.format(x=x)} as c) as q"
+
+
+def pricing_samples():
+    """A call of every macro that prices."""
+    greeks = ("price", "delta", "gamma", "vega", "theta")
+    own = (*greeks, "rho", "vanna", "vomma", "charm", "greeks")
+    raw = ("vega", "theta", "rho", "vanna", "vomma", "charm")
+    found = {f"main.bsm_{g}": priced(f"bsm_{g}") for g in own}
+    found |= {f"main.bsm_{g}_raw": priced(f"bsm_{g}_raw") for g in raw}
+    found |= {f"main.black76_{g}": priced(f"black76_{g}", _FORWARD) for g in greeks}
+    paid = "greatest(0, 40 - k / 2.0) + e / 25.0"
+    found |= {f"main.bsm_{n}": priced(f"bsm_{n}", x=paid) for n in ("iv", "iv_reason", "implied")}
+    found |= {
+        f"main.black76_{n}": priced(f"black76_{n}", _FORWARD, paid) for n in ("iv", "iv_reason")
+    }
+    return found
+
+
 ROWS = 1000
 """How many rows of a relation are fetched; all are counted."""
 SAMPLES = {
+    "derived.greeks_of": "(select derived.greeks_of(1, 100, 1, 0, 0, 0.2, 1, 100, 100, 0.1, -0.1, 0.54, 0.46, 0.4, 5) as v) as q",
+    "derived.halley_step": "(select derived.halley_step(0.2, 0.01, 0.4, 0.6, 0.1, 1, 0.3) as v) as q",
+    "derived.newton_step": "(select derived.newton_step(0.4, 0.1, -2, 1) as v) as q",
+    "derived.normal_tail": "(select derived.normal_tail(x / 10) as v from range(-10, 11) as r(x)) as q",
+    "derived.normal_tail_rough": "(select derived.normal_tail_rough(x / 10) as v from range(-10, 11) as r(x)) as q",
     "derived.standard_lookbacks": "(select unnest(derived.standard_lookbacks()) as lookback) as q",
     "derived.volatility_rows": "derived.volatility_rows([5, 20])",
     "main.eod_asof": "eod_asof('2024-05-31', '{symbol}')",
     "main.expirations": "expirations('2024-06-14', 'SPX')",
+    "main.norm_cdf": "(select x, norm_cdf(x) as v from range(-38, 39) as r(x)) as q",
+    "main.norm_pdf": "(select x, norm_pdf(x) as v from range(-38, 39) as r(x)) as q",
     "main.returns_stddev_asof": "returns_stddev_asof('2024-05-31', '{symbol}')",
     "main.volatility_over": "volatility_over('{symbol}', 45)",
+    **pricing_samples(),
 }
 """A call of each macro; one without a call fails the test."""
 _DEADLINE_S = 240
@@ -67,6 +105,8 @@ def seen(con, source):
 
 def cell(value):
     """A value as text, floats to nine significant digits."""
+    if isinstance(value, dict):
+        return " ".join(f"{name}={cell(one)}" for name, one in value.items())
     return f"{value + 0.0:.9g}" if isinstance(value, float) else str(value)
 
 
