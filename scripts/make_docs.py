@@ -160,7 +160,8 @@ def _relations() -> str:
             lines += [f"| `{name}` | {text} |" for name, text in comments.items()]
         elif comments:
             lines.append("Columns: " + ", ".join(f"`{name}`" for name in comments) + ".")
-        lines.append("")
+        if comments:
+            lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -54,15 +54,24 @@ def test_tables_views_and_functions_are_listed(said):
     assert [line.split()[0] for line in said("\\dt eod_%")[0].splitlines()[2:]] == [
         "eod_adjusted",
         "eod_conflicts",
+        "eod_gaps",
     ]
-    assert "volatility_over(symbol, lookback)" in said("\\df vol")[0]
+    found = said("\\df vol")[0]
+    assert re.search(
+        r"^volatility_over\(symbol, lookback\) +table macro +Volatility of one symbol",
+        found,
+        re.MULTILINE,
+    )
+    assert "volatility_rows" not in found, "it is derived's own"
     assert said(".tables nothing_like_it")[1].startswith("no relation matches 'nothing_like_it'")
 
 
 def test_describe_says_unit_and_meaning(said):
     out, _ = said("\\d eod")
     assert re.search(r"^close +DOUBLE +USD per share", out, re.MULTILINE)
-    assert said(".describe expirations")[0] == "expirations(as_of, root): table macro\n"
+    head, about, _ = said(".describe expirations")[0].split("\n")
+    assert head == "expirations(as_of, root): table macro"
+    assert about.startswith("The expirations of one root that are listed on a day")
     assert said(".describe eodd")[1] == "'eodd' is no relation\ndid you mean eod?"
 
 

@@ -58,6 +58,8 @@ class Function:
     """`quantile_cont(x, pos)`"""
     is_own: bool = False
     """Whether it is a macro of this database."""
+    about: str = ""
+    """What a macro of this database says of itself."""
 
     @property
     def gives_rows(self) -> bool:
@@ -99,8 +101,9 @@ select schema_name, view_name, 'view', comment from duckdb_views()
 where not internal and database_name = current_database()
 """
 _FUNCTIONS = """
-select function_name, function_type, parameters, internal, varargs from duckdb_functions()
+select function_name, function_type, parameters, internal, varargs, comment from duckdb_functions()
 where regexp_full_match(function_name, '[a-zA-Z]\\w*') and function_type <> 'pragma'
+    and (internal or schema_name = 'main')
 """
 _TEMPORARY = """
 select table_name, column_name, data_type from duckdb_columns()
@@ -161,10 +164,10 @@ def _public_first(row: tuple[Any, ...]) -> tuple[bool, str, str]:
 
 def _functions(rows: Sequence[tuple[Any, ...]]) -> Mapping[str, Function]:
     found: dict[str, Function] = {}
-    for name, kind, parameters, is_internal, varargs in rows:
+    for name, kind, parameters, is_internal, varargs, comment in rows:
         known = found.get(name.lower())
         names = [p if p and "." not in p else "x" for p in parameters or ()]
         signature = f"{name}({', '.join([*names, *(['...'] if varargs else [])])})"
         if known is None or len(signature) > len(known.signature):
-            found[name.lower()] = Function(name, kind, signature, not is_internal)
+            found[name.lower()] = Function(name, kind, signature, not is_internal, comment or "")
     return found

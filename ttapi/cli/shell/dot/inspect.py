@@ -97,7 +97,8 @@ def _describe(session: Session, rest: str) -> None:
     if relation is None:
         function = catalog.functions.get(words[0].lower())
         if function is not None:
-            show_lines(session, [f"{function.signature}: {function.kind.replace('_', ' ')}"])
+            line = f"{function.signature}: {function.kind.replace('_', ' ')}"
+            show_lines(session, [line, function.about] if function.about else [line])
             return
         hint = did_you_mean(words[0], catalog.relations) or ".tables lists them"
         raise UsageError(f"{words[0]!r} is no relation", hint=hint)
@@ -140,8 +141,8 @@ def _functions(session: Session, rest: str) -> None:
     if not found:
         raise UsageError(f"no function matches {rest.strip()!r}", hint=".functions % lists all")
     found.sort(key=lambda function: (not function.is_own, function.name))
-    rows = [(f.signature, f.kind.replace("_", " ")) for f in found]
-    show_lines(session, columns_of(rows, ("function", "kind")))
+    rows = [(f.signature, f.kind.replace("_", " "), f.about) for f in found]
+    show_lines(session, columns_of(rows, ("function", "kind", "about")))
 
 
 def _databases(session: Session, rest: str) -> None:
@@ -175,7 +176,7 @@ COMMANDS = (
     ),
     DotCommand(".views", "[PATTERN]", "views only", _views, ("\\dv",), "relation"),
     DotCommand(
-        ".describe", "[RELATION]", "columns of a relation, with unit, sign and null meaning",
+        ".describe", "[RELATION]", "columns of a relation, with unit, sign and null meaning; what a macro gives",
         _describe, ("\\d", ".desc", ".columns"), "relation",
     ),
     DotCommand(
