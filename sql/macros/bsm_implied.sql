@@ -4,9 +4,9 @@
 -- kind: macro
 -- The option out of the money of the same strike has the same volatility; its value over its upper bound depends on two
 -- numbers alone: the distance a = |ln(forward / strike)| and the total deviation s = volatility * sqrt(years). The value is
--- steepest at s = sqrt(2 a), the turn. Below, the logarithm of the value is solved for, above it that of what lacks
--- to the bound: both are nearly straight in s. The start is within a factor of 0.6 of the answer, in the far wing of a
--- strike next to the forward; elsewhere within 0.1. Three steps of third order do, the first two with a rough tail.
+-- steepest at s = sqrt(2 a), the turn. Below it the logarithm of the value is solved for, above it that of what lacks
+-- to the bound: both are nearly straight in s. The start is within a factor of 0.6 where it is worst (a strike next to the
+-- forward, far in its wing), within 0.1 above the turn. Three steps of third order do, the first two with a rough tail.
 create or replace macro bsm_implied(spot, strike, years, rate, dividend_yield, price, option_type) as (
     with
     given as (

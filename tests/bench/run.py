@@ -23,6 +23,7 @@ import polars as pl
 from backup import lines as backup_lines
 from line import Line
 from planning import planned
+from pricing import lines as pricing_lines
 from shell import measure
 from vendors import lines as vendor_lines
 
@@ -253,6 +254,7 @@ def main() -> int:
     lines += queries(folder, bare)
     lines += [*planning(), *shell(), *commands(folder), *backups()]
     lines += vendor_lines(CACHE / "vendors")
+    lines += pricing_lines((HOME / "market.duckdb").resolve(), CACHE / "pricing")
     print(f"{'work':62} {'limit':>9} {'ttapi':>10} {'bare':>9} {'ratio':>6}")
     for line in lines:
         limit = f"{line.limit:g} x" if line.baseline else f"{line.limit:g} {line.unit}"
