@@ -98,3 +98,27 @@ def test_the_greeks_beside_an_implied_volatility_are_those_at_it(value):
     again = value("bsm_greeks(100, 105, 0.25, 0.05, 0.02, ?, 'P')", found["volatility"])
     assert found["reason"] is None
     assert found["greeks"] == pytest.approx(again, rel=1e-12)
+
+
+def test_strikes_next_to_the_forward_and_far_from_it_are_solved(pricing_database):
+    """Strikes off by 1e-10 to a factor of 20, deviations of 1e-5 to 5 and
+    next to where the solver changes its target: as exact as the price's last digits allow."""
+    distances = [sign * 10 ** (n / 4) for n in range(-40, 3) for sign in (-1, 1)]
+    deviations = [10 ** (n / 8) for n in range(-40, 6)]
+    turns = [1 + sign * 10.0**-n for n in range(1, 9) for sign in (-1, 1)]
+    made = [
+        (100, 100 * math.exp(a), 1, 0, 0, s, side)
+        for a in distances
+        for s in [*deviations, *(turn * math.sqrt(2 * abs(a)) for turn in turns)]
+        for side in "CP"
+    ]
+    priced = ask_each(pricing_database, "bsm_price{}, bsm_vega_raw{}", made)
+    terms = [(*m[:5], price, m[6]) for m, (price, _) in zip(made, priced, strict=True)]
+    found = ask_each(pricing_database, "bsm_iv{}", terms)
+    compared = 0
+    for m, (price, vega), (volatility,) in zip(made, priced, found, strict=True):
+        rounding = 1e-15 * (m[0] + m[1] + price)
+        if vega > 1e-6 and vega > 1e4 * rounding:
+            compared += 1
+            assert volatility == pytest.approx(m[5], abs=8 * rounding / vega + 1e-15 * m[5]), m
+    assert compared > 3000
