@@ -54,6 +54,7 @@ def test_tables_views_and_functions_are_listed(said):
     assert [line.split()[0] for line in said("\\dt eod_%")[0].splitlines()[2:]] == [
         "eod_adjusted",
         "eod_conflicts",
+        "eod_gaps",
     ]
     assert "volatility_over(symbol, lookback)" in said("\\df vol")[0]
     assert said(".tables nothing_like_it")[1].startswith("no relation matches 'nothing_like_it'")
