@@ -234,11 +234,13 @@ def _batches(task: Ingest, requests: Sequence[UnitRequest]) -> Iterable[Batch]:
     with guarded(source.name):
         fetched = source.fetch(task.offer.resource, requests, task.workspace.context(source))
     batches = conforming(task.offer.resource, requests, guarded_batches(source.name, fetched))
-    if not task.dataset.is_local:
-        return batches
-    from ttapi.refresh.running.batches import joined  # noqa: PLC0415 - brings Arrow
+    from ttapi.refresh.running.batches import (  # noqa: PLC0415 - brings Arrow
+        OF_ANSWERS,
+        OF_FILES,
+        joined,
+    )
 
-    return joined(batches)
+    return joined(batches, OF_FILES if task.dataset.is_local else OF_ANSWERS)
 
 
 def _load(
