@@ -72,8 +72,12 @@ class Ingested:
     failed_units: list[str] = field(default_factory=list)
     """`key: reason` of each unit that failed."""
     error: str | None = None
+    is_units_error: bool = False
+    """Whether `error` says that each single unit failed for itself."""
     is_down: bool = False
     units: int = 0
+    asked: int = 0
+    """Units the source was asked for; several may share a call."""
     batches: int = 0
     touched: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
     """Size and time of each unit looked at, by key."""
@@ -98,6 +102,7 @@ class Ingested:
         if self.error is None and self.units and len(self.failed_units) == self.units:
             first = self.failed_units[0]
             several = f"none of {self.units:,} slices was answered: {first}"
+            self.is_units_error = True
             self.error = first if self.units == 1 else several
 
 
@@ -189,7 +194,8 @@ def fetch_and_load(
 
     `asked`: the slice each unit stands for, noted with its rows. *Raises* SourceError.
     """
-    account.source_calls += len(requests)
+    account.asked += len(requests)
+    account.source_calls += -(-len(requests) // task.dataset.units_a_call)
     task.progress.started(task.dataset.name, len(requests))
     try:
         for batch in _batches(task, requests):

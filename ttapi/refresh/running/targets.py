@@ -38,10 +38,12 @@ def require_keys(workspace: Workspace, request: RefreshRequest, steps: Iterable[
         if usable and usable <= lacking:
             name = min(usable)
             key = datasets[name].requires[0]
-            raise UsageError(
-                f"{name} is asked {key} by {key}, and none was named",
-                hint=f"where {key} = 'SPY', --symbols, --list, or [universe] default in ttapi.toml",
-            )
+            hint = f"where {key} = ..."
+            if key == "symbol":
+                hint = (
+                    "where symbol = 'SPY', --symbols, --list, or [universe] default in ttapi.toml"
+                )
+            raise UsageError(f"{name} is asked {key} by {key}, and none was named", hint=hint)
 
 
 def targets_of(

@@ -51,6 +51,7 @@ _UNITS_A_BATCH = 25
 _ROWS_A_BATCH = 25_000
 """Beyond which fewer units are committed together: batches wait in memory."""
 _BATCHES_AHEAD = 2
+_FORBIDDEN = 403
 
 Loaded = list[ReadUnit]
 _WHOLE: dict[str, Callable[[TastytradeApi], Awaitable[Content]]] = {
@@ -211,7 +212,7 @@ def _misspelt(resource: Resource, requests: Sequence[UnitRequest]) -> Loaded:
 
 
 def _groups(resource: Resource, requests: Sequence[UnitRequest]) -> list[Sequence[UnitRequest]]:
-    size = underlyings.METRICS_A_CALL if resource.name == "market_metrics" else 1
+    size = resource.units_a_call
     return [requests[start : start + size] for start in range(0, len(requests), size)]
 
 
@@ -232,7 +233,10 @@ async def _answered(
     except SourceDownError as exc:
         return [read_unit(resource, request, str(exc)) for request in group], exc
     except SourceError as exc:
-        return [read_unit(resource, request, _told(exc)) for request in group], None
+        # Where the vendor lets us have nothing at all, the dataset is refused, not its units odd.
+        is_refused = isinstance(exc, ResponseError) and exc.status == _FORBIDDEN
+        refused = SourceDownError(_told(exc)) if is_refused else None
+        return [read_unit(resource, request, _told(exc)) for request in group], refused
 
 
 async def _content(

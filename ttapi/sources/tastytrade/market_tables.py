@@ -153,6 +153,8 @@ METRICS = Resource(
     grain=("symbol", "updated_at"),
     keys=("symbol",),
     requires=("symbol",),
+    # Beyond some hundreds the vendor refuses the address as too long.
+    units_a_call=100,
     mode="merge",
     ttl="1h",
 )
