@@ -80,7 +80,7 @@ METRIC_FIELDS = fields("""
     earnings.quarter-end-date            date     end of the reported quarter
     earnings.actual-eps                  number   USD per share
     earnings.consensus-estimate          number   USD per share
-    earnings.time-of-day                 text     the vendor's: BTO before the open, AMC after the close
+    earnings.time-of-day                 text     as sent: BMO before the open, AMC after the close; null: not said
     earnings.updated-at                  instant  UTC
     earnings-per-share                   number   USD per share a year
     price-earnings-ratio                 number   ratio
