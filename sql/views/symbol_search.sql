@@ -3,7 +3,7 @@
 -- kind: view
 -- grain: prefix, symbol
 select
-    s.prefix::varchar as prefix, -- what was searched for, upper case
+    s.prefix::varchar as prefix, -- what was searched for, as it was written
     s.symbol::varchar as symbol, -- what was found, in the vendor's text: BRK/B
     s.description::varchar as description, -- name of the company or fund
     s.listed_market::varchar as listed_market, -- market identifier code; null: not said

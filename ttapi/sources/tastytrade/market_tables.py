@@ -191,7 +191,7 @@ SEARCH = Resource(
     table="tastytrade_symbol_search",
     about="What the vendor finds for the beginning of a symbol.",
     columns=(
-        Column("prefix", "VARCHAR", "what was searched for, upper case"),
+        Column("prefix", "VARCHAR", "what was searched for, as it was written"),
         Column("symbol", "VARCHAR", "what was found, in the vendor's text"),
         Column("description", "VARCHAR", "name of the company or fund"),
         Column("listed_market", "VARCHAR", "market identifier code; null: not said"),
