@@ -25,8 +25,9 @@ OFF = {WRONG: 5.0, NEAR: 0.12, ROUNDED: 0.004}
 
 @pytest.fixture(scope="module")
 def both(template_home, lab_type, tmp_path_factory):
-    """Candles of three symbols, then files: AAPL with a gap, wrong closes and a rounded one, SPY at
-    twice the price, MSFT at other prices, and QQQ, of which there are no candles, with the gap."""
+    """Candles of three symbols, and of one unknown, then files: AAPL with a gap, wrong closes and a
+    rounded one, SPY at twice the price, MSFT at other prices, and QQQ, of which there are no candles,
+    with the gap."""
     folder = tmp_path_factory.mktemp("both")
     shutil.copytree(template_home.root, folder / "home", symlinks=True)
     lab = lab_type(Home(folder / "home"), folder, now=NOW)
@@ -36,7 +37,14 @@ def both(template_home, lab_type, tmp_path_factory):
             "TTAPI_DXLINK_URL": server.dxlink_url,
             "TTAPI_DXLINK_TOKEN": server.credentials.quote_token,
         }
-        asked = ("refresh", "dxlink_candles", "--symbols", "AAPL,SPY,MSFT", "--from", str(SINCE))
+        asked = (
+            "refresh",
+            "dxlink_candles",
+            "--symbols",
+            "AAPL,SPY,MSFT,NOSUCH",
+            "--from",
+            str(SINCE),
+        )
         done = lab.ttapi(*asked, **feed)
         assert done.returncode == 0, done.stderr
     for symbol, close_of in (
@@ -104,6 +112,12 @@ def test_sources_in_different_prices_are_told_and_not_mixed(both, symbol, findin
     assert both.rows(
         f"select reason, count(*) from eod_conflicts where symbol = '{symbol}' group by 1"
     ) == [(finding, len(both.days))]
+
+
+def test_a_symbol_of_which_nothing_came_is_told_once_and_why(both):
+    assert both.rows("select code, detail from health where subject = 'NOSUCH'") == [
+        ("no candle came", "unknown symbol, or none in the interval")
+    ]
 
 
 def test_a_symbol_without_candles_has_its_gap_told(both):
