@@ -62,6 +62,19 @@ def test_other_credentials_are_tried_at_once(vendor):
     assert vendor.status(ACCOUNTS)["reasons"] == []
 
 
+def test_credentials_refused_by_one_server_are_tried_at_another(vendor):
+    vendor.server.faults.set("revoked")
+    assert vendor.refresh(ACCOUNTS).exit_code == 3
+    port = vendor.server.port
+    for base_url, asked in (
+        (f"http://127.0.0.1:{port}/", {}),
+        (f"http://localhost:{port}", {"POST /oauth/token": 1}),
+    ):
+        vendor.asked()
+        vendor.lab.environ["TTAPI_TASTYTRADE_BASE_URL"] = base_url
+        assert (vendor.refresh(ACCOUNTS).exit_code, vendor.asked()) == (3, asked)
+
+
 def test_a_refusal_that_passes_is_no_refusal(vendor):
     vendor.server.faults.set("oauth-busy:times=1")
     assert vendor.refresh(ACCOUNTS).exit_code == 0

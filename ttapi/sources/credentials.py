@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from keyring.backend import KeyringBackend
 
-    from ttapi.sources.contract import SourceContext
+    from ttapi.sources.contract import Source, SourceContext
 
 SERVICE = "ttapi"
 FILE = "credentials.sealed"
@@ -55,6 +55,15 @@ def has_secret(source: str, field: str, context: SourceContext) -> bool:
         return True
     name = _name(source, field)
     return context.home is not None and name in _index(context.home)
+
+
+def how_to_give(source: Source, field: str) -> str:
+    """What a user does about a missing setting: no secret belongs into a plain file."""
+    is_secret = field in getattr(source, "secret_names", ())
+    # A source that borrows is given what it lacks by the login of the one it borrows from.
+    if is_secret or getattr(source, "borrows", ()):
+        return "ttapi login"
+    return f"set [sources.{source.name}] {field} in ttapi.toml"
 
 
 def store_secrets(secrets: Mapping[tuple[str, str], Secret], home: Path) -> str:

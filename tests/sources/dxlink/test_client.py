@@ -111,6 +111,28 @@ def test_the_truth_arrives_whatever_the_server_does(feed, vendor_market, fault):
     assert hours.pauses == ENDS_WELL.get(fault, 0)
 
 
+class MovingHours(Hours):
+    """A clock that moves with every look at it, as clocks do."""
+
+    @property
+    def timing(self):
+        def clock():
+            self.now += 0.001
+            return self.now
+
+        return Timing(clock, self.sleep, lambda: 0.0)
+
+
+def test_a_mute_server_is_found_out_before_its_histories_are_overdue(feed, vendor_market):
+    with feed("mute:after=1,times=1") as served:
+        hours = MovingHours(served)
+        found = fetch(served, ["SPY", "AAPL"], hours=hours)
+    assert {s: (rows(h), h.error) for s, h in found.items()} == {
+        symbol: (truth(vendor_market, symbol), None) for symbol in ("SPY", "AAPL")
+    }
+    assert hours.pauses == 1
+
+
 def test_all_faults_at_once_end_well(feed, vendor_market):
     # Cut into single events, a correction may come when the clock of this test has moved on.
     specs = [SPECS.get(fault, fault) for fault in ENDS_WELL if fault != "late-rows"]

@@ -105,7 +105,7 @@ async def connected(context: SourceContext) -> AsyncIterator[TastytradeApi]:
     *Raises* CredentialError, SourceDownError without asking where that was found out before.
     """
     _refuse_refused(context)
-    url = context.settings.get("base_url", "").strip() or BASE_URL
+    url = _base_url(context)
     agent = f"ttapi/{__version__}"
     client = HttpClient(
         url,
@@ -136,7 +136,7 @@ def _note_failure(failure: SourceDownError | None, context: SourceContext) -> No
 
 
 def _refuse_refused(context: SourceContext) -> None:
-    """Nothing, or CredentialError where the same credentials were refused within the hour.
+    """Nothing, or CredentialError where the same server refused the same within the hour.
 
     *Raises* SourceDownError where no token could be had in this command.
     """
@@ -155,8 +155,14 @@ def _refuse_refused(context: SourceContext) -> None:
     context.traffic.refusal = None
 
 
+def _base_url(context: SourceContext) -> str:
+    return context.settings.get("base_url", "").strip() or BASE_URL
+
+
 def _credentials(context: SourceContext) -> str:
+    """A hash of who asks whom: one server's refusal says nothing of another's."""
     texts = [find_secret("tastytrade", name, context).reveal() for name in SECRETS]
+    texts.append(_base_url(context).rstrip("/"))
     return hashlib.blake2b("\0".join(texts).encode(), digest_size=8).hexdigest()
 
 
