@@ -18,7 +18,7 @@ from ttapi.secret import Secret
 from ttapi.sources.sealed import SealedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from keyring.backend import KeyringBackend
@@ -59,9 +59,10 @@ def has_secret(source: str, field: str, context: SourceContext) -> bool:
 
 def how_to_give(source: Source, field: str) -> str:
     """What a user does about a missing setting: no secret belongs into a plain file."""
-    is_secret = field in getattr(source, "secret_names", ())
+    secret_names: Sequence[str] = getattr(source, "secret_names", ())
     # A source that borrows is given what it lacks by the login of the one it borrows from.
-    if is_secret or getattr(source, "borrows", ()):
+    borrowed: Sequence[str] = getattr(source, "borrows", ())
+    if field in secret_names or borrowed:
         return "ttapi login"
     return f"set [sources.{source.name}] {field} in ttapi.toml"
 
