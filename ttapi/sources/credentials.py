@@ -61,7 +61,8 @@ def how_to_give(source: Source, field: str) -> str:
     """What a user does about a missing setting: no secret belongs into a plain file."""
     is_secret = field in getattr(source, "secret_names", ())
     # A source that borrows is given what it lacks by the login of the one it borrows from.
-    if is_secret or getattr(source, "borrows", ()):
+    is_given_by_login = len(getattr(source, "borrows", ())) > 0
+    if is_secret or is_given_by_login:
         return "ttapi login"
     return f"set [sources.{source.name}] {field} in ttapi.toml"
 
