@@ -151,7 +151,7 @@ def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment:
     covered = len(keys) - len({ask.key for ask in asks})
     if not asks:
         return Step(dataset.name, "none", "fresh", told, held=covered)
-    reasons = [*told, *_slice_reasons(asks, outside.wish, is_reset=is_reset)]
+    reasons = [*_slice_reasons(asks, outside.wish, is_reset=is_reset), *told]
     verdict: Verdict = "failed" if state.error else "stale" if held else "missing"
     slices = tuple(map(str, asks))
     return Step(

@@ -72,8 +72,6 @@ class Ingested:
     failed_units: list[str] = field(default_factory=list)
     """`key: reason` of each unit that failed."""
     error: str | None = None
-    is_units_error: bool = False
-    """Whether `error` says that each single unit failed for itself."""
     is_down: bool = False
     units: int = 0
     asked: int = 0
@@ -102,7 +100,6 @@ class Ingested:
         if self.error is None and self.units and len(self.failed_units) == self.units:
             first = self.failed_units[0]
             several = f"none of {self.units:,} slices was answered: {first}"
-            self.is_units_error = True
             self.error = first if self.units == 1 else several
 
 

@@ -101,12 +101,10 @@ def _request(
 def _finish(task: Ingest, state: DatasetState, account: Ingested) -> DatasetState:
     name, now = task.dataset.name, task.workspace.now
     with task.store.transaction() as cursor:
-        # What single units lack is told of them; the others are as fresh as they were.
-        error = None if account.is_units_error and state.fingerprint else account.error
-        if error != state.error:
+        if account.error != state.error:
             mark_changed(cursor)
         if account.error:
-            state = replace(state, error=error, failed_at=now)
+            state = replace(state, error=account.error, failed_at=now)
         else:
             state = replace(
                 state,
