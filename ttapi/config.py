@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
+from ttapi.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,6 +167,8 @@ class Settings:
     """Sources that have a section in `ttapi.toml`; the environment may hold other things."""
 
 
+_SECRET_SETTING = re.compile(r"(secret|token|password|key)$")
+"""Settings of sources, by the end of their names, whose values are nobody's business."""
 _TOML_NAMES = {
     ("display", "timezone"): "display_timezone",
     ("display", "format"): "display_format",
@@ -211,10 +214,19 @@ def load_settings(home: Home, environ: Mapping[str, str]) -> Settings:
             values[name] = environ[variable]
     for variable, text in environ.items():
         _merge_source_variable(variable, text, sources)
+    _remember_secrets(sources)
     _refuse_wrong(values, home.settings_file)
     typed = {name: _typed(name, value, home.settings_file) for name, value in values.items()}
     named_sources = tuple(named) if isinstance(named, dict) else ()
     return Settings(sources=sources, named_sources=named_sources, **typed)  # type: ignore[arg-type]  # each value was typed above
+
+
+def _remember_secrets(sources: Mapping[str, Mapping[str, str]]) -> None:
+    """Make every secret among the settings known, so that no text shows it from here on."""
+    for block in sources.values():
+        for name, text in block.items():
+            if _SECRET_SETTING.search(name):
+                Secret(text)
 
 
 def now_from(environ: Mapping[str, str]) -> datetime:

@@ -54,7 +54,11 @@ candles as (
         c.known_at,
         case
             when d.symbol is not null then d.finding
-            when abs(w.close - c.close) <= greatest(0.011, 0.002 * c.close) then 'duplicate'
+            -- Vendors give two to four decimals, so half a cent is rounding, and a millionth single precision.
+            -- They count volume differently: it makes no bar another.
+            when greatest(abs(w.open - c.open), abs(w.high - c.high), abs(w.low - c.low), abs(w.close - c.close))
+                <= 0.005 + 0.000001 * c.close
+                then 'duplicate'
             else 'differs'
         end as reason
     from staged.candles as c
@@ -88,7 +92,7 @@ select
     l.winner_line::integer as winner_line, -- its line; null: none does
     l.known_at::timestamp as known_at, -- UTC
     l.winner_source::varchar as winner_source, -- where the bar that stands comes from; null: none does
-    l.reason::varchar as reason -- duplicate (says the same), differs, other price basis or other prices (see health)
+    l.reason::varchar as reason -- duplicate (says the same; of a candle: its prices do, but for rounding), differs, other price basis or other prices (see health)
 from (
     select f.*
     from files as f

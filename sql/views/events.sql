@@ -88,7 +88,7 @@ select
     e.symbol::varchar as symbol, -- upper case, share class after a point
     e.date::date as date, -- day of the report; ex-date of the dividend
     e.type::varchar as type, -- earnings or dividend
-    e.time_hint::varchar as time_hint, -- BTO: before the open; AMC: after the close; null: not said
+    e.time_hint::varchar as time_hint, -- as the vendor sends it: BMO before the open, AMC after the close; null: not said
     'tastytrade'::varchar as source, -- who says so
     e.known_at::timestamp as known_at, -- UTC; since when it could be known; of what is expected: since when it was loaded with that date
     e.amount::double as amount, -- USD per share; null: no dividend, or not announced

@@ -43,7 +43,7 @@ select
     m.earnings_quarter_end_date::date as earnings_quarter_end_date, -- end of the reported quarter
     m.earnings_actual_eps::double as earnings_actual_eps, -- USD per share
     m.earnings_consensus_estimate::double as earnings_consensus_estimate, -- USD per share
-    m.earnings_time_of_day::varchar as earnings_time_of_day, -- the vendor's: BTO before the open, AMC after the close
+    m.earnings_time_of_day::varchar as earnings_time_of_day, -- as the vendor sends it: BMO before the open, AMC after the close; null: not said
     m.earnings_updated_at::timestamp as earnings_updated_at, -- UTC
     m.earnings_per_share::double as earnings_per_share, -- USD per share a year
     m.price_earnings_ratio::double as price_earnings_ratio, -- ratio

@@ -126,7 +126,7 @@ def shell(lab, command, **environ):
     tools.mkdir(exist_ok=True)
     _tool(tools / "ttapi", f'exec "{sys.executable}" -m ttapi "$@"')
     _tool(tools / "mend", 'sed -i "${1#+}d" "$2"')
-    variables = {k: v for k, v in os.environ.items() if not k.startswith("TTAPI_")}
+    variables = {k: v for k, v in os.environ.items() if not k.startswith(("TTAPI_", "COVERAGE_"))}
     variables |= {
         "TTAPI_HOME": str(lab.home.root),
         "TTAPI_NOW": lab.now.isoformat(),

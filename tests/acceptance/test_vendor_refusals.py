@@ -30,7 +30,8 @@ def vendor(lab, market):
 
 
 def reason(vendor, dataset, now=NOW):
-    return vendor.status(dataset, now=now)["reasons"][-1]
+    reasons = vendor.status(dataset, now=now)["reasons"]
+    return next((one for one in reasons if one.startswith("last attempt failed")), reasons[-1])
 
 
 def test_a_revoked_grant_is_tried_once_an_hour(vendor):
@@ -61,6 +62,19 @@ def test_other_credentials_are_tried_at_once(vendor):
     assert vendor.status(ACCOUNTS)["reasons"] == []
 
 
+def test_credentials_refused_by_one_server_are_tried_at_another(vendor):
+    vendor.server.faults.set("revoked")
+    assert vendor.refresh(ACCOUNTS).exit_code == 3
+    port = vendor.server.port
+    for base_url, asked in (
+        (f"http://127.0.0.1:{port}/", {}),
+        (f"http://localhost:{port}", {"POST /oauth/token": 1}),
+    ):
+        vendor.asked()
+        vendor.lab.environ["TTAPI_TASTYTRADE_BASE_URL"] = base_url
+        assert (vendor.refresh(ACCOUNTS).exit_code, vendor.asked()) == (3, asked)
+
+
 def test_a_refusal_that_passes_is_no_refusal(vendor):
     vendor.server.faults.set("oauth-busy:times=1")
     assert vendor.refresh(ACCOUNTS).exit_code == 0
@@ -83,9 +97,44 @@ def test_what_one_is_not_entitled_to_fails_alone(vendor):
     assert outcome.exit_code == 1
     assert outcome_of(outcome, ACCOUNTS).error is None
     said = "/market-metrics: status 403: not entitled: User not permitted access"
-    assert reason(vendor, METRICS) == (
-        f"last attempt failed: none of 4 slices was answered: AAPL: {said}"
-    )
+    assert reason(vendor, METRICS) == f"last attempt failed: {said}"
+    assert vendor.refresh(METRICS).exit_code == 3
+
+
+def test_an_unknown_symbol_withholds_nothing_of_the_others(vendor):
+    asked = "select symbol from market_metrics where symbol in ({})"
+    done = vendor.lab.ttapi("sql", "--csv", "-c", asked.format("'SPY', 'NOSUCH'"))
+    assert (done.returncode, done.stdout) == (0, "symbol\nSPY\n")
+    assert "NOSUCH: /market-metrics: the vendor does not know this symbol" in done.stderr
+    again = vendor.lab.ttapi("sql", "--csv", "-c", asked.format("'SPY', 'NOSUCH'"))
+    assert (again.returncode, again.stdout) == (0, "symbol\nSPY\n")
+    assert "does not know this symbol" in again.stderr
+    alone = vendor.lab.ttapi("sql", "-c", asked.format("'NOSUCH'"))
+    assert (alone.returncode, alone.stdout) == (4, "")
+    assert "--no-refresh answers from what is there" in alone.stderr
+    row = vendor.status(METRICS)
+    assert (row["verdict"], len(row["reasons"])) == ("fresh", 1)
+    assert row["reasons"][0].startswith("last attempt failed: NOSUCH: ")
+
+
+def test_what_is_held_stays_fresh_and_a_failed_attempt_is_told(vendor):
+    assert vendor.refresh(METRICS).exit_code == 0
+    vendor.server.faults.set("drift:field=symbol")
+    outcome = vendor.refresh(METRICS, force=True)
+    assert outcome.exit_code == 1
+    failed = outcome_of(outcome, METRICS).failed_units
+    assert len(failed) == len(SYMBOLS)
+    row = vendor.status(METRICS)
+    assert row["verdict"] == "fresh"
+    assert row["reasons"] == [
+        f"last attempt failed: none of {len(failed)} slices was answered: {failed[0]}"
+    ]
+
+
+def test_a_call_that_answers_many_symbols_is_one_call(vendor):
+    outcome = vendor.refresh(METRICS)
+    done = outcome_of(outcome, METRICS)
+    assert (done.source_calls, done.slices_asked) == (1, len(SYMBOLS))
 
 
 def test_unknown_symbols_are_named_and_the_others_come(vendor):

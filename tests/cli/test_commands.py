@@ -58,7 +58,7 @@ def test_refresh_json_has_the_agreed_shape(lab):
     assert set(document) == {"load_id", "generation", "datasets"}
     bars = next(d for d in document["datasets"] if d["dataset"] == "raw.metastock_bars")
     assert set(bars) == {
-        "dataset", "verdict", "reasons", "rows_in", "rows_accepted", "rows_refused", "source_calls", "seconds", "error",
+        "dataset", "verdict", "reasons", "rows_in", "rows_accepted", "rows_refused", "source_calls", "slices_held", "seconds", "error",
     }  # fmt: skip
     assert (bars["verdict"], bars["rows_in"], bars["rows_accepted"], bars["rows_refused"]) == (
         "missing",

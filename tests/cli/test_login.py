@@ -38,6 +38,9 @@ def test_login_proves_and_keeps_what_refresh_then_uses(customer, vendor):
     before = customer.ttapi("refresh", "raw.tastytrade_accounts")
     assert before.returncode == 2
     assert "client_secret is not set" in before.stderr
+    offered = customer.ttapi("sources").stdout
+    assert "not configured: client_secret; ttapi login)" in offered
+    assert "not configured: token; ttapi login)" in offered
     done = customer.ttapi("login", stdin=_lines(vendor))
     assert done.returncode == 0, done.stderr
     assert "tastytrade: accepted, 2 accounts" in done.stderr

@@ -61,6 +61,7 @@ def test_it_says_where_it_is_and_leaves_when_interrupted(tmp_path, number):
     port_file, log = tmp_path / "ports.json", tmp_path / "requests.jsonl"
     with simulators("--port-file", port_file, "--request-log", log) as (process, found):
         assert json.loads(port_file.read_text()) == found
+        assert port_file.stat().st_mode & 0o777 == 0o600, "it holds logins"
         assert sorted(found) == ["dxlink", "tastytrade"]
         assert httpx.get(found["tastytrade"]["base_url"] + RATE).status_code == 200
         process.send_signal(number)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.refresh.running.batches import joined
+from ttapi.refresh.running.batches import OF_FILES, Bounds, joined
 from ttapi.sources.contract import Batch, Unit, UnitReport
 
 
@@ -74,7 +74,7 @@ def test_joining_keeps_every_unit_row_and_reject_in_order(sizes):
     for group in sizes:
         batches.append(_batch(group, first))
         first += len(group)
-    together = list(joined(batches))
+    together = list(joined(batches, OF_FILES))
     assert _content(together) == _content(batches)
     assert all(key == symbol for key, _, symbol in _content(together)[1])
     assert all(len(b.units) <= 256 for b in together)
@@ -89,6 +89,18 @@ def test_what_came_before_a_failure_is_passed_on_first():
 
     seen = []
     with pytest.raises(OSError, match="gone"):
-        seen.extend(joined(source()))
-    stream = joined(source())
+        seen.extend(joined(source(), OF_FILES))
+    stream = joined(source(), OF_FILES)
     assert _content([next(stream)])[0] == ["u0", "u1"]
+
+
+def test_answers_that_come_slowly_are_not_waited_for():
+    clock = iter([0.0, 0.0, 0.4, 0.9, 5.0, 5.0, 6.0])
+    batches = [_batch([1], n) for n in range(6)]
+    bounds = Bounds(units=64, rows=1000, seconds=0.9)
+    together = joined(batches, bounds, lambda: next(clock, 6.0))
+    assert [[u.unit.key for u in batch.units] for batch in together] == [
+        ["u0", "u1", "u2"],
+        ["u3", "u4"],
+        ["u5"],
+    ]

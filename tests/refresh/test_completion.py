@@ -120,3 +120,27 @@ def test_a_feed_that_is_down_leaves_the_files_their_answer(hybrid):
     held = hybrid.rows("select count(*) from raw.metastock_bars where symbol = 'AAPL'")
     assert (done.returncode, done.stdout) == (0, f"n\n{held[0][0]}\n"), done.stderr
     assert "raw.dxlink_candles" in done.stderr
+
+
+def test_without_files_a_feed_that_is_down_is_an_error(hybrid):
+    hybrid.environ["TTAPI_DXLINK_URL"] = "ws://127.0.0.1:9/realtime"
+    done = hybrid.ttapi("sql", "select count(*) as n from eod where symbol = 'SPY'")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "raw.dxlink_candles is never loaded" in done.stderr
+    assert "fetched" not in done.stderr
+    (row,) = json.loads(hybrid.ttapi("status", "raw.dxlink_candles", "--json").stdout)
+    assert row["verdict"] == "failed"
+    assert row["reasons"][0].startswith("last attempt failed: ")
+
+
+def test_a_bar_that_comes_by_file_takes_its_candles_place_at_once(hybrid):
+    hybrid.ttapi("sql", "select count(*) from eod where symbol = 'SPY'")
+    bars = hybrid.market.bars("SPY", date(2024, 1, 2))
+    assert hybrid.rows("select distinct source from eod where symbol = 'SPY'") == [("dxlink",)]
+    hybrid.write_bars("SPY.csv", [(b.date, b.open, b.high, b.low, b.close) for b in bars])
+    outcome = hybrid.refresh("metastock")
+    assert outcome.failed_checks == ()
+    since = "symbol = 'SPY' and date >= '2024-01-02'"
+    assert hybrid.rows(f"select source, count(*) from eod where {since} group by 1") == [
+        ("metastock", len(bars))
+    ]

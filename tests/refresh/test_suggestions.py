@@ -25,9 +25,12 @@ def database(lab):
         ("select session_n from calendar", "did you mean session_no or prev_session?"),
         (
             "select zzz from universes",
-            "columns here: name, symbol, valid_from, valid_to",
+            "columns here: name, symbol, valid_from, valid_to, source",
         ),
-        ("select u.zzz from universes u", "columns here: name, symbol, valid_from, valid_to"),
+        (
+            "select u.zzz from universes u",
+            "columns here: name, symbol, valid_from, valid_to, source",
+        ),
         ("select * exclude (symbl) from universes", "did you mean symbol?"),
         ("select * from universes a join universes b using (nme)", "did you mean name?"),
         ("select zzz from (select name as first from universes)", "columns here: first"),

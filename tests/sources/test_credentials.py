@@ -17,9 +17,13 @@ from ttapi.sources.credentials import (
     find_secret,
     forget_secrets,
     has_secret,
+    how_to_give,
     native_keyring,
     store_secrets,
 )
+from ttapi.sources.dxlink.source import DxlinkSource
+from ttapi.sources.metastock.source import MetastockSource
+from ttapi.sources.tastytrade.source import TastytradeSource
 
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
 NAMES = ("client_secret", "refresh_token")
@@ -161,3 +165,16 @@ def test_settings_serve_where_nothing_is_stored_and_nothing_is_a_message(home):
         "[sources.tastytrade] client_secret is not known"
         " (ttapi login, or TTAPI_TASTYTRADE_CLIENT_SECRET in the environment)"
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "field", "hint"),
+    [
+        (TastytradeSource(), "client_secret", "ttapi login"),
+        (TastytradeSource(), "ca_file", "set [sources.tastytrade] ca_file in ttapi.toml"),
+        (DxlinkSource(), "token", "ttapi login"),
+        (MetastockSource(), "path", "set [sources.metastock] path in ttapi.toml"),
+    ],
+)
+def test_a_secret_that_is_missing_leads_to_the_login_and_not_into_a_file(source, field, hint):
+    assert how_to_give(source, field) == hint

@@ -49,6 +49,8 @@ def read(kind, value):
         ("flag", "False", False),
         ("flag", True, True),
         ("text", 5, "5"),
+        ("text", False, "false"),
+        ("text", True, "true"),
         ("text", " padded ", " padded "),
         ("date", "2026-08-31 UTC", date(2026, 8, 31)),
         ("date", "2024-06-14T20:00:00Z", date(2024, 6, 14)),

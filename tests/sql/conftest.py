@@ -123,5 +123,6 @@ def vendor_home(template_home, lab_type, tmp_path_factory):
             "TTAPI_DXLINK_TOKEN": server.credentials.quote_token,
         }
         done = lab.ttapi("refresh", "--symbols", "AAPL,SPX,SPY,VIX", "--from", "2025-01-01")
-    assert done.returncode == 0, done.stderr
+        found = lab.ttapi("sql", "from symbol_search where prefix = 'AA'")
+    assert (done.returncode, found.returncode) == (0, 0), done.stderr + found.stderr
     return lab

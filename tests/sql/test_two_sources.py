@@ -17,12 +17,17 @@ SINCE = date(2024, 1, 2)
 LAST_FILE_DAY = date(2024, 5, 31)
 GAP = (date(2024, 3, 5), date(2024, 3, 6))
 WRONG = date(2024, 2, 6)
+NEAR = date(2024, 2, 8)
+ROUNDED = date(2024, 2, 9)
+OFF = {WRONG: 5.0, NEAR: 0.12, ROUNDED: 0.004}
+"""How far AAPL's file is from its candles."""
 
 
 @pytest.fixture(scope="module")
 def both(template_home, lab_type, tmp_path_factory):
-    """Candles of three symbols, then files: AAPL with a gap and a wrong close, SPY at twice the price,
-    MSFT at other prices, and QQQ, of which there are no candles, with the gap."""
+    """Candles of three symbols, and of one unknown, then files: AAPL with a gap, wrong closes and a
+    rounded one, SPY at twice the price, MSFT at other prices, and QQQ, of which there are no candles,
+    with the gap."""
     folder = tmp_path_factory.mktemp("both")
     shutil.copytree(template_home.root, folder / "home", symlinks=True)
     lab = lab_type(Home(folder / "home"), folder, now=NOW)
@@ -32,11 +37,18 @@ def both(template_home, lab_type, tmp_path_factory):
             "TTAPI_DXLINK_URL": server.dxlink_url,
             "TTAPI_DXLINK_TOKEN": server.credentials.quote_token,
         }
-        asked = ("refresh", "dxlink_candles", "--symbols", "AAPL,SPY,MSFT", "--from", str(SINCE))
+        asked = (
+            "refresh",
+            "dxlink_candles",
+            "--symbols",
+            "AAPL,SPY,MSFT,NOSUCH",
+            "--from",
+            str(SINCE),
+        )
         done = lab.ttapi(*asked, **feed)
         assert done.returncode == 0, done.stderr
     for symbol, close_of in (
-        ("AAPL", lambda bar, _: bar.close + (5 if bar.date == WRONG else 0)),
+        ("AAPL", lambda bar, _: bar.close + OFF.get(bar.date, 0)),
         ("SPY", lambda bar, _: bar.close * 2),
         ("MSFT", lambda bar, n: round(bar.close * (1.01 + n % 7 / 50), 2)),
         ("QQQ", lambda bar, _: bar.close),
@@ -74,13 +86,12 @@ def test_what_lost_is_a_duplicate_or_differs_and_says_to_whom(both):
     assert both.rows(
         "select reason, source, winner_source, winner_file, count(*) from eod_conflicts where symbol = 'AAPL' group by all order by all"
     ) == [
-        ("differs", "dxlink", "metastock", "AAPL.csv", 1),
-        ("duplicate", "dxlink", "metastock", "AAPL.csv", shared - 1),
+        ("differs", "dxlink", "metastock", "AAPL.csv", 2),
+        ("duplicate", "dxlink", "metastock", "AAPL.csv", shared - 2),
     ]
-    ((day, difference),) = both.rows(
-        "select date, round(winner_close - close, 6) from eod_conflicts where symbol = 'AAPL' and reason = 'differs'"
-    )
-    assert (day, difference) == (WRONG, 5.0)
+    assert both.rows(
+        "select date, round(winner_close - close, 6), reason from eod_conflicts where symbol = 'AAPL' and abs(winner_close - close) > 0.001 order by all"
+    ) == [(WRONG, 5.0, "differs"), (NEAR, 0.12, "differs"), (ROUNDED, 0.004, "duplicate")]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +112,12 @@ def test_sources_in_different_prices_are_told_and_not_mixed(both, symbol, findin
     assert both.rows(
         f"select reason, count(*) from eod_conflicts where symbol = '{symbol}' group by 1"
     ) == [(finding, len(both.days))]
+
+
+def test_a_symbol_of_which_nothing_came_is_told_once_and_why(both):
+    assert both.rows("select code, detail from health where subject = 'NOSUCH'") == [
+        ("no candle came", "unknown symbol, or none in the interval")
+    ]
 
 
 def test_a_symbol_without_candles_has_its_gap_told(both):

@@ -40,6 +40,7 @@ def test_private_relations_are_left_out_of_an_exported_database(vendor_home, tmp
         ("transactions", "account_number, id"),
         ("symbols", "symbol"),
         ("watchlists", "name, symbol"),
+        ("symbol_search", "prefix, symbol"),
         ("market_metrics", "symbol"),
         ("market_metrics_history", "symbol, updated_at"),
         ("market_metrics_expirations", "symbol, expiration_date, option_chain_type, settlement_type"),
@@ -73,6 +74,7 @@ def test_nothing_the_vendor_said_is_dropped(vendor_home):
         ("tastytrade_symbols", "symbols"),
         ("tastytrade_market_metrics", "market_metrics"),
         ("tastytrade_watchlists", "watchlists"),
+        ("tastytrade_symbol_search", "symbol_search"),
     ):
         raw = set(vendor_home.columns(f"select * from raw.{table} limit 0")) - own
         assert raw == set(vendor_home.columns(f"select * from {view} limit 0"))
@@ -165,6 +167,12 @@ def test_the_series_says_what_a_chain_has_and_the_difference_is_what_only_one_si
         ("2027-03-02", "AM", "chain_only", "monthly", None, None, None),
         ("2027-03-19", "AM", "rule_only", None, "monthly", "2027-03-19", "AM"),
     ]
+
+
+def test_a_search_is_asked_by_the_beginning_of_a_symbol(vendor_home):
+    assert vendor_home.rows(
+        "select prefix, symbol, has_options from symbol_search where prefix = 'AA'"
+    ) == [("AA", "AAPL", True)]
 
 
 def test_a_watchlist_and_a_shipped_list_are_universes(vendor_home):

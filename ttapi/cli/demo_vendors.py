@@ -33,8 +33,8 @@ def show_vendors(stage: Stage, home: DemoHome) -> None:
     port_file = home.root / "vendors.json"
     stage.step(
         "Vendors over the network",
-        f"The simulators speak tastytrade's REST and dxFeed's dxLink for {symbols} symbols. The",
-        "names are real for some, and every price is invented. Four of them are not answered.",
+        f"The simulators speak tastytrade's REST and dxFeed's dxLink for {symbols} symbols.",
+        "The names are real for some, every price is invented. Four are not answered.",
     )
     shown = f"{home.shown}/vendors.json"
     typed = f"ttapi simulate --seed {VENDOR_SEED} --fault missing-symbols:count=4 --port-file {shlex.quote(shown)}"
@@ -51,19 +51,21 @@ def show_vendors(stage: Stage, home: DemoHome) -> None:
 
 def _ask(stage: Stage, home: DemoHome) -> None:
     since = (home.market.last_session - _HISTORY).isoformat()
-    asked = f"ttapi refresh market_metrics option_chains --list {LIST} --yes"
+    asked = f"ttapi refresh market_metrics --list {LIST} --yes"
     # Some symbols fail, which is exit code 1, and the rest is there.
     stage.run(asked, allowed=(0, 1))
     stage.say("", "Asked again, what is fresh is not fetched: only the four are tried once more.")
     stage.run(asked, allowed=(0, 1))
+    stage.run("ttapi refresh option_chains --symbols SPX,SPY,AAPL")
     stage.step(
         "Files first, the feed completes",
-        f"{_IN_FILES} of the symbols have MetaStock files that end three weeks ago. dxLink is asked",
-        "for what they lack, and for the symbols that have none.",
+        f"{_IN_FILES} of the symbols have MetaStock files that end three weeks ago. dxLink is",
+        "asked for what they lack, and for the symbols that have none.",
     )
     stage.run(f"ttapi refresh eod --list {LIST} --from {since} --yes")
     stage.run(f"""ttapi sql --no-refresh "
-select e.source, count(distinct e.symbol) as symbols, count(*) as bars, max(e.date) as newest
+select e.source, count(distinct e.symbol) as symbols, count(*) as bars,
+    max(e.date) as newest
 from eod as e
 join universes as u on u.symbol = e.symbol and u.name = '{LIST}'
 group by e.source

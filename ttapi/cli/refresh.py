@@ -128,10 +128,10 @@ def tell_outcome(outcome: RefreshOutcome) -> None:
 def _tell_dataset(done: DatasetOutcome) -> None:
     from ttapi.cli.session import seconds_text, tell
 
-    if done.source_calls or done.is_changed or done.error:
+    if done.slices_asked or done.is_changed or done.error:
         rows = f", {amount(done.rows_accepted, 'row')} accepted" if done.rows_in else ""
         refused = f", {done.rows_refused:,} refused" if done.rows_refused else ""
-        units = f", {amount(done.source_calls, 'slice')}" if done.source_calls else ""
+        units = f", {amount(done.slices_asked, 'slice')}" if done.slices_asked else ""
         failed = f", {len(done.failed_units):,} failed" if done.failed_units else ""
         held = f", {done.slices_held:,} held" if done.slices_held else ""
         word = "failed" if done.error else ("changed" if done.is_changed else "unchanged")
@@ -142,7 +142,7 @@ def _tell_dataset(done: DatasetOutcome) -> None:
     if done.error:
         tell(f"  {done.error}")
     for failure in done.failed_units[:5]:
-        if failure != done.error:
+        if not (done.error or "").endswith(failure):
             tell(f"  {failure}")
     if len(done.failed_units) > 5:
         tell(f"  and {len(done.failed_units) - 5} more: select * from health")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from ttapi.refresh.planning.datasets import Held
     from ttapi.refresh.status import StatusRow
     from ttapi.refresh.workspace import Workspace
 
@@ -48,7 +49,7 @@ def status_lines(workspace: Workspace, dataset: str | None, *, as_json: bool) ->
         datasets,
         left.states,
         moment=workspace.moment,
-        held=workspace.held(),
+        held=_held(workspace),
         only=only,
         broken=broken,
         remarks=remarks_of(left, datasets),
@@ -57,7 +58,32 @@ def status_lines(workspace: Workspace, dataset: str | None, *, as_json: bool) ->
         return [json.dumps([_document(row) for row in rows])]
     asked = left.traffic if dataset is None else {}
     told = [f"{source}, last asked: {traffic_text(account)}" for source, account in asked.items()]
-    return [*_table(rows, workspace), *told]
+    return [*_table(rows, workspace), *told, *([] if dataset else [_market_line(workspace.now)])]
+
+
+def _held(workspace: Workspace) -> Held:
+    """What is there; a default list that nobody knows is told, and the rest of the status shown."""
+    from ttapi.cli.session import tell
+    from ttapi.refresh.planning.datasets import Held
+
+    try:
+        return workspace.held()
+    except UsageError as exc:
+        tell(f"ttapi: [universe] default: {exc.message}")
+        return Held(slices=workspace.home_state.slices)
+
+
+def _market_line(now: datetime) -> str:
+    from ttapi.market.calendar import NEW_YORK, sessions
+
+    calendar = sessions("XNYS")
+    day = calendar.session_on_or_after(now.astimezone(NEW_YORK).date())
+    if now >= calendar.close_utc(day):
+        day = calendar.next_session(day)
+    is_open = calendar.open_utc(day) <= now
+    until = calendar.close_utc(day) if is_open else calendar.open_utc(day)
+    shown = until.astimezone(NEW_YORK)
+    return f"XNYS is {'open' if is_open else 'closed'} until {shown:%Y-%m-%d %H:%M} New York"
 
 
 def _known(name: str, datasets: Sequence[str]) -> str:

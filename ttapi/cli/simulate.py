@@ -121,7 +121,7 @@ def _list_faults() -> None:
 
 
 def _write(file: Path, text: str) -> None:
-    """The file whole or not at all: whoever waits for it reads it at once.
+    """The file whole or not at all, since whoever waits for it reads it at once; it holds logins.
 
     *Raises* UsageError when it cannot be written.
     """
@@ -129,6 +129,7 @@ def _write(file: Path, text: str) -> None:
 
     part = file.with_name(f"{file.name}.{os.getpid()}")
     try:
+        part.touch(mode=0o600)
         part.write_text(text + "\n", encoding="utf-8")
         part.replace(file)
     except OSError as exc:

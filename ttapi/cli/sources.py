@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ttapi.refresh.workspace import Workspace
-    from ttapi.sources.contract import Source
+    from ttapi.sources.contract import Resource, Source, SourceContext
     from ttapi.sources.discovery import InstalledSource
 
 
@@ -48,7 +48,7 @@ def sources(
         typer.echo(f"  from {row['origin']}")
         for resource in row["resources"]:
             missing = (
-                f", not configured: {resource['missing_setting']}"
+                f", not configured: {resource['missing_setting']}; {resource['hint']}"
                 if resource["missing_setting"]
                 else ""
             )
@@ -124,15 +124,7 @@ def _document(installed: InstalledSource, workspace: Workspace) -> dict[str, Any
     offered = []
     if source is not None:
         context = workspace.context(source)
-        offered = [
-            {
-                "dataset": f"raw.{resource.table}",
-                "about": resource.about,
-                "ttl": resource.ttl,
-                "missing_setting": source.missing_setting(resource, context),
-            }
-            for resource in source.resources
-        ]
+        offered = [_offer(source, resource, context) for resource in source.resources]
     return {
         "name": installed.name,
         "origin": installed.origin,
@@ -142,6 +134,19 @@ def _document(installed: InstalledSource, workspace: Workspace) -> dict[str, Any
         "settings": list(source.setting_names) if source else [],
         "resources": offered,
         "left_out": _left_out(source, workspace) if source else [],
+    }
+
+
+def _offer(source: Source, resource: Resource, context: SourceContext) -> dict[str, Any]:
+    from ttapi.sources.credentials import how_to_give
+
+    missing = source.missing_setting(resource, context)
+    return {
+        "dataset": f"raw.{resource.table}",
+        "about": resource.about,
+        "ttl": resource.ttl,
+        "missing_setting": missing,
+        "hint": how_to_give(source, missing) if missing else None,
     }
 
 

@@ -30,6 +30,8 @@ class DatasetOutcome:
     rows_accepted: int = 0
     rows_refused: int = 0
     source_calls: int = 0
+    slices_asked: int = 0
+    """Files or keys the source was asked for; a call may answer several keys."""
     slices_held: int = 0
     """Of a source asked key by key: wanted keys that needed no call."""
     seconds: float = 0.0

@@ -139,6 +139,7 @@ def _dataset_entry(dataset: Dataset) -> dict[str, Any]:
         "max_stale": dataset.max_stale,
         "max_stale_on_error": dataset.max_stale_on_error,
         "requires": list(dataset.requires),
+        "units_a_call": dataset.units_a_call,
         "completes": dataset.completes,
         "is_narrowable": dataset.is_narrowable,
         "time_column": dataset.time_column,

@@ -11,6 +11,7 @@ from ttapi.errors import BudgetError, LockedError, LockOwner, StaleError
 from ttapi.formats.spans import amount, seconds_text
 from ttapi.models.resolve import resolve
 from ttapi.refresh.planning.ages import InputAge, asked_at, input_age
+from ttapi.refresh.planning.datasets import DatasetState
 from ttapi.refresh.planning.demand import demands_of, names_of
 from ttapi.refresh.planning.planner import ASKED_FOR, closure, plan_refresh
 from ttapi.refresh.planning.ttl import parse_ttl
@@ -18,12 +19,13 @@ from ttapi.refresh.read_only import refuse_writes
 from ttapi.refresh.running.runner import RefreshOutcome, run_refresh
 from ttapi.refresh.running.steps import RefreshRequest
 from ttapi.refresh.running.targets import broken_named, require_keys
+from ttapi.store.snapshot import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from ttapi.refresh.planning.datasets import Held, Step
+    from ttapi.refresh.planning.datasets import Dataset, Held, Step
     from ttapi.refresh.running.progress import Progress
     from ttapi.refresh.workspace import Workspace
 
@@ -87,9 +89,10 @@ class Prepared:
     """A refresh that may follow the answer: its inputs are within `max_stale`."""
 
     @property
-    def source_calls(self) -> int:
-        """Slices fetched for this query."""
-        return sum(d.source_calls for d in self.outcome.datasets) if self.outcome else 0
+    def slices_fetched(self) -> int:
+        """Of all its inputs; those of which nothing came are not among them."""
+        done = self.outcome.datasets if self.outcome else ()
+        return sum(d.slices_asked - len(d.failed_units) for d in done if not d.error)
 
 
 def plan_query(workspace: Workspace, request: QueryRequest) -> QueryPlan:
@@ -280,12 +283,12 @@ def _require_fresh_enough(
             age = input_age(name, workspace, plan.held).told
             told = f"is {age}, more than --max-age" if asked else f"is {age}, and --max-age is set"
             raise StaleError(f"{name} {told}", hint=hint)
-        # What fills up another is missed, and told by the refresh; the other one answers.
-        if name not in failures or (dataset.completes and asked is None):
+        if name not in failures or (asked is None and _answers_without(workspace, plan, dataset)):
             continue
         limit = parse_ttl(dataset.max_stale_on_error)
         if asked is None:
             age = input_age(name, workspace, plan.held).told
+            hint = f"{hint} tries again, --no-refresh answers from what is there"
             raise StaleError(f"{name} is {age}: {failures[name]}", hint=hint)
         if limit.due_at(asked, workspace.next_close) <= workspace.now:
             raise StaleError(
@@ -293,6 +296,28 @@ def _require_fresh_enough(
                 f" {dataset.max_stale_on_error}: {failures[name]}",
                 hint=hint,
             )
+
+
+def _answers_without(workspace: Workspace, plan: QueryPlan, dataset: Dataset) -> bool:
+    """Whether there is a part of an answer, though what was just asked of `dataset` failed.
+
+    Some of the wanted keys were answered before, or the dataset that this one fills up has them.
+    """
+    keys = plan.held.demand(dataset.name).keys
+    slices = workspace.home_state.slices.get(dataset.name, ())
+    if any(keys is None or one.key in keys for one in slices):
+        return True
+    completed = workspace.datasets.get(dataset.completes or "")
+    if completed is None or completed.missing_setting:
+        return False
+    if keys is None:
+        return bool(workspace.home_state.states.get(completed.name, DatasetState()).rows)
+    found = read_rows(
+        workspace.home,
+        f"select 1 from {completed.name} where {completed.key} in (select unnest(?)) limit 1",
+        [sorted(keys)],
+    )
+    return bool(found)
 
 
 def _age(workspace: Workspace, asked: datetime) -> str:

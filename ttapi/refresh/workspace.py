@@ -245,6 +245,7 @@ class Workspace:
                 max_stale=resource.max_stale,
                 max_stale_on_error=resource.max_stale_on_error,
                 requires=resource.requires,
+                units_a_call=resource.units_a_call,
                 completes=f"raw.{resource.completes}" if resource.completes else None,
                 is_narrowable=isinstance(source, NarrowingSource),
                 time_column=resource.time_column,
@@ -327,7 +328,8 @@ class Workspace:
         if not rows:
             raise UsageError(
                 f"no universe is called {universe!r}",
-                hint="select distinct name from universes lists them; A,B,C spells one out",
+                hint="select distinct name from universes lists them, ttapi refresh watchlists brings"
+                " the vendor's; A,B,C spells one out",
             )
         return frozenset(row[0] for row in rows)
 

@@ -54,6 +54,8 @@ class Resource:
     requires: tuple[str, ...] = ()
     """Keys a query must bind, else the default universe stands in. Its units are then values of the
     first key, not a listing: `survey` is not asked, `fetch` gets one request per value and interval."""
+    units_a_call: int = 1
+    """How many values of the first key one call of the source answers; a budget counts calls."""
     completes: str | None = None
     """Raw table whose facts this one fills up: of a key that it holds, only what lies after its last
     fact, and the sessions it lacks before, is asked; where nobody chose keys, nothing is."""

@@ -18,12 +18,12 @@ from ttapi.secret import Secret
 from ttapi.sources.sealed import SealedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from keyring.backend import KeyringBackend
 
-    from ttapi.sources.contract import SourceContext
+    from ttapi.sources.contract import Source, SourceContext
 
 SERVICE = "ttapi"
 FILE = "credentials.sealed"
@@ -55,6 +55,16 @@ def has_secret(source: str, field: str, context: SourceContext) -> bool:
         return True
     name = _name(source, field)
     return context.home is not None and name in _index(context.home)
+
+
+def how_to_give(source: Source, field: str) -> str:
+    """What a user does about a missing setting: no secret belongs into a plain file."""
+    secret_names: Sequence[str] = getattr(source, "secret_names", ())
+    # A source that borrows is given what it lacks by the login of the one it borrows from.
+    borrowed: Sequence[str] = getattr(source, "borrows", ())
+    if field in secret_names or borrowed:
+        return "ttapi login"
+    return f"set [sources.{source.name}] {field} in ttapi.toml"
 
 
 def store_secrets(secrets: Mapping[tuple[str, str], Secret], home: Path) -> str:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ttapi.sources.contract import Unit
     from ttapi.sources.folder import Tree
 
+_RUN = re.compile(rb"[A-Z0-9]+")
+_FEW = 30
 _PLAIN = (".csv", ".txt", ".asc", ".prn", ".dat", ".tsv")
 _NOT_TEXT = (b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b", b"PK", b"PAR1")
 
@@ -27,20 +29,17 @@ def files_naming(tree: Tree, units: Sequence[Unit], values: frozenset[str]) -> l
     words = {_longest_word(value) for value in values}
     if b"" in words:
         return list(units)
-    pattern = re.compile(
-        b"|".join(rb"(?<![A-Z0-9])" + re.escape(w) + rb"(?![A-Z0-9])" for w in sorted(words))
-    )
-    return [unit for unit in units if _may_hold(tree, unit, words, pattern)]
+    return [unit for unit in units if _may_hold(tree, unit, words)]
 
 
 def _longest_word(value: str) -> bytes:
     """The longest run of letters and digits: sources differ in how they write BRK.B."""
-    runs = re.findall(r"[A-Z0-9]+", value.upper())
-    return max(runs, key=len).encode() if runs else b""
+    runs = _RUN.findall(value.upper().encode())
+    return max(runs, key=len) if runs else b""
 
 
-def _may_hold(tree: Tree, unit: Unit, words: set[bytes], pattern: re.Pattern[bytes]) -> bool:
-    if pattern.search(unit.key.upper().encode()) or not unit.key.lower().endswith(_PLAIN):
+def _may_hold(tree: Tree, unit: Unit, words: set[bytes]) -> bool:
+    if _names_one(unit.key.encode(), words) or not unit.key.lower().endswith(_PLAIN):
         return True
     try:
         content = tree.read(unit)
@@ -48,5 +47,13 @@ def _may_hold(tree: Tree, unit: Unit, words: set[bytes], pattern: re.Pattern[byt
         return True
     if content.startswith(_NOT_TEXT):
         return True
-    upper = content.upper()
-    return any(word in upper for word in words) and pattern.search(upper) is not None
+    return _names_one(content, words)
+
+
+def _names_one(text: bytes, words: set[bytes]) -> bool:
+    """Whether one of `words` stands in `text` by itself, in whatever case."""
+    upper = text.upper()
+    # A few are looked for faster than all words of a file are told apart.
+    if len(words) <= _FEW and not any(word in upper for word in words):
+        return False
+    return not words.isdisjoint(_RUN.findall(upper))

@@ -17,7 +17,7 @@ class Refusal:
     """Credentials that a vendor refused: asking again soon may get the whole address blocked."""
 
     credentials: str
-    """A hash of them."""
+    """A hash of them and of the server that refused them."""
     text: str
     refused_at: datetime
     """Zone-aware UTC."""

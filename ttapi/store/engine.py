@@ -85,6 +85,10 @@ def connect_live(file: Path, *, memory_limit: str = "4GB") -> Connection:
         # Unchanged tables keep their metadata where it was, else, and after some corrections DuckDB 1.2
         # and 1.3 fail to open the file: Failed to load metadata pointer.
         "experimental_metadata_reuse": "false",
+        # What the engine frees goes back to the system at once: a refresh of 507 chains takes 285 MB
+        # instead of 340, and an import of 2.7 M rows no longer.
+        "allocator_flush_threshold": "1MB",
+        "allocator_bulk_deallocation_flush_threshold": "1MB",
         "memory_limit": memory_limit,
     }
     return _connect(file, config, is_read_only=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, get_type_hints
 
 import pyarrow as pa
@@ -236,6 +237,7 @@ def _day_after(day: date | None) -> date | None:
     return day + timedelta(days=1) if day else None
 
 
+@cache
 def _arrow_type(name: str) -> pa.DataType:
     hint = get_type_hints(UnitRecord)[name]
     kinds = [

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import base64
+from urllib.parse import quote
+
 import pytest
 
 from ttapi.cli.shell.history import LONGEST, PrivateHistory, looks_secret
+from ttapi.config import Home, load_settings
 
 
 @pytest.mark.parametrize(
@@ -22,6 +26,16 @@ def test_what_looks_like_a_secret_is_not_kept(tmp_path, text):
 @pytest.mark.parametrize("text", ["select monkey from eod", "select key from t", ".tables"])
 def test_ordinary_words_are_kept(text):
     assert not looks_secret(text)
+
+
+def test_a_secret_of_the_settings_is_not_kept_however_it_is_spelled(tmp_path):
+    planted = "canary/of+the settings 07"
+    home = Home(tmp_path / "home")
+    load_settings(home, {"TTAPI_TASTYTRADE_REFRESH_TOKEN": planted})
+    history = PrivateHistory(tmp_path / "h")
+    for spelled in (planted, base64.b64encode(planted.encode()).decode(), quote(planted, safe="")):
+        history.append_string(f"select * from accounts where nickname <> '{spelled}'")
+    assert not (tmp_path / "h").exists()
 
 
 def test_entries_are_kept_newest_first_for_the_owner_only(tmp_path):

@@ -41,7 +41,7 @@ def test_inputs_are_told_the_oldest_first(capsys):
 
 
 def test_a_refresh_is_told_with_all_the_time_it_took(capsys):
-    done = RefreshOutcome(1, 2, (outcome("raw.a", source_calls=1, rows_refused=1),))
+    done = RefreshOutcome(1, 2, (outcome("raw.a", source_calls=1, slices_asked=1, rows_refused=1),))
     tell_inputs(Prepared(done, (), [], 0.002, refresh_s=1.5))
     assert capsys.readouterr().err.splitlines() == [
         "-- fetched 1 slice, 1.5 s",

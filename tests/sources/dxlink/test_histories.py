@@ -58,7 +58,7 @@ def test_what_does_not_come_fails_alone_with_what_the_server_said():
     run.take([row("B", 5, flags=4)], [], ANSWER_S - 1)
     (failed,) = run.finished(ANSWER_S)
     assert failed.request.symbol == "A{=1d}"
-    assert failed.error == "no whole history of A{=d} came within 60 s; the server said: BAD_ACTION no such symbol"  # fmt: skip
+    assert failed.error == "no whole history of A{=d} came within 90 s; the server said: BAD_ACTION no such symbol"  # fmt: skip
     assert run.due_at() == ANSWER_S - 1 + ANSWER_S
 
 

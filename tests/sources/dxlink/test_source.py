@@ -160,6 +160,14 @@ def test_what_ends_a_history_is_no_row_and_no_refusal():
     assert (report.rows_accepted, report.rows_refused) == (1, 0)
 
 
+def test_a_history_without_any_candle_is_told():
+    told = ("no candle came: unknown symbol, or none in the interval",)
+    for nothing in ((), (candle(close=None, eventFlags=8),)):
+        (report,) = batch_of(*nothing).units
+        assert (report.rows_in, report.error, report.notes) == (0, None, told)
+    assert batch_of(candle()).units[0].notes == ()
+
+
 def test_rows_lost_on_the_way_are_told():
     batch = batch_of(candle(), refused=(Refusal("time is no whole number", "x"),), rows_unread=2)
     assert (batch.units[0].rows_refused, batch.units[0].notes) == (1, ("2 rows of unknown symbols could not be read meanwhile",))  # fmt: skip

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from prompt_toolkit.history import FileHistory
 
+from ttapi.secret import scrubbed
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -39,7 +41,7 @@ class PrivateHistory(FileHistory):
 
     def store_string(self, string: str) -> None:
         """Write what was typed to the file; a file that cannot be written is done without."""
-        if looks_secret(string) or len(string) > LONGEST:
+        if looks_secret(string) or scrubbed(string) != string or len(string) > LONGEST:
             return
         try:
             descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -73,9 +73,11 @@ def tell_inputs(prepared: Prepared, *, lister: str = "ttapi status") -> None:
 
 def _tell_outcome(prepared: Prepared) -> None:
     done = prepared.outcome.datasets if prepared.outcome else ()
-    calls = prepared.source_calls
+    slices_fetched = prepared.slices_fetched
     changed = [d.dataset for d in done if d.is_changed]
-    slices = f"fetched {amount(calls, 'slice')}" if calls else "brought up to date"
+    slices = (
+        f"fetched {amount(slices_fetched, 'slice')}" if slices_fetched else "brought up to date"
+    )
     tell(f"-- {slices}, {seconds_text(prepared.refresh_s)}")
     if changed:
         tell(fitting_list("-- changed: ", changed))

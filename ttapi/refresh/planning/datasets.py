@@ -42,6 +42,8 @@ class Dataset:
     max_stale_on_error: str = "5 sessions"
     requires: tuple[str, ...] = ()
     """Keys a query must bind; its slices are then values of `key`, not units of a listing."""
+    units_a_call: int = 1
+    """How many keys one call of its source answers."""
     completes: str | None = None
     """The raw dataset it fills up; see `Resource.completes`."""
     is_narrowable: bool = False

@@ -45,6 +45,7 @@ __all__ = [
     "plan_refresh",
     "rebuild_reasons",
     "short",
+    "with_staged",
 ]
 
 
@@ -66,7 +67,7 @@ def plan_refresh(
     it everything is wanted. `force` asks the raw roots again even where fresh, but those `spared`;
     `ask` the raw datasets it names.
     """
-    wanted = closure(datasets, targets)
+    wanted = with_staged(datasets, closure(datasets, targets))
     versions = current_versions(datasets, states)
     steps: dict[str, Step] = {}
     for name, dataset in datasets.items():
@@ -92,6 +93,23 @@ def closure(datasets: Mapping[str, Dataset], targets: Iterable[str]) -> frozense
             found.add(name)
             waiting.extend(u for u in datasets[name].upstreams if u in datasets)
     return frozenset(found)
+
+
+def with_staged(datasets: Mapping[str, Dataset], wanted: Collection[str]) -> frozenset[str]:
+    """`wanted`, and every staged table that reads a raw dataset among them, with what that reads.
+
+    What is published of raw and staged must agree: a bar stands in one place or in the other.
+    """
+    roots = {name for name in wanted if datasets[name].kind == "raw"}
+    staged = {
+        name
+        for name, dataset in datasets.items()
+        if dataset.kind == "table"
+        and name.startswith("staged.")
+        and closure(datasets, [name]) & roots
+    }
+    models = {name for name in closure(datasets, staged) if datasets[name].kind != "raw"}
+    return frozenset({*wanted, *models})
 
 
 def current_versions(

@@ -128,13 +128,13 @@ def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment:
     """A dataset asked key by key: which keys, and which intervals of each."""
     held = outside.held.slices.get(dataset.name, ())
     keys = _wanted_keys(dataset, outside.held, held)
+    told = (f"last attempt failed: {state.error}",) if state.error else ()
     if keys is None and dataset.completes:
-        return Step(dataset.name, "none", "fresh", ())
+        return Step(dataset.name, "none", "failed" if told else "fresh", told, may_change=False)
     if keys is None:
-        reason = f"needs {dataset.requires[0]}: bind it, name a list, or set [universe] default"
-        told = (f"last attempt failed: {state.error}",) if state.error else ()
         # Nothing is asked, so nothing downstream can differ for it.
-        return Step(dataset.name, "none", "missing", (reason, *told), may_change=False)
+        lacking = (*told, _lacking(dataset.requires[0]))
+        return Step(dataset.name, "none", "missing", lacking, may_change=False)
     rules = rules_of(dataset, moment)
     is_reset = state.fingerprint not in {"", dataset.fingerprint}
     by_key: dict[str, list[Slice]] = {}
@@ -150,11 +150,9 @@ def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment:
         asks += found
     covered = len(keys) - len({ask.key for ask in asks})
     if not asks:
-        return Step(dataset.name, "none", "fresh", (), held=covered)
-    reasons = _slice_reasons(asks, outside.wish, is_reset=is_reset)
+        return Step(dataset.name, "none", "fresh", told, held=covered)
+    reasons = [*_slice_reasons(asks, outside.wish, is_reset=is_reset), *told]
     verdict: Verdict = "failed" if state.error else "stale" if held else "missing"
-    if state.error:
-        reasons.append(f"last attempt failed: {state.error}")
     slices = tuple(map(str, asks))
     return Step(
         dataset.name,
@@ -162,7 +160,7 @@ def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment:
         verdict,
         tuple(reasons),
         slices,
-        len(asks),
+        -(-len(asks) // dataset.units_a_call),
         asks=tuple(asks),
         held=covered,
     )
@@ -178,6 +176,12 @@ def _wanted_keys(dataset: Dataset, held: Held, slices: Sequence[Slice]) -> froze
     if held.universe is not None and dataset.requires[0] == "symbol":
         return held.universe | known
     return known or None
+
+
+def _lacking(key: str) -> str:
+    if key != "symbol":
+        return f"needs {key}: bind it (where {key} = ...)"
+    return "needs symbol: bind it, name a list, or set [universe] default"
 
 
 def _slice_reasons(asks: Sequence[Ask], wish: str | None, *, is_reset: bool) -> list[str]:

@@ -29,24 +29,36 @@ def write_asked(
     cursor: Any, dataset: str, asked: Iterable[Slice], *, rules: Rules, load_id: int
 ) -> None:
     """Note that each of `asked` was answered, joined with what was asked of its key before."""
-    for one in asked:
-        rows = cursor.execute(
-            "select asked_at, covered_from, covered_to from catalog.slices where dataset = ? and key = ?",
-            [dataset, one.key],
-        ).fetchall()
-        held = [
-            Slice(one.key, instant, (start, end))
-            for naive, start, end in rows
-            if (instant := as_utc(naive)) is not None
-        ]
-        cursor.execute(
-            "delete from catalog.slices where dataset = ? and key = ?", [dataset, one.key]
-        )
-        for kept in after_asking(held, one, rules):
-            cursor.execute(
-                "insert into catalog.slices values (?, ?, ?, ?, ?, ?)",
-                [dataset, kept.key, *kept.span, as_naive(kept.asked_at), load_id],
-            )
+    latest = list(asked)
+    keys = sorted({one.key for one in latest})
+    rows = cursor.execute(
+        "select key, asked_at, covered_from, covered_to from catalog.slices"
+        " where dataset = ? and key in (select unnest(?))",
+        [dataset, keys],
+    ).fetchall()
+    held: dict[str, list[Slice]] = {key: [] for key in keys}
+    for key, naive, start, end in rows:
+        if (instant := as_utc(naive)) is not None:
+            held[key].append(Slice(key, instant, (start, end)))
+    for one in latest:
+        held[one.key] = list(after_asking(held[one.key], one, rules))
+    kept = [one for slices in held.values() for one in slices]
+    cursor.execute(
+        "delete from catalog.slices where dataset = ? and key in (select unnest(?))",
+        [dataset, keys],
+    )
+    cursor.execute(
+        "insert into catalog.slices"
+        " select ?, unnest(?), unnest(?::date[]), unnest(?::date[]), unnest(?::timestamp[]), ?",
+        [
+            dataset,
+            [one.key for one in kept],
+            [one.span[0] for one in kept],
+            [one.span[1] for one in kept],
+            [as_naive(one.asked_at) for one in kept],
+            load_id,
+        ],
+    )
 
 
 def forget_slices(cursor: Any, dataset: str) -> None:

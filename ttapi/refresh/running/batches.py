@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small batches of a local source joined, so that many small files share one commit.
+"""Small batches joined, so that many small files, or answers of one moment, share one commit.
 
-A commit costs 30 to 50 ms whatever it holds: 200 files of 20 rows took 10 s one by one, 0.5 s
-together. What comes over a network is committed as it arrives.
+A commit costs 30 to 100 ms whatever it holds: 200 files of 20 rows took 10 s one by one, 0.5 s
+together; the daily candles of 507 symbols 48 s and 8 s.
 """
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -14,24 +16,43 @@ import pyarrow as pa
 from ttapi.sources.contract import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-_MOST_UNITS = 256
-_MOST_ROWS = 200_000
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 
-def joined(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """`batches` in order, neighbours joined up to 256 units or 200,000 rows.
+@dataclass(frozen=True)
+class Bounds:
+    """How much is joined at most."""
+
+    units: int
+    rows: int
+    seconds: float
+    """From the first batch's arrival to the last one's."""
+
+
+OF_FILES = Bounds(256, 200_000, float("inf"))
+OF_ANSWERS = Bounds(64, 40_000, 1.0)
+"""What was paid for by a call is kept soon, lest a killed command asks it again."""
+
+
+def joined(
+    batches: Iterable[Batch], bounds: Bounds, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Batch]:
+    """`batches` in order, neighbours joined within `bounds`.
 
     When the source raises, what it yielded before is passed on first.
     """
     waiting: list[Batch] = []
+    since = 0.0
     try:
         for batch in batches:
-            if waiting and not _fits([*waiting, batch]):
+            if waiting and not _fits([*waiting, batch], bounds):
                 yield _join(waiting)
                 waiting = []
+            since = since if waiting else clock()
             waiting.append(batch)
+            if clock() - since >= bounds.seconds:
+                yield _join(waiting)
+                waiting = []
     except Exception:
         if waiting:
             yield _join(waiting)
@@ -40,9 +61,9 @@ def joined(batches: Iterable[Batch]) -> Iterator[Batch]:
         yield _join(waiting)
 
 
-def _fits(batches: Sequence[Batch]) -> bool:
+def _fits(batches: Sequence[Batch], bounds: Bounds) -> bool:
     rows = sum(batch.rows.num_rows for batch in batches if batch.rows is not None)
-    return sum(len(batch.units) for batch in batches) <= _MOST_UNITS and rows <= _MOST_ROWS
+    return sum(len(batch.units) for batch in batches) <= bounds.units and rows <= bounds.rows
 
 
 def _join(batches: Sequence[Batch]) -> Batch:

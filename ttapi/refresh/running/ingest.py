@@ -74,6 +74,8 @@ class Ingested:
     error: str | None = None
     is_down: bool = False
     units: int = 0
+    asked: int = 0
+    """Units the source was asked for; several may share a call."""
     batches: int = 0
     touched: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
     """Size and time of each unit looked at, by key."""
@@ -189,7 +191,8 @@ def fetch_and_load(
 
     `asked`: the slice each unit stands for, noted with its rows. *Raises* SourceError.
     """
-    account.source_calls += len(requests)
+    account.asked += len(requests)
+    account.source_calls += -(-len(requests) // task.dataset.units_a_call)
     task.progress.started(task.dataset.name, len(requests))
     try:
         for batch in _batches(task, requests):
@@ -234,11 +237,13 @@ def _batches(task: Ingest, requests: Sequence[UnitRequest]) -> Iterable[Batch]:
     with guarded(source.name):
         fetched = source.fetch(task.offer.resource, requests, task.workspace.context(source))
     batches = conforming(task.offer.resource, requests, guarded_batches(source.name, fetched))
-    if not task.dataset.is_local:
-        return batches
-    from ttapi.refresh.running.batches import joined  # noqa: PLC0415 - brings Arrow
+    from ttapi.refresh.running.batches import (  # noqa: PLC0415 - brings Arrow
+        OF_ANSWERS,
+        OF_FILES,
+        joined,
+    )
 
-    return joined(batches)
+    return joined(batches, OF_FILES if task.dataset.is_local else OF_ANSWERS)
 
 
 def _load(

@@ -190,9 +190,9 @@ def _accounts(workspace: Workspace) -> dict[str, dict[str, Any]]:
 def _partly(run: Run) -> dict[str, str]:
     """Of the datasets asked now: how many of their units failed, and the first of them."""
     return {
-        d.dataset: f"{len(d.failed_units):,} of {d.source_calls:,} failed: {d.failed_units[0]}"
+        d.dataset: f"{len(d.failed_units):,} of {d.slices_asked:,} failed: {d.failed_units[0]}"
         for d in run.outcomes
-        if d.failed_units and not d.error
+        if d.failed_units and not run.states[d.dataset].error
     }
 
 

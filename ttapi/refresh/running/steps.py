@@ -160,6 +160,7 @@ def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
         rows_accepted=account.rows_accepted,
         rows_refused=account.rows_refused,
         source_calls=account.source_calls,
+        slices_asked=account.asked,
         slices_held=step.held,
         error=account.error,
         failed_units=tuple(account.failed_units),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ttapi.errors import UsageError
 from ttapi.formats.nearest import did_you_mean
 from ttapi.refresh.planning.planner import closure
+from ttapi.sources.credentials import how_to_give
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,10 +39,12 @@ def require_keys(workspace: Workspace, request: RefreshRequest, steps: Iterable[
         if usable and usable <= lacking:
             name = min(usable)
             key = datasets[name].requires[0]
-            raise UsageError(
-                f"{name} is asked {key} by {key}, and none was named",
-                hint=f"where {key} = 'SPY', --symbols, --list, or [universe] default in ttapi.toml",
-            )
+            hint = f"where {key} = ..."
+            if key == "symbol":
+                hint = (
+                    "where symbol = 'SPY', --symbols, --list, or [universe] default in ttapi.toml"
+                )
+            raise UsageError(f"{name} is asked {key} by {key}, and none was named", hint=hint)
 
 
 def targets_of(
@@ -70,16 +73,23 @@ def targets_of(
                 source = str(datasets[match].source)
                 raise UsageError(
                     f"{match} is not configured: [sources.{source}] {missing} is not set",
-                    hint=f"set it in ttapi.toml, or TTAPI_{source.upper()}_{missing.upper()}",
+                    hint=f"{_way_to_give(workspace, match)}, or TTAPI_{source.upper()}_{missing.upper()}",
                 )
             if is_named:
-                _require_a_configured_root(match, datasets)
+                _require_a_configured_root(workspace, match)
         found.extend(matches)
     return found
 
 
-def _require_a_configured_root(name: str, datasets: Mapping[str, Dataset]) -> None:
+def _way_to_give(workspace: Workspace, name: str) -> str:
+    """What a user does about the setting that the raw dataset `name` lacks."""
+    missing = str(workspace.datasets[name].missing_setting)
+    return how_to_give(workspace.offers[name].source, missing)
+
+
+def _require_a_configured_root(workspace: Workspace, name: str) -> None:
     """UsageError for a named view of which no input is configured."""
+    datasets = workspace.datasets
     stem = name.rpartition(".")[2]
     roots = [datasets[n] for n in sorted(closure(datasets, [name])) if datasets[n].kind == "raw"]
     # A source that is called as the view is the one that was meant.
@@ -87,7 +97,7 @@ def _require_a_configured_root(name: str, datasets: Mapping[str, Dataset]) -> No
     if roots and all(root.missing_setting for root in roots):
         raise UsageError(
             f"{name} reads {roots[0].name}, which is not configured",
-            hint=f"set [sources.{roots[0].source}] {roots[0].missing_setting} in ttapi.toml",
+            hint=_way_to_give(workspace, roots[0].name),
         )
 
 

@@ -15,6 +15,7 @@ from ttapi.market.candle_symbol import normalise_candle_symbol
 from ttapi.market.dxfeed import EventFlag
 from ttapi.sources.dxlink.decode import Refusal
 from ttapi.sources.dxlink.frames import Subscription
+from ttapi.sources.dxlink.protocol import KEEPALIVE_S
 from ttapi.sources.dxlink.snapshots import Series, SnapshotAssembler, event_flags
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
 IN_FLIGHT = 16
 """Histories asked for at once: users report that a channel has a cap."""
-ANSWER_S = 60.0
-"""Longest pause between two rows of a history, or before its first."""
+ANSWER_S = KEEPALIVE_S + 30.0
+"""Longest pause between two rows of a history, or before its first, over one connection. A mute
+server is found out before it: then the connection is made again and the pause starts anew."""
 SETTLE_S = 0.25
 """How long a complete history is still listened to."""
 

@@ -147,6 +147,8 @@ def _whole(event: Event, field: str) -> int | None:
 
 def _notes(history: CandleHistory, rows: list[dict[str, object]]) -> tuple[str, ...]:
     notes = []
+    if not history.refused and all(event.get("close") is None for event in history.candles):
+        notes.append("no candle came: unknown symbol, or none in the interval")
     if history.is_truncated and rows:
         notes.append(
             f"history is truncated: the feed sent nothing before {rows[0]['date']}, its limit of candles"

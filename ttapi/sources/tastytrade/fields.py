@@ -119,7 +119,8 @@ def _at(document: Mapping[str, Any], path: str) -> Any:
 def _text(value: object) -> str:
     if not isinstance(value, str | int | float):
         raise TypeError
-    return str(value)
+    # A truth is written as JSON has it: `true`, not Python's `True`.
+    return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
 def _number(value: object) -> float | None:

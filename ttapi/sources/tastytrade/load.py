@@ -51,6 +51,7 @@ _UNITS_A_BATCH = 25
 _ROWS_A_BATCH = 25_000
 """Beyond which fewer units are committed together: batches wait in memory."""
 _BATCHES_AHEAD = 2
+_FORBIDDEN = 403
 
 Loaded = list[ReadUnit]
 _WHOLE: dict[str, Callable[[TastytradeApi], Awaitable[Content]]] = {
@@ -104,7 +105,7 @@ async def connected(context: SourceContext) -> AsyncIterator[TastytradeApi]:
     *Raises* CredentialError, SourceDownError without asking where that was found out before.
     """
     _refuse_refused(context)
-    url = context.settings.get("base_url", "").strip() or BASE_URL
+    url = _base_url(context)
     agent = f"ttapi/{__version__}"
     client = HttpClient(
         url,
@@ -135,7 +136,7 @@ def _note_failure(failure: SourceDownError | None, context: SourceContext) -> No
 
 
 def _refuse_refused(context: SourceContext) -> None:
-    """Nothing, or CredentialError where the same credentials were refused within the hour.
+    """Nothing, or CredentialError where the same server refused the same within the hour.
 
     *Raises* SourceDownError where no token could be had in this command.
     """
@@ -154,8 +155,14 @@ def _refuse_refused(context: SourceContext) -> None:
     context.traffic.refusal = None
 
 
+def _base_url(context: SourceContext) -> str:
+    return context.settings.get("base_url", "").strip() or BASE_URL
+
+
 def _credentials(context: SourceContext) -> str:
+    """A hash of who asks whom: one server's refusal says nothing of another's."""
     texts = [find_secret("tastytrade", name, context).reveal() for name in SECRETS]
+    texts.append(_base_url(context).rstrip("/"))
     return hashlib.blake2b("\0".join(texts).encode(), digest_size=8).hexdigest()
 
 
@@ -211,7 +218,7 @@ def _misspelt(resource: Resource, requests: Sequence[UnitRequest]) -> Loaded:
 
 
 def _groups(resource: Resource, requests: Sequence[UnitRequest]) -> list[Sequence[UnitRequest]]:
-    size = underlyings.METRICS_A_CALL if resource.name == "market_metrics" else 1
+    size = resource.units_a_call
     return [requests[start : start + size] for start in range(0, len(requests), size)]
 
 
@@ -232,7 +239,10 @@ async def _answered(
     except SourceDownError as exc:
         return [read_unit(resource, request, str(exc)) for request in group], exc
     except SourceError as exc:
-        return [read_unit(resource, request, _told(exc)) for request in group], None
+        # Where the vendor lets us have nothing at all, the dataset is refused, not its units odd.
+        is_refused = isinstance(exc, ResponseError) and exc.status == _FORBIDDEN
+        refused = SourceDownError(_told(exc)) if is_refused else None
+        return [read_unit(resource, request, _told(exc)) for request in group], refused
 
 
 async def _content(

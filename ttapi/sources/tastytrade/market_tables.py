@@ -80,7 +80,7 @@ METRIC_FIELDS = fields("""
     earnings.quarter-end-date            date     end of the reported quarter
     earnings.actual-eps                  number   USD per share
     earnings.consensus-estimate          number   USD per share
-    earnings.time-of-day                 text     the vendor's: BTO before the open, AMC after the close
+    earnings.time-of-day                 text     as sent: BMO before the open, AMC after the close; null: not said
     earnings.updated-at                  instant  UTC
     earnings-per-share                   number   USD per share a year
     price-earnings-ratio                 number   ratio
@@ -153,6 +153,8 @@ METRICS = Resource(
     grain=("symbol", "updated_at"),
     keys=("symbol",),
     requires=("symbol",),
+    # Beyond some hundreds the vendor refuses the address as too long.
+    units_a_call=100,
     mode="merge",
     ttl="1h",
 )
@@ -191,7 +193,7 @@ SEARCH = Resource(
     table="tastytrade_symbol_search",
     about="What the vendor finds for the beginning of a symbol.",
     columns=(
-        Column("prefix", "VARCHAR", "what was searched for, upper case"),
+        Column("prefix", "VARCHAR", "what was searched for, as it was written"),
         Column("symbol", "VARCHAR", "what was found, in the vendor's text"),
         Column("description", "VARCHAR", "name of the company or fund"),
         Column("listed_market", "VARCHAR", "market identifier code; null: not said"),

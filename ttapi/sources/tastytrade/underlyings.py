@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from ttapi.sources.tastytrade.api import TastytradeApi
 
-METRICS_A_CALL = 100
-"""Symbols in one call: beyond some hundreds the vendor refuses the address as too long."""
 _EARLIEST = "1990-01-01"
 _DIVIDEND_FIELDS = fields("""
     occurred-date!=date        date    ex-date
