@@ -74,6 +74,9 @@ class Model:
     """Dotted module whose `build` makes the table; None: the SQL does."""
     incremental: str | None
     """Key column whose changed values alone are rebuilt; None: the whole table."""
+    through: str | None
+    """The stored table through which changes reach this one where they are not told by its key;
+    None: such a change rebuilds the whole."""
     is_private: bool
     body: str
     """The statement, without its semicolon, with a line end behind it."""
@@ -168,6 +171,7 @@ def read_model(path: Path, folder: Path, *, is_bundled: bool) -> Model:
             f"kind {kind!r} does not belong in {relative.parts[0]}/, which holds {kinds}", file=file
         )
     builder = header.get("builder")
+    incremental, _, through = header.get("incremental", "").partition(" through ")
     return Model(
         name=dataset_name(schema, stem),
         schema=schema,
@@ -179,7 +183,8 @@ def read_model(path: Path, folder: Path, *, is_bundled: bool) -> Model:
         ttl=header.get("ttl"),
         checks=_checks(header.get("check", ""), file),
         builder=builder,
-        incremental=header.get("incremental"),
+        incremental=incremental or None,
+        through=through or None,
         is_private=header.get("private", "false") == "true",
         body=body,
         body_line=body_line,

@@ -22,12 +22,14 @@ from ttapi.models.build import (
 from ttapi.store.engine import engine_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ttapi.models.model import Model
 
 # 600 symbols of ten years are 1.5 M bars: a builder's frames stay under 0.5 GB.
 _KEYS_A_CHUNK = 600
+_KEYS_TOLD = 5_000
+"""Beyond which a table counts as changed altogether."""
 _NEW = "rebuilt_rows"
 
 
@@ -44,19 +46,16 @@ class Rebuilt:
 
 
 def rebuild_table(
-    cursor: Any,
-    model: Model,
-    *,
-    keys: Sequence[str] | None,
-    on_progress: Callable[[int, int], None] | None = None,
+    cursor: Any, model: Model, *, keys: Sequence[str] | None, version: str = ""
 ) -> Rebuilt:
     """Rebuild `model` for `keys` of its incremental column, or wholly when `keys` is None.
 
-    *Raises* ModelError when its SQL or builder fails.
+    `version` is that of the table as it stands, if it was built before. *Raises* ModelError when
+    its SQL or builder fails.
     """
     try:
         with engine_errors():
-            return _rebuild(cursor, model, keys, on_progress or _no_progress)
+            return _rebuild(cursor, model, keys, version)
     except QueryError as exc:
         raise ModelError(
             exc.message.splitlines()[0], file=model.file, line=model.body_line
@@ -69,29 +68,32 @@ def content_version(cursor: Any, relation: str) -> tuple[str, int]:
         f"select count(*), coalesce(sum(hash(r)::hugeint), 0) from {relation} as r"
     ).fetchone()
     cursor.execute("select 1").fetchall()
-    return f"{rows:x}-{total:x}", rows
+    return _version(rows, total), rows
 
 
-def _rebuild(
-    cursor: Any, model: Model, keys: Sequence[str] | None, on_progress: Callable[[int, int], None]
-) -> Rebuilt:
+def _version(rows: int, total: int) -> str:
+    return f"{rows:x}-{total:x}"
+
+
+def _rebuild(cursor: Any, model: Model, keys: Sequence[str] | None, version: str) -> Rebuilt:
     create_shape(cursor, f"temp table {_NEW}", model.body)
-    is_whole = keys is None or model.incremental is None
-    if is_whole:
-        _fill_whole(cursor, model, on_progress)
-        changed = _swap_whole(cursor, model)
-        changed_keys = None
+    is_keyed = model.incremental is not None and bool(version)
+    if keys is None or not is_keyed:
+        _fill_whole(cursor, model)
     else:
-        assert keys is not None
-        _fill_keys(cursor, model, sorted(set(keys)), on_progress)
-        changed_keys = _swap_keys(cursor, model, sorted(set(keys)))
-        changed = bool(changed_keys)
+        _fill_keys(cursor, model, sorted(set(keys)))
+    has_shape = output_columns(cursor, f"select * from {model.qualified}") == output_columns(
+        cursor, f"select * from {_NEW}"
+    )
+    if is_keyed and has_shape:
+        rebuilt = _swap_keys(cursor, model, keys, version)
+    else:
+        rebuilt = _swap_whole(cursor, model, has_shape=has_shape)
     cursor.execute(f"drop table {_NEW}")
-    version, rows = content_version(cursor, model.qualified)
-    return Rebuilt(version, rows, changed, changed_keys)
+    return rebuilt
 
 
-def _fill_whole(cursor: Any, model: Model, on_progress: Callable[[int, int], None]) -> None:
+def _fill_whole(cursor: Any, model: Model) -> None:
     if model.builder is None:
         cursor.execute(f"insert into {_NEW} select * from ({model.body}) as q")
         return
@@ -100,14 +102,11 @@ def _fill_whole(cursor: Any, model: Model, on_progress: Callable[[int, int], Non
         _insert_built(cursor, model, {name: f"({sql})" for name, sql in module.INPUTS.items()})
         return
     every = [row[0] for row in cursor.execute(f"{module.KEYS} order by 1").fetchall()]
-    _fill_keys(cursor, model, every, on_progress)
+    _fill_keys(cursor, model, every)
 
 
-def _fill_keys(
-    cursor: Any, model: Model, keys: Sequence[str], on_progress: Callable[[int, int], None]
-) -> None:
-    for start, chunk in _chunks(keys):
-        on_progress(start, len(keys))
+def _fill_keys(cursor: Any, model: Model, keys: Sequence[str]) -> None:
+    for chunk in _chunks(keys):
         condition = _key_condition(model, chunk)
         if model.builder is None:
             cursor.execute(
@@ -122,9 +121,9 @@ def _fill_keys(
         _insert_built(cursor, model, inputs)
 
 
-def _chunks(keys: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
+def _chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(keys), _KEYS_A_CHUNK):
-        yield start, keys[start : start + _KEYS_A_CHUNK]
+        yield keys[start : start + _KEYS_A_CHUNK]
 
 
 def _key_condition(model: Model, chunk: Sequence[str]) -> str:
@@ -157,56 +156,77 @@ def _insert_built(cursor: Any, model: Model, inputs: dict[str, str]) -> None:
     cursor.unregister("built_rows")
 
 
-def _swap_whole(cursor: Any, model: Model) -> bool:
-    has_shape = output_columns(cursor, f"select * from {model.qualified}") == output_columns(
-        cursor, f"select * from {_NEW}"
-    )
-    if has_shape and content_version(cursor, model.qualified) == content_version(cursor, _NEW):
-        return False
+def _swap_whole(cursor: Any, model: Model, *, has_shape: bool) -> Rebuilt:
+    version, rows = content_version(cursor, _NEW)
+    if has_shape and content_version(cursor, model.qualified)[0] == version:
+        return Rebuilt(version, rows, is_changed=False, changed_keys=None)
     if not has_shape:
         create_table(cursor, model)
         comment_on(cursor, model)
     cursor.execute(f"delete from {model.qualified}")
     cursor.execute(f"insert into {model.qualified} select * from {_NEW}")
-    return True
+    return Rebuilt(version, rows, is_changed=True, changed_keys=None)
 
 
-def _swap_keys(cursor: Any, model: Model, keys: Sequence[str]) -> tuple[str, ...]:
-    key = f'"{model.incremental}"'
-    cursor.execute("create or replace temp table rebuilt_keys (key varchar)")
-    for _, chunk in _chunks(keys):
-        cursor.execute(
-            f"insert into rebuilt_keys values {', '.join(f'({quoted(k)})' for k in chunk)}"
-        )
-    signature = f"select r.{key} as key, count(*) as n, sum(hash(r)::hugeint) as h"
-    changed = [
-        row[0]
-        for row in cursor.execute(
-            f"""
-            with old_rows as (
-                {signature} from {model.qualified} as r
-                where r.{key} in (select key from rebuilt_keys) group by 1
-            ), new_rows as ({signature} from {_NEW} as r group by 1)
-            select coalesce(o.key, n.key) from old_rows as o full join new_rows as n on o.key = n.key
-            where o.n is distinct from n.n or o.h is distinct from n.h order by 1
-            """
-        ).fetchall()
-    ]
+def _swap_keys(
+    cursor: Any, model: Model, keys: Sequence[str] | None, version: str
+) -> Rebuilt:
+    """Replace the rows of those keys, or of any when `keys` is None, whose content differs.
+
+    The version is a sum over rows, so it follows from the old one and what was replaced.
+    """
+    rows, total = (int(part, 16) for part in version.split("-"))
+    changed, more_rows, more = _differences(cursor, model, keys)
+    if None in changed:
+        return _swap_whole(cursor, model, has_shape=True)
     if changed:
-        cursor.execute("create or replace temp table rebuilt_keys (key varchar)")
-        for _, chunk in _chunks(changed):
-            cursor.execute(
-                f"insert into rebuilt_keys values {', '.join(f'({quoted(k)})' for k in chunk)}"
-            )
+        key = f'"{model.incremental}"'
+        _name_keys(cursor, changed)
         cursor.execute(
             f"delete from {model.qualified} where {key} in (select key from rebuilt_keys)"
         )
         cursor.execute(
             f"insert into {model.qualified} select * from {_NEW} where {key} in (select key from rebuilt_keys)"
         )
-    cursor.execute("drop table rebuilt_keys")
-    return tuple(changed)
+        cursor.execute("drop table rebuilt_keys")
+    rows, total = rows + more_rows, total + more
+    is_many = len(changed) > _KEYS_TOLD
+    told = None if is_many else changed
+    return Rebuilt(_version(rows, total), rows, is_changed=bool(changed), changed_keys=told)
 
 
-def _no_progress(done: int, total: int) -> None:
-    """Nobody watches."""
+def _differences(
+    cursor: Any, model: Model, keys: Sequence[str] | None
+) -> tuple[tuple[str, ...], int, int]:
+    """Keys whose rows differ between the table and what was made anew; rows and hashes added to it."""
+    key = f'"{model.incremental}"'
+    signature = f"select r.{key} as key, count(*) as n, sum(hash(r)::hugeint) as h"
+    concerned = ""
+    if keys is not None:
+        _name_keys(cursor, sorted(set(keys)))
+        concerned = f"where r.{key} in (select key from rebuilt_keys)"
+    found = cursor.execute(
+        f"""
+        with old_rows as (
+            {signature} from {model.qualified} as r {concerned} group by 1
+        ), new_rows as ({signature} from {_NEW} as r group by 1)
+        select
+            coalesce(o.key, n.key),
+            coalesce(n.n, 0) - coalesce(o.n, 0),
+            coalesce(n.h, 0) - coalesce(o.h, 0)
+        from old_rows as o full join new_rows as n on o.key = n.key
+        where o.n is distinct from n.n or o.h is distinct from n.h order by 1
+        """
+    ).fetchall()
+    if keys is not None:
+        cursor.execute("drop table rebuilt_keys")
+    changed = tuple(row[0] for row in found)
+    return changed, sum(row[1] for row in found), sum(row[2] for row in found)
+
+
+def _name_keys(cursor: Any, keys: Sequence[str]) -> None:
+    cursor.execute("create or replace temp table rebuilt_keys (key varchar)")
+    for chunk in _chunks(keys):
+        cursor.execute(
+            f"insert into rebuilt_keys values {', '.join(f'({quoted(k)})' for k in chunk)}"
+        )

@@ -287,6 +287,7 @@ class Workspace:
                 upstreams=upstreams,
                 ttl=model.ttl,
                 key=model.incremental,
+                through=model.through,
                 is_private=model.is_private or any(found[u].is_private for u in upstreams),
                 columns=flows[name].columns,
                 parameters=flows[name].parameters,

@@ -33,6 +33,8 @@ class Dataset:
     source: str | None = None
     key: str | None = None
     """Column its changes are tracked by; None: as a whole."""
+    through: str | None = None
+    """The stored table that tells, by the same key, what every other change of its inputs touches."""
     is_local: bool = False
     is_private: bool = False
     missing_setting: str | None = None

@@ -187,7 +187,7 @@ def _run_table(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
     try:
         with run.store.transaction() as cursor:
             keys = _keys_to_rebuild(run, dataset, state, versions)
-            rebuilt = rebuild_table(cursor, model, keys=keys, on_progress=None)
+            rebuilt = rebuild_table(cursor, model, keys=keys, version=state.version)
             checks = run_header_checks(cursor, model)
             if failed := [c for c in checks if c.failures]:
                 raise ModelError(_told(failed), file=model.file)
@@ -225,6 +225,7 @@ def _keys_to_rebuild(
     if dataset.key is None or state.fingerprint != dataset.fingerprint or state.load_id is None:
         return None
     datasets = run.workspace.datasets
+    seen_through = closure(datasets, [dataset.through]) if dataset.through else frozenset()
     keys: set[str] = set()
     for name in closure(datasets, dataset.upstreams):
         upstream = datasets[name]
@@ -236,9 +237,11 @@ def _keys_to_rebuild(
             continue
         with run.store.reading() as cursor:
             changed = changed_keys_since(cursor, name, state.load_id)
-        if upstream.key != dataset.key or changed is None:
+        is_told = upstream.key == dataset.key and changed is not None
+        if is_told:
+            keys.update(changed or ())
+        elif name == dataset.through or name not in seen_through:
             return None
-        keys.update(changed)
     return sorted(keys)
 
 
