@@ -168,9 +168,7 @@ def _swap_whole(cursor: Any, model: Model, *, has_shape: bool) -> Rebuilt:
     return Rebuilt(version, rows, is_changed=True, changed_keys=None)
 
 
-def _swap_keys(
-    cursor: Any, model: Model, keys: Sequence[str] | None, version: str
-) -> Rebuilt:
+def _swap_keys(cursor: Any, model: Model, keys: Sequence[str] | None, version: str) -> Rebuilt:
     """Replace the rows of those keys, or of any when `keys` is None, whose content differs.
 
     The version is a sum over rows, so it follows from the old one and what was replaced.
