@@ -26,14 +26,14 @@ TAKEN_AT = datetime(2026, 3, 2, 21)
 RATE = 0.04
 
 
-def black_scholes(spot, strike, years, volatility, option_type, rate=RATE, dividend_yield=0.0):
+def black_scholes(spot, strike, years, volatility, option_type):
     """The price of a European option in USD, by the textbook."""
     sign = 1 if option_type == "C" else -1
     deviation = volatility * sqrt(years)
-    forward = spot * exp((rate - dividend_yield) * years)
+    forward = spot * exp(RATE * years)
     d1 = log(forward / strike) / deviation + deviation / 2
     cdf = [(1 + erf(sign * d / sqrt(2))) / 2 for d in (d1, d1 - deviation)]
-    return sign * exp(-rate * years) * (forward * cdf[0] - strike * cdf[1])
+    return sign * exp(-RATE * years) * (forward * cdf[0] - strike * cdf[1])
 
 
 @dataclass(frozen=True)

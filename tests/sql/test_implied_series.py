@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
-from math import exp, log, sqrt
+from datetime import date, datetime
+from math import exp, sqrt
 
 import pytest
 from option_market import (
