@@ -32,6 +32,8 @@ class Dataset:
     ttl: str | None = None
     source: str | None = None
     key: str | None = None
+    """Of a raw dataset, the column whose values its slices are; None: it has none."""
+    tracked: str | None = None
     """Column its changes are tracked by; None: as a whole."""
     is_local: bool = False
     is_private: bool = False
