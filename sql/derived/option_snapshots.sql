@@ -6,6 +6,12 @@
 -- check: not_null(snapshot, underlying, snapshot_at, date), unique(grain)
 -- incremental: snapshot
 with
+-- When sessions open and close, as one number.
+sessions as (
+    select sum(hash(c.date, c.open_utc, c.close_utc)::hugeint)::varchar as version
+    from derived.calendar as c
+    where c.market = 'XNYS' and c.is_trading_day
+),
 -- Which rates hold on a date, as one number.
 curves as (
     select
@@ -27,7 +33,8 @@ select
     s.contracts::bigint as contracts, -- rows of contracts
     s.source::varchar as source, -- files or tastytrade
     s.known_at::timestamp as known_at, -- UTC; when the newest row of it was known
-    c.version::varchar as rates_version -- changes with the rates that apply
+    (c.version || ' ' || n.version)::varchar as inputs_version -- changes with the rates and sessions that apply
 from derived.snapshots_at(timestamp '9999-12-31') as s
 left join curves as c
     on s.date >= c.date and s.date < c.until_date
+cross join sessions as n

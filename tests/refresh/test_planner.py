@@ -32,7 +32,7 @@ ACTIONS = Dataset(
 )
 EOD = Dataset("staged.eod", "view", "sql-1", frozenset({"raw.bars"}))
 FACTORS = Dataset(
-    "derived.factors", "table", "sql-1", frozenset({"staged.eod", "raw.actions"}), key="symbol"
+    "derived.factors", "table", "sql-1", frozenset({"staged.eod", "raw.actions"}), tracked="symbol"
 )
 SERIES = Dataset("series", "view", "sql-1", frozenset({"derived.factors", "staged.eod"}))
 DATASETS = {d.name: d for d in (RAW, ACTIONS, EOD, FACTORS, SERIES)}

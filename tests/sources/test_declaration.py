@@ -73,6 +73,7 @@ WRONG = {
     "empty grain": ({"grain": ()}, "grain is empty: nothing says what one fact is"),
     "keys": ({"keys": ("ticker",)}, "keys names 'ticker', which is no declared column"),
     "time column": ({"time_column": "day"}, "time_column 'day' is no declared column"),
+    "tracked": ({"tracked": "day"}, "tracked 'day' is no declared column"),
     "mode": ({"mode": "upsert"}, "mode 'upsert' is none of append, replace, merge"),
     "columns": ({"columns": ()}, "columns is no tuple of at least one Column"),
 }

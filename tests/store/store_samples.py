@@ -29,6 +29,7 @@ BARS = Resource(
 )
 DATASET = "raw.test_bars"
 KEYLESS = replace(BARS, keys=())
+TRACKED = replace(BARS, tracked="date")
 
 Row = tuple[str | None, date | None, float | None]
 

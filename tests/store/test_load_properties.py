@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_model import RawModel
-from store_samples import BARS, DATASET, KEYLESS, File, batch_of, rows_of
+from store_samples import BARS, DATASET, KEYLESS, TRACKED, File, batch_of, rows_of
 
 from ttapi.config import bundled_folder
 from ttapi.store import dataset_version, ensure_raw_table, load_batch
@@ -93,7 +93,7 @@ def assert_ledger_equals_data(cursor):
     assert wrong == []
 
 
-@pytest.mark.parametrize("resource", [BARS, KEYLESS], ids=["keys", "no-keys"])
+@pytest.mark.parametrize("resource", [BARS, KEYLESS, TRACKED], ids=["keys", "no-keys", "tracked"])
 @pytest.mark.parametrize("mode", ["append", "replace", "merge"])
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(history=histories)
@@ -109,15 +109,16 @@ def test_any_history_equals_the_model(resource, mode, history):
             assert_ledger_equals_data(cursor)
 
 
+@pytest.mark.parametrize(("resource", "place"), [(BARS, 0), (TRACKED, 1)], ids=["key", "tracked"])
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(history=histories)
-def test_changed_keys_and_versions_follow_what_readers_can_see(history):
+def test_changed_keys_and_versions_follow_what_readers_can_see(resource, place, history):
     with engine().cursor() as cursor:
         empty(cursor)
         seen, versions = visible(cursor), {}
         for load_id, batch in enumerate(history, start=1):
             before = dataset_version(cursor, DATASET)
-            load(cursor, BARS, batch_of(*batch), load_id)
+            load(cursor, resource, batch_of(*batch), load_id)
             changed = {
                 key
                 for (key,) in cursor.execute(
@@ -125,7 +126,7 @@ def test_changed_keys_and_versions_follow_what_readers_can_see(history):
                 ).fetchall()
             }
             after = visible(cursor)
-            assert {key or "" for key, *_ in after ^ seen} <= changed
+            assert {str(row[place] or "") for row in after ^ seen} <= changed
             if after != seen:
                 assert dataset_version(cursor, DATASET) != before
             elif not changed and not any(file.key not in versions for file in batch):

@@ -145,7 +145,7 @@ def _declaration(dataset: Dataset, graph: ModelGraph, resource: Resource | None)
         dataset.source,
         about,
         ", ".join(grain) or None,
-        ", ".join(resource.keys) if resource else dataset.key,
+        ", ".join(resource.keys) if resource else dataset.tracked,
         resource.time_column if resource else None,
         dataset.ttl,
         resource.revise if resource else None,

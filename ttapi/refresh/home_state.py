@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ttapi.config import Home
 
-_FORMAT = 5
+_FORMAT = 6
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,7 @@ def _dataset_entry(dataset: Dataset) -> dict[str, Any]:
         "ttl": dataset.ttl,
         "source": dataset.source,
         "key": dataset.key,
+        "tracked": dataset.tracked,
         "is_local": dataset.is_local,
         "is_private": dataset.is_private,
         "max_stale": dataset.max_stale,

@@ -50,10 +50,15 @@ class Resource:
     grain: tuple[str, ...]
     """Columns that say what one fact is; of several rows of one grain the store keeps one current."""
     keys: tuple[str, ...] = ()
-    """Columns a query binds to reach a part of the table; the first is the key changes are tracked by."""
+    """Columns a query binds to reach a part of the table; slices are values of the first."""
+    tracked: str | None = None
+    """Column by whose values changes are handed on to what is computed of them; None: the first key."""
     requires: tuple[str, ...] = ()
     """Keys a query must bind, else the default universe stands in. Its units are then values of the
     first key, not a listing: `survey` is not asked, `fetch` gets one request per value and interval."""
+    is_bound_only: bool = False
+    """True: a query that binds no key is answered by what is held, and nothing is asked for it:
+    every key would cost thousands of calls. Whoever names keys, or lists of them, is served."""
     units_a_call: int = 1
     """How many values of the first key one call of the source answers; a budget counts calls."""
     completes: str | None = None
@@ -78,6 +83,11 @@ class Resource:
     is_local: bool = False
     """True: asking costs a directory listing, which is no source call."""
     is_private: bool = False
+
+    @property
+    def tracked_by(self) -> str | None:
+        """The column changes are tracked by; None: they are tracked as a whole."""
+        return self.tracked or (self.keys[0] if self.keys else None)
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,8 @@ def _resource_problems(resource: Resource) -> Iterator[str]:
         yield from (f"{field} names {name!r}, which is no declared column" for name in unknown)
     if resource.time_column is not None and resource.time_column not in names:
         yield f"time_column {resource.time_column!r} is no declared column"
+    if resource.tracked is not None and resource.tracked not in names:
+        yield f"tracked {resource.tracked!r} is no declared column"
     if resource.mode not in get_args(LoadMode):
         yield f"mode {resource.mode!r} is none of {', '.join(get_args(LoadMode))}"
     if not isinstance(resource.ttl, str) or not _TTL.fullmatch(resource.ttl.strip()):

@@ -89,7 +89,7 @@ def key_changes(rows: pa.Table, resource: Resource) -> pa.Table:
 
     Rows of a file mostly share a symbol: a few hundred rows stand for a few hundred thousand.
     """
-    names = ["unit_id", *resource.keys[:1]]
+    names = ["unit_id", *([resource.tracked_by] if resource.tracked_by else [])]
     table = rows.select(names).unify_dictionaries().combine_chunks()
     differs = [_differs_from_before(table[name].combine_chunks()) for name in names]
     changes = differs[0] if len(differs) == 1 else pc.or_(*differs)

@@ -304,7 +304,7 @@ def _note_changed_keys(load: _Load, moved: set[str]) -> int:
         f"select distinct key from {CONCERNED} where is_touched"
     ).fetchall()
     keys = sorted({key for (key,) in touched} | moved)
-    named = keys if load.resource.keys else ([None] if keys else [])
+    named = keys if load.resource.tracked_by else ([None] if keys else [])
     with registered(load.cursor, "changed", pa.table({"key": pa.array(named, pa.string())})):
         load.cursor.execute(
             """

@@ -85,10 +85,11 @@ def _check_declaration(resource: Resource) -> None:
             raise UsageError(
                 f"raw.{resource.table}: column {name!r} is taken", hint="declare another name"
             )
-    unknown = [name for name in (*resource.grain, *resource.keys) if name not in names]
+    tracked = [resource.tracked] if resource.tracked else []
+    unknown = [n for n in (*resource.grain, *resource.keys, *tracked) if n not in names]
     if unknown:
         raise UsageError(
-            f"raw.{resource.table}: grain or keys name {unknown[0]!r}, which is no declared column"
+            f"raw.{resource.table}: grain, keys or tracked name {unknown[0]!r}, which is no declared column"
         )
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ttapi.store.engine import Connection
 
 CONCERNED = "concerned_keys"
-"""Temporary table (unit_id, key, is_touched, is_held): the keys of the units a batch brought, whether
-it added or retired rows under them, and whether the unit holds them now."""
+"""Temporary table (unit_id, key, is_touched, is_held): the tracked keys of the units a batch brought,
+whether it added or retired rows under them, and whether the unit holds them now."""
 
 
 def start_concerned(cursor: Connection) -> None:
@@ -34,15 +34,15 @@ def start_concerned(cursor: Connection) -> None:
 
 
 def key_text(resource: Resource, alias: str) -> str:
-    """SQL for the tracked key of a row as text; the empty text where the resource has no key."""
-    if not resource.keys:
+    """SQL for the tracked key of a row as text; the empty text where the resource has none."""
+    if resource.tracked_by is None:
         return "''"
-    return f"coalesce(cast({alias}.{quoted(resource.keys[0])} as varchar), '')"
+    return f"coalesce(cast({alias}.{quoted(resource.tracked_by)} as varchar), '')"
 
 
 def is_settled_by_key(resource: Resource) -> bool:
     """Whether rows of one grain always share the tracked key, so that other keys can be left alone."""
-    return bool(resource.keys) and resource.keys[0] in resource.grain
+    return resource.tracked_by in resource.grain
 
 
 def find_contested(cursor: Connection, resource: Resource, dataset: str) -> set[str]:

@@ -32,6 +32,8 @@ class Dataset:
     ttl: str | None = None
     source: str | None = None
     key: str | None = None
+    """Of a raw dataset, the column whose values its slices are; None: it has none."""
+    tracked: str | None = None
     """Column its changes are tracked by; None: as a whole."""
     through: str | None = None
     """The stored table that tells, by the same key, what every other change of its inputs touches."""
@@ -44,6 +46,8 @@ class Dataset:
     max_stale_on_error: str = "5 sessions"
     requires: tuple[str, ...] = ()
     """Keys a query must bind; its slices are then values of `key`, not units of a listing."""
+    is_bound_only: bool = False
+    """Whether nothing is asked for who binds no key; see `Resource.is_bound_only`."""
     units_a_call: int = 1
     """How many keys one call of its source answers."""
     completes: str | None = None

@@ -129,6 +129,11 @@ def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment:
     held = outside.held.slices.get(dataset.name, ())
     keys = _wanted_keys(dataset, outside.held, held)
     told = (f"last attempt failed: {state.error}",) if state.error else ()
+    is_unbound = outside.held.demand(dataset.name).keys is None
+    if dataset.is_bound_only and is_unbound and outside.wish is None:
+        lacking = _lacking(dataset.requires[0])
+        verdict: Verdict = "failed" if told else "fresh" if held else "missing"
+        return Step(dataset.name, "none", verdict, (*told, lacking), may_change=False)
     if keys is None and dataset.completes:
         return Step(dataset.name, "none", "failed" if told else "fresh", told, may_change=False)
     if keys is None:
@@ -152,7 +157,7 @@ def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment:
     if not asks:
         return Step(dataset.name, "none", "fresh", told, held=covered)
     reasons = [*_slice_reasons(asks, outside.wish, is_reset=is_reset), *told]
-    verdict: Verdict = "failed" if state.error else "stale" if held else "missing"
+    verdict = "failed" if state.error else "stale" if held else "missing"
     slices = tuple(map(str, asks))
     return Step(
         dataset.name,

@@ -221,8 +221,8 @@ def _table_failed(
 def _keys_to_rebuild(
     run: Run, dataset: Dataset, state: DatasetState, versions: Mapping[str, str]
 ) -> list[str] | None:
-    """Changed values of the table's key, or None when the whole table must be built."""
-    if dataset.key is None or state.fingerprint != dataset.fingerprint or state.load_id is None:
+    """Changed values of the table's tracked column, or None when the whole table must be built."""
+    if dataset.tracked is None or state.fingerprint != dataset.fingerprint or state.load_id is None:
         return None
     datasets = run.workspace.datasets
     seen_through = closure(datasets, [dataset.through]) if dataset.through else frozenset()
@@ -237,7 +237,7 @@ def _keys_to_rebuild(
             continue
         with run.store.reading() as cursor:
             changed = changed_keys_since(cursor, name, state.load_id)
-        is_told = upstream.key == dataset.key and changed is not None
+        is_told = upstream.tracked == dataset.tracked and changed is not None
         if is_told:
             keys.update(changed or ())
         elif name == dataset.through or name not in seen_through:
@@ -301,7 +301,7 @@ def _changed_keys(run: Run, roots: Iterable[str]) -> list[str] | None:
     for name in roots:
         with run.store.reading() as cursor:
             changed = changed_keys_since(cursor, name, run.load_id - 1)
-        if run.workspace.datasets[name].key != "symbol" or changed is None:
+        if run.workspace.datasets[name].tracked != "symbol" or changed is None:
             return None
         keys.update(changed)
     return sorted(keys) if len(keys) <= _KEYS_CHECKED_ONE_BY_ONE else None
