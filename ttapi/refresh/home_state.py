@@ -135,6 +135,8 @@ def _dataset_entry(dataset: Dataset) -> dict[str, Any]:
         "source": dataset.source,
         "key": dataset.key,
         "tracked": dataset.tracked,
+        "through": dataset.through,
+        "is_bound_only": dataset.is_bound_only,
         "is_local": dataset.is_local,
         "is_private": dataset.is_private,
         "max_stale": dataset.max_stale,
