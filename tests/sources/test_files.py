@@ -251,7 +251,7 @@ def test_missing_path_is_a_usage_error(tmp_path, path):
 def test_path_is_the_missing_setting():
     source = FilesSource()
     missing = [source.missing_setting(item, SourceContext({}, NOW)) for item in source.resources]
-    assert missing == ["corporate_actions_path", "universes_path"]
+    assert missing == [f"{item.name}_path" for item in source.resources]
 
 
 def test_known_content_is_unchanged_until_the_mapping_changes(tmp_path, fetched):

@@ -176,6 +176,16 @@ def sessions(market: str = "XNYS") -> Sessions:
     )
 
 
+def expiration_session(day: date) -> date:
+    """The session on which an option of this date last trades: Saturdays stand for the session before.
+
+    Outside the calendar it is `day` itself.
+    """
+    calendar = sessions("XNYS")
+    is_known = calendar.dates[0] <= day <= calendar.dates[-1]
+    return calendar.session_on_or_before(day) if is_known else day
+
+
 @cache
 def _session_dates(closed: frozenset[date]) -> tuple[date, ...]:
     every_day = map(date.fromordinal, range(FIRST_DATE.toordinal(), LAST_DATE.toordinal() + 1))

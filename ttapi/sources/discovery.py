@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 GROUP = "ttapi.sources"
 _HERE = Path(__file__).resolve().parent
-_SHARED = ("batches.py", "columns.py", "dates.py", "folder.py", "instants.py", "texts.py")
+_SHARED = (
+    *("batches.py", "columns.py", "dates.py", "folder.py"),
+    *("inflate.py", "instants.py", "texts.py"),
+)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,13 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+from ttapi.errors import SourceError
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+GZIP = b"\x1f\x8b"
+"""How a gzip file begins."""
 _PIECE = 1 << 20
 _ALWAYS_ALLOWED = 4 << 20
 """Bytes to which any body may inflate, whatever it was packed into."""
@@ -66,6 +70,31 @@ async def read_capped(
     if inflater is not None and received and not inflater.eof:
         raise OversizedError("its compression ends in the middle", status, body)
     return bytes(body), received
+
+
+def gunzip(content: bytes, *, max_bytes: int, max_ratio: int) -> bytes:
+    """What a gzip file holds, all its members; padding after the last is left out.
+
+    *Raises* SourceError for more than `max_bytes`, for an inflation by more than `max_ratio` of
+    what is not small, for a damaged file and a torn one.
+    """
+    limit = min(max_bytes, max(len(content) * max_ratio, _ALWAYS_ALLOWED))
+    whole, rest = bytearray(), content
+    while rest.startswith(GZIP):
+        inflater = zlib.decompressobj(wbits=31)
+        try:
+            for part in _inflated(inflater, rest):
+                whole += part
+                if len(whole) > limit:
+                    raise SourceError(f"unpacks to more than {limit:,} bytes from {len(content):,}")
+        except zlib.error as exc:
+            raise SourceError("its gzip compression is damaged", hint="fetch it again") from exc
+        if not inflater.eof:
+            raise SourceError("its gzip compression ends in the middle", hint="fetch it again")
+        rest = inflater.unused_data.lstrip(b"\0")
+    if rest:
+        raise SourceError("something else follows its gzip compression", hint="fetch it again")
+    return bytes(whole)
 
 
 def _inflated(inflater: zlib._Decompress, piece: bytes) -> Iterator[bytes]:

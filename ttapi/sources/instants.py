@@ -7,7 +7,7 @@ Everything a source takes from the calendar goes through here.
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import polars as pl
 
@@ -38,6 +38,11 @@ def known_at_open(dates: pl.Series, now: datetime) -> pl.Series:
     return _at(_instants("open_utc", now), dates)
 
 
+def session_closes(dates: pl.Series) -> pl.Series:
+    """As `known_at_close`, later than now or not."""
+    return _at(_every_instant("close_utc"), dates)
+
+
 def next_sessions(dates: pl.Series) -> pl.Series:
     """The first XNYS session after each date; null where the calendar does not reach."""
     known = sessions("XNYS").close_utc_by_date().select(pl.col("date").alias("next").set_sorted())
@@ -52,15 +57,20 @@ def next_sessions(dates: pl.Series) -> pl.Series:
 
 @lru_cache(maxsize=4)
 def _instants(column: str, now: datetime) -> pl.Series:
+    limit = pl.lit(now.replace(tzinfo=None) - (now.utcoffset() or timedelta()))
+    every = pl.col("known_at")
+    return _every_instant(column).to_frame().select(pl.when(every <= limit).then(every))["known_at"]
+
+
+@cache
+def _every_instant(column: str) -> pl.Series:
     default = _CLOSE_WITHOUT_SESSION if column == "close_utc" else _OPEN_WITHOUT_SESSION
     days = pl.DataFrame({"date": pl.date_range(_FIRST, _LAST, eager=True)})
     known = sessions("XNYS").close_utc_by_date().select("date", column)
     usual = pl.col("date").cast(pl.Datetime("us")) + pl.lit(default)
-    instants = days.join(known, on="date", how="left", maintain_order="left").select(
+    return days.join(known, on="date", how="left", maintain_order="left").select(
         pl.coalesce(pl.col(column), usual).cast(pl.Datetime("us")).alias("known_at")
-    )
-    limit = pl.lit(now.replace(tzinfo=None) - (now.utcoffset() or timedelta()))
-    return instants.select(pl.when(pl.col("known_at") <= limit).then("known_at"))["known_at"]
+    )["known_at"]
 
 
 def _at(instants: pl.Series, dates: pl.Series) -> pl.Series:

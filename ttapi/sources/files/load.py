@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -13,31 +12,39 @@ import polars as pl
 from ttapi.errors import SourceError
 from ttapi.sources.batches import content_hash, reject_table
 from ttapi.sources.contract import Batch, UnitReport, UnitRequest
+from ttapi.sources.files.origin import origin_of
 from ttapi.sources.files.rows import FileRows, judge
 from ttapi.sources.files.source import FORMATS, FileSettings
 from ttapi.sources.files.tables import TextTable, read_csv_text, read_parquet_text
+from ttapi.sources.folder import MEMBER_LIMIT, RATIO_LIMIT
+from ttapi.sources.inflate import GZIP, gunzip
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from ttapi.sources.files.specs import ResourceSpec
-    from ttapi.sources.folder import Tree
+    from ttapi.sources.folder import FolderTree
 
 
 def load_file(
-    tree: Tree, request: UnitRequest, spec: ResourceSpec, settings: FileSettings, now: datetime
+    tree: FolderTree,
+    request: UnitRequest,
+    spec: ResourceSpec,
+    settings: FileSettings,
+    now: datetime,
 ) -> Batch:
     """The batch of one file; an error in its report when it cannot be read as a whole."""
-    unit = request.unit
+    unit, origin = request.unit, origin_of(tree.root, request.unit.key)
+    read_by = (settings.renames, settings.delimiter, settings.format)
     try:
         content = tree.read(unit)
-        digest = content_hash(
-            content, repr((settings.renames, settings.delimiter, settings.format))
-        )
+        # Where its place says something of the rows, the same bytes elsewhere are other content.
+        placed = (spec.symbol_of_place(origin),) if spec.symbol_of_place else ()
+        digest = content_hash(content, repr((*read_by, *placed)))
         if digest == request.known_hash:
             return Batch((UnitReport(unit, digest, is_unchanged=True),))
         table = _read(content, unit.key, settings)
-        found = judge(table, spec, settings.renames, PurePosixPath(unit.key).stem, now)
+        found = judge(table, spec, settings.renames, origin, now)
     except SourceError as exc:
         text = str(exc) if str(exc).startswith(unit.key) else f"{unit.key}: {exc}"
         return Batch((UnitReport(unit, error=text),))
@@ -47,6 +54,8 @@ def load_file(
 
 
 def _read(content: bytes, key: str, settings: FileSettings) -> TextTable:
+    if content.startswith(GZIP):
+        content = gunzip(content, max_bytes=MEMBER_LIMIT, max_ratio=RATIO_LIMIT)
     kind = settings.format or ("parquet" if key.lower().endswith(FORMATS["parquet"]) else "csv")
     if kind == "parquet":
         return read_parquet_text(content)

@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
-from ttapi.sources.files.specs import SPECS
+from ttapi.sources.files.origin import origin_of
+from ttapi.sources.files.specs import SPECS, spec_of
 from ttapi.sources.texts import clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ttapi.sources.contract import Batch, Resource, SourceContext, Unit, UnitRequest
-    from ttapi.sources.folder import ReadBytes, Tree
+    from ttapi.sources.folder import FolderTree, ReadBytes
 
-FORMATS = {"csv": (".csv", ".txt", ".tsv"), "parquet": (".parquet", ".pq")}
+FORMATS = {
+    "csv": (*(".csv", ".txt", ".tsv"), *(".csv.gz", ".txt.gz", ".tsv.gz")),
+    "parquet": (".parquet", ".pq"),
+}
 """Formats, and the suffixes that mean them."""
 FIELDS = ("path", "format", "columns", "delimiter")
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
@@ -45,7 +49,7 @@ class FilesSource:
     """
 
     name = "files"
-    about = "your own CSV and Parquet files: corporate actions, universes"
+    about = "your own CSV and Parquet files: corporate actions, universes, option quotes, rates"
     version = "1"
     resources: tuple[Resource, ...] = tuple(spec.resource for spec in SPECS)
     setting_names = tuple(f"{spec.resource.name}_{field}" for spec in SPECS for field in FIELDS)
@@ -69,7 +73,7 @@ class FilesSource:
         """One batch per file."""
         from ttapi.sources.files.load import load_file  # noqa: PLC0415 - brings Polars
 
-        spec = next(spec for spec in SPECS if spec.resource.name == resource.name)
+        spec = spec_of(resource)
         settings = file_settings(resource, context)
         tree = self._tree(settings)
         for request in requests:
@@ -85,9 +89,14 @@ class FilesSource:
         """The files in whose name or text one of the values stands; every file that is not plain text."""
         from ttapi.sources.narrowing import files_naming  # noqa: PLC0415 - not to list
 
-        return files_naming(self._tree(file_settings(resource, context)), units, values)
+        spec, tree = spec_of(resource), self._tree(file_settings(resource, context))
+        named = {unit.key for unit in files_naming(tree, units, values)}
+        if spec.symbol_of_place is not None:
+            places = ((unit.key, origin_of(tree.root, unit.key)) for unit in units)
+            named |= {key for key, place in places if spec.symbol_of_place(place) in values}
+        return [unit for unit in units if unit.key in named]
 
-    def _tree(self, settings: FileSettings) -> Tree:
+    def _tree(self, settings: FileSettings) -> FolderTree:
         from ttapi.sources.folder import ChosenFiles, FolderTree, read_all  # noqa: PLC0415 - not to list
 
         read = self._read or read_all
@@ -131,7 +140,8 @@ def file_settings(resource: Resource, context: SourceContext) -> FileSettings:
 
 
 def _renames(text: str, resource: Resource, prefix: str) -> dict[str, str]:
-    targets = [column.name for column in resource.columns]
+    spec = spec_of(resource)
+    targets = [column.name for column in (*resource.columns, *spec.inputs)]
     renames: dict[str, str] = {}
     for pair in filter(None, (part.strip() for part in text.split(","))):
         target, equals, name = (part.strip() for part in pair.partition("="))

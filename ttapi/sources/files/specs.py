@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ttapi.sources.contract import Column, Resource
-from ttapi.sources.files import actions, universes
+from ttapi.sources.files import actions, option_columns, option_quotes, rates, universes
+from ttapi.sources.files.origin import Origin, bare_name, symbol_of_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,16 +29,26 @@ class ResourceSpec:
     resource: Resource
     required: tuple[tuple[str, ...], ...]
     """Of each group at least one column must be in a file."""
-    complete: Callable[[pl.DataFrame], pl.DataFrame]
-    """Typed rows in, the same rows out with what can be concluded filled in."""
+    complete: Callable[[pl.DataFrame, Origin], pl.DataFrame]
+    """Typed rows and where they come from in, the same rows out with what can be concluded filled in."""
     refusal: Callable[[pl.DataFrame], pl.Series]
     """Completed rows in, per row why it is refused, or null."""
     known_at: Callable[[pl.DataFrame, datetime], pl.Series]
     """Accepted rows in, per row when the market knew it, or null for when it is loaded."""
+    inputs: tuple[Column, ...] = ()
+    """Columns a file may have beside those that are stored: for `complete` to conclude from."""
     aliases: Mapping[str, str] = field(default_factory=dict)
-    """Other names of columns, in lower case."""
+    """Other names of columns, as `bare_name` gives them."""
     stem_column: str | None = None
     """The column that the file's name stands for where the file has none of its name."""
+    symbol_of_place: Callable[[Origin], str | None] | None = None
+    """The symbol that the place of a file names where its rows name none; None: places say nothing."""
+
+    @property
+    def targets(self) -> Mapping[str, str]:
+        """The column that each bare name means."""
+        columns = (*self.resource.columns, *self.inputs)
+        return {bare_name(column.name): column.name for column in columns} | dict(self.aliases)
 
 
 SPECS: tuple[ResourceSpec, ...] = (
@@ -64,7 +75,7 @@ SPECS: tuple[ResourceSpec, ...] = (
         complete=actions.complete,
         refusal=actions.refusal,
         known_at=actions.known_at,
-        aliases={"new_shares_per_old": "ratio", "cash_usd": "cash", "ticker": "symbol"},
+        aliases={"newsharesperold": "ratio", "cashusd": "cash", "ticker": "symbol"},
         stem_column="symbol",
     ),
     ResourceSpec(
@@ -89,4 +100,40 @@ SPECS: tuple[ResourceSpec, ...] = (
         aliases={"ticker": "symbol"},
         stem_column="name",
     ),
+    ResourceSpec(
+        resource=option_columns.OPTION_QUOTES,
+        inputs=option_columns.INPUTS,
+        required=option_columns.REQUIRED,
+        complete=option_quotes.complete,
+        refusal=option_quotes.refusal,
+        known_at=option_quotes.known_at,
+        aliases=option_columns.ALIASES,
+        symbol_of_place=symbol_of_place,
+    ),
+    ResourceSpec(
+        resource=Resource(
+            name="rates",
+            table="rates",
+            about="Interest rates by date and tenor.",
+            columns=(
+                Column("date", "DATE", "the day the rate holds for"),
+                Column("tenor_days", "INTEGER", "calendar days it is lent for"),
+                Column("rate", "DOUBLE", "fraction a year, continuous, of 365 days"),
+            ),
+            grain=("date", "tenor_days"),
+            time_column="date",
+            is_local=True,
+        ),
+        inputs=(Column("tenor", "VARCHAR", "days, or 3M, 1Y"),),
+        required=(("date",), ("tenor", "tenor_days"), ("rate",)),
+        complete=rates.complete,
+        refusal=rates.refusal,
+        known_at=rates.known_at,
+        aliases={"tenordays": "tenor", "days": "tenor", "maturity": "tenor"},
+    ),
 )
+
+
+def spec_of(resource: Resource) -> ResourceSpec:
+    """The entry of a resource."""
+    return next(spec for spec in SPECS if spec.resource.name == resource.name)

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from ttapi.sources.files.origin import Origin
 
-def complete(rows: pl.DataFrame) -> pl.DataFrame:
+
+def complete(rows: pl.DataFrame, _: Origin) -> pl.DataFrame:
     """Symbols in upper case."""
     import polars as pl  # noqa: PLC0415 - resources are listed without it
 

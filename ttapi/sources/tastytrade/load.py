@@ -22,7 +22,7 @@ from ttapi.sources.exchange import Tuning
 from ttapi.sources.http import HttpClient
 from ttapi.sources.in_thread import iterate_in_thread
 from ttapi.sources.quarantine import Quarantine
-from ttapi.sources.tastytrade import accounts, lists, underlyings
+from ttapi.sources.tastytrade import accounts, lists, option_quotes, underlyings
 from ttapi.sources.tastytrade.api import TastytradeApi
 from ttapi.sources.tastytrade.grant import RefreshGrant
 from ttapi.sources.tastytrade.rows import Content, ReadUnit, batch_of, read_unit
@@ -51,6 +51,8 @@ _UNITS_A_BATCH = 25
 _ROWS_A_BATCH = 25_000
 """Beyond which fewer units are committed together: batches wait in memory."""
 _BATCHES_AHEAD = 2
+_CHAINS_IN_FLIGHT = 4
+"""Snapshots of chains read at once: each makes many calls, and waits in memory for the last."""
 _FORBIDDEN = 403
 
 Loaded = list[ReadUnit]
@@ -183,6 +185,8 @@ async def _answers(
     groups = deque(_groups(resource, [r for r in requests if r.unit.key not in told]))
     running: set[asyncio.Task[tuple[Loaded, SourceDownError | None]]] = set()
     in_flight = _tuning(context).in_flight
+    if resource.name == "option_quotes":
+        in_flight = min(in_flight, _CHAINS_IN_FLIGHT)
     down: SourceDownError | None = None
     has_answer = False
     try:
@@ -253,6 +257,8 @@ async def _content(
         return await _WHOLE[resource.name](api)
     if resource.name == "symbol_search":
         return await lists.read_search(api, key)
+    if resource.name == "option_quotes":
+        return await option_quotes.read_option_quotes(api, key, context.now)
     if resource.name == "events":
         today = context.now.astimezone(NEW_YORK).date()
         return await underlyings.read_events(api, key, today)

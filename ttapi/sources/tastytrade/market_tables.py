@@ -112,6 +112,26 @@ STRIKE_FIELDS = fields("""
     call-streamer-symbol                 text     dxFeed's symbol
     put-streamer-symbol                  text     dxFeed's symbol
 """)
+QUOTE_FIELDS = fields("""
+    bid                                  number   USD per share; 0: nobody bids; null: not said
+    ask                                  number   USD per share; null: not said
+    bid-size                             number   contracts, of the underlying shares
+    ask-size                             number   contracts, of the underlying shares
+    mark                                 number   USD per share; null: not said, as off hours
+    last                                 number   USD per share of the last trade; null: none
+    volume                               number   of the session
+    open-interest                        number   contracts; null: the underlying
+    updated-at!=quote_time               instant  UTC: when the vendor last changed the quote
+    open                                 number   USD per share of the session; null: none
+    day-high-price=day_high              number   USD per share of the session; null: none
+    day-low-price=day_low                number   USD per share of the session; null: none
+    close                                number   USD per share of the session; null: still open
+    close-price-type                     text     Final, Indicative, Preliminary, Regular, Unknown
+    summary-date                         date     session of open, high, low, close
+    prev-close                           number   USD per share of the session before
+    prev-close-date                      date     the session before
+    is-trading-halted                    flag     true: trading is halted
+""")
 _SYMBOL = Column("symbol", "VARCHAR", "the underlying, upper case, share class after a point")
 
 SYMBOLS = Resource(
@@ -144,6 +164,38 @@ CHAINS = Resource(
     keys=("symbol",),
     requires=("symbol",),
     ttl="24h",
+)
+OPTION_QUOTES = Resource(
+    name="option_quotes",
+    table="tastytrade_option_quotes",
+    about="Snapshots of whole chains: a row a contract and one of the underlying, each asking is kept.",
+    columns=(
+        _SYMBOL,
+        Column("snapshot", "VARCHAR", "symbol and snapshot_at: SPY 2024-06-14T20:00:00"),
+        Column("snapshot_at", "TIMESTAMP", "UTC: when the vendor was asked, whole seconds"),
+        Column("contract", "VARCHAR", "OCC symbol; symbol: the underlying's own row"),
+        Column("root", "VARCHAR", "root of the contract's symbol; null: the underlying"),
+        Column(
+            "expiration_date",
+            "DATE",
+            "session on which it expires: Saturdays are moved to the session before",
+        ),
+        Column("contract_expiration_date", "DATE", "as the vendor says it; null: the underlying"),
+        Column("settlement", "VARCHAR", "AM or PM; null: the underlying"),
+        Column("strike", "DOUBLE", "USD per share; null: the underlying"),
+        Column("option_type", "VARCHAR", "C or P; null: the underlying"),
+        Column("exercise_style", "VARCHAR", "A: American; E: European; null: not known"),
+        Column("multiplier", "BIGINT", "shares a contract delivers; null: the underlying"),
+        Column("is_adjusted", "BOOLEAN", "true: a corporate action changed what it delivers"),
+        *columns(QUOTE_FIELDS),
+    ),
+    grain=("snapshot", "contract"),
+    keys=("symbol",),
+    tracked="snapshot",
+    requires=("symbol",),
+    mode="merge",
+    ttl="5m",
+    max_stale="15m",
 )
 METRICS = Resource(
     name="market_metrics",

@@ -15,6 +15,7 @@ from ttapi.sources.tastytrade.market_tables import (
     CHAINS,
     EVENTS,
     METRICS,
+    OPTION_QUOTES,
     SEARCH,
     SYMBOLS,
     WATCHLISTS,
@@ -32,6 +33,8 @@ _UNITS = {"symbols": "equities", "watchlists": "public"}
 class TastytradeSource:
     """Asks tastytrade's REST interface; each symbol, or all accounts together, are a unit.
 
+    Of `option_quotes` a symbol takes a call for its chain and one for every hundred contracts.
+
     Settings: `base_url` of the interface (default the vendor's); `client_secret` and
     `refresh_token` of the grant, which `ttapi login` stores; `requests_per_s` at most (default 20);
     `in_flight` at most (default 100); `give_up_s`, for how long a failing request is repeated
@@ -48,6 +51,7 @@ class TastytradeSource:
         TRANSACTIONS,
         SYMBOLS,
         CHAINS,
+        OPTION_QUOTES,
         METRICS,
         EVENTS,
         WATCHLISTS,

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ttapi.market.calendar import sessions
+from ttapi.market.calendar import expiration_session, sessions
 from ttapi.sources.tastytrade.fields import Document, FieldError, fields, row_of
 from ttapi.sources.tastytrade.lists import our_symbol, vendor_symbol
 from ttapi.sources.tastytrade.market_tables import (
@@ -103,7 +103,7 @@ def _strikes(root: Document, document: Document) -> list[Document]:
     for expiration in _list(document, "expirations"):
         known = frozenset({"strikes", "days-to-expiration"})
         head = {**root, **row_of(expiration, EXPIRATION_FIELDS, known=known)}
-        head["expiration_date"] = _session_of(head["vendor_expiration_date"])
+        head["expiration_date"] = expiration_session(head["vendor_expiration_date"])
         for strike in _list(expiration, "strikes"):
             row = row_of(strike, STRIKE_FIELDS, known=frozenset())
             extra = row["extra"] or head["extra"] or root["extra"]
@@ -116,13 +116,6 @@ def _list(document: Mapping[str, Any], key: str) -> list[Any]:
     if not isinstance(value, list):
         raise FieldError(key, "is no list")
     return value
-
-
-def _session_of(day: date) -> date:
-    """The session on which an option of this date last trades: Saturdays stand for the session before."""
-    calendar = sessions("XNYS")
-    is_known = calendar.dates[0] <= day <= calendar.dates[-1]
-    return calendar.session_on_or_before(day) if is_known else day
 
 
 def _with_our_symbol(row: Document, _: Document) -> list[Document]:
