@@ -25,7 +25,7 @@ UNTRACED = "not traced: "
 
 _TRACED = "lineage_of"
 # Raise it when the tracing itself changes: every model is traced again then.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,18 @@ def lineage_rows(
     """The lineage of every model of `graph`; `columns` are those of the relations the file has.
 
     Every output column has at least one row. A table macro's columns are those its SELECT gives; a
-    scalar macro is one column of its own name. With `only`, rows of these models alone.
+    scalar macro is one column of its own name, and of one that reads no relation that is all. With `only`, rows of these models alone.
     """
     known: Columns = {name: tuple(c.lower() for c in given) for name, given in columns.items()}
     macros = {m.stem: m.name for m in graph.models.values() if m.kind == "macro"}
     for model in graph.models.values():
         is_wanted = only is None or model.name in only
         if not is_wanted and model.kind != "macro":
+            continue
+        if _is_formula(graph, model):
+            if is_wanted:
+                text = macro_parts(model).body.strip()
+                yield LineageRow(model.name, model.stem, None, None, text)
             continue
         traced = trace_model(model, known, macros)
         if isinstance(traced, Trace):
@@ -63,6 +68,14 @@ def lineage_rows(
         if is_wanted:
             for column in outputs:
                 yield from _of_column(model, column, traced)
+
+
+def _is_formula(graph: ModelGraph, model: Model) -> bool:
+    """Whether a macro makes one value of its parameters alone: there is nothing to trace, at length."""
+    if model.kind != "macro" or macro_parts(model).is_table:
+        return False
+    behind = [graph.models.get(name) for name in graph.ancestors([model.name])]
+    return all(one is not None and one.kind == "macro" for one in behind)
 
 
 def trace_model(

@@ -194,6 +194,7 @@ OPTION_QUOTES = Resource(
     tracked="snapshot",
     requires=("symbol",),
     mode="merge",
+    is_bound_only=True,
     ttl="5m",
     max_stale="15m",
 )
