@@ -14,6 +14,7 @@ from ttapi.formats.spans import amount
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from ttapi.refresh.provenance.implied import ImpliedStory
     from ttapi.refresh.provenance.row_inputs import Inputs
     from ttapi.refresh.provenance.why import Explanation, SourceCall
 
@@ -58,6 +59,9 @@ def explanation_lines(found: Explanation) -> Iterator[str]:
     key = ", ".join(f"{column} {value}" for column, value in found.key.items())
     yield f"{found.relation}: {key}" + (f"  ({found.file})" if found.file else "")
     yield ""
+    if found.implied:
+        yield from _implied(found.implied)
+        yield ""
     yield from _columns(found)
     for inputs in found.inputs:
         yield ""
@@ -74,6 +78,29 @@ def explanation_lines(found: Explanation) -> Iterator[str]:
         if check.failures:
             yield f"  failed: {check.dataset} {check.check}: {amount(check.failures, 'bad row')}"
     yield f"would change with it: {', '.join(found.downstream) or 'nothing'}"
+
+
+def _implied(story: ImpliedStory) -> Iterator[str]:
+    if story.volatility is not None:
+        yield f"implied volatility {story.volatility:.6g} of price {story.price:g} ({story.quote})"
+    else:
+        yield f"no implied volatility: {story.reason} ({story.quote})"
+    if story.lower_bound is not None:
+        yield f"  a volatility exists for prices from {story.lower_bound:.6g} to {story.upper_bound:.6g}"
+    if story.forward is not None:
+        how = (
+            f"the median of put-call parity at {amount(len(story.pairs), 'strike')}"
+            if story.pairs
+            else "spot carried to expiration, less announced dividends"
+        )
+        yield f"  forward {story.forward:.6g}: {how}"
+        for pair in story.pairs:
+            yield (
+                f"    strike {pair['strike']:g}: call {pair['call']:g}, put {pair['put']:g}"
+                f" -> {pair['forward']:.6g}"
+            )
+    if story.rate is not None:
+        yield f"  rate {story.rate:g} ({story.rate_from}), {story.years:.6g} years to expiration"
 
 
 def _columns(found: Explanation) -> Iterator[str]:

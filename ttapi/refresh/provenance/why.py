@@ -14,6 +14,7 @@ from ttapi.models.lineage import trace_model
 from ttapi.models.model import macro_parts
 from ttapi.refresh.planning.ages import input_age
 from ttapi.refresh.planning.planner import closure
+from ttapi.refresh.provenance.implied import implied_story
 from ttapi.refresh.provenance.origin import filler_of, find_node, read_lineage
 from ttapi.refresh.provenance.row_inputs import Inputs, inputs_behind
 from ttapi.refresh.provenance.row_key import NoRowError, find_row
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ttapi.models.graph import ModelGraph
     from ttapi.models.lineage_graph import LineageGraph
     from ttapi.refresh.database import Database
+    from ttapi.refresh.provenance.implied import ImpliedStory
     from ttapi.refresh.provenance.row_key import FoundRow
     from ttapi.refresh.workspace import Workspace
     from ttapi.store.reader import Reader
@@ -87,6 +89,8 @@ class Explanation:
     checks: Sequence[CheckSeen]
     downstream: Sequence[str]
     """Every relation that would change with it."""
+    implied: ImpliedStory | None = None
+    """How its implied volatility came about; None: the row is no option contract."""
 
 
 def explain_row(database: Database, relation: str, words: Sequence[str]) -> Explanation:
@@ -123,6 +127,7 @@ def explain_row(database: Database, relation: str, words: Sequence[str]) -> Expl
         [call for one in behind for call in _calls(workspace, reader, one)],
         _checks(reader, [name, *(one.relation for one in inputs)]),
         _downstream(graph, lineage, name),
+        implied_story(reader, row.values),
     )
 
 
