@@ -200,6 +200,7 @@ def _arguments(
 
 def _words(kind: str) -> Iterator[tuple[str, str, str]]:
     from ttapi.cli.output import FORMATS
+    from ttapi.cli.symbol_charts import SYMBOL_CHARTS
     from ttapi.formats.chart import CHARTS
 
     if kind == "format":
@@ -209,7 +210,7 @@ def _words(kind: str) -> Iterator[tuple[str, str, str]]:
     elif kind == "switch":
         yield from (("on", "", "switch"), ("off", "", "switch"))
     elif kind == "chart":
-        for name in CHARTS:
+        for name in (*CHARTS, *SYMBOL_CHARTS):
             yield name, "", "chart"
 
 

@@ -21,6 +21,8 @@ from ttapi.cli.shell.options import is_dumb, screen_width
 from ttapi.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ttapi.cli.shell.session import Session
 
 _CLEAR = "\x1b[H\x1b[2J"
@@ -36,10 +38,18 @@ def _last(session: Session, rest: str) -> None:
 
 
 def _chart(session: Session, rest: str) -> None:
+    from ttapi.cli.symbol_charts import SYMBOL_CHARTS
     from ttapi.formats.chart import CHARTS, draw_chart
 
-    usage = f".chart {'|'.join(CHARTS)} [X] [Y]"
-    words = words_in(rest, usage, most=3)
+    usage = (
+        f".chart {'|'.join(CHARTS)} [X] [Y], or {'|'.join(SYMBOL_CHARTS)} SYMBOL [DATE] [FILE.png]"
+    )
+    words = words_in(rest, usage, most=4)
+    if words and words[0] in SYMBOL_CHARTS:
+        _symbol_chart(session, words, usage)
+        return
+    if len(words) > 3:
+        raise UsageError(f"usage: {usage}")
     kind = words.pop(0) if words and words[0] in CHARTS else "line"
     if words and len(words) > 2:
         raise UsageError(f"{rest.split(maxsplit=1)[0]!r} is no chart", hint=usage)
@@ -52,6 +62,32 @@ def _chart(session: Session, rest: str) -> None:
     table = rows.table if not rows.is_cut else whole_page(session, None, usage).table
     width = min(session.options.max_width or screen_width() or 80, 120)
     show_lines(session, draw_chart(table, kind, x, y, width=width).splitlines())
+
+
+def _symbol_chart(session: Session, words: Sequence[str], usage: str) -> None:
+    from ttapi.cli.symbol_charts import SYMBOL_CHARTS, parameters_of, write_png
+
+    name, *rest = words
+    files = [word for word in rest if word.lower().endswith(".png")]
+    others = [word for word in rest if word not in files]
+    if not 1 <= len(others) <= 2 or len(files) > 1:
+        raise UsageError(f"usage: {usage}")
+    symbol, expiration = others[0].upper(), "".join(others[1:])
+    chart = SYMBOL_CHARTS[name]
+    asked = parameters_of(name, symbol, expiration)
+    table = session.database.sql(chart.sql, asked).arrow()
+    if not table.num_rows:
+        raise UsageError(
+            f"nothing is held to draw the {name} of {symbol}",
+            hint="ttapi status tells which inputs are configured and held",
+        )
+    if files:
+        file = Path(files[0]).expanduser()
+        write_png(name, symbol, table.to_pylist(), file)
+        tell(f"-- {file}")
+        return
+    width = min(session.options.max_width or screen_width() or 80, 120)
+    show_lines(session, chart.draw(table, width).splitlines())
 
 
 def _watch(session: Session, rest: str) -> None:
@@ -143,7 +179,14 @@ def _saved(session: Session, rest: str, *, may_replace: bool) -> None:
 
 COMMANDS = (
     DotCommand(".last", "", "the last answer again, nothing left out", _last),
-    DotCommand(".chart", "[line|bar|hist|scatter|candle] [X] [Y]", "the last answer drawn", _chart, (), "chart"),
+    DotCommand(
+        ".chart",
+        "[line|bar|hist|scatter|candle] [X] [Y] | smile|term|cone|surface SYMBOL [DATE] [FILE.png]",
+        "the last answer drawn, or a symbol's volatilities",
+        _chart,
+        (),
+        "chart",
+    ),
     DotCommand(".watch", "[SECONDS] [TIMES]", "the last query again and again, until Ctrl-C", _watch, ("\\watch",)),
     DotCommand(".edit", "", "the last query in $EDITOR, then run", _edit, ("\\e",), is_unsafe=True),
     DotCommand(".profile", "[SELECT]", "where a query spends its time", _profile, (), "sql"),

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands as processes of their own that need not import everything anew.
+
+`python warm_commands.py FD` imports what commands import, then forks once per request that comes
+over the socket FD: the command runs with the arguments, variables, folder and files it was given,
+and its exit code goes back. Importing takes half of what most commands of the tests take.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+import random
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+_WARM = (
+    "duckdb",
+    "httpx",
+    "polars",
+    "pyarrow.compute",
+    "sqlglot.optimizer.qualify",
+    "typer.main",
+    "websockets.asyncio.client",
+)
+_ROOMS = ("cli", "formats", "market", "models", "refresh", "sources", "store")
+_NOT_WARM = ("ttapi.cli.shell", "ttapi.cli.magic", "__main__")
+
+
+class WarmCommands:
+    """The asking side."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # Coverage is for the commands that are measured, and these are not.
+        variables = {k: v for k, v in os.environ.items() if k != "COVERAGE_PROCESS_CONFIG"}
+        self._server = subprocess.Popen(
+            [sys.executable, __file__, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env=variables,
+        )
+        theirs.close()
+
+    def run(self, arguments, variables, stdin, timeout_s):
+        """What `subprocess.run` would return for `python -m ttapi` with these arguments."""
+        with (
+            tempfile.TemporaryFile() as given,
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+        ):
+            given.write((stdin or "").encode())
+            given.seek(0)
+            mine, theirs = os.pipe()
+            try:
+                request = {
+                    "arguments": arguments,
+                    "variables": variables,
+                    "folder": str(Path.cwd()),
+                }
+                with tempfile.TemporaryFile() as asked:
+                    asked.write(json.dumps(request).encode())
+                    asked.seek(0)
+                    files = [file.fileno() for file in (given, out, err, asked)]
+                    socket.send_fds(self._socket, [b"run"], [*files, theirs])
+                os.close(theirs)
+                if not select.select([mine], [], [], timeout_s)[0]:
+                    raise subprocess.TimeoutExpired(arguments, timeout_s)
+                code = int(os.read(mine, 20) or b"-1")
+            finally:
+                os.close(mine)
+            texts = []
+            for file in (out, err):
+                file.seek(0)
+                texts.append(file.read().decode())
+        return subprocess.CompletedProcess(arguments, code, *texts)
+
+    def close(self) -> None:
+        """End the server; commands that still run go on."""
+        self._socket.close()
+        self._server.wait(timeout=10)
+
+
+def serve(fd: int) -> list[str] | None:
+    """Fork for each request; in a fork, the arguments of the command to run; None when nobody asks any more."""
+    control = socket.socket(fileno=fd)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        message, fds, _, _ = socket.recv_fds(control, 16, 5)
+        if not message:
+            return None
+        if os.fork() == 0:
+            control.close()
+            return _supervised(fds)
+        for one in fds:
+            os.close(one)
+
+
+def _supervised(fds: list[int]) -> list[str]:
+    """Fork once more: the command, which returns, and who waits for it and tells its exit code."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    *files, asked, reply = fds
+    child = os.fork()
+    if child:
+        for one in (*files, asked):
+            os.close(one)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        os.write(reply, str(code).encode())
+        os._exit(0)
+    os.close(reply)
+    with os.fdopen(asked, "rb") as file:
+        request = json.load(file)
+    for place, one in enumerate(files):
+        os.dup2(one, place)
+        os.close(one)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["variables"])
+    random.seed()
+    return request["arguments"]
+
+
+def _warm_up() -> None:
+    for name in _WARM:
+        importlib.import_module(name)
+    import ttapi
+
+    for room in _ROOMS:
+        package = importlib.import_module(f"ttapi.{room}")
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not any(part in found.name for part in _NOT_WARM):
+                importlib.import_module(found.name)
+    del ttapi
+
+
+if __name__ == "__main__":
+    # A test's own folder of helper modules is no part of what a command sees.
+    sys.path[0] = os.environ.get("PYTHONPATH", "").split(os.pathsep)[0] or str(Path.cwd())
+    _warm_up()
+    wanted = serve(int(sys.argv[1]))
+    if wanted is not None:
+        sys.argv = ["ttapi", *wanted]
+        from ttapi.cli.entry import main
+
+        main()
