@@ -78,7 +78,7 @@ def write_png(
 ) -> None:
     """The chart as a PNG file. *Raises* UsageError where the package that draws it is missing."""
     try:
-        import vl_convert  # noqa: PLC0415 - an extra, and only for PNG files
+        import vl_convert  # an extra, and only for PNG files
     except ImportError as exc:
         raise UsageError("a PNG needs the extra viz", hint="pip install 'ttapi[viz]'") from exc
     spec = {
