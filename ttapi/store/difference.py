@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ttapi.store.engine import Connection, as_literal, update_rows
 from ttapi.store.ledger import UnitChange
 from ttapi.store.raw_table import quoted, raw_name
-from ttapi.store.settle import CONCERNED, key_text
+from ttapi.store.settle import CONCERNED, is_settled_by_key, key_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -295,7 +295,7 @@ def _keep_differing(cursor: Connection, resource: Resource, units: str) -> None:
         with standing as (
             select {_names(resource)}, unit_id, rowid as rid
             from {raw_name(resource)}
-            where unit_id in ({units}) and replaced_at is null
+            where unit_id in ({units}) and replaced_at is null and {_may_share_grain(cursor, resource)}
         ),
         compared as (
             select
@@ -330,6 +330,20 @@ def _keep_differing(cursor: Connection, resource: Resource, units: str) -> None:
     )
 
 
+def _may_share_grain(cursor: Connection, resource: Resource) -> str:
+    """SQL that spares comparing with standing rows of other tracked keys: snapshots only ever add up."""
+    if not is_settled_by_key(resource):
+        return "true"
+    key = f"cast({quoted(str(resource.tracked_by))} as varchar)"
+    keys = cursor.execute(f"select distinct {key} from arrived limit {_KEYS_LISTED + 1}").fetchall()
+    if len(keys) > _KEYS_LISTED or (None,) in keys:
+        return "true"
+    listed = ", ".join("'" + text.replace("'", "''") + "'" for (text,) in keys)
+    return f"{key} in ({listed or 'null'})"
+
+
+_KEYS_LISTED = 1000
+"""Keys up to which a scan is told them: it then skips the blocks that hold none."""
 _OWN = "unit_id, line, known_at, load_id, replaced_at, is_current, replaced_by"
 
 

@@ -108,6 +108,7 @@ def batch_of(units: Sequence[ReadUnit]) -> Batch:
 
 def _report(resource: Resource, request: UnitRequest, content: Content) -> UnitReport:
     digest = _hash(content)
+    facts = {tuple(row.get(name) for name in resource.grain) for row in content.rows}
     days = [row[resource.time_column] for row in content.rows] if resource.time_column else []
     return UnitReport(
         request.unit,
@@ -118,6 +119,7 @@ def _report(resource: Resource, request: UnitRequest, content: Content) -> UnitR
         first_date=min(days, default=None),
         last_date=max(days, default=None),
         is_unchanged=request.known_hash == digest,
+        has_duplicates=len(facts) < len(content.rows),
         notes=tuple(content.notes),
     )
 
