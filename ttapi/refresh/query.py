@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ttapi.errors import BudgetError, LockedError, LockOwner, StaleError
@@ -50,6 +50,8 @@ class QueryRequest:
     """The session's temporary tables."""
     schema: str = "main"
     """Where unqualified names are looked up first."""
+    until: datetime | None = None
+    """The query is about what was known by then, zone-aware UTC: what was asked since is fresh."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ class Prepared:
     """What the refresh took, from asking for the lock to publication."""
     later: RefreshRequest | None = None
     """A refresh that may follow the answer: its inputs are within `max_stale`."""
+    as_of: str | None = None
+    """The point in time the query is answered as of, and how each relation is read; None: now."""
 
     @property
     def slices_fetched(self) -> int:
@@ -120,12 +124,13 @@ def plan_query(workspace: Workspace, request: QueryRequest) -> QueryPlan:
     targets = tuple(sorted({read.relation for read in reads}))
     held = workspace.held(demands_of(reads, datasets))
     states = workspace.home_state.states
-    steps = plan_refresh(datasets, states, targets, moment=workspace.moment, held=held)
+    moment = workspace.moment
+    if request.until is not None:
+        moment = replace(moment, now=min(moment.now, request.until))
+    steps = plan_refresh(datasets, states, targets, moment=moment, held=held)
     if request.max_age is not None:
         too_old = _too_old(workspace, steps, held, request.max_age)
-        steps = plan_refresh(
-            datasets, states, targets, moment=workspace.moment, held=held, ask=too_old
-        )
+        steps = plan_refresh(datasets, states, targets, moment=moment, held=held, ask=too_old)
     return QueryPlan(targets, held, steps, found.unresolved)
 
 
