@@ -20,7 +20,7 @@ from sqlglot import exp
 
 from ttapi.errors import QueryError, UsageError
 from ttapi.models.flows import Flow, reads_behind
-from ttapi.models.limits import NO_LIMIT, replaced, values_of
+from ttapi.models.limits import NO_LIMIT, Among, Read, replaced, values_of
 from ttapi.models.model import macro_parts
 from ttapi.models.places import (
     call_of,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from ttapi.models.as_of import AsOf
     from ttapi.models.graph import ModelGraph
-    from ttapi.models.limits import Read
     from ttapi.models.model import Model
     from ttapi.models.places import Call, Place
     from ttapi.sources.contract import Resource
@@ -71,6 +70,8 @@ class Rewritten:
     sql: str
     told: str
     """What was read how, for a person: `as of 2014-06-06 20:00 UTC: eod -> eod_asof`."""
+    reads: tuple[Read, ...]
+    """What it reads: raw tables, macros, and what is read as it is."""
 
 
 class NoFormError(Exception):
@@ -95,7 +96,9 @@ def rewritten(
         raise UsageError(f"as of {as_of.told}: {exc}", hint=_with_form(installed, as_of)) from exc
     told = [*layers.told.values(), *(f"{part} is of this moment" for part in volatile_parts(sql))]
     return Rewritten(
-        front_of(text, layers.tables), f"as of {as_of.told}: {', '.join(told) or 'nothing is read'}"
+        front_of(text, layers.tables),
+        f"as of {as_of.told}: {', '.join(told) or 'nothing is read'}",
+        tuple(layers.ends),
     )
 
 
@@ -126,9 +129,11 @@ class _Layers:
     reads: Mapping[str, list[Read]]
     """Every way each relation is read."""
     tables: dict[str, str] = field(default_factory=dict)
-    """SELECT by quoted name."""
+    """What follows `as`, by quoted name."""
     told: dict[str, str] = field(default_factory=dict)
     """How what the query itself names is read."""
+    ends: list[Read] = field(default_factory=list)
+    """Where reading ends: raw tables, macros, what is read as it is."""
 
     def text(self, sql: str, names: Names, model: Model | None = None) -> str:
         """`sql` reading what was known; `model`: whose definition it is, None: the query's."""
@@ -142,15 +147,21 @@ class _Layers:
     def relation(self, name: str) -> str | None:
         """What stands for `name`, a dataset; None: itself."""
         if is_timeless(name, self.installed):
+            self.ends += self.reads.get(name, [Read(name)])
             return None
         quoted = f'"{name} as of"'
         if quoted not in self.tables:
-            self.tables[quoted] = self._select_of(name)
+            model = self.installed.graph.models.get(name)
+            # A view is read anew by every reader, so that its conditions reach what it reads; a
+            # table is there for being read often, and the engine decides.
+            how = "" if model is not None and model.kind == "table" else "not materialized "
+            self.tables[quoted] = f"{how}(\n{self._select_of(name)})"
         return quoted
 
     def _select_of(self, name: str) -> str:
         resource = self.installed.resources.get(name)
         if resource is not None:
+            self.ends += self.reads.get(name, [Read(name)])
             return raw_as_of(resource, self.as_of, self._values(name, key_of(resource)))
         model = self.installed.graph.models.get(name)
         if model is None:
@@ -202,6 +213,7 @@ class _Layers:
         """The macro's rows of each value; the condition keeps a value to its own rows."""
         columns = ", ".join(f'v."{column}"' for column in self.installed.flows[name].columns or ())
         order = macro_parts(macro).parameters
+        self.ends.append(Read(macro.name, {}, {key: frozenset([Among(values)])}))
         selects = []
         for value in sorted(values) or [""]:
             given = [self.as_of.argument if p == "as_of" else as_text(value) for p in order]
@@ -268,7 +280,7 @@ class _Layers:
             before = dict(names.views)
             sql = before.pop(name)
             inner = Names(names.relations, names.macros, before, names.temporary, names.schema)
-            self.tables[quoted] = self.text(sql, inner) + "\n"
+            self.tables[quoted] = f"not materialized (\n{self.text(sql, inner)}\n)"
         return quoted
 
     def _called(self, sql: str, table: exp.Table, names: Names, model: Model | None) -> str | None:

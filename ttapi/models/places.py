@@ -98,10 +98,10 @@ def replaced_text(sql: str, replacements: Iterable[tuple[Place, str]]) -> str:
 
 
 def front_of(sql: str, tables: Mapping[str, str]) -> str:
-    """`sql` with common table expressions in front of its own: a SELECT by quoted name."""
+    """`sql` with common table expressions in front of its own: what follows `as`, by quoted name."""
     if not tables:
         return sql
-    clauses = ",\n".join(f"{name} as (\n{select})" for name, select in tables.items())
+    clauses = ",\n".join(f"{name} as {select}" for name, select in tables.items())
     first, *others = tokens_of(sql)[:2]
     if first.token_type is not TokenType.WITH:
         return f"{sql[: first.start]}with\n{clauses}\n{sql[first.start :]}"

@@ -37,30 +37,59 @@ def raw_as_of(resource: Resource, as_of: AsOf, keys: Collection[str] | None) -> 
     the resource's key; rows of others are left out. None: all.
     """
     limit = as_of.limit
-    standing = f"(rows.replaced_at is null or rows.replaced_at > {limit})"
-    current = standing
-    if resource.grain:
-        grain = ", ".join(f"rows.{quoted(name)}" for name in resource.grain)
-        current += (
-            f"\n        and row_number() over (partition by {grain}, {standing}"
-            f" order by {precedence(resource)}) = 1"
-        )
-    wanted = [f"rows.known_at <= {limit}"]
+    is_known = f"rows.known_at <= {limit}"
     if keys is not None:
         listed = ", ".join(as_text(key) for key in sorted(keys))
-        key = quoted(str(key_of(resource)))
-        wanted.append(f"rows.{key} in ({listed})" if listed else "false")
+        is_known += (
+            f" and rows.{quoted(str(key_of(resource)))} in ({listed})" if listed else " and false"
+        )
+    is_standing = f"(rows.replaced_at is null or rows.replaced_at > {limit})"
+    current, contested = is_standing, ""
+    if resource.grain:
+        current += " and coalesce(settled.wins, rows.is_current)"
+        contested = _settled(resource, as_of, is_known, is_standing)
     return f"""select
     rows.* replace (
         case when rows.replaced_at <= {limit} then rows.replaced_at end as replaced_at,
         case when rows.replaced_at <= {limit} then rows.replaced_by end as replaced_by,
         {current} as is_current
     )
-from {raw_name(resource)} as rows
-left join derived.units_asof({as_of.argument}, {as_text(f"raw.{resource.table}")}) as units
-    on units.unit_id = rows.unit_id
-where {" and ".join(wanted)}
+from {raw_name(resource)} as rows{contested}
+where {is_known}
 """
+
+
+def _settled(resource: Resource, as_of: AsOf, is_known: str, is_standing: str) -> str:
+    """The join that says of which rows of a contested grain one was the current one.
+
+    Of two rows of a grain one at most is current today: only where a row stood that is not current
+    today can another choice have been made.
+    """
+    table = raw_name(resource)
+    grain = ", ".join(f"rows.{quoted(name)}" for name in resource.grain)
+    same = " and ".join(
+        f"lost.{quoted(name)} is not distinct from rows.{quoted(name)}" for name in resource.grain
+    )
+    return f"""
+left join (
+    select
+        rows.rid,
+        row_number() over (partition by {grain} order by {precedence(resource)}) = 1 as wins
+    from (
+        select rows.*, rows.rowid as rid
+        from {table} as rows
+        where {is_known} and {is_standing}
+    ) as rows
+    semi join (
+        select {grain}
+        from {table} as rows
+        where {is_known} and {is_standing} and not rows.is_current
+    ) as lost
+        on {same}
+    left join derived.units_asof({as_of.argument}, {as_text(f"raw.{resource.table}")}) as units
+        on units.unit_id = rows.unit_id
+) as settled
+    on settled.rid = rows.rowid"""
 
 
 def as_text(text: str) -> str:

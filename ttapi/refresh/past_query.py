@@ -27,7 +27,7 @@ def past_query(
     """
     installed = installed_at(workspace, request)
     found = rewritten(request.sql, installed, as_of, request.bound)
-    return replace(request, sql=found.sql, until=as_of.until), found
+    return replace(request, sql=found.sql, reads=found.reads, until=as_of.until), found
 
 
 def installed_at(workspace: Workspace, request: QueryRequest | None = None) -> Installed:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import BudgetError, LockedError, LockOwner, StaleError
 from ttapi.formats.spans import amount, seconds_text
-from ttapi.models.resolve import resolve
+from ttapi.models.resolve import Resolution, resolve
 from ttapi.refresh.planning.ages import InputAge, asked_at, input_age
 from ttapi.refresh.planning.datasets import DatasetState
 from ttapi.refresh.planning.demand import demands_of, names_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
+    from ttapi.models.limits import Read
     from ttapi.refresh.planning.datasets import Dataset, Held, Step
     from ttapi.refresh.running.progress import Progress
     from ttapi.refresh.workspace import Workspace
@@ -50,6 +51,8 @@ class QueryRequest:
     """The session's temporary tables."""
     schema: str = "main"
     """Where unqualified names are looked up first."""
+    reads: tuple[Read, ...] | None = None
+    """What `sql` reads, where that is known; None: it is resolved."""
     until: datetime | None = None
     """The query is about what was known by then, zone-aware UTC: what was asked since is fresh."""
 
@@ -106,15 +109,16 @@ def plan_query(workspace: Workspace, request: QueryRequest) -> QueryPlan:
     ModelError for a relation whose file is wrong.
     """
     datasets = workspace.datasets
-    broken = workspace.broken
     names = names_of(
         datasets,
         views=request.views,
         temporary=request.temporary,
         schema=request.schema,
-        broken=broken,
+        broken=workspace.broken,
     )
-    found = resolve(request.sql, names, bound=request.bound)
+    found = Resolution(request.reads or ())
+    if request.reads is None:
+        found = resolve(request.sql, names, bound=request.bound)
     for read in found.reads:
         if read.relation not in datasets and (error := broken_named(workspace, read.relation)):
             raise error
