@@ -25,15 +25,29 @@ basis as (
     from raw.price_basis as p
     where p.is_current and p.source = 'metastock'
 ),
+actions as (
+    select
+        a.ex_date,
+        a.kind,
+        a.ratio,
+        a.cash
+    from raw.corporate_actions as a
+    join asked as k
+        on a.known_at <= k.until and (a.replaced_at is null or a.replaced_at > k.until) and a.ex_date <= k.day
+    left join derived.units_asof(as_of, 'raw.corporate_actions') as u
+        on u.unit_id = a.unit_id
+    where a.symbol = upper(symbol)
+    qualify row_number() over (
+        partition by a.ex_date, a.kind, a.cash
+        order by u.last_date desc nulls last, u.path desc nulls last, a.line desc nulls last
+    ) = 1
+),
 events as (
     select
         a.ex_date,
         product(case when a.kind = 'split' then 1 / a.ratio else 1 end) as split_factor,
         sum(case when a.kind = 'dividend' then a.cash else 0 end) as cash
-    from raw.corporate_actions as a
-    join asked as k
-        on a.known_at <= k.until and (a.replaced_at is null or a.replaced_at > k.until) and a.ex_date <= k.day
-    where a.symbol = upper(symbol)
+    from actions as a
     group by a.ex_date
 ),
 with_close as (

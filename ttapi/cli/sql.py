@@ -76,6 +76,14 @@ def sql(
     yes: Annotated[
         bool, typer.Option("--yes", help="Go on with a refresh above the budget.")
     ] = False,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            help="Answer with what was known then: a day (to its end), or an instant (UTC, or with an"
+            " offset).",
+        ),
+    ] = None,
     receipt: Annotated[
         Path | None, typer.Option("--receipt", help="Leave a receipt there, for ttapi replay.")
     ] = None,
@@ -96,7 +104,7 @@ def sql(
         once=output,
     )
     freshness = Freshness(not no_refresh, _age(max_age), wait, is_budget_waived=yes)
-    start = Start(context.obj, init, not no_init, freshness)
+    start = Start(context.obj, init, not no_init, freshness, _past(as_of))
     code = _run(start, options, _text(statement, command, file), bail=bail, receipt=receipt)
     if code:
         raise typer.Exit(code)
@@ -116,6 +124,12 @@ def _run(
         options.format = usual_format(start.home)
     if receipt is not None:
         from ttapi.cli.replay import run_with_receipt
+
+        if start.as_of is not None:
+            raise UsageError(
+                "--receipt and --as-of: one of the two",
+                hint="a receipt proves what is known now; replay FILE answers it as of its load",
+            )
 
         if text is None:
             raise UsageError("--receipt needs SQL", hint="ttapi sql -c 'select ...' --receipt FILE")
@@ -141,6 +155,18 @@ def _age(text: str | None) -> str | None:
 
     if text is not None:
         parse_duration(text)
+    return text
+
+
+def _past(text: str | None) -> str | None:
+    """A point in time as it was given. *Raises* UsageError for a text that is none, or the future."""
+    import os
+
+    from ttapi.config import now_from
+    from ttapi.models.as_of import parse_as_of
+
+    if text is not None:
+        parse_as_of(text, now_from(os.environ))
     return text
 
 

@@ -12,9 +12,12 @@ import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ttapi.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Kind = Literal["view", "table", "macro"]
 
@@ -104,6 +107,8 @@ class Macro:
     is_table: bool
     body: str
     """What follows `as` or `as table`."""
+    defaults: Mapping[str, str]
+    """SQL of the parameters that may be left out, by name."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,9 @@ def macro_parts(model: Model) -> Macro:
             file=model.file,
             line=model.body_line,
         )
-    parameters = tuple(p.split(":=")[0].strip().lower() for p in match[2].split(",") if p.strip())
+    declared = [p.partition(":=") for p in match[2].split(",") if p.strip()]
+    parameters = tuple(name.strip().lower() for name, _, _ in declared)
+    defaults = {name.strip().lower(): sql.strip() for name, given, sql in declared if given}
     for parameter in parameters:
         if not re.fullmatch(r"\w+", parameter):
             raise ModelError(
@@ -138,7 +145,7 @@ def macro_parts(model: Model) -> Macro:
                 file=model.file,
                 line=model.body_line,
             )
-    return Macro(parameters, bool(match[3]), model.body[match.end() :])
+    return Macro(parameters, bool(match[3]), model.body[match.end() :], defaults)
 
 
 def dataset_name(schema: str, stem: str) -> str:

@@ -86,9 +86,9 @@ def _of_statement(statement: exp.Expr) -> References:
         if table is target:
             continue
         if isinstance(table.this, exp.Identifier):
-            if _looks_like_file(table):
+            if looks_like_file(table):
                 files.add(table.name)
-            elif not _is_cte(table):
+            elif not is_cte(table):
                 relations.add(dataset_name(table.db.lower(), table.name.lower()))
         elif isinstance(table.this, exp.Anonymous):
             functions.add(table.this.name.lower())
@@ -135,12 +135,13 @@ def _is_temporary(statement: exp.Expr) -> bool:
     )
 
 
-def _looks_like_file(table: exp.Table) -> bool:
+def looks_like_file(table: exp.Table) -> bool:
+    """Whether a name in a FROM clause is a path: `from 'x.csv'`."""
     quoted = bool(table.this.args.get("quoted"))
     return quoted and not table.db and ("/" in table.name or "." in table.name)
 
 
-def _is_cte(table: exp.Table) -> bool:
+def is_cte(table: exp.Table) -> bool:
     """Whether an unqualified name is a CTE in scope; a CTE sees those before it, not itself."""
     if table.db:
         return False

@@ -10,12 +10,12 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ttapi.config import Home, find_home, load_settings, now_from
-from ttapi.errors import QueryError, UsageError
+from ttapi.errors import InterruptedQueryError, QueryError, UsageError
 from ttapi.models.resolve import default_schema
 from ttapi.refresh.explain import as_table, explain_refresh, explained_query
 from ttapi.refresh.planning.ttl import parse_duration
@@ -28,6 +28,7 @@ from ttapi.store.reader import Reader, Rows, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
 
     import polars as pl
     import pyarrow as pa
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 # A statement of ours behind others of the engine's.
 _REFRESH_WITHIN = re.compile(r"(?<=;)\s*explain\s+refresh\b", re.IGNORECASE)
+
+# The line of a complaint, and the caret below it, of a text that was explained.
+_EXPLAINED = re.compile(r"(LINE 1: )explain (.*\n) {8}", re.IGNORECASE)
 
 # Where a query parameter may stand; a text that only looks like one does no harm.
 _MARKER = re.compile(r"[?$]")
@@ -166,11 +170,15 @@ class Database:
         parameters: Sequence[Any] | Mapping[str, Any] = (),
         *,
         freshness: Freshness | None = None,
+        as_of: str | date | None = None,
     ) -> Answer:
         """Run `sql` on inputs made fresh first; the answer of the one statement that gives rows, or of the last.
 
-        *Raises* UsageError where several statements answer; QueryError, StaleError, BudgetError,
-        LockedError, SourceDownError.
+        `as_of`: answered with what was known then; a day means its end, an instant without an
+        offset is UTC.
+
+        *Raises* UsageError where several statements answer, and for a relation without an as-of
+        form; QueryError, StaleError, BudgetError, LockedError, SourceDownError.
         """
         if (count := self.count_answers(sql)) > 1:
             raise UsageError(
@@ -178,7 +186,8 @@ class Database:
                 hint="ask one at a time, or go through answers()",
             )
         last = None
-        for answer in self.answers(sql, parameters, freshness=freshness, revalidates=False):
+        found = self.answers(sql, parameters, freshness=freshness, revalidates=False, as_of=as_of)
+        for answer in found:
             if last is None or last.rows is None or answer.rows is not None:
                 last = answer
         if last is None:
@@ -194,27 +203,30 @@ class Database:
         freshness: Freshness | None = None,
         watchers: Watchers | None = None,
         revalidates: bool = True,
+        as_of: str | date | None = None,
     ) -> Iterator[Answer]:
         """Run the statements of `sql` one after the other, the inputs of each made fresh first.
 
         Where data within its `max_stale` answered at once, the refresh follows when the next answer
-        is asked for; with `revalidates` False it is left to `revalidate`.
+        is asked for; with `revalidates` False it is left to `revalidate`. `as_of` as in `sql`.
         """
         watchers = watchers or Watchers()
         for statement in self._split(sql):
-            explained = explained_query(statement.sql)
+            explained = explained_query(statement.sql) if as_of is None else None
             if explained is not None:
                 yield self._explain(statement, explained, freshness or Freshness())
                 continue
-            prepared = self.prepare(
-                statement.sql, parameters, freshness=freshness, watchers=watchers
-            )
+            request = self.request(statement.sql, freshness or Freshness(), parameters)
+            told = None
+            if as_of is not None:
+                request, told = self._as_of(request, as_of)
+            prepared = replace(self._prepared(request, watchers), as_of=told)
             self.reader.follow()
             if watchers.on_prepared:
                 watchers.on_prepared(prepared)
             started = time.monotonic()
             given = parameters if _MARKER.search(statement.sql) else ()
-            rows = self._run(statement.sql, given, keep_rows=keep_rows)
+            rows = self._run(request.sql, given, keep_rows=keep_rows, written=statement.sql)
             taken = time.monotonic() - started
             self._schema = default_schema(statement.sql) or self._schema
             zone = self._workspace.settings.display_timezone
@@ -236,14 +248,26 @@ class Database:
         watchers: Watchers | None = None,
     ) -> Prepared:
         """Make what `sql` reads as fresh as asked, without running it."""
-        watchers = watchers or Watchers()
+        request = self.request(sql, freshness or Freshness(), parameters)
+        return self._prepared(request, watchers or Watchers())
+
+    def _prepared(self, request: QueryRequest, watchers: Watchers) -> Prepared:
         return prepare_query(
             self.workspace,
-            self.request(sql, freshness or Freshness(), parameters),
+            request,
             progress=watchers.progress,
             on_wait=watchers.on_wait,
             confirm=watchers.confirm,
         )
+
+    def _as_of(self, request: QueryRequest, given: str | date) -> tuple[QueryRequest, str]:
+        """`request` as of the point in time that `given` means, and how it is read, in words."""
+        from ttapi.models.as_of import parse_as_of  # noqa: PLC0415 - for as-of queries only
+        from ttapi.refresh.past_query import past_query  # noqa: PLC0415 - so is this
+
+        workspace = self.workspace
+        past, found = past_query(workspace, request, parse_as_of(given, workspace.now))
+        return past, found.told
 
     def request(
         self,
@@ -306,12 +330,26 @@ class Database:
         given: Sequence[Any] | Mapping[str, Any] = (),
         *,
         keep_rows: int | None = None,
+        written: str | None = None,
     ) -> Rows | None:
-        """The statement run; a name it gets wrong is answered with the one that was meant."""
+        """The statement run; a name it gets wrong is answered with the one that was meant.
+
+        `written`: what stands for `sql` where it was rewritten; what is wrong with it is told of that.
+        """
         try:
             return self.reader.run(sql, given, keep_rows=keep_rows)
         except QueryError as exc:
+            if written not in {None, sql} and not isinstance(exc, InterruptedQueryError):
+                self._bind(str(written), given)
             raise with_suggestion(told_read_only(exc, sql), sql, self._catalog_rows) from exc
+
+    def _bind(self, sql: str, given: Sequence[Any] | Mapping[str, Any]) -> None:
+        """Nothing, or the QueryError for a name that `sql` gets wrong; it is not run."""
+        try:
+            self.reader.run(f"explain {sql}", given)
+        except QueryError as exc:
+            told = QueryError(_EXPLAINED.sub(r"\1\2", exc.message))
+            raise with_suggestion(told, sql, self._catalog_rows) from exc
 
     def _catalog_rows(self, sql: str) -> list[list[Any]]:
         found = self.reader.run(sql)

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ttapi.errors import BudgetError, LockedError, LockOwner, StaleError
 from ttapi.formats.spans import amount, seconds_text
-from ttapi.models.resolve import resolve
+from ttapi.models.resolve import Resolution, resolve
 from ttapi.refresh.planning.ages import InputAge, asked_at, input_age
 from ttapi.refresh.planning.datasets import DatasetState
 from ttapi.refresh.planning.demand import demands_of, names_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
+    from ttapi.models.limits import Read
     from ttapi.refresh.planning.datasets import Dataset, Held, Step
     from ttapi.refresh.running.progress import Progress
     from ttapi.refresh.workspace import Workspace
@@ -50,6 +51,10 @@ class QueryRequest:
     """The session's temporary tables."""
     schema: str = "main"
     """Where unqualified names are looked up first."""
+    reads: tuple[Read, ...] | None = None
+    """What `sql` reads, where that is known; None: it is resolved."""
+    until: datetime | None = None
+    """The query is about what was known by then, zone-aware UTC: what was asked since is fresh."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,8 @@ class Prepared:
     """What the refresh took, from asking for the lock to publication."""
     later: RefreshRequest | None = None
     """A refresh that may follow the answer: its inputs are within `max_stale`."""
+    as_of: str | None = None
+    """The point in time the query is answered as of, and how each relation is read; None: now."""
 
     @property
     def slices_fetched(self) -> int:
@@ -102,15 +109,16 @@ def plan_query(workspace: Workspace, request: QueryRequest) -> QueryPlan:
     ModelError for a relation whose file is wrong.
     """
     datasets = workspace.datasets
-    broken = workspace.broken
     names = names_of(
         datasets,
         views=request.views,
         temporary=request.temporary,
         schema=request.schema,
-        broken=broken,
+        broken=workspace.broken,
     )
-    found = resolve(request.sql, names, bound=request.bound)
+    found = Resolution(request.reads or ())
+    if request.reads is None:
+        found = resolve(request.sql, names, bound=request.bound)
     for read in found.reads:
         if read.relation not in datasets and (error := broken_named(workspace, read.relation)):
             raise error
@@ -120,12 +128,13 @@ def plan_query(workspace: Workspace, request: QueryRequest) -> QueryPlan:
     targets = tuple(sorted({read.relation for read in reads}))
     held = workspace.held(demands_of(reads, datasets))
     states = workspace.home_state.states
-    steps = plan_refresh(datasets, states, targets, moment=workspace.moment, held=held)
+    moment = workspace.moment
+    if request.until is not None:
+        moment = replace(moment, now=min(moment.now, request.until))
+    steps = plan_refresh(datasets, states, targets, moment=moment, held=held)
     if request.max_age is not None:
         too_old = _too_old(workspace, steps, held, request.max_age)
-        steps = plan_refresh(
-            datasets, states, targets, moment=workspace.moment, held=held, ask=too_old
-        )
+        steps = plan_refresh(datasets, states, targets, moment=moment, held=held, ask=too_old)
     return QueryPlan(targets, held, steps, found.unresolved)
 
 

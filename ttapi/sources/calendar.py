@@ -45,6 +45,7 @@ DAYS = Resource(
     time_column="date",
     ttl="7d",
     is_local=True,
+    is_timeless=True,
 )
 LISTING_HORIZONS = Resource(
     name="listing_horizons",
@@ -73,6 +74,7 @@ LISTING_HORIZONS = Resource(
     grain=("programme",),
     ttl="7d",
     is_local=True,
+    is_timeless=True,
 )
 
 UNIVERSES = Resource(

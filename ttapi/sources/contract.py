@@ -83,6 +83,8 @@ class Resource:
     is_local: bool = False
     """True: asking costs a directory listing, which is no source call."""
     is_private: bool = False
+    is_timeless: bool = False
+    """True: when a row was known says nothing (a rule, a setting); as-of queries read all as it is."""
 
     @property
     def tracked_by(self) -> str | None:

@@ -94,6 +94,10 @@ def show_raw_at(connection: Connection, resources: Mapping[str, Resource], load_
 def _show_units(connection: Connection, load_id: int) -> None:
     """The ledger's facts that do not fade: which unit, and the version it then had."""
     connection.execute(
+        "create or replace view catalog.unit_versions as select v.* from market.catalog.unit_versions as v"
+        f" where v.load_id <= {load_id}"
+    )
+    connection.execute(
         f"""
         create or replace view catalog.units as
         with versions as (

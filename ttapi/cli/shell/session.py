@@ -47,6 +47,8 @@ class Manners:
     one_file: Path | None = None
     """`-o`: a file for the one answer of a text."""
     freshness: Freshness | None = None
+    as_of: str | None = None
+    """`--as-of`: the point in time that every query is answered as of."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
@@ -227,6 +229,7 @@ class Session:
                     keep_rows=self._kept_rows() if keep_rows == -1 else keep_rows,
                     freshness=self.manners.freshness,
                     watchers=watchers,
+                    as_of=self.manners.as_of,
                 )
         except QueryError as exc:
             raise _with_save_hint(exc, sql) from exc

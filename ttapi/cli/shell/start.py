@@ -32,6 +32,8 @@ class Start:
     reads_own: bool = True
     """Whether an interactive session begins with the home's `shellrc`."""
     freshness: Freshness | None = None
+    as_of: str | None = None
+    """`--as-of`, as it was given."""
 
 
 def usual_format(home: Path | None) -> str:
@@ -47,7 +49,9 @@ def run_shell(start: Start, options: Options) -> int:
     home = find_home(start.home, os.environ)
     if options.format == "auto":
         options.format = usual_format(start.home)
-    manners = Manners(is_interactive=True, can_ask=True, freshness=start.freshness)
+    manners = Manners(
+        is_interactive=True, can_ask=True, freshness=start.freshness, as_of=start.as_of
+    )
     with closing(Session(home, options, manners)) as session:
         try:
             _begin(session, start)
@@ -59,7 +63,8 @@ def run_shell(start: Start, options: Options) -> int:
             return run_plain(session)
         from ttapi.cli.shell.prompt import run_prompt
 
-        tell(f"ttapi on {home.root}; .help lists commands, Ctrl-D leaves")
+        past = f" as of {start.as_of}" if start.as_of else ""
+        tell(f"ttapi on {home.root}{past}; .help lists commands, Ctrl-D leaves")
         return run_prompt(session)
 
 
@@ -73,6 +78,7 @@ def run_text(start: Start, options: Options, text: str) -> int:
         can_ask=sys.stdin.isatty() and sys.stderr.isatty(),
         one_file=options.once,
         freshness=start.freshness,
+        as_of=start.as_of,
     )
     with closing(Session(home, options, manners)) as session:
         try:

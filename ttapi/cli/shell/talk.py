@@ -54,6 +54,8 @@ def tell_inputs(prepared: Prepared, *, lister: str = "ttapi status") -> None:
 
     `lister`: the command that lists them all, where the line is too short for it.
     """
+    if prepared.as_of is not None:
+        tell(f"-- {prepared.as_of}")
     if prepared.outcome is None:
         tell(f"-- 0 calls, {seconds_text(prepared.planned_s)}")
     else:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from ttapi.store.reader import Reader
 
 _FORMAT = "ttapi receipt 1"
-# Of the catalog only this says the same later: which unit, and what its versions held.
-_LASTING = frozenset({"catalog.units"})
+# Of the catalog only these say the same later: which unit, and what its versions held.
+_LASTING = frozenset({"catalog.units", "catalog.unit_versions"})
 
 
 @dataclass(frozen=True)

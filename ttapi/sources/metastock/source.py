@@ -65,6 +65,7 @@ BASIS = Resource(
     ),
     grain=("source",),
     is_local=True,
+    is_timeless=True,
 )
 
 

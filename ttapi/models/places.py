@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where in a SQL text its relations and macro calls stand, so that other text can take their place.
+
+The text around them stays as it was written, to the letter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlglot
+from sqlglot import TokenType, exp
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from sqlglot import Token
+
+_OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE}
+_CLOSING = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE}
+_NAMES_ARGUMENT = {":=", "=>"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A stretch of a text."""
+
+    start: int
+    end: int
+    """Offset behind its last character."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a call."""
+
+    name: str | None
+    """Lower case; None: by its position."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """A macro called: where it stands, to its closing parenthesis, and with what."""
+
+    place: Place
+    arguments: tuple[Argument, ...]
+
+
+def name_place(table: exp.Table) -> Place:
+    """Where the name of a relation stands, its schema included."""
+    parts = [p for p in (table.args.get("catalog"), table.args.get("db"), table.this) if p]
+    return Place(min(p.meta["start"] for p in parts), max(p.meta["end"] for p in parts) + 1)
+
+
+def call_of(sql: str, table: exp.Table) -> Call:
+    """The call that `table`, a table function in a FROM clause, is."""
+    parts = [p for p in (table.args.get("catalog"), table.args.get("db")) if p]
+    name = table.this
+    start = min(p.meta["start"] for p in (*parts, name))
+    tokens = [token for token in tokens_of(sql) if token.start > name.meta["start"]]
+    inside: list[list[Token]] = [[]]
+    depth = 0
+    for token in tokens:
+        depth += (token.token_type in _OPENING) - (token.token_type in _CLOSING)
+        if depth == 0:
+            arguments = tuple(_argument(sql, part) for part in inside if part)
+            return Call(Place(start, token.end + 1), arguments)
+        if depth == 1 and token.token_type is TokenType.COMMA:
+            inside.append([])
+        elif depth > 1 or token.token_type is not TokenType.L_PAREN:
+            inside[-1].append(token)
+    raise ValueError(sql)
+
+
+def parameter_places(statement: exp.Expr, parameters: Collection[str]) -> list[tuple[Place, str]]:
+    """Where the parameters of a macro stand in its body: bare names, as its columns are qualified."""
+    return [
+        (Place(column.this.meta["start"], column.this.meta["end"] + 1), column.name.lower())
+        for column in statement.find_all(exp.Column)
+        if not column.table
+        and isinstance(column.this, exp.Identifier)
+        and column.name.lower() in parameters
+    ]
+
+
+def tokens_of(sql: str) -> Sequence[Token]:
+    """The tokens of `sql`, each with its offsets."""
+    return sqlglot.tokenize(sql, read="duckdb")
+
+
+def replaced_text(sql: str, replacements: Iterable[tuple[Place, str]]) -> str:
+    """`sql` with other text in some places."""
+    for place, text in sorted(replacements, key=lambda one: one[0].start, reverse=True):
+        sql = sql[: place.start] + text + sql[place.end :]
+    return sql
+
+
+def front_of(sql: str, tables: Mapping[str, str]) -> str:
+    """`sql` with common table expressions in front of its own: what follows `as`, by quoted name."""
+    if not tables:
+        return sql
+    clauses = ",\n".join(f"{name} as {select}" for name, select in tables.items())
+    first, *others = tokens_of(sql)[:2]
+    if first.token_type is not TokenType.WITH:
+        return f"{sql[: first.start]}with\n{clauses}\n{sql[first.start :]}"
+    is_recursive = bool(others) and others[0].token_type is TokenType.RECURSIVE
+    at = (others[0] if is_recursive else first).end + 1
+    return f"{sql[:at]}\n{clauses},{sql[at:]}"
+
+
+def _argument(sql: str, tokens: Sequence[Token]) -> Argument:
+    if len(tokens) > 2 and sql[tokens[1].start : tokens[1].end + 1] in _NAMES_ARGUMENT:
+        name = sql[tokens[0].start : tokens[0].end + 1].strip('"').lower()
+        return Argument(name, sql[tokens[2].start : tokens[-1].end + 1])
+    return Argument(None, sql[tokens[0].start : tokens[-1].end + 1])
