@@ -46,6 +46,61 @@ def install(version, *options, target=None):
         pytest.fail(said) if version in SUPPORTED else pytest.skip(said)
 
 
+def install_pinned(folder, pins, *, index=CACHE / "clients"):
+    """The interpreter of an environment of its own that holds `pins` and nothing else."""
+    with made_once(index / folder) as building:
+        if building:
+            run(sys.executable, "-m", "venv", "--without-pip", building)
+            python = building / "bin" / "python"
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "--disable-pip-version-check",
+                "--python",
+                python,
+            ]
+            command += ["install", "-q", "--no-deps", "--only-binary", ":all:", *pins]
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, env=plain_environ()
+            )
+            if done.returncode:
+                pytest.skip(f"{pins[0]} cannot be installed: {done.stderr.strip()[-300:]}")
+    return index / folder / "bin" / "python"
+
+
+def node_project(source, folder):
+    """The folder of a Node project, installed by npm from its lock file, its probe beside it."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("node and npm are not installed")
+    place = CACHE / "node" / folder
+    with made_once(place) as building:
+        if building:
+            building.mkdir(parents=True)
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(source / name, building / name)
+            command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+            done = subprocess.run(
+                command,
+                check=False,
+                cwd=building,
+                capture_output=True,
+                text=True,
+                env=plain_environ(),
+            )
+            if done.returncode:
+                pytest.skip(f"npm cannot install {folder}: {done.stderr[-300:]}")
+    for probe in source.glob("probe.*"):
+        shutil.copy(probe, place)
+    return place
+
+
+def websocket_flag():
+    """Node 20 has WebSocket behind a flag, 22 without."""
+    major = int(run("node", "--version").strip().lstrip("v").split(".")[0])
+    return [] if major >= 22 else ["--experimental-websocket"]
+
+
 def run(*command, **environ):
     """What the command said; it must succeed."""
     done = subprocess.run(

@@ -12,7 +12,18 @@ import sys
 from datetime import date
 
 from tastytrade import Account, Session
-from tastytrade.instruments import Cryptocurrency, Equity, NestedOptionChain, Option
+from tastytrade.instruments import (
+    Cryptocurrency,
+    Equity,
+    Future,
+    FutureOption,
+    FutureOptionProduct,
+    FutureProduct,
+    NestedFutureOptionChain,
+    NestedOptionChain,
+    Option,
+    get_future_option_chain,
+)
 from tastytrade.instruments import get_option_chain as get_flat_chain
 from tastytrade.market_data import get_market_data_by_type
 from tastytrade.market_sessions import ExchangeType, get_market_holidays, get_market_sessions
@@ -91,10 +102,46 @@ async def read(base_url, secret, refresh, adjusted):
                 s.status.value for s in await get_market_sessions(session, [ExchangeType.NYSE])
             ],
             "holidays": len((await get_market_holidays(session)).holidays),
-            "coins": len(await Cryptocurrency.get(session)),
+            **await read_futures(session),
             "kinds": sorted({p.instrument_type.value for p in positions}),
             "is_valid": await session.validate(),
         }
+
+
+async def read_futures(session):
+    """Futures, options on them and cryptocurrencies."""
+    futures = await Future.get(session, page_offset=None, per_page=7)
+    future = await Future.get(session, "/ESU4")
+    nested = await NestedFutureOptionChain.get(session, "/ES")
+    flat = await get_future_option_chain(session, "ES")
+    rows = [row for chain in nested.option_chains for row in chain.expirations]
+    call = await FutureOption.get(session, rows[0].strikes[0].call)
+    coins = await Cryptocurrency.get(session)
+    data = await get_market_data_by_type(
+        session,
+        futures=[future.symbol],
+        future_options=[call.symbol],
+        cryptocurrencies=["BTC/USD"],
+    )
+    return {
+        "futures": [f.symbol for f in futures],
+        "nasdaq": [f.symbol for f in await Future.get(session, product_codes=["NQ"])],
+        "future": [future.streamer_symbol, str(future.expiration_date), future.active_month],
+        "products": [p.code for p in await FutureProduct.get(session)],
+        "product": (await FutureProduct.get(session, "VX", "CFE")).description,
+        "option_product": (await FutureOptionProduct.get(session, "EW3")).expiration_type,
+        "option_roots": len(await FutureOptionProduct.get(session)),
+        "future_chain": [
+            sorted({r.option_contract_symbol for r in rows}),
+            sum(2 * len(r.strikes) for r in rows),
+            sum(len(options) for options in flat.values()),
+            sorted({f.symbol for f in nested.futures}),
+        ],
+        "future_option": [call.symbol, call.streamer_symbol, call.underlying_symbol],
+        "coins": [c.symbol for c in coins],
+        "coin": (await Cryptocurrency.get(session, "ETH/USD")).streamer_symbol,
+        "others": [[d.symbol, d.instrument_type.value, d.bid is not None] for d in data],
+    }
 
 
 if __name__ == "__main__":

@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import shutil
-import subprocess
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from outside import CACHE, made_once, plain_environ, run
+from outside import node_project, run, websocket_flag
 
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
@@ -69,37 +67,18 @@ def test_tastytrade_streams_quotes_greeks_and_candles(market, faults):
 
 
 @pytest.fixture(scope="session")
-def node_project():
-    """The folder of dxFeed's client, installed by npm from its lock file."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("node and npm are not installed")
-    folder = CACHE / "node" / "dxlink-0.3.0"
-    with made_once(folder) as building:
-        if building:
-            building.mkdir(parents=True)
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(NODE_PROJECT / name, building / name)
-            install = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-            done = subprocess.run(install, check=False, cwd=building, capture_output=True, text=True, env=plain_environ())  # fmt: skip
-            if done.returncode:
-                pytest.skip(f"npm cannot install @dxfeed/dxlink-api: {done.stderr[-300:]}")
-    shutil.copy(NODE_PROJECT / "probe.cjs", folder / "probe.cjs")
-    return folder
+def dxlink_project():
+    """The folder of dxFeed's client."""
+    return node_project(NODE_PROJECT, "dxlink-0.3.0")
 
 
-def websocket_flag():
-    """Node 20 has WebSocket behind a flag, 22 without."""
-    major = int(run("node", "--version").strip().lstrip("v").split(".")[0])
-    return [] if major >= 22 else ["--experimental-websocket"]
-
-
-def test_dxfeeds_own_client_gets_quotes_and_a_history(market, node_project):
+def test_dxfeeds_own_client_gets_quotes_and_a_history(market, dxlink_project):
     option, since = an_option(market), datetime.combine(SINCE, datetime.min.time(), UTC)
     with VendorServer(market) as server:
         feed = server.addresses()["dxlink"]
         said = json.loads(
             run(
-                "node", *websocket_flag(), node_project / "probe.cjs", feed["url"],
+                "node", *websocket_flag(), dxlink_project / "probe.cjs", feed["url"],
                 feed["token"], f"SPY,{option}", "SPY{=1d}", int(since.timestamp() * 1000),
             )
         )  # fmt: skip

@@ -120,4 +120,29 @@ def test_it_reads_the_rest(found, market):
     assert found["dividends"] == len(market.dividends("AAPL"))
     assert found["earnings"] == sum(e.date.year >= 2020 for e in market.earnings("AAPL"))
     assert (found["rate"], found["found"], found["sessions"]) == ("0.04", ["AAPL"], ["Open"])
-    assert (found["coins"], "ETFs" in found["watchlists"]) == (0, True)
+    assert "ETFs" in found["watchlists"]
+
+
+def test_it_reads_futures_their_options_and_coins(found, market):
+    board, now = market.board, market.now
+    products = board.products(now)
+    symbols = {p.code: [c.symbol for c in board.contracts(p, now)] for p in products}
+    assert found["futures"] == [symbol for listed in symbols.values() for symbol in listed]
+    assert (found["nasdaq"], found["products"]) == (symbols["NQ"], [p.code for p in products])
+    assert found["future"] == ["/ESU24:XCME", "2024-09-20", True]
+    assert (found["product"], found["option_product"]) == ("VIX Futures", "Weekly")
+    assert found["option_roots"] == 13
+    options = board.options(products[0], now)
+    contracts = sum(2 * len(board.strikes(one, now)) for one in options)
+    codes = sorted(one.code for one in options)
+    assert found["future_chain"] == [codes, contracts, contracts, sorted(symbols["ES"])]
+    symbol, streamer, underlying = found["future_option"]
+    assert underlying in symbols["ES"]
+    assert symbol.startswith(f"./{underlying[1:]} ")
+    assert streamer.endswith(":XCME")
+    assert (found["coins"], found["coin"]) == (["BTC/USD", "ETH/USD"], "ETH/USD:CXTALP")
+    assert found["others"] == [
+        ["/ESU4", "Future", True],
+        [symbol, "Future Option", True],
+        ["BTC/USD", "Cryptocurrency", True],
+    ]

@@ -11,6 +11,7 @@ import pytest
 
 from ttapi.errors import UsageError
 from ttapi.market.calendar import sessions
+from ttapi.market.shipped import universe_members
 from ttapi.simulator.vendor_market import VendorMarket
 
 EVENING = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
@@ -31,6 +32,20 @@ def midday():
 def test_it_lists_507_symbols_once_each_well_known_ones_among_them(evening):
     assert len(set(evening.symbols)) == len(evening.symbols) == 507
     assert set(SOME) < set(evening.symbols)
+
+
+def test_what_is_on_a_shipped_list_is_listed_where_there_is_room(evening):
+    on_lists = {member.symbol.replace(".", "/") for member in universe_members()}
+    assert on_lists < set(evening.symbols)
+    kinds = {symbol: evening.listing(symbol).kind for symbol in ("OEX", "XLK", "GS", "V")}
+    assert kinds == {"OEX": "index", "XLK": "etf", "GS": "equity", "V": "equity"}
+    assert evening.quote("OEX").bid is None
+    assert [root.exercise_style for root in evening.chain("OEX")] == ["American"]
+    first = next(
+        s for s in evening.symbols if evening.listing(s).description.endswith("(invented)")
+    )
+    assert f"{first}1" in evening.listing(first).roots
+    assert "GS" not in VendorMarket(7, EVENING, symbols=200).symbols
 
 
 def test_an_unknown_symbol_is_told(evening):

@@ -47,7 +47,8 @@ def lineage_rows(
     """The lineage of every model of `graph`; `columns` are those of the relations the file has.
 
     Every output column has at least one row. A table macro's columns are those its SELECT gives; a
-    scalar macro is one column of its own name, and of one that reads no relation that is all. With `only`, rows of these models alone.
+    scalar macro is one column of its own name, and of one that reads no relation that is all. With
+    `only`, rows of these models alone.
     """
     known: Columns = {name: tuple(c.lower() for c in given) for name, given in columns.items()}
     macros = {m.stem: m.name for m in graph.models.values() if m.kind == "macro"}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
+from ttapi.market.shipped import universe_members
 from ttapi.simulator.tickers import invented_tickers
 from ttapi.simulator.weather import SECTORS
 
@@ -27,7 +28,7 @@ class Listing:
     symbol: str
     """As the vendor's REST interface writes it: `BRK/B`."""
     kind: str
-    """`equity`, `etf` or `index`."""
+    """`equity`, `etf` or `index`; what only futures follow is a `commodity` or a `coin`."""
     description: str
     listed_market: str
     """MIC."""
@@ -104,6 +105,8 @@ _EQUITIES: dict[str, tuple[str, str, float, float, float, float]] = {
 }
 FEWEST_SYMBOLS = len(_INDICES) + len(_ETFS) + len(_EQUITIES) + 1
 _DOLLARS_A_SESSION = 4e9
+_ROOM = 2
+"""So many times as many invented companies as others must be left for those to come in."""
 _FIRST_YEARS = {
     "QQQ": 1999,
     "IWM": 2000,
@@ -125,7 +128,8 @@ _FIRST_YEARS = {
 def make_listings(seed: int, count: int) -> tuple[Listing, ...]:
     """`count` symbols: indices, funds, well-known companies, then invented ones.
 
-    The first invented company has an adjusted root besides its own.
+    The first invented company has an adjusted root besides its own. A market with room for them
+    has what is on the lists that come with ttapi, too, and as many invented ones fewer.
     *Raises* UsageError for fewer than the well-known symbols and one more.
     """
     if count < FEWEST_SYMBOLS:
@@ -140,7 +144,45 @@ def make_listings(seed: int, count: int) -> tuple[Listing, ...]:
     ]
     symbols = invented_tickers(rng, count - len(known))
     invented = [_invented(symbol, place, rng) for place, symbol in enumerate(symbols)]
-    return (*known, *invented)
+    listed = [_on_a_list(symbol, kind, seed) for symbol, kind in _symbols_on_lists().items()]
+    if len(invented) < _ROOM * len(listed):
+        return (*known, *invented)
+    return (*known, *listed, *invented[: len(invented) - len(listed)])
+
+
+def _symbols_on_lists() -> dict[str, str]:
+    """Kind by symbol of those on a shipped list that have no row here."""
+    kinds = {"indices": "index", "index_etfs": "etf", "sector_etfs": "etf"}
+    found = {
+        member.symbol.replace(".", "/"): kinds.get(member.name, "equity")
+        for member in universe_members()
+    }
+    known = {*_INDICES, *_ETFS, *_EQUITIES}
+    return {symbol: kind for symbol, kind in found.items() if symbol not in known}
+
+
+def _on_a_list(symbol: str, kind: str, seed: int) -> Listing:
+    """A real symbol with an invented price; drawn by itself, so that lists may change."""
+    rng = random.Random(f"{seed}/listings/{symbol}")  # noqa: S311 - a market, not a secret
+    made = _invented(symbol, 1, rng)
+    index, fund = kind == "index", kind == "etf"
+    character = replace(
+        made.character,
+        beta=made.character.beta if kind == "equity" else rng.uniform(0.8, 1.1),
+        own_volatility=made.character.own_volatility if kind == "equity" else 0.08,
+        dollar_volume=0.0 if index else _DOLLARS_A_SESSION / 8,
+        dividend_yield=0.012 if index or fund else made.character.dividend_yield,
+        report_month=made.character.report_month if kind == "equity" else 0,
+        first_year=FIRST_YEAR,
+    )
+    market = {"index": "XCBO", "etf": "ARCX"}.get(kind, made.listed_market)
+    return replace(
+        made,
+        kind=kind,
+        description=f"{symbol} (price invented)",
+        listed_market=market,
+        character=character,
+    )
 
 
 def stored_listing(symbol: str, bars: Sequence[DayBar]) -> Listing:

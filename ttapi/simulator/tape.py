@@ -44,6 +44,12 @@ class Tape:
         is_open = self._calendar.open_utc(day) <= now < self._calendar.close_utc(day)
         return day if is_open else None
 
+    def traded_at(self, now: datetime) -> datetime:
+        """When the last trade was: now in a session, else at the last close."""
+        if self.open_session(now):
+            return now
+        return self._calendar.close_utc(self._calendar.last_completed_session(now))
+
     def bars(self, listing: Listing, now: datetime, since: date | None = None) -> list[DayBar]:
         """Completed sessions from `since`, or the listing's first year, ascending."""
         last = self._calendar.last_completed_session(now)

@@ -16,8 +16,6 @@ from ttapi.simulator.vendor_events import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from ttapi.simulator.vendor_market import VendorMarket
 
 _FRONT, _BACK, _USUAL = 20 / 365, 50 / 365, 30 / 365
@@ -32,14 +30,16 @@ def trade(market: VendorMarket, streamer_symbol: str) -> SimTrade | None:
     if option:
         price = round(market.book.greeks(option, market.now).price, 2)
         volume = market.book.open_interest(option, market.now) // 7
-        return SimTrade(_traded_at(market), price, 1 + noise % 9, 0.0, volume, "C")
+        return SimTrade(market.tape.traded_at(market.now), price, 1 + noise % 9, 0.0, volume, "C")
     listing = market.find_listing(streamer_symbol)
     if listing is None:
-        return None
+        other = market.find_other(streamer_symbol)
+        return market.board.trade(other, market.now) if other else None
     before, bar = market.tape.last_bars(listing, market.now)
     change = round(bar.close - before.close, 2) if before else 0.0
     size = 0 if listing.kind == "index" else 1 + noise % 200
-    return SimTrade(_traded_at(market), bar.close, size, change, bar.volume or 0, "Q")
+    traded_at = market.tape.traded_at(market.now)
+    return SimTrade(traded_at, bar.close, size, change, bar.volume or 0, "Q")
 
 
 def summary(market: VendorMarket, streamer_symbol: str) -> SimSummary | None:
@@ -54,7 +54,8 @@ def summary(market: VendorMarket, streamer_symbol: str) -> SimSummary | None:
         return SimSummary(day, None, None, None, None, before, price, None, interest)
     listing = market.find_listing(streamer_symbol)
     if listing is None:
-        return None
+        other = market.find_other(streamer_symbol)
+        return market.board.summary(other, market.now) if other else None
     previous, bar = market.tape.last_bars(listing, market.now)
     is_open = market.tape.open_session(market.now) is not None
     earlier = previous or bar
@@ -75,11 +76,11 @@ def profile(market: VendorMarket, streamer_symbol: str) -> SimProfile | None:
     """Description, the year's range, results and dividends."""
     option = market.find_option(streamer_symbol)
     if option:
-        text = f"{option.root.underlying} {option.contract.occ_symbol[6:]}"
-        return SimProfile(text, None, None, None, None, 0, None, None, None)
+        return _bare_profile(f"{option.root.underlying} {option.contract.occ_symbol[6:]}")
     listing = market.find_listing(streamer_symbol)
     if listing is None:
-        return None
+        other = market.find_other(streamer_symbol)
+        return _bare_profile(market.board.description(other)) if other else None
     since = market.last_completed_session() - _YEAR
     bars = market.bars(listing.symbol, since) or market.bars(listing.symbol)
     reports, dividends = (
@@ -100,6 +101,10 @@ def profile(market: VendorMarket, streamer_symbol: str) -> SimProfile | None:
         ex_dividend_date=paid.ex_date if paid else None,
         shares=shares_outstanding(market, listing.symbol),
     )
+
+
+def _bare_profile(description: str) -> SimProfile:
+    return SimProfile(description, None, None, None, None, 0, None, None, None)
 
 
 def shares_outstanding(market: VendorMarket, symbol: str) -> int | None:
@@ -132,9 +137,3 @@ def underlying_volatility(market: VendorMarket, streamer_symbol: str) -> SimUnde
 def is_option_symbol(streamer_symbol: str) -> bool:
     """Whether the text is spelt like an option, listed or not."""
     return read_streamer_symbol(streamer_symbol) is not None
-
-
-def _traded_at(market: VendorMarket) -> datetime:
-    if market.tape.open_session(market.now):
-        return market.now
-    return market.calendar.close_utc(market.last_completed_session())

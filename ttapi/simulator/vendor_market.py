@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from ttapi.errors import UsageError
 from ttapi.market.calendar import NEW_YORK, sessions
 from ttapi.simulator.climate import Climate
+from ttapi.simulator.futures.board import FuturesBoard
+from ttapi.simulator.futures.symbols import FutureOption
 from ttapi.simulator.histories import Histories
 from ttapi.simulator.listings import make_listings
 from ttapi.simulator.options.book import Listed, OptionBook
@@ -25,6 +27,7 @@ from ttapi.simulator.vendor_events import SimQuote
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ttapi.simulator.futures.board import Instrument
     from ttapi.simulator.histories import Dividend, Earnings, Past, Split, YearHistory
     from ttapi.simulator.listings import Listing
     from ttapi.simulator.options.surface import Surface
@@ -80,6 +83,7 @@ class VendorMarket:
         self._past: Past = past or Histories(Climate(seed))
         self.tape = Tape(self._past)
         self.book = OptionBook(self.tape, self._listings, chains)
+        self.board = FuturesBoard(self.tape, self.book, self._listings)
 
     @property
     def now(self) -> datetime:
@@ -187,18 +191,28 @@ class VendorMarket:
         """The underlying of that streamer symbol; None when there is none such."""
         return self._by_streamer.get(streamer_symbol)
 
+    def find_other(self, symbol: str) -> Instrument | None:
+        """The future, option on one, or coin of a symbol, streamer's or not; None for none such."""
+        return self.board.find(symbol, self.now)
+
     def quote(self, streamer_symbol: str) -> SimQuote | None:
         """Bid and ask; an index has neither."""
         option = self.find_option(streamer_symbol)
         if option:
             return self.book.quote(option, self.now)
         listing = self.find_listing(streamer_symbol)
-        return self._underlying_quote(listing) if listing else None
+        if listing:
+            return self._underlying_quote(listing)
+        other = self.find_other(streamer_symbol)
+        return self.board.quote(other, self.now) if other else None
 
     def greeks(self, streamer_symbol: str) -> SimGreeks | None:
         """Theoretical price and Greeks of an option."""
         option = self.find_option(streamer_symbol)
-        return self.book.greeks(option, self.now) if option else None
+        if option:
+            return self.book.greeks(option, self.now)
+        other = self.find_other(streamer_symbol)
+        return self.board.greeks(other, self.now) if isinstance(other, FutureOption) else None
 
     def trade(self, streamer_symbol: str) -> SimTrade | None:
         """The last trade."""

@@ -94,7 +94,27 @@ def _demands(workspace: Workspace, request: RefreshRequest) -> Mapping[str, Dema
         return request.demands
     if workspace.symbols is None and request.span == EVERYTHING:
         return {}
-    return {name: Demand(workspace.symbols, request.span) for name in workspace.raw_datasets}
+    other = _asked_by_other_keys(workspace, request)
+    return {
+        name: Demand(None if name in other else workspace.symbols, request.span)
+        for name in workspace.raw_datasets
+    }
+
+
+def _asked_by_other_keys(workspace: Workspace, request: RefreshRequest) -> frozenset[str]:
+    """Datasets whose key is no symbol, where others are asked by symbol: those are meant.
+
+    Alone they take what `--symbols` names: `refresh future_options --symbols ES`.
+    """
+    targets = targets_of(workspace, request.targets, is_named=request.is_named)
+    meant = closure(workspace.datasets, targets)
+    keys = {
+        name: dataset.requires[0]
+        for name, dataset in workspace.raw_datasets.items()
+        if dataset.requires and name in meant
+    }
+    other = frozenset(name for name, key in keys.items() if key != "symbol")
+    return other if len(other) < len(keys) else frozenset()
 
 
 def survey(

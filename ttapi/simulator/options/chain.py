@@ -84,7 +84,7 @@ def _standard_root(listing: Listing, root: str, outlook: Outlook, now: datetime)
         underlying=listing.symbol,
         option_chain_type="Standard",
         shares_per_contract=100,
-        exercise_style="European" if listing.kind == "index" else "American",
+        exercise_style="European" if listing.kind == "index" and root != "OEX" else "American",
         deliverables=()
         if listing.kind == "index"
         else (Deliverable(listing.symbol, Decimal(100)),),

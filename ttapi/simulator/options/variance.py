@@ -22,7 +22,13 @@ _DECAY = 0.94
 _PREMIUM = 1.12**2
 """Implied over realised variance."""
 _LEAST = 0.05**2
-_SHAPES = {"index": (-0.7, 1.1), "etf": (-0.6, 1.15), "equity": (-0.35, 1.2)}
+_SHAPES = {
+    "index": (-0.7, 1.1),
+    "etf": (-0.6, 1.15),
+    "equity": (-0.35, 1.2),
+    "commodity": (-0.25, 1.1),
+    "coin": (-0.1, 1.2),
+}
 _VIX_SHAPE = (0.5, 1.2)
 
 

@@ -13,8 +13,11 @@ from aiohttp import web
 
 from ttapi.simulator.tastytrade import (
     chains,
+    cryptocurrencies,
     customers,
     discovery,
+    future_options,
+    futures,
     instruments,
     metrics,
     quotes,
@@ -41,6 +44,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *sessions.ENDPOINTS,
     *customers.ENDPOINTS,
     *instruments.ENDPOINTS,
+    *futures.ENDPOINTS,
+    *future_options.ENDPOINTS,
+    *cryptocurrencies.ENDPOINTS,
     *chains.ENDPOINTS,
     *metrics.ENDPOINTS,
     *quotes.ENDPOINTS,
@@ -49,7 +55,18 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 VERSIONS = ("20240501", "20250715", "20250813", "20260211", "20260629", "20261012")
 """Releases of the interface; one between two is served the earlier."""
 _USER_AGENT = re.compile(r"\S+/\S+")
-_SYMBOL_PARAMS = ("symbol", "symbols", "equity", "index", "equity-option", "underlying-symbol")
+_SYMBOL_PARAMS = (
+    "symbol",
+    "symbols",
+    "equity",
+    "index",
+    "equity-option",
+    "future",
+    "future-option",
+    "cryptocurrency",
+    "product-code",
+    "underlying-symbol",
+)
 
 
 @dataclass
@@ -179,5 +196,5 @@ async def _body(request: web.Request) -> dict[str, Any]:
 
 def _symbols(call: Call) -> tuple[str, ...]:
     """What the request was about, for the log."""
-    named = call.params.get("symbol")
+    named = call.params.get("symbol") or call.params.get("code")
     return tuple(([named] if named else []) + call.values(*_SYMBOL_PARAMS))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instruments: shares, funds and indices; single options; the lists of kinds nobody trades here."""
+"""Instruments: shares, funds and indices; single options."""
 
 from __future__ import annotations
 
@@ -58,11 +58,6 @@ def _option(service: TastytradeService, call: Call) -> Reply:
     return one(call, option_document(service, listed.root, listed.expiration, listed.contract))
 
 
-def _none(_service: TastytradeService, call: Call) -> Reply:
-    """No futures, future options, cryptocurrencies: an empty list, as clients ask for all kinds."""
-    return many(call, [])
-
-
 def equity_document(listing: Listing) -> Document:
     """The instrument as the vendor describes it."""
     spread = crc32(listing.symbol.encode())
@@ -114,7 +109,4 @@ ENDPOINTS = (
     get("/instruments/equities/{symbol:.+}", _equity),
     get("/instruments/equity-options", _options),
     get("/instruments/equity-options/{symbol:.+}", _option),
-    get("/instruments/futures", _none),
-    get("/instruments/future-options", _none),
-    get("/instruments/cryptocurrencies", _none),
 )

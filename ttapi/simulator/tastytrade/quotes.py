@@ -6,6 +6,9 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from ttapi.simulator.futures.contracts import FutureContract
+from ttapi.simulator.futures.products import Coin
+from ttapi.simulator.futures.symbols import FutureOption
 from ttapi.simulator.options.symbols import read_occ_symbol
 from ttapi.simulator.tastytrade.service import TastytradeService, get
 from ttapi.simulator.tastytrade.wire import (
@@ -24,15 +27,28 @@ if TYPE_CHECKING:
     from ttapi.simulator.vendor_events import SimQuote, SimSummary
 
 _MOST_SYMBOLS = 100
-_TYPES = {"equity": "Equity", "index": "Index", "equity-option": "Equity Option"}
-_OTHER_TYPES = ("future", "future-option", "cryptocurrency")
+_TYPES = {
+    "equity": "Equity",
+    "index": "Index",
+    "equity-option": "Equity Option",
+    "future": "Future",
+    "future-option": "Future Option",
+    "cryptocurrency": "Cryptocurrency",
+}
+_OTHER_TYPES = {
+    "future": FutureContract,
+    "future-option": FutureOption,
+    "cryptocurrency": Coin,
+}
+"""By type what the board must know the symbol as."""
+_WITH_INTEREST = ("equity-option", "future", "future-option")
 _EXTENDED = timedelta(hours=4)
 _PRE_MARKET = timedelta(hours=1, minutes=15)
 _COLLECTIONS = ("Equity", "CFE", "CME", "Smalls")
 
 
 def _by_type(service: TastytradeService, call: Call) -> Reply:
-    asked = {kind: call.values(kind) for kind in (*_TYPES, *_OTHER_TYPES)}
+    asked = {kind: call.values(kind) for kind in _TYPES}
     total = sum(map(len, asked.values()))
     if not 0 < total <= _MOST_SYMBOLS:
         raise ApiError(400, "validation_error", f"1 to {_MOST_SYMBOLS} symbols, not {total}")
@@ -67,7 +83,7 @@ def _data_document(service: TastytradeService, kind: str, symbol: str) -> Docume
         "last": decimal(trade.price),
         "last-mkt": decimal(trade.price),
         "volume": decimal(trade.day_volume, 1),
-        "open-interest": decimal(summary.open_interest, 1) if kind == "equity-option" else None,
+        "open-interest": decimal(summary.open_interest, 1) if kind in _WITH_INTEREST else None,
         "beta": decimal(profile.beta) if profile and profile.beta is not None else None,
         "year-low-price": decimal(profile.low_52_week) if profile else None,
         "year-high-price": decimal(profile.high_52_week) if profile else None,
@@ -82,6 +98,11 @@ def _streamer_symbol(service: TastytradeService, kind: str, symbol: str) -> str 
     if kind == "equity-option":
         contract = read_occ_symbol(symbol)
         return contract.streamer_symbol if contract else None
+    if kind in _OTHER_TYPES:
+        other = service.market.find_other(symbol)
+        if other is None or not isinstance(other, _OTHER_TYPES[kind]):
+            return None
+        return other.streamer_symbol
     if symbol not in service.market.symbols:
         return None
     listing = service.market.listing(symbol)

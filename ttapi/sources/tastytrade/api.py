@@ -33,10 +33,10 @@ class TastytradeApi:
         self._client = client
         self._quarantine = quarantine
 
-    async def one(self, path: str, endpoint: str = "") -> Document:
-        """The object at `path`."""
+    async def one(self, path: str, endpoint: str = "") -> tuple[Document, Response]:
+        """The object at `path`; and the answer it came in, for complaints."""
         response, document = await self._get(path, endpoint)
-        return data_of(document, response, self._quarantine)
+        return data_of(document, response, self._quarantine), response
 
     async def many(
         self, path: str, endpoint: str = "", params: Sequence[tuple[str, str]] = ()

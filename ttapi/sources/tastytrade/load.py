@@ -22,7 +22,7 @@ from ttapi.sources.exchange import Tuning
 from ttapi.sources.http import HttpClient
 from ttapi.sources.in_thread import iterate_in_thread
 from ttapi.sources.quarantine import Quarantine
-from ttapi.sources.tastytrade import accounts, lists, option_quotes, underlyings
+from ttapi.sources.tastytrade import accounts, futures, lists, option_quotes, underlyings
 from ttapi.sources.tastytrade.api import TastytradeApi
 from ttapi.sources.tastytrade.grant import RefreshGrant
 from ttapi.sources.tastytrade.rows import Content, ReadUnit, batch_of, read_unit
@@ -63,7 +63,15 @@ _WHOLE: dict[str, Callable[[TastytradeApi], Awaitable[Content]]] = {
     "transactions": accounts.read_transactions,
     "symbols": lists.read_symbols,
     "watchlists": lists.read_watchlists,
+    "futures": futures.read_futures,
+    "cryptocurrencies": futures.read_cryptocurrencies,
 }
+
+_SPELLINGS: dict[tuple[str, ...], tuple[str, Callable[[str], str]]] = {
+    ("symbol",): ("symbols", lists.our_symbol),
+    ("product_code",): ("product codes", futures.our_product),
+}
+"""By the key that is asked for: what it is, and how ttapi writes it."""
 
 
 def load(
@@ -210,14 +218,12 @@ async def _answers(
 
 
 def _misspelt(resource: Resource, requests: Sequence[UnitRequest]) -> Loaded:
-    """Those of `requests` whose symbol is the vendor's text: rows would lie where nobody looks."""
-    if "symbol" not in resource.requires:
-        return []
-    keys = [(request, request.unit.key) for request in requests]
+    """Those of `requests` whose key is the vendor's text: rows would lie where nobody looks."""
+    what, ours = _SPELLINGS.get(resource.requires[:1], ("", str))
     return [
-        read_unit(resource, request, f"symbols are written as ttapi does: {lists.our_symbol(key)}")
-        for request, key in keys
-        if lists.our_symbol(key) != key
+        read_unit(resource, request, f"{what} are written as ttapi does: {ours(request.unit.key)}")
+        for request in requests
+        if ours(request.unit.key) != request.unit.key
     ]
 
 
@@ -259,6 +265,8 @@ async def _content(
         return await lists.read_search(api, key)
     if resource.name == "option_quotes":
         return await option_quotes.read_option_quotes(api, key, context.now)
+    if resource.name == "future_options":
+        return await futures.read_future_options(api, key)
     if resource.name == "events":
         today = context.now.astimezone(NEW_YORK).date()
         return await underlyings.read_events(api, key, today)

@@ -28,7 +28,7 @@ async def quote_token_of(context: SourceContext) -> FeedAccess:
     *Raises* CredentialError, ResponseError (a customer without an account has none), SourceDownError.
     """
     async with connected(context) as api:
-        data = await api.one("/api-quote-tokens")
+        data, _ = await api.one("/api-quote-tokens")
     url, token = data.get("dxlink-url"), data.get("token")
     if not isinstance(url, str) or not isinstance(token, str):
         raise ResponseError("/api-quote-tokens", 200, "field 'token' or 'dxlink-url' is missing")

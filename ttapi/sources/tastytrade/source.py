@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ttapi.sources.contract import Batch, Resource, SourceContext, Unit, UnitRequest
 from ttapi.sources.credentials import has_secret
 from ttapi.sources.tastytrade.account_tables import ACCOUNTS, BALANCES, POSITIONS, TRANSACTIONS
+from ttapi.sources.tastytrade.future_tables import CRYPTOCURRENCIES, FUTURE_OPTIONS, FUTURES
 from ttapi.sources.tastytrade.market_tables import (
     CHAINS,
     EVENTS,
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-_UNITS = {"symbols": "equities", "watchlists": "public"}
+_UNITS = {
+    "symbols": "equities",
+    "watchlists": "public",
+    "futures": "futures",
+    "cryptocurrencies": "cryptocurrencies",
+}
 """Where a resource is one unit for everybody; the user's own are the unit `me`."""
 
 
@@ -42,7 +48,7 @@ class TastytradeSource:
     """
 
     name = "tastytrade"
-    about = "Accounts, instruments, option chains, metrics and events of tastytrade"
+    about = "Accounts, instruments, option chains, futures, metrics and events of tastytrade"
     version = "1"
     resources: tuple[Resource, ...] = (
         ACCOUNTS,
@@ -56,6 +62,9 @@ class TastytradeSource:
         EVENTS,
         WATCHLISTS,
         SEARCH,
+        FUTURES,
+        FUTURE_OPTIONS,
+        CRYPTOCURRENCIES,
     )
     setting_names = ("base_url", *SECRETS, "requests_per_s", "in_flight", "give_up_s", "ca_file")
     secret_names = SECRETS

@@ -100,19 +100,20 @@ async def read_events(api: TastytradeApi, symbol: str, today: date) -> Content:
 def _strikes(root: Document, document: Document) -> list[Document]:
     """The rows of one root. *Raises* FieldError: a chain is taken whole, so that no strike is lost."""
     rows = []
-    for expiration in _list(document, "expirations"):
+    for expiration in list_at(document, "expirations"):
         known = frozenset({"strikes", "days-to-expiration"})
         head = {**root, **row_of(expiration, EXPIRATION_FIELDS, known=known)}
         head["expiration_date"] = expiration_session(head["vendor_expiration_date"])
-        for strike in _list(expiration, "strikes"):
+        for strike in list_at(expiration, "strikes"):
             row = row_of(strike, STRIKE_FIELDS, known=frozenset())
             extra = row["extra"] or head["extra"] or root["extra"]
             rows.append({**head, **row, "extra": extra})
     return rows
 
 
-def _list(document: Mapping[str, Any], key: str) -> list[Any]:
-    value = document.get(key)
+def list_at(document: Any, key: str) -> list[Any]:
+    """The list under `key`. *Raises* FieldError where there is none."""
+    value = document.get(key) if isinstance(document, dict) else None
     if not isinstance(value, list):
         raise FieldError(key, "is no list")
     return value

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Futures, their options, and cryptocurrencies of the vendor market; they follow its own prices."""
