@@ -29,6 +29,7 @@ CONSTANT_RATE = Resource(
     ),
     grain=("rate",),
     is_local=True,
+    is_timeless=True,
 )
 
 
