@@ -102,6 +102,29 @@ def read_bars(tmp_path: Path) -> Callable[..., Fetched]:
 
 
 @pytest.fixture
+def read_quotes(tmp_path: Path) -> Callable[..., Fetched]:
+    """Reads one file of option quotes through the source `files`, the folder `path` below the test's named."""
+
+    def read(
+        content: str | bytes, name: str = "AAPL/20140602.csv", path: str = "", **fields: str
+    ) -> Fetched:
+        from ttapi.sources.files import FilesSource
+
+        data = content.encode() if isinstance(content, str) else content
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        settings = {f"option_quotes_{field}": text for field, text in fields.items()}
+        return fetch_all(
+            FilesSource(),
+            "option_quotes",
+            {"option_quotes_path": str(tmp_path / path), **settings},
+        )
+
+    return read
+
+
+@pytest.fixture
 def real_data() -> Path:
     """The folder of real market data; skips where it is absent."""
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"

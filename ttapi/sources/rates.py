@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ttapi.sources.contract import SourceContext, UnitRequest
 
 DEFAULT = 0.04
-"""Continuous, a year: about what three-month Treasury bills paid in 2023 to 2026."""
+"""Continuous, a year: a guess for whoever sets nothing, which `is_default` says it is."""
 
 CONSTANT_RATE = Resource(
     name="constant_rate",

@@ -41,11 +41,21 @@ class FileSettings:
 
 
 class FilesSource:
-    """Reads files of one's own into each resource of SPECS.
+    """Reads files of one's own into each resource of SPECS; CSV files may be packed (`.csv.gz`).
 
     Settings, each with the resource's name before it: `_path` a folder, a file or a glob;
     `_format` csv or parquet (default: by suffix); `_columns` renames, `target=source,...`;
     `_delimiter` one character or tab (default: the one the header uses most).
+
+    `option_quotes`: expiration, strike and type of each contract, or its OCC symbol, and what is
+    quoted; a row without them is the underlying's. A column names the underlying (`symbol`,
+    `underlying`, `ticker`), else the folder (`AAPL/20140602.csv.gz`), else the file
+    (`AAPL_2014-06-02.csv`). A column gives the instant (`snapshot_at`, `quote_datetime`, `timestamp`,
+    `quote_time`; UTC where it has no offset), else the date (`date`, `quote_date`), else the file's
+    name; a date means the close of its session. `close` counts as the mark where a file has neither
+    `bid`, `ask` nor `mark`. Strikes are in USD: thousandths are not told apart from them.
+
+    `rates`: date, tenor (days, or `3M`, `1Y`) and rate, a fraction a year, continuous, of 365 days.
     """
 
     name = "files"
