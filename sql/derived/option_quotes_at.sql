@@ -29,7 +29,7 @@ files as (
         f.open_interest,
         f.spot as underlying_price,
         f.quote_time,
-        f.vendor_implied_volatility,
+        nullif(f.vendor_implied_volatility, 0) as vendor_implied_volatility,
         'files' as source,
         f.known_at,
         f.load_id

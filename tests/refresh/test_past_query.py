@@ -106,7 +106,9 @@ class Folder:
             file = self.lab.metastock / name
             file.unlink(missing_ok=True)
             if name not in self.gone:
-                self.lab.write_bars(name, [(d, c, c + 1, c - 1, c) for d, c in sorted(bars.items())])
+                self.lab.write_bars(
+                    name, [(d, c, c + 1, c - 1, c) for d, c in sorted(bars.items())]
+                )
         for symbol, rows in self.actions.items():
             self.lab.write_actions(symbol, rows)
 
@@ -138,7 +140,10 @@ def answers(lab, **as_of):
 def alike(rows):
     """Rows whose numbers may come out of SQL or of a builder: their last digits differ."""
     return [
-        {k: pytest.approx(v, rel=1e-9, abs=1e-12) if isinstance(v, float) else v for k, v in r.items()}
+        {
+            k: pytest.approx(v, rel=1e-9, abs=1e-12) if isinstance(v, float) else v
+            for k, v in r.items()
+        }
         for r in rows
     ]
 

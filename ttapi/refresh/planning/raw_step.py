@@ -131,9 +131,9 @@ def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment:
     told = (f"last attempt failed: {state.error}",) if state.error else ()
     is_unbound = outside.held.demand(dataset.name).keys is None
     if dataset.is_bound_only and is_unbound and outside.wish is None:
-        lacking = _lacking(dataset.requires[0])
+        unbound = (*told, _lacking(dataset.requires[0]))
         verdict: Verdict = "failed" if told else "fresh" if held else "missing"
-        return Step(dataset.name, "none", verdict, (*told, lacking), may_change=False)
+        return Step(dataset.name, "none", verdict, unbound, may_change=False)
     if keys is None and dataset.completes:
         return Step(dataset.name, "none", "failed" if told else "fresh", told, may_change=False)
     if keys is None:
