@@ -85,6 +85,7 @@ def _implied(story: ImpliedStory) -> Iterator[str]:
         yield f"implied volatility {story.volatility:.6g} of price {story.price:g} ({story.quote})"
     else:
         yield f"no implied volatility: {story.reason} ({story.quote})"
+    yield f"  {story.loaded}"
     if story.lower_bound is not None:
         yield f"  a volatility exists for prices from {story.lower_bound:.6g} to {story.upper_bound:.6g}"
     if story.forward is not None:

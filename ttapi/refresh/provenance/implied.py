@@ -36,6 +36,16 @@ _CONTRACT = """
     select i.* from derived.option_implied as i
     where i.snapshot_at = ?::timestamp and i.occ_symbol = ?
 """
+_LOADED = """
+    select u.key, q.line, q.load_id, l.loaded_at, c.command
+    from {table} as q
+    left join catalog.units as u on u.unit_id = q.unit_id
+    left join catalog.loads as l on l.load_id = q.load_id and l.dataset = u.dataset
+    left join catalog.commands as c on c.load_id = q.load_id
+    where q.snapshot = ? and q.contract = ? and q.is_current
+    limit 1
+"""
+_TABLES = {"files": "raw.option_quotes", "tastytrade": "raw.tastytrade_option_quotes"}
 _RATE = """
     select r.date, r.tenor_from, r.tenor_to, r.rate_from, r.rate_to, r.source
     from derived.rates_at(timestamp '9999-12-31') as r
@@ -70,6 +80,8 @@ class ImpliedStory:
     volatility: float | None
     reason: str | None
     """Why there is no volatility; None: there is."""
+    loaded: str
+    """The row its quote stands in, and the load that brought it."""
 
 
 def implied_story(reader: Reader, row: Mapping[str, Any]) -> ImpliedStory | None:
@@ -95,7 +107,20 @@ def implied_story(reader: Reader, row: Mapping[str, Any]) -> ImpliedStory | None
         years=contract["years"],
         volatility=contract["implied_volatility"],
         reason=contract["iv_reason"],
+        loaded=_loaded(reader, contract),
     )
+
+
+def _loaded(reader: Reader, contract: Mapping[str, Any]) -> str:
+    table = _TABLES[contract["source"]]
+    asked = [contract["snapshot"], contract["occ_symbol"]]
+    found = _rows(reader, _LOADED.format(table=table), asked)
+    if not found:
+        return f"{table}: replaced since"
+    one = found[0]
+    line = f" line {one['line']}" if one["line"] is not None else ""
+    by = f" by {one['command']}" if one["command"] else ""
+    return f"{table} <- {one['key']}{line} ({contract['source']}); load {one['load_id']}, {one['loaded_at']} UTC{by}"
 
 
 def _quote(contract: Mapping[str, Any]) -> str:
