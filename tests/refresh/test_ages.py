@@ -64,7 +64,7 @@ def test_a_plain_connection_warns_of_what_was_never_loaded_and_of_what_is_too_ol
         monkeypatch.setenv(name, text)
     monkeypatch.setenv("TTAPI_NOW", three.now.isoformat())
     assert warned(three) == [
-        "never loaded: raw.metastock_bars, raw.price_basis, raw.shipped_universes; ttapi refresh brings them up to date"
+        "never loaded: raw.constant_rates, raw.metastock_bars, raw.price_basis and 1 more; ttapi refresh brings them up to date"
     ]
     three.refresh()
     assert warned(three) == []

@@ -28,6 +28,7 @@ CONSTANT_RATE = Resource(
         Column("is_default", "BOOLEAN", "true: nobody set it"),
     ),
     grain=("rate",),
+    ttl="7d",
     is_local=True,
     is_timeless=True,
 )
