@@ -17,7 +17,9 @@ contracts as (
         end as otm,
         abs(i.delta) as depth
     from derived.option_implied as i
-    where not i.is_adjusted and i.multiplier = 100
+    where not i.is_adjusted
+        and i.multiplier = 100
+        and (getvariable('rebuilt_keys') is null or list_contains(getvariable('rebuilt_keys'), i.snapshot))
 ),
 points as (
     select

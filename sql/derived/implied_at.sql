@@ -3,8 +3,9 @@
 --   The forward of an expiration is what put-call parity shows at the five strikes where call and put differ least (their
 --   median); without such a strike the price of the underlying carried forward, less the announced dividend. A contract that
 --   gives no volatility says why. Of American options this is the European volatility on that forward: close out of the money.
+--   Of a list of snapshots, or of all where it is null.
 -- kind: macro
-create or replace macro implied_at(known_until) as table
+create or replace macro implied_at(known_until, snapshots) as table
 with
 sessions as (
     select
@@ -27,8 +28,8 @@ quotes as (
             when 'AM' then coalesce(e.open_utc, q.expiration_date + interval '14 hours 30 minutes')
             else coalesce(e.close_utc, q.expiration_date + interval '21 hours')
         end as expires_at
-    from derived.option_quotes_at(known_until) as q
-    join derived.snapshots_at(known_until) as s
+    from derived.option_quotes_at(known_until, snapshots) as q
+    join derived.snapshots_at(known_until, snapshots) as s
         on s.snapshot = q.snapshot
     left join sessions as e
         on e.date = q.expiration_date
@@ -56,23 +57,48 @@ timed as (
         end as own_fault
     from quotes as q
 ),
--- Calls get cheaper with the strike and puts dearer. What three neighbours cost (their median) is not upset by one of them.
-smoothed as (
+-- Calls get cheaper with the strike and puts dearer. What a quote and its two neighbours cost (the middle one of the three)
+-- is not upset by one of them.
+ranked as (
     select
         t.*,
         case t.option_type when 'C' then t.strike else -t.strike end as outwards,
-        median(
-            case
-                when t.own_fault is null
-                    and t.mid >= 0.9 * case t.option_type when 'C' then t.spot - t.strike else t.strike - t.spot end
-                    then t.mid
-            end
-        ) over (
-            partition by t.snapshot, t.root, t.expiration_date, t.settlement, t.option_type
-            order by case t.option_type when 'C' then t.strike else -t.strike end
-            rows between 1 preceding and 1 following
-        ) as usual
+        case
+            when t.own_fault is null
+                and t.mid >= 0.9 * case t.option_type when 'C' then t.spot - t.strike else t.strike - t.spot end
+                then t.mid
+        end as sound
     from timed as t
+),
+flanked as (
+    select
+        r.*,
+        lag(r.sound) over by_strike as sound_before,
+        lead(r.sound) over by_strike as sound_after
+    from ranked as r
+    window by_strike as (
+        partition by r.snapshot, r.root, r.expiration_date, r.settlement, r.option_type
+        order by r.outwards
+    )
+),
+smoothed as (
+    select
+        f.*,
+        coalesce(
+            case
+                when f.sound + f.sound_before + f.sound_after is not null
+                    then greatest(
+                        least(f.sound, f.sound_before), least(greatest(f.sound, f.sound_before), f.sound_after)
+                    )
+            end,
+            (f.sound + f.sound_before) / 2,
+            (f.sound + f.sound_after) / 2,
+            (f.sound_before + f.sound_after) / 2,
+            f.sound,
+            f.sound_before,
+            f.sound_after
+        ) as usual
+    from flanked as f
 ),
 judged as (
     select

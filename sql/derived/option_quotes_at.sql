@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- about: Every row of every snapshot of option quotes as it was known at an instant (UTC), of all sources, one per
---   snapshot and contract. The row whose contract is the underlying's own symbol holds its price.
+--   snapshot and contract; of a list of snapshots, or of all where it is null. The row whose contract is the underlying's own symbol holds its price.
 -- kind: macro
-create or replace macro option_quotes_at(known_until) as table
+create or replace macro option_quotes_at(known_until, snapshots) as table
 with
 files as (
     select
@@ -34,7 +34,9 @@ files as (
         f.known_at,
         f.load_id
     from raw.option_quotes as f
-    where f.known_at <= known_until and (f.replaced_at is null or f.replaced_at > known_until)
+    where (snapshots is null or list_contains(snapshots, f.snapshot))
+        and f.known_at <= known_until
+        and (f.replaced_at is null or f.replaced_at > known_until)
 ),
 asked as (
     select
@@ -66,7 +68,9 @@ asked as (
         t.known_at,
         t.load_id
     from raw.tastytrade_option_quotes as t
-    where t.known_at <= known_until and (t.replaced_at is null or t.replaced_at > known_until)
+    where (snapshots is null or list_contains(snapshots, t.snapshot))
+        and t.known_at <= known_until
+        and (t.replaced_at is null or t.replaced_at > known_until)
 ),
 every as (
     select f.* from files as f

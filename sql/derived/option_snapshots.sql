@@ -34,7 +34,7 @@ select
     s.source::varchar as source, -- files or tastytrade
     s.known_at::timestamp as known_at, -- UTC; when the newest row of it was known
     (c.version || ' ' || n.version)::varchar as inputs_version -- changes with the rates and sessions that apply
-from derived.snapshots_at(timestamp '9999-12-31') as s
+from derived.snapshots_at(timestamp '9999-12-31', getvariable('rebuilt_keys')) as s
 left join curves as c
     on s.date >= c.date and s.date < c.until_date
 cross join sessions as n

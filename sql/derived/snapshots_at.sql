@@ -2,7 +2,7 @@
 -- about: The snapshots of option chains that were known at an instant (UTC): whose, when, of which session, with the price of
 --   the underlying and the dividend that was announced when it was taken.
 -- kind: macro
-create or replace macro snapshots_at(known_until) as table
+create or replace macro snapshots_at(known_until, snapshots) as table
 with
 taken as (
     select
@@ -25,7 +25,7 @@ taken as (
         count(*) filter (where q.contract <> q.symbol) as contracts,
         min(q.source) as source,
         max(q.known_at) as known_at
-    from derived.option_quotes_at(known_until) as q
+    from derived.option_quotes_at(known_until, snapshots) as q
     group by q.snapshot, q.symbol, q.snapshot_at
 ),
 sessions as (

@@ -12,7 +12,9 @@ terms as (
         e.*,
         e.years * 365 as term
     from derived.expiration_implied as e
-    where e.years > 0 and e.atm_iv is not null
+    where e.years > 0
+        and e.atm_iv is not null
+        and (getvariable('rebuilt_keys') is null or list_contains(getvariable('rebuilt_keys'), e.snapshot))
     qualify row_number() over (
         partition by e.snapshot, e.expiration_date order by e.quotes desc, e.settlement desc, e.root
     ) = 1

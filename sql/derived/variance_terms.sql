@@ -17,7 +17,10 @@ quoted as (
         case when i.iv_reason is null or i.iv_reason in ('vega too small', 'wide quote', 'below intrinsic') then i.mid end as mid,
         coalesce(i.bid, i.mark, 0) <= 0 as is_zero
     from derived.option_implied as i
-    where i.years > 0 and not i.is_adjusted and i.multiplier = 100
+    where i.years > 0
+        and not i.is_adjusted
+        and i.multiplier = 100
+        and (getvariable('rebuilt_keys') is null or list_contains(getvariable('rebuilt_keys'), i.snapshot))
 ),
 strikes as (
     select

@@ -6,9 +6,22 @@ create or replace macro chain_asof(underlying, as_of) as table
 with
 -- The newest of the snapshots of that time.
 newest as (
-    select max(s.snapshot) as snapshot
-    from derived.snapshots_at(derived.end_of_knowledge(as_of)) as s
-    where s.symbol = upper(underlying) and s.snapshot_at <= derived.end_of_knowledge(as_of)
+    select max(q.snapshot) as snapshot
+    from (
+        select f.snapshot
+        from raw.option_quotes as f
+        where f.symbol = upper(underlying)
+            and f.snapshot_at <= derived.end_of_knowledge(as_of)
+            and f.known_at <= derived.end_of_knowledge(as_of)
+            and (f.replaced_at is null or f.replaced_at > derived.end_of_knowledge(as_of))
+        union all
+        select t.snapshot
+        from raw.tastytrade_option_quotes as t
+        where t.symbol = upper(underlying)
+            and t.snapshot_at <= derived.end_of_knowledge(as_of)
+            and t.known_at <= derived.end_of_knowledge(as_of)
+            and (t.replaced_at is null or t.replaced_at > derived.end_of_knowledge(as_of))
+    ) as q
 )
 select
     i.occ_symbol::varchar as occ_symbol, -- 21 characters: root padded to 6, yymmdd, C or P, strike x 1000
@@ -56,9 +69,9 @@ select
     i.snapshot_at::timestamp as snapshot_at, -- UTC; when the quotes were taken
     i.source::varchar as source, -- files or tastytrade
     i.known_at::timestamp as known_at -- UTC; when it could be known
-from derived.implied_at(derived.end_of_knowledge(as_of)) as i
+from derived.implied_at(derived.end_of_knowledge(as_of), [(select n.snapshot from newest as n)]) as i
 left join derived.expiration_series as k
     on k.root = case when i.root in ('SPX', 'SPXW', 'SPY', 'QQQ', 'VIX') then i.root else 'EQUITY' end
         and k.expiration_date = i.expiration_date
         and k.settlement = i.settlement
-where i.underlying = upper(underlying) and i.snapshot = (select n.snapshot from newest as n)
+where i.underlying = upper(underlying)

@@ -90,7 +90,7 @@ def test_step_by_step_equals_built_at_once(quoted):
     (quoted.home.sql / "derived").mkdir(exist_ok=True)
     whole = quoted.rows("select * from derived.option_implied order by snapshot, occ_symbol")
     again = quoted.rows(
-        "select * from derived.implied_at(timestamp '9999-12-31') order by snapshot, occ_symbol"
+        "select * from derived.implied_at(timestamp '9999-12-31', null) order by snapshot, occ_symbol"
     )
     assert len(whole) == len(again) == 80
 
@@ -126,7 +126,7 @@ def test_a_chain_as_of_a_day_is_what_the_chain_was_then_whatever_came_later(quot
     )
     assert quoted.rows("select distinct spot from chain_asof('AAA', '2024-06-17')") == [(97.0,)]
     corrected = quoted.rows(
-        "select distinct spot from derived.implied_at(timestamp '2024-06-18') where snapshot like 'AAA 2024-06-11%'"
+        "select distinct spot from derived.implied_at(timestamp '2024-06-18', null) where snapshot like 'AAA 2024-06-11%'"
     )
     assert corrected == [(98.0,)]
 

@@ -101,7 +101,7 @@ def test_the_forward_outlives_one_wild_quote(reasons_of, market):
     reasons_of(Contract(100.0, "C", NEAR, price + 2, price + 2.02))
     forwards = con.execute(
         f"select distinct forward from chain where expiration_date = '{NEAR}'"
-        " and underlying in ('AAA', (select arg_max(underlying, snapshot) from chain where underlying like 'B%'))"
+        " and underlying in ('AAA', (select max(underlying) from chain where underlying like 'B%'))"
     ).fetchall()
     assert [forward for (forward,) in forwards] == pytest.approx(
         [forwards[0][0]] * len(forwards), rel=1e-9

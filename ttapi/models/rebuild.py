@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _KEYS_A_CHUNK = 600
 _KEYS_TOLD = 5_000
 """Beyond which a table counts as changed altogether."""
+_KEYS_VARIABLE = "rebuilt_keys"
+"""Holds the keys that are being rebuilt, for models that say `getvariable('rebuilt_keys')`; null: all."""
 _NEW = "rebuilt_rows"
 
 
@@ -109,9 +111,13 @@ def _fill_keys(cursor: Any, model: Model, keys: Sequence[str]) -> None:
     for chunk in _chunks(keys):
         condition = _key_condition(model, chunk)
         if model.builder is None:
+            # A condition does not reach through every join: a model may read the keys itself.
+            listed = ", ".join(quoted(key) for key in chunk)
+            cursor.execute(f"set variable {_KEYS_VARIABLE} = [{listed}]")
             cursor.execute(
                 f"insert into {_NEW} select * from ({model.body}) as q where {condition}"
             )
+            cursor.execute(f"reset variable {_KEYS_VARIABLE}")
             continue
         module = importlib.import_module(model.builder)
         inputs = {}
