@@ -127,13 +127,21 @@ class ResponseError(SourceError):
     """A vendor answered one request in a way that cannot be used."""
 
     def __init__(
-        self, endpoint: str, status: int | None, reason: str, *, hint: str | None = None
+        self,
+        endpoint: str,
+        status: int | None,
+        reason: str,
+        *,
+        hint: str | None = None,
+        is_unknown: bool = False,
     ) -> None:
         answer = "no answer" if status is None else f"status {status}"
         super().__init__(f"{endpoint}: {answer}: {reason}", hint=hint)
         self.endpoint = endpoint
         self.status = status
         self.reason = reason
+        # True: in so many words, there is no such thing.
+        self.is_unknown = is_unknown
 
 
 class CredentialError(SourceDownError):

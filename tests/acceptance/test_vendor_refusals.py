@@ -44,7 +44,7 @@ def test_a_revoked_grant_is_tried_once_an_hour(vendor):
     done = vendor.lab.ttapi("refresh", "tastytrade", "--symbols", "SPY")
     assert (done.returncode, vendor.asked()) == (3, {})
     again = f"{said}; these credentials are not tried again before 23:00 UTC"
-    assert done.stderr.count(again) == 10
+    assert done.stderr.count(again) == 11
     assert again in reason(vendor, CHAINS)
     assert vendor.refresh(ACCOUNTS, now=NOW + HOUR).exit_code == 3
     assert vendor.asked() == {"POST /oauth/token": 1}
@@ -106,15 +106,52 @@ def test_an_unknown_symbol_withholds_nothing_of_the_others(vendor):
     done = vendor.lab.ttapi("sql", "--csv", "-c", asked.format("'SPY', 'NOSUCH'"))
     assert (done.returncode, done.stdout) == (0, "symbol\nSPY\n")
     assert "NOSUCH: /market-metrics: the vendor does not know this symbol" in done.stderr
-    again = vendor.lab.ttapi("sql", "--csv", "-c", asked.format("'SPY', 'NOSUCH'"))
-    assert (again.returncode, again.stdout) == (0, "symbol\nSPY\n")
-    assert "does not know this symbol" in again.stderr
-    alone = vendor.lab.ttapi("sql", "-c", asked.format("'NOSUCH'"))
-    assert (alone.returncode, alone.stdout) == (4, "")
-    assert "--no-refresh answers from what is there" in alone.stderr
     row = vendor.status(METRICS)
     assert (row["verdict"], len(row["reasons"])) == ("fresh", 1)
-    assert row["reasons"][0].startswith("last attempt failed: NOSUCH: ")
+    assert row["reasons"][0].startswith("1 of 2 failed: NOSUCH: ")
+
+
+def test_an_unknown_symbol_is_told_again_and_not_asked_again_within_the_ttl(vendor):
+    asked = "select symbol from market_metrics where symbol in ({})"
+    first = vendor.lab.ttapi("sql", "-c", asked.format("'NOSUCH'"))
+    assert (first.returncode, first.stdout) == (4, "")
+    assert "--no-refresh answers from what is there" in first.stderr
+    assert vendor.asked()["GET /market-metrics"] == 1
+    said = "NOSUCH: /market-metrics: the vendor does not know this symbol"
+    alone = vendor.lab.ttapi("sql", "-c", asked.format("'NOSUCH'"))
+    assert (alone.returncode, alone.stdout, alone.stderr) == (4, "", first.stderr)
+    assert vendor.asked() == {}
+    both = vendor.lab.ttapi("sql", "--csv", "-c", asked.format("'SPY', 'NOSUCH'"))
+    assert (both.returncode, both.stdout, both.stderr.count(said)) == (0, "symbol\nSPY\n", 1)
+    assert vendor.asked()["GET /market-metrics"] == 1
+    again = vendor.lab.ttapi("sql", "--csv", "-c", asked.format("'SPY', 'NOSUCH'"))
+    assert (again.returncode, again.stdout, again.stderr.count(said)) == (0, "symbol\nSPY\n", 1)
+    held = vendor.lab.ttapi("sql", "--no-refresh", "--csv", "-c", asked.format("'NOSUCH'"))
+    assert (held.returncode, held.stdout) == (0, "symbol\n")
+    done = vendor.lab.ttapi("refresh", "market_metrics", "--symbols", "SPY,NOSUCH")
+    assert (done.returncode, "2 slices held, 1 of them unknown: NOSUCH" in done.stderr) == (0, True)
+    assert vendor.asked() == {}
+    assert vendor.status(METRICS)["reasons"] == ["its source does not know NOSUCH"]
+
+
+def test_an_unknown_symbol_is_asked_again_when_it_must_be_and_may_be_known_then(vendor):
+    symbols, later = ("SPY", "GLD"), NOW + timedelta(hours=2)
+    vendor.server.faults.set("missing-symbols:count=28")
+    gone = vendor.refresh(METRICS, symbols=("GLD",))
+    assert (gone.exit_code, vendor.asked()["GET /market-metrics"]) == (1, 1)
+    assert vendor.refresh(METRICS, symbols=("GLD",)).exit_code == 0
+    assert vendor.asked() == {}
+    vendor.server.faults.clear()
+    assert vendor.refresh(METRICS, symbols=symbols, now=later).exit_code == 0
+    assert [row[0] for row in vendor.rows(METRICS)] == ["GLD", "SPY"]
+    assert vendor.status(METRICS, now=later)["reasons"] == []
+
+
+def test_that_not_one_of_many_symbols_is_known_is_not_believed(vendor):
+    vendor.server.faults.set("missing-symbols:count=28")
+    for _ in range(2):
+        assert vendor.refresh(METRICS, symbols=("SPY", "GLD")).exit_code == 1
+        assert vendor.asked()["GET /market-metrics"] == 1
 
 
 def test_what_is_held_stays_fresh_and_a_failed_attempt_is_told(vendor):

@@ -64,8 +64,8 @@ def test_the_transcript_shows_each_command_above_its_answer(small_home, capfd):
         "export TTAPI_TASTYTRADE_CLIENT_SECRET=...",
         "export TTAPI_TASTYTRADE_REFRESH_TOKEN=...",
         "export TTAPI_TASTYTRADE_REQUESTS_PER_S=200",
-        "ttapi refresh market_metrics --list vendor --yes",
-        "ttapi refresh market_metrics --list vendor --yes",
+        "ttapi refresh market_metrics --list vendor",
+        "ttapi refresh market_metrics --list vendor",
         "ttapi refresh option_chains --symbols SPX,SPY,AAPL",
         "ttapi refresh eod --list vendor --from 2024-04-15 --yes",
         'ttapi sql --no-refresh "',
@@ -94,7 +94,7 @@ def test_the_transcript_shows_each_command_above_its_answer(small_home, capfd):
     assert re.search(r"^-- \d rows?,", steps["A view of your own"], re.MULTILINE)
     network = steps["Vendors over the network"]
     assert re.search(r"507 slices, 503 rows accepted, 4 failed", network)
-    assert re.search(r"4 slices, 503 held, 4 failed", network)
+    assert re.search(r"fresh, 507 slices held, 4 of them unknown", network)
     completed = steps["Files first, the feed completes"]
     assert re.search(r"^dxlink +\d+ +\d", completed, re.MULTILINE)
     assert "init --metastock FOLDER" in steps["Go on"]

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttapi.market.calendar import sessions
+from ttapi.refresh.planning.coverage import Demand, Slice
+from ttapi.refresh.planning.datasets import Held
 from ttapi.refresh.planning.planner import (
     Dataset,
     DatasetState,
@@ -208,3 +210,26 @@ def test_a_plan_is_ordered_complete_and_reasoned(states, targets, force):
             by_name = {s.dataset: s for s in steps}
             assert all(by_name[u].verdict in {"fresh", "not configured"} for u in upstreams)
     assert steps == plan_refresh(DATASETS, states, targets, moment=moment(), force=force)
+
+
+def test_a_key_its_source_has_not_is_asked_again_when_the_ttl_has_passed_and_by_nobody_else():
+    metrics = Dataset(
+        "raw.metrics", "raw", "code-1", ttl="1h", source="rest", key="symbol", requires=("symbol",)
+    )
+    asked_at = FRIDAY_EVENING
+    slices = {"raw.metrics": (Slice("SPY", asked_at), Slice("NONE", asked_at, is_absent=True))}
+
+    def step(keys, after, **changes):
+        held = Held({"raw.metrics": Demand(keys)}, slices)
+        states = {"raw.metrics": DatasetState(fingerprint="code-1")}
+        (found,) = plan_refresh(
+            {"raw.metrics": metrics}, states, ["raw.metrics"], moment=moment(asked_at + after), held=held, **changes
+        )  # fmt: skip
+        return [ask.key for ask in found.asks], found.absent, found.held
+
+    both, soon, later = frozenset({"SPY", "NONE"}), timedelta(minutes=5), timedelta(hours=2)
+    assert step(both, soon) == ([], ("NONE",), 2)
+    assert step(frozenset({"NONE", "AAPL"}), soon) == (["AAPL"], ("NONE",), 1)
+    assert step(both, later) == (["NONE", "SPY"], (), 0)
+    assert step(None, later) == (["SPY"], (), 0)
+    assert step(both, soon, force=True) == (["NONE", "SPY"], (), 0)

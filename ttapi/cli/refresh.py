@@ -138,7 +138,8 @@ def _tell_dataset(done: DatasetOutcome) -> None:
         what = f"{units}{held}{rows}{refused}{failed}"
         tell(f"{done.dataset}: {word}{what}, {seconds_text(done.seconds)}")
     elif done.slices_held:
-        tell(f"{done.dataset}: fresh, {amount(done.slices_held, 'slice')} held")
+        absent = f", {len(done.absent):,} of them unknown: {done.absent[0]}" if done.absent else ""
+        tell(f"{done.dataset}: fresh, {amount(done.slices_held, 'slice')} held{absent}")
     if done.error:
         tell(f"  {done.error}")
     for failure in done.failed_units[:5]:

@@ -34,6 +34,8 @@ class DatasetOutcome:
     """Files or keys the source was asked for; a call may answer several keys."""
     slices_held: int = 0
     """Of a source asked key by key: wanted keys that needed no call."""
+    absent: tuple[str, ...] = ()
+    """Of those, keys that the source said it has not."""
     seconds: float = 0.0
     error: str | None = None
     failed_units: tuple[str, ...] = ()

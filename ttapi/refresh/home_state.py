@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
     from ttapi.config import Home
 
-_FORMAT = 6
+_FORMAT = 7
+
+
+@dataclass(frozen=True)
+class Absence:
+    """That a source said it has no such key."""
+
+    asked_at: datetime
+    """Zone-aware UTC."""
+    told: str
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,16 @@ class HomeState:
     """By raw dataset: what its last refresh could not get, where it got the rest."""
     broken: Mapping[str, ModelError] = field(default_factory=dict)
     """Models of plugins and the user that were left out, and why."""
+    absent: Mapping[str, Mapping[str, Absence]] = field(default_factory=dict)
+    """By raw dataset and key: what its source said it has not, until its TTL has passed."""
+
+    def with_absences(self, slices: Mapping[str, Sequence[Slice]]) -> Mapping[str, Sequence[Slice]]:
+        """`slices` and, as slices of nothing, what the sources have not."""
+        found = dict(slices)
+        for name, keys in self.absent.items():
+            nothing = [Slice(key, one.asked_at, is_absent=True) for key, one in keys.items()]
+            found[name] = (*found.get(name, ()), *nothing)
+        return found
 
 
 NOTHING = HomeState("", 0, {}, {})
@@ -95,6 +114,10 @@ def read_home_state(home: Home) -> HomeState:
             document["traffic"],
             document["partly"],
             {name: _error(entry) for name, entry in document["broken"].items()},
+            {
+                name: {key: Absence(datetime.fromisoformat(at), told) for key, at, told in entries}
+                for name, entries in document["absent"].items()
+            },
         )
     except (KeyError, TypeError, ValueError):
         return NOTHING
@@ -117,6 +140,10 @@ def write_home_state(home: Home, state: HomeState) -> None:
             "traffic": dict(state.traffic),
             "partly": dict(state.partly),
             "broken": {name: _error_entry(error) for name, error in state.broken.items()},
+            "absent": {
+                name: [[key, one.asked_at.isoformat(), one.told] for key, one in keys.items()]
+                for name, keys in state.absent.items()
+            },
             "touched": {name: dict(units) for name, units in state.touched.items() if units},
             "slices": {
                 name: [_slice_entry(one) for one in slices] for name, slices in state.slices.items()

@@ -176,6 +176,8 @@ def prepare_query(
                 _require_recent(workspace, plan, exc)
                 warnings.append(f"{exc.message}; answered from the published snapshot")
             refresh_s = time.monotonic() - began
+    if request.refresh:
+        warnings += _absences_told(workspace, plan)
     if is_new_code and outcome is not None:
         warnings += [f"left out: {error.message}" for error in outcome.broken]
     _require_fresh_enough(workspace, plan, request, outcome)
@@ -292,19 +294,44 @@ def _require_fresh_enough(
             age = input_age(name, workspace, plan.held).told
             told = f"is {age}, more than --max-age" if asked else f"is {age}, and --max-age is set"
             raise StaleError(f"{name} {told}", hint=hint)
-        if name not in failures or (asked is None and _answers_without(workspace, plan, dataset)):
+        absent = _absent_key(workspace, plan, name) if request.refresh and asked is None else None
+        failure = failures.get(name) or (absent and _absence_told(workspace, name, absent))
+        if failure is None or (asked is None and _answers_without(workspace, plan, dataset)):
             continue
         limit = parse_ttl(dataset.max_stale_on_error)
         if asked is None:
             age = input_age(name, workspace, plan.held).told
-            hint = f"{hint} tries again, --no-refresh answers from what is there"
-            raise StaleError(f"{name} is {age}: {failures[name]}", hint=hint)
+            again = f"{hint} --symbols {absent} --force" if absent else hint
+            hint = f"{again} tries again, --no-refresh answers from what is there"
+            raise StaleError(f"{name} is {age}: {failure}", hint=hint)
         if limit.due_at(asked, workspace.next_close) <= workspace.now:
             raise StaleError(
                 f"{name} is {_age(workspace, asked)} old, more than"
-                f" {dataset.max_stale_on_error}: {failures[name]}",
+                f" {dataset.max_stale_on_error}: {failure}",
                 hint=hint,
             )
+
+
+def _absent_key(workspace: Workspace, plan: QueryPlan, name: str) -> str | None:
+    """The first of the wanted keys that the source of `name` has not; None: it has said so of none."""
+    wanted = plan.held.demand(name).keys or frozenset()
+    return min(wanted & workspace.home_state.absent.get(name, {}).keys(), default=None)
+
+
+def _absence_told(workspace: Workspace, name: str, key: str) -> str:
+    absence = workspace.home_state.absent.get(name, {}).get(key)
+    return f"{key}: {absence.told}" if absence else key
+
+
+def _absences_told(workspace: Workspace, plan: QueryPlan) -> list[str]:
+    """What is known to be had of nobody: said once a command, not asked again."""
+    told = []
+    for step in plan.steps:
+        if step.absent:
+            more = f", and {len(step.absent) - 1:,} more" if len(step.absent) > 1 else ""
+            text = _absence_told(workspace, step.dataset, step.absent[0])
+            told.append(f"{step.dataset}: {text}{more}")
+    return told
 
 
 def _answers_without(workspace: Workspace, plan: QueryPlan, dataset: Dataset) -> bool:

@@ -65,6 +65,11 @@ def status_rows(
 def remarks_of(left: HomeState, datasets: Mapping[str, Dataset]) -> dict[str, list[str]]:
     """What the last refresh could not get of each dataset, and which sources were slowed."""
     found: dict[str, list[str]] = {name: [text] for name, text in left.partly.items()}
+    for name, keys in left.absent.items():
+        first, *others = sorted(keys)
+        more = f" and {len(others):,} more" if others else ""
+        if name in datasets and name not in found:
+            found[name] = [f"its source does not know {first}{more}"]
     for name, dataset in datasets.items():
         account = left.traffic.get(dataset.source or "")
         if dataset.kind != "raw" or account is None:

@@ -315,7 +315,8 @@ class Workspace:
             for name in self.raw_datasets
         )
         universe = self.default_universe if is_unbound else None
-        return Held(wanted, self.home_state.slices, universe)
+        left = self.home_state
+        return Held(wanted, left.with_absences(left.slices), universe)
 
     @cached_property
     def default_universe(self) -> frozenset[str] | None:

@@ -133,6 +133,9 @@ class UnitReport:
     """False only when the source proved that no two accepted rows share a grain."""
     error: str | None = None
     """Why the unit failed as a whole; its stored rows stay as they are. No rows follow."""
+    is_absent: bool = False
+    """Beside an error: the world answered that it has no such unit. It is not asked again before
+    the TTL has passed."""
     truncated_before: date | None = None
     """The world holds more of the interval asked, before this date, and did not give it."""
     notes: tuple[str, ...] = ()

@@ -44,6 +44,8 @@ class Slice:
     asked_at: datetime
     """Zone-aware UTC."""
     span: Span = EVERYTHING
+    is_absent: bool = False
+    """The source answered that it has no such key."""
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,8 @@ class Step:
     """Of a source asked key by key: what to ask."""
     held: int = 0
     """Of such a source: keys wanted that need no call."""
+    absent: tuple[str, ...] = ()
+    """Of those, keys that the source said it has not."""
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,8 @@ def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment:
     is_reset = state.fingerprint not in {"", dataset.fingerprint}
     by_key: dict[str, list[Slice]] = {}
     for one in held:
-        by_key.setdefault(one.key, []).append(one)
+        if not one.is_absent or rules.due_at(one.asked_at) > moment.now:
+            by_key.setdefault(one.key, []).append(one)
     span = outside.held.demand(dataset.name).span
     asks: list[Ask] = []
     for key in sorted(keys):
@@ -153,9 +154,11 @@ def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment:
         if outside.wish and not found:
             found = asks_for(key, span, [], rules)
         asks += found
-    covered = len(keys) - len({ask.key for ask in asks})
+    spared = keys - {ask.key for ask in asks}
+    covered = len(spared)
+    absent = tuple(key for key in sorted(spared) if any(s.is_absent for s in by_key.get(key, ())))
     if not asks:
-        return Step(dataset.name, "none", "fresh", told, held=covered)
+        return Step(dataset.name, "none", "fresh", told, held=covered, absent=absent)
     reasons = [*_slice_reasons(asks, outside.wish, is_reset=is_reset), *told]
     verdict = "failed" if state.error else "stale" if held else "missing"
     slices = tuple(map(str, asks))
@@ -168,6 +171,7 @@ def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment:
         -(-len(asks) // dataset.units_a_call),
         asks=tuple(asks),
         held=covered,
+        absent=absent,
     )
 
 
@@ -176,7 +180,7 @@ def _wanted_keys(dataset: Dataset, held: Held, slices: Sequence[Slice]) -> froze
     bound = held.demand(dataset.name).keys
     if bound is not None:
         return bound
-    known = frozenset(one.key for one in slices)
+    known = frozenset(one.key for one in slices if not one.is_absent)
     # A universe is a list of symbols; other keys are for a query to bind.
     if held.universe is not None and dataset.requires[0] == "symbol":
         return held.universe | known

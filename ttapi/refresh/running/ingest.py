@@ -79,6 +79,8 @@ class Ingested:
     batches: int = 0
     touched: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
     """Size and time of each unit looked at, by key."""
+    absent: dict[str, str] = field(default_factory=dict)
+    """Units that the source said it has not, and how it said so."""
 
     def add(
         self, loaded: LoadResult, batch: Batch, *, is_changed: bool, may_be_empty: bool
@@ -92,6 +94,8 @@ class Ingested:
         for report in batch.units:
             if not report.error:
                 self.touched[report.unit.key] = (report.unit.size, report.unit.mtime_ns)
+            elif report.is_absent:
+                self.absent[report.unit.key] = report.error
             if reason := (report.error if may_be_empty else _failure(report)):
                 self.failed_units.append(f"{report.unit.key}: {reason}")
 
@@ -99,6 +103,9 @@ class Ingested:
         """Make it the dataset's error when not one of its units was answered."""
         if self.error is None and self.units and len(self.failed_units) == self.units:
             first = self.failed_units[0]
+            if self.units > 1:
+                # Where not one of many is known, the answer is odd, not what was asked.
+                self.absent.clear()
             several = f"none of {self.units:,} slices was answered: {first}"
             self.error = first if self.units == 1 else several
 

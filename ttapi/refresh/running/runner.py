@@ -13,7 +13,8 @@ from ttapi.refresh.catalog import (
     read_states,
 )
 from ttapi.refresh.exports import export_after_publication, export_formats
-from ttapi.refresh.home_state import HomeState, read_home_state, write_home_state
+from ttapi.refresh.home_state import Absence, HomeState, read_home_state, write_home_state
+from ttapi.refresh.planning.raw_step import rules_of
 from ttapi.refresh.planning.slices import read_slices
 from ttapi.refresh.running.flight import Announcer, Listener
 from ttapi.refresh.running.installation import install
@@ -164,6 +165,7 @@ def _leave_state(run: Run) -> None:
         {**before.traffic, **_accounts(workspace)},
         {**{n: t for n, t in before.partly.items() if n not in run.touched}, **_partly(run)},
         workspace.broken,
+        _absences(run, before),
     )
     write_home_state(workspace.home, state)
     workspace.home_state = state
@@ -185,6 +187,27 @@ def _accounts(workspace: Workspace) -> dict[str, dict[str, Any]]:
         for name, traffic in workspace.traffic.items()
         if traffic.requests or traffic.refusal
     }
+
+
+def _absences(run: Run, before: HomeState) -> dict[str, dict[str, Absence]]:
+    """What the sources have not: as they say now, and as they said while that holds."""
+    workspace = run.workspace
+    found: dict[str, dict[str, Absence]] = {}
+    for name in sorted(before.absent.keys() | run.absent.keys()):
+        dataset = workspace.datasets.get(name)
+        if dataset is None:
+            continue
+        due_at = rules_of(dataset, workspace.moment).due_at
+        answered = run.touched.get(name, {})
+        held = {
+            key: one
+            for key, one in before.absent.get(name, {}).items()
+            if key not in answered and due_at(one.asked_at) > workspace.now
+        }
+        said = {key: Absence(workspace.now, told) for key, told in run.absent.get(name, {}).items()}
+        if held or said:
+            found[name] = {**held, **said}
+    return found
 
 
 def _partly(run: Run) -> dict[str, str]:

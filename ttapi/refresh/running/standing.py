@@ -74,7 +74,8 @@ def plan(
     differences = {
         name: found.difference for name, found in surveys.items() if isinstance(found, Surveyed)
     }
-    held = replace(workspace.held(_demands(workspace, request)), slices=standing.slices)
+    held = workspace.held(_demands(workspace, request))
+    held = replace(held, slices=workspace.home_state.with_absences(standing.slices))
     return plan_refresh(
         workspace.datasets,
         standing.states,

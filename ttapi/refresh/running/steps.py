@@ -94,6 +94,8 @@ class Run:
     changed: set[str] = field(default_factory=set)
     touched: dict[str, dict[str, tuple[int | None, int | None]]] = field(default_factory=dict)
     """Size and time of the units looked at, by dataset and key."""
+    absent: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What the sources said they have not, by dataset and key."""
     asked_whole: set[str] = field(default_factory=set)
     """Raw datasets asked for everything they have."""
 
@@ -129,7 +131,9 @@ def run_step(run: Run, step: Step) -> None:
 def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
     found = run.surveys.get(step.dataset)
     if found is None and not step.asks:
-        return DatasetOutcome(step.dataset, step.verdict, step.reasons, slices_held=step.held)
+        return DatasetOutcome(
+            step.dataset, step.verdict, step.reasons, slices_held=step.held, absent=step.absent
+        )
     state = run.states.get(step.dataset, DatasetState())
     if found is None:
         account, state = ingest_asks(_task(run, step, dataset), state, step)
@@ -150,6 +154,7 @@ def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
         )
     run.states[step.dataset] = state
     run.touched[step.dataset] = account.touched
+    run.absent[step.dataset] = account.absent
     if step.keys is None and not step.asks and account.error is None:
         run.asked_whole.add(step.dataset)
     return DatasetOutcome(
@@ -162,6 +167,7 @@ def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
         source_calls=account.source_calls,
         slices_asked=account.asked,
         slices_held=step.held,
+        absent=step.absent,
         error=account.error,
         failed_units=tuple(account.failed_units),
         is_changed=account.is_changed,

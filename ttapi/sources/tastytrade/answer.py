@@ -102,7 +102,8 @@ def _refusal(response: Response, quarantine: Quarantine) -> ResponseError | Cred
         return CredentialError(
             f"{response.endpoint}: status 401: {text}", hint="ttapi login stores new credentials"
         )
-    return ResponseError(response.endpoint, response.status, text)
+    is_unknown = response.status == 404 and isinstance(error, dict)
+    return ResponseError(response.endpoint, response.status, text, is_unknown=is_unknown)
 
 
 def _refuse_constant(name: str) -> None:

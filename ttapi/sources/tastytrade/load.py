@@ -251,8 +251,10 @@ async def _answered(
     except SourceError as exc:
         # Where the vendor lets us have nothing at all, the dataset is refused, not its units odd.
         is_refused = isinstance(exc, ResponseError) and exc.status == _FORBIDDEN
-        refused = SourceDownError(_told(exc)) if is_refused else None
-        return [read_unit(resource, request, _told(exc)) for request in group], refused
+        refused = SourceDownError(str(exc)) if is_refused else None
+        is_absent = isinstance(exc, ResponseError) and exc.is_unknown
+        told = _told(exc)
+        return [read_unit(resource, r, told, is_absent=is_absent) for r in group], refused
 
 
 async def _content(
@@ -276,11 +278,14 @@ async def _content(
 async def _metrics(api: TastytradeApi, resource: Resource, group: Sequence[UnitRequest]) -> Loaded:
     found = await underlyings.read_metrics(api, [request.unit.key for request in group])
     unknown = "/market-metrics: the vendor does not know this symbol"
-    return [read_unit(resource, r, found.get(r.unit.key, unknown)) for r in group]
+    return [
+        read_unit(resource, r, found.get(r.unit.key, unknown), is_absent=r.unit.key not in found)
+        for r in group
+    ]
 
 
 def _told(error: SourceError) -> str:
-    if isinstance(error, ResponseError) and error.status == 404:
+    if isinstance(error, ResponseError) and error.is_unknown:
         return f"{error.endpoint}: the vendor does not know this symbol"
     return str(error)
 

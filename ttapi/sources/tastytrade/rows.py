@@ -85,10 +85,12 @@ class ReadUnit:
     """Reason and text of each refused row."""
 
 
-def read_unit(resource: Resource, request: UnitRequest, content: Content | str) -> ReadUnit:
+def read_unit(
+    resource: Resource, request: UnitRequest, content: Content | str, *, is_absent: bool = False
+) -> ReadUnit:
     """What `content` holds of the unit asked for; a text stands for why the unit failed."""
     if isinstance(content, str):
-        return ReadUnit(UnitReport(request.unit, error=content))
+        return ReadUnit(UnitReport(request.unit, error=content, is_absent=is_absent))
     report = _report(resource, request, content)
     rows = None if report.is_unchanged or not content.rows else _table(resource, content.rows)
     return ReadUnit(report, rows, tuple(content.rejects))
