@@ -27,6 +27,7 @@ from ttapi.models.places import (
     front_of,
     name_place,
     parameter_places,
+    qualifier_place,
     replaced_text,
     tokens_of,
 )
@@ -238,7 +239,9 @@ class _Layers:
             else:
                 continue
             if text and place:
-                yield place, text if table.alias else f"{text} as {_bare(table)}"
+                is_named = bool(table.alias) or _follows(sql, place, "table")
+                yield place, text if is_named else f"{text} as {_bare(table.this)}"
+        yield from _unqualified(statement, names)
         for call in statement.find_all(exp.Anonymous):
             if id(call) not in calls:
                 self._require_no_rows(call, names)
@@ -359,8 +362,21 @@ def _all_reads(reads: Iterable[Read], flows: Mapping[str, Flow]) -> dict[str, li
     return found
 
 
-def _bare(table: exp.Table) -> str:
-    name = str(table.this.name).replace('"', '""')
+def _unqualified(statement: exp.Expr, names: Names) -> Iterator[tuple[Place, str]]:
+    """Where columns are written with a schema (`main.eod.symbol`), which an alias has none of."""
+    for column in statement.find_all(exp.Column):
+        if column.db and names.dataset(column.db.lower(), column.table.lower()) is not None:
+            yield qualifier_place(column), _bare(column.args["table"])
+
+
+def _follows(sql: str, place: Place, word: str) -> bool:
+    """Whether `word` stands before a place: behind TABLE there is no alias."""
+    before = [token for token in tokens_of(sql) if token.end < place.start]
+    return bool(before) and before[-1].text.lower() == word
+
+
+def _bare(named: exp.Expr) -> str:
+    name = str(named.name).replace('"', '""')
     return f'"{name}"'
 
 

@@ -50,8 +50,12 @@ class Call:
 
 def name_place(table: exp.Table) -> Place:
     """Where the name of a relation stands, its schema included."""
-    parts = [p for p in (table.args.get("catalog"), table.args.get("db"), table.this) if p]
-    return Place(min(p.meta["start"] for p in parts), max(p.meta["end"] for p in parts) + 1)
+    return _span([table.args.get("catalog"), table.args.get("db"), table.this])
+
+
+def qualifier_place(column: exp.Column) -> Place:
+    """Where the relation that a column is qualified by stands, its schema included."""
+    return _span([column.args.get(part) for part in ("catalog", "db", "table")])
 
 
 def call_of(sql: str, table: exp.Table) -> Call:
@@ -108,6 +112,11 @@ def front_of(sql: str, tables: Mapping[str, str]) -> str:
     is_recursive = bool(others) and others[0].token_type is TokenType.RECURSIVE
     at = (others[0] if is_recursive else first).end + 1
     return f"{sql[:at]}\n{clauses},{sql[at:]}"
+
+
+def _span(parts: Iterable[exp.Expr | None]) -> Place:
+    found = [part.meta for part in parts if part is not None]
+    return Place(min(meta["start"] for meta in found), max(meta["end"] for meta in found) + 1)
 
 
 def _argument(sql: str, tokens: Sequence[Token]) -> Argument:
