@@ -6,6 +6,7 @@ The text around them stays as it was written, to the letter.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,15 @@ def call_of(sql: str, table: exp.Table) -> Call:
         elif depth > 1 or token.token_type is not TokenType.L_PAREN:
             inside[-1].append(token)
     raise ValueError(sql)
+
+
+def called_names(sql: str) -> list[tuple[str, int]]:
+    """Every name before an opening parenthesis, lower case, and where it stands."""
+    return [
+        (token.text.lower(), token.start)
+        for token, after in itertools.pairwise(tokens_of(sql))
+        if after.token_type is TokenType.L_PAREN
+    ]
 
 
 def parameter_places(statement: exp.Expr, parameters: Collection[str]) -> list[tuple[Place, str]]:

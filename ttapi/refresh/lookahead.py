@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ttapi.errors import UsageError
 from ttapi.formats.nearest import did_you_mean
 from ttapi.models.as_of import parse_as_of
-from ttapi.models.knowledge import is_timeless
 from ttapi.models.raw_as_of import as_text
+from ttapi.models.relations_as_of import is_timeless
 from ttapi.refresh.past_query import installed_at, past_query
 from ttapi.refresh.planning.planner import closure
 from ttapi.refresh.provenance.row_key import column_types, quoted_name
