@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from datetime import UTC, date, datetime
 
 import pytest
 
 from ttapi.config import Home
+from ttapi.refresh.database import Database, Freshness
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
 
@@ -162,3 +164,28 @@ def test_a_file_that_comes_later_takes_the_place_of_the_candles_from_then_on(
     assert later.rows(
         "select close, reason from eod_conflicts where symbol = 'AAPL' and date = '2024-06-14'"
     ) == [(*before[0], "differs")]
+
+
+@pytest.mark.parametrize("symbol", ["AAPL", "SPY", "MSFT", "QQQ"])
+@pytest.mark.parametrize("day", ["2024-01-03", "2024-02-08", "2024-03-06", "2024-06-14"])
+def test_bars_as_of_a_day_are_told_apart_by_what_was_known_then(both, symbol, day):
+    """By the macro, and by the definition of the bars; on the last day, as they stand."""
+    environ = {**both.environ, "TTAPI_NOW": both.now.isoformat()}
+    quiet = Freshness(refresh=False)
+    with closing(Database(both.home, environ=environ)) as database:
+        through, by_definition = (
+            database.sql(
+                f"select * from {relation} where symbol = '{symbol}' order by date",
+                freshness=quiet,
+                as_of=day,
+            )
+            .arrow()
+            .to_pylist()
+            for relation in ("eod", "staged.eod")
+        )
+    assert through == by_definition
+    assert {row["date"] for row in through if row["source"] == "dxlink"} == (
+        {d for d in both.days if d <= date.fromisoformat(day) and (d in GAP or d > LAST_FILE_DAY)}
+        if symbol == "AAPL"
+        else set()
+    )

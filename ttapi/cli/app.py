@@ -31,6 +31,7 @@ _COMMANDS = (
     "login",
     "lineage",
     "why",
+    "lookahead",
     "replay",
     "demo",
     "simulate",

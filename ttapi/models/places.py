@@ -6,6 +6,7 @@ The text around them stays as it was written, to the letter.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,8 +51,12 @@ class Call:
 
 def name_place(table: exp.Table) -> Place:
     """Where the name of a relation stands, its schema included."""
-    parts = [p for p in (table.args.get("catalog"), table.args.get("db"), table.this) if p]
-    return Place(min(p.meta["start"] for p in parts), max(p.meta["end"] for p in parts) + 1)
+    return _span([table.args.get("catalog"), table.args.get("db"), table.this])
+
+
+def qualifier_place(column: exp.Column) -> Place:
+    """Where the relation that a column is qualified by stands, its schema included."""
+    return _span([column.args.get(part) for part in ("catalog", "db", "table")])
 
 
 def call_of(sql: str, table: exp.Table) -> Call:
@@ -72,6 +77,15 @@ def call_of(sql: str, table: exp.Table) -> Call:
         elif depth > 1 or token.token_type is not TokenType.L_PAREN:
             inside[-1].append(token)
     raise ValueError(sql)
+
+
+def called_names(sql: str) -> list[tuple[str, int]]:
+    """Every name before an opening parenthesis, lower case, and where it stands."""
+    return [
+        (token.text.lower(), token.start)
+        for token, after in itertools.pairwise(tokens_of(sql))
+        if after.token_type is TokenType.L_PAREN
+    ]
 
 
 def parameter_places(statement: exp.Expr, parameters: Collection[str]) -> list[tuple[Place, str]]:
@@ -108,6 +122,11 @@ def front_of(sql: str, tables: Mapping[str, str]) -> str:
     is_recursive = bool(others) and others[0].token_type is TokenType.RECURSIVE
     at = (others[0] if is_recursive else first).end + 1
     return f"{sql[:at]}\n{clauses},{sql[at:]}"
+
+
+def _span(parts: Iterable[exp.Expr | None]) -> Place:
+    found = [part.meta for part in parts if part is not None]
+    return Place(min(meta["start"] for meta in found), max(meta["end"] for meta in found) + 1)
 
 
 def _argument(sql: str, tokens: Sequence[Token]) -> Argument:

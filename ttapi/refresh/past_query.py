@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ttapi.models.flows import Flow
-from ttapi.models.knowledge import Installed, rewritten
+from ttapi.models.knowledge import rewritten
+from ttapi.models.relations_as_of import Installed
 from ttapi.refresh.planning.demand import names_of
 
 if TYPE_CHECKING:
