@@ -53,9 +53,9 @@ def test_a_new_snapshot_is_all_that_is_computed(quoted):
     write_chain(quoted, "BBB", "20240613", spot=99.0)
     assert quoted.refresh("chain", "iv_history").exit_code == 0
     changed = dict(quoted.rows(KEYS))
-    assert {name: changed[name] for name in IMPLIED} == dict.fromkeys(
-        IMPLIED, ["BBB 2024-06-13T20:00:00"]
-    )
+    assert {name: changed[name] for name in IMPLIED} == {
+        name: ["BBB 2024-06-13T20:00:00"] for name in IMPLIED
+    }
     assert quoted.rows(SNAPSHOT_ROWS) == [*before, ("BBB 2024-06-13T20:00:00", 20)]
 
 
@@ -66,7 +66,7 @@ def test_a_rate_touches_the_snapshots_it_holds_for_and_no_others(quoted):
     assert quoted.refresh("chain", "iv_history").exit_code == 0
     changed = dict(quoted.rows(KEYS))
     both = ["AAA 2024-06-12T20:00:00", "BBB 2024-06-12T20:00:00"]
-    assert {name: changed[name] for name in IMPLIED} == dict.fromkeys(IMPLIED, both)
+    assert {name: changed[name] for name in IMPLIED} == {name: both for name in IMPLIED}
     assert quoted.rows("select distinct date, rate from derived.option_implied order by 1") == [
         (datetime(2024, 6, 11).date(), 0.04),
         (datetime(2024, 6, 12).date(), 0.05),
