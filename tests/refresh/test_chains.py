@@ -66,7 +66,7 @@ def test_a_rate_touches_the_snapshots_it_holds_for_and_no_others(quoted):
     assert quoted.refresh("chain", "iv_history").exit_code == 0
     changed = dict(quoted.rows(KEYS))
     both = ["AAA 2024-06-12T20:00:00", "BBB 2024-06-12T20:00:00"]
-    assert {name: changed[name] for name in IMPLIED} == {name: both for name in IMPLIED}
+    assert [changed[name] for name in IMPLIED] == [both] * 3
     assert quoted.rows("select distinct date, rate from derived.option_implied order by 1") == [
         (datetime(2024, 6, 11).date(), 0.04),
         (datetime(2024, 6, 12).date(), 0.05),
