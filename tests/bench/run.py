@@ -21,6 +21,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 from backup import lines as backup_lines
+from chains import lines as chain_lines
 from line import Line
 from planning import planned
 from pricing import lines as pricing_lines
@@ -254,7 +255,9 @@ def main() -> int:
     lines += queries(folder, bare)
     lines += [*planning(), *shell(), *commands(folder), *backups()]
     lines += vendor_lines(CACHE / "vendors")
-    lines += pricing_lines((HOME / "market.duckdb").resolve(), CACHE / "pricing")
+    market = (HOME / "market.duckdb").resolve()
+    lines += pricing_lines(market, CACHE / "pricing")
+    lines += chain_lines(market, CACHE / "chains")
     print(f"{'work':62} {'limit':>9} {'ttapi':>10} {'bare':>9} {'ratio':>6}")
     for line in lines:
         limit = f"{line.limit:g} x" if line.baseline else f"{line.limit:g} {line.unit}"
