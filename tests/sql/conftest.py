@@ -15,28 +15,12 @@ import pytest
 from ttapi.config import Home
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
-from ttapi.sources.calendar import CalendarSource
-from ttapi.sources.contract import SourceContext, UnitRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 # The helper modules beside these tests are imported by name.
 sys.path.insert(0, str(Path(__file__).parent))
-NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
-
-def load_calendar(con, now=NOW):
-    """Both calendar resources, as the store would keep them on a first load."""
-    source, context = CalendarSource(), SourceContext(settings={}, now=now)
-    for resource in source.resources:
-        requests = [UnitRequest(unit) for unit in source.survey(resource, context)]
-        columns = ", ".join(column.name for column in resource.columns)
-        for batch in source.fetch(resource, requests, context):
-            con.register("batch", batch.rows)
-            con.execute(
-                f"insert into raw.{resource.table} ({columns}, unit_id, line, known_at, load_id, is_current)"
-                f" select {columns}, unit, line, known_at, 1, true from batch"
-            )
-            con.unregister("batch")
+from calendar_in_database import load_calendar  # noqa: E402 - it lies beside the tests
 
 
 def execute_model(con, path):

@@ -9,6 +9,7 @@ from math import erf, exp, log, sqrt
 from pathlib import Path
 
 import duckdb
+from calendar_in_database import load_calendar
 
 from ttapi.models.build import install_models
 from ttapi.models.draft import ModelFolder
@@ -79,8 +80,6 @@ def chain_of(expirations, spot=100.0, level=0.25, strikes=range(60, 145, 5), tak
 
 def whole_database():
     """Every bundled model over empty raw tables, with the calendar filled."""
-    from conftest import load_calendar
-
     con = duckdb.connect(config={"threads": 2})
     for migration in sorted((ROOT / "migrations").glob("*.sql")):
         con.execute(migration.read_text())
