@@ -182,6 +182,12 @@ def test_a_macro_is_taken_apart_with_its_arguments(ask):
     assert text == f'{first} as "firsts", {second} as b'
 
 
+def test_a_query_within_a_macros_arguments_is_rewritten_too(ask):
+    found = ask("select * from firsts((select max(symbol) from days), 3)").sql
+    assert found.count('from "staged.events as of" as e where e.symbol = (') == 1
+    assert '((select max(symbol) from "days as of" as "days")) and' in found
+
+
 def test_what_depends_on_no_knowledge_is_read_as_it_is(ask):
     sql = "select twice(2) from rules, raw.rules r, firsts('A') f, 'mine.csv', scratch, other.x"
     found = ask(sql, temporary=frozenset({"scratch"}))

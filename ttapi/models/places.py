@@ -31,6 +31,10 @@ class Place:
     end: int
     """Offset behind its last character."""
 
+    def is_within(self, other: Place) -> bool:
+        """Whether `other` contains it."""
+        return other.start <= self.start and self.end <= other.end
+
 
 @dataclass(frozen=True)
 class Argument:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -26,19 +26,20 @@ from ttapi.models.resolve import FILE, Names
 from ttapi.models.volatile import volatile_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ttapi.models.as_of import AsOf
     from ttapi.models.flows import Flow
     from ttapi.models.graph import ModelGraph
     from ttapi.models.model import Model
-    from ttapi.models.places import Call, Place
+    from ttapi.models.places import Argument, Place
     from ttapi.sources.contract import Resource
 
 _OWN = "_asof"
 _MOST = 32
 """Key values a macro is called for; more are answered by the definition, in one pass."""
 _LAYERS = {"raw", "staged", "derived", "catalog"}
+_SELECT = "select "
 _COMPUTED = {"query", "query_table"}
 
 
@@ -88,7 +89,9 @@ class Layers:
         except QueryError as exc:
             raise NoFormError(exc.message) from exc
         places = [one for s in parsed for one in self._places(sql, s, names, model)]
-        return replaced_text(sql, places)
+        # What stands within a macro's arguments is part of the macro.
+        outer = [a for a in places if not any(a != b and a[0].is_within(b[0]) for b in places)]
+        return replaced_text(sql, outer)
 
     def relation(self, name: str) -> str | None:
         """What stands for `name`, a dataset; None: itself."""
@@ -244,16 +247,24 @@ class Layers:
         self._refuse_own(macro)
         found = None
         if not is_timeless(macro.name, self.installed):
-            found = f"(\n{self._inlined(macro, call_of(sql, table))})"
+            call = call_of(sql, table)
+            arguments = [
+                replace(a, text=self._argument(a.text, names, model)) for a in call.arguments
+            ]
+            found = f"(\n{self._inlined(macro, arguments)})"
         if model is None:
             self._note(macro.name, f"{macro.name} -> its definition" if found else name, found)
         return found
 
-    def _inlined(self, macro: Model, call: Call) -> str:
-        """The body of `macro` with the arguments of `call` in it, reading what was known."""
+    def _argument(self, sql: str, names: Names, model: Model | None) -> str:
+        """An argument of a macro; a query within it reads what was known as well."""
+        return self.text(f"{_SELECT}{sql}", names, model).removeprefix(_SELECT)
+
+    def _inlined(self, macro: Model, arguments: Sequence[Argument]) -> str:
+        """The body of `macro` with `arguments` in it, reading what was known."""
         parts = macro_parts(macro)
         given = dict(parts.defaults)
-        for i, argument in enumerate(call.arguments):
+        for i, argument in enumerate(arguments):
             name = argument.name or (parts.parameters[i] if i < len(parts.parameters) else "")
             given[name] = argument.text
         if missing := [p for p in parts.parameters if p not in given]:

@@ -75,14 +75,16 @@ class Workspace:
 
         The models are kept: parsing them takes longer than all else.
         """
-        before = self._before
-        if (
-            before is not None
-            and "graph" in before.__dict__
-            and before.installation_fingerprint == self.installation_fingerprint
-        ):
-            self.graph = before.graph
+        if (graph := self._graph_before()) is not None:
+            self.graph = graph
         self._before = None
+
+    def _graph_before(self) -> ModelGraph | None:
+        before = self._before
+        if before is None or "graph" not in before.__dict__:
+            return None
+        is_same = before.installation_fingerprint == self.installation_fingerprint
+        return before.graph if is_same else None
 
     @cached_property
     def sources(self) -> Sequence[InstalledSource]:
@@ -178,13 +180,8 @@ class Workspace:
 
         *Raises* ModelError for a wrong one of ttapi's own.
         """
-        before = self._before
-        if (
-            before is not None
-            and "graph" in before.__dict__
-            and before.installation_fingerprint == self.installation_fingerprint
-        ):
-            return before.graph
+        if (graph := self._graph_before()) is not None:
+            return graph
         from ttapi.models.draft import ModelFolder  # noqa: PLC0415 - sqlglot takes 0.12 s
         from ttapi.models.graph import read_graph  # noqa: PLC0415 - so does this
 
