@@ -51,7 +51,7 @@ cells as (
     from outcomes as o
     group by o.underlying, o.dte_bucket, o.event_class
 ),
--- 200 samples of blocks; their starts are spread evenly (Roberts' sequence of two dimensions), so every client has the same.
+-- 200 samples of blocks; where each starts is drawn by arithmetic, so that every client draws the same.
 starts as (
     select
         c.underlying,
@@ -60,11 +60,13 @@ starts as (
         c.n,
         c.block,
         s.sample,
-        floor(
-            c.n * (
-                (0.5 + s.sample * 0.7548776662466927 + b.place * 0.5698402909980532)
-                - floor(0.5 + s.sample * 0.7548776662466927 + b.place * 0.5698402909980532)
-            )
+        (
+            floor(
+                c.n * (
+                    sin(s.sample * 12.9898 + b.place * 78.233 + 1) * 43758.5453
+                    - floor(sin(s.sample * 12.9898 + b.place * 78.233 + 1) * 43758.5453)
+                )
+            ) % c.n
         )::bigint as start
     from cells as c
     cross join (select unnest(range(200)) as sample) as s

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from math import log, sqrt
+from statistics import NormalDist
+
 import pytest
 
 OTM = """
@@ -29,9 +32,14 @@ def apple(template_home, lab_type, real_data, tmp_path_factory):
     lab = lab_type(Home(folder / "home"), folder)
     lab.environ = {
         "TTAPI_FILES_OPTION_QUOTES_PATH": str(real_data / "chains"),
+        "TTAPI_FILES_CORPORATE_ACTIONS_PATH": str(real_data / "corporate_actions"),
+        "TTAPI_METASTOCK_PATH": str(real_data / "metastock"),
         "TTAPI_RATES_CONSTANT": "0.001",
     }
-    assert lab.refresh("chain", "iv_history").exit_code == 0
+    done = lab.refresh(
+        "chain", "iv_history", "move_calibration", "variance_risk_premium", "volatility"
+    )
+    assert done.exit_code == 0
     return lab
 
 
@@ -93,3 +101,37 @@ def test_the_published_column_is_another_opinion_and_kept(apple):
     assert rows > 2_000
     # It says 110 percent of options at the money whose price says 25.
     assert 0.5 < difference < 1.0
+
+
+def test_moves_are_measured_across_the_split(apple):
+    ((forward, volatility, years, move, z, pit),) = apple.rows(
+        """
+        select e.forward, o.implied_volatility, e.years, o.log_move, o.z, o.pit
+        from move_outcomes as o
+        join derived.expiration_implied as e
+            on e.underlying = o.underlying and e.date = o.date and e.expiration_date = o.expiration_date
+        where o.date = '2014-06-02' and o.expiration_date = '2014-06-13'
+        """
+    )
+    (close,) = apple.rows("select close from eod where symbol = 'AAPL' and date = '2014-06-13'")[0]
+    sigma = volatility * sqrt(years)
+    assert move == pytest.approx(log(7 * close / forward), abs=1e-12)
+    assert z == pytest.approx((move + sigma**2 / 2) / sigma)
+    assert pit == pytest.approx(NormalDist().cdf(z))
+
+
+def test_the_premium_stands_beside_the_sessions_before_and_after(apple):
+    rows = apple.rows(
+        """
+        select p.iv30, p.rv21_trailing, b.close_to_close, p.rv21_following, a.close_to_close, p.ex_ante_variance
+        from variance_risk_premium as p
+        join calendar as c on c.market = 'XNYS' and c.date = p.date
+        join calendar as n on n.market = 'XNYS' and n.is_trading_day and n.session_no = c.session_no + 21
+        join volatility as b on b.symbol = p.underlying and b.date = p.date and b.lookback = 21
+        join volatility as a on a.symbol = p.underlying and a.date = n.date and a.lookback = 21
+        """
+    )
+    assert len(rows) == 5
+    for iv30, before, own_before, after, own_after, variance in rows:
+        assert (before, after) == (pytest.approx(own_before), pytest.approx(own_after))
+        assert variance == pytest.approx(iv30**2 - before**2)
