@@ -15,7 +15,11 @@ contracts as (
             when i.option_type = 'C' and i.log_moneyness >= 0 then 'C'
             when i.option_type = 'P' and i.log_moneyness <= 0 then 'P'
         end as otm,
-        abs(i.delta) as depth
+        abs(i.delta) as depth,
+        -- What is refused for a volatility is no price of a straddle either.
+        case
+            when coalesce(i.iv_reason, '') in ('', 'below intrinsic', 'above upper bound', 'vega too small') then i.mid
+        end as price
     from derived.option_implied as i
     where not i.is_adjusted
         and i.multiplier = 100
@@ -23,11 +27,11 @@ contracts as (
 ),
 points as (
     select
+        c.underlying,
         c.snapshot,
         c.root,
         c.expiration_date,
         c.settlement,
-        any_value(c.underlying) as underlying,
         any_value(c.snapshot_at) as snapshot_at,
         any_value(c.date) as date,
         any_value(c.spot) as spot,
@@ -64,25 +68,27 @@ points as (
         sum(c.open_interest) filter (where c.option_type = 'C') as call_open_interest,
         sum(c.open_interest) filter (where c.option_type = 'P') as put_open_interest
     from contracts as c
-    group by c.snapshot, c.root, c.expiration_date, c.settlement
+    group by c.underlying, c.snapshot, c.root, c.expiration_date, c.settlement
 ),
 -- The strike nearest to the forward with a call and a put, and the strikes around it.
 paired as (
     select
+        c.underlying,
         c.snapshot,
         c.root,
         c.expiration_date,
         c.settlement,
         c.strike,
         any_value(c.forward) as forward,
-        sum(c.mid) as straddle
+        sum(c.price) as straddle
     from contracts as c
-    where c.mid > 0
-    group by c.snapshot, c.root, c.expiration_date, c.settlement, c.strike
+    where c.price > 0
+    group by c.underlying, c.snapshot, c.root, c.expiration_date, c.settlement, c.strike
     having count(distinct c.option_type) = 2
 ),
 centres as (
     select
+        p.underlying,
         p.snapshot,
         p.root,
         p.expiration_date,
@@ -90,19 +96,20 @@ centres as (
         arg_min(p.strike, abs(p.strike - p.forward)) as atm_strike,
         arg_min(p.straddle, abs(p.strike - p.forward)) as straddle
     from paired as p
-    group by p.snapshot, p.root, p.expiration_date, p.settlement
+    group by p.underlying, p.snapshot, p.root, p.expiration_date, p.settlement
 ),
 wings as (
     select
         c.*,
         n.atm_strike,
         row_number() over (
-            partition by c.snapshot, c.root, c.expiration_date, c.settlement, c.option_type
+            partition by c.underlying, c.snapshot, c.root, c.expiration_date, c.settlement, c.option_type
             order by abs(c.strike - n.atm_strike)
         ) as place
     from contracts as c
     join centres as n
-        on n.snapshot = c.snapshot
+        on n.underlying = c.underlying
+            and n.snapshot = c.snapshot
             and n.root = c.root
             and n.expiration_date = c.expiration_date
             and n.settlement = c.settlement
@@ -110,15 +117,16 @@ wings as (
 ),
 strangles as (
     select
+        w.underlying,
         w.snapshot,
         w.root,
         w.expiration_date,
         w.settlement,
-        case when count(w.mid) filter (where w.place = 1) = 2 then sum(w.mid) filter (where w.place = 1) end as strangle_1,
-        case when count(w.mid) filter (where w.place = 2) = 2 then sum(w.mid) filter (where w.place = 2) end as strangle_2
+        case when count(w.price) filter (where w.place = 1) = 2 then sum(w.price) filter (where w.place = 1) end as strangle_1,
+        case when count(w.price) filter (where w.place = 2) = 2 then sum(w.price) filter (where w.place = 2) end as strangle_2
     from wings as w
     where w.place <= 2
-    group by w.snapshot, w.root, w.expiration_date, w.settlement
+    group by w.underlying, w.snapshot, w.root, w.expiration_date, w.settlement
 )
 select
     p.snapshot::varchar as snapshot, -- underlying and instant
@@ -154,17 +162,20 @@ select
     p.known_at::timestamp as known_at -- UTC; when its newest quote was known
 from points as p
 left join derived.variance_terms as v
-    on v.snapshot = p.snapshot
+    on v.underlying = p.underlying
+        and v.snapshot = p.snapshot
         and v.root = p.root
         and v.expiration_date = p.expiration_date
         and v.settlement = p.settlement
 left join centres as n
-    on n.snapshot = p.snapshot
+    on n.underlying = p.underlying
+        and n.snapshot = p.snapshot
         and n.root = p.root
         and n.expiration_date = p.expiration_date
         and n.settlement = p.settlement
 left join strangles as g
-    on g.snapshot = p.snapshot
+    on g.underlying = p.underlying
+        and g.snapshot = p.snapshot
         and g.root = p.root
         and g.expiration_date = p.expiration_date
         and g.settlement = p.settlement

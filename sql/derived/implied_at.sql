@@ -30,7 +30,7 @@ quotes as (
         end as expires_at
     from derived.option_quotes_at(known_until, snapshots) as q
     join derived.snapshots_at(known_until, snapshots) as s
-        on s.snapshot = q.snapshot
+        on s.symbol = q.symbol and s.snapshot = q.snapshot
     left join sessions as e
         on e.date = q.expiration_date
     where q.strike is not null
@@ -40,7 +40,7 @@ timed as (
         q.*,
         (epoch(q.expires_at) - epoch(q.snapshot_at)) / 31536000e0 as years,
         (q.expiration_date - (q.snapshot_at - interval '5 hours')::date)::integer as dte_calendar,
-        case when q.bid > 0 and q.ask > 0 then (q.bid + q.ask) / 2 when q.bid is null and q.ask is null then q.mark end as mid,
+        case when q.bid > 0 and q.ask >= q.bid then (q.bid + q.ask) / 2 when q.bid is null and q.ask is null then q.mark end as mid,
         case
             when q.is_adjusted or q.multiplier <> 100 then 'adjusted contract'
             when q.spot is null then 'no spot'
@@ -77,7 +77,7 @@ flanked as (
         lead(r.sound) over by_strike as sound_after
     from ranked as r
     window by_strike as (
-        partition by r.snapshot, r.root, r.expiration_date, r.settlement, r.option_type
+        partition by r.symbol, r.snapshot, r.root, r.expiration_date, r.settlement, r.option_type
         order by r.outwards
     )
 ),
@@ -107,7 +107,7 @@ judged as (
             s.own_fault,
             case
                 when coalesce(s.bid, s.mid) > 0.05 + 1.1 * min(s.usual) over (
-                    partition by s.snapshot, s.root, s.expiration_date, s.settlement, s.option_type
+                    partition by s.symbol, s.snapshot, s.root, s.expiration_date, s.settlement, s.option_type
                     order by s.outwards
                     rows between unbounded preceding and 2 preceding
                 ) then 'out of line'
@@ -121,6 +121,7 @@ curve as (
 ),
 expirations as (
     select
+        t.symbol,
         t.snapshot,
         t.root,
         t.expiration_date,
@@ -132,7 +133,7 @@ expirations as (
         any_value(t.dividend_date) as dividend_date,
         any_value(t.dividend) as dividend
     from judged as t
-    group by t.snapshot, t.root, t.expiration_date, t.settlement
+    group by t.symbol, t.snapshot, t.root, t.expiration_date, t.settlement
 ),
 rated as (
     select
@@ -145,6 +146,7 @@ rated as (
 -- Strikes whose call and put both have a sound quote.
 paired as (
     select
+        t.symbol,
         t.snapshot,
         t.root,
         t.expiration_date,
@@ -153,20 +155,21 @@ paired as (
         max(case when t.option_type = 'C' then t.mid end) - max(case when t.option_type = 'P' then t.mid end) as call_less_put
     from judged as t
     where t.fault is null or t.fault = 'no spot'
-    group by t.snapshot, t.root, t.expiration_date, t.settlement, t.strike
+    group by t.symbol, t.snapshot, t.root, t.expiration_date, t.settlement, t.strike
     having count(distinct t.option_type) = 2
 ),
 nearest as (
     select
         p.*,
         row_number() over (
-            partition by p.snapshot, p.root, p.expiration_date, p.settlement
+            partition by p.symbol, p.snapshot, p.root, p.expiration_date, p.settlement
             order by abs(p.call_less_put), p.strike
         ) as place
     from paired as p
 ),
 parity as (
     select
+        n.symbol,
         n.snapshot,
         n.root,
         n.expiration_date,
@@ -175,12 +178,13 @@ parity as (
         count(*) as strikes
     from nearest as n
     join rated as r
-        on r.snapshot = n.snapshot
+        on r.symbol = n.symbol
+            and r.snapshot = n.snapshot
             and r.root = n.root
             and r.expiration_date = n.expiration_date
             and r.settlement = n.settlement
     where n.place <= 5 and r.years > 0
-    group by n.snapshot, n.root, n.expiration_date, n.settlement
+    group by n.symbol, n.snapshot, n.root, n.expiration_date, n.settlement
 ),
 carried as (
     select
@@ -199,7 +203,8 @@ carried as (
         end as forward
     from rated as r
     left join parity as f
-        on f.snapshot = r.snapshot
+        on f.symbol = r.symbol
+            and f.snapshot = r.snapshot
             and f.root = r.root
             and f.expiration_date = r.expiration_date
             and f.settlement = r.settlement
@@ -215,7 +220,8 @@ contracts as (
         case when c.forward > 0 and t.years > 0 then c.rate - ln(c.forward / t.spot) / t.years end as carry_yield
     from judged as t
     join carried as c
-        on c.snapshot = t.snapshot
+        on c.symbol = t.symbol
+            and c.snapshot = t.snapshot
             and c.root = t.root
             and c.expiration_date = t.expiration_date
             and c.settlement = t.settlement

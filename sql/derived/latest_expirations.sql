@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- about: What the newest chain of each underlying says per expiration, with sessions to it and, of two series that expire on
+-- about: What the newest chain of each underlying says per expiration that had not come, with sessions to it and, of two series that expire on
 --   one date, which one is taken where one is needed.
 -- kind: view
 -- grain: underlying, root, expiration_date, settlement
@@ -8,7 +8,8 @@ sessions as (
     select
         c.date,
         c.session_no,
-        c.prev_session
+        c.prev_session,
+        c.is_week_end
     from derived.calendar as c
     where c.market = 'XNYS'
 )
@@ -46,6 +47,7 @@ select
     e.known_at::timestamp as known_at,
     (x.session_no - n.session_no)::integer as dte_trading, -- sessions to expiration
     n.prev_session::date as as_of_oi, -- session of the open interest
+    coalesce(x.is_week_end, false)::boolean as is_week_end, -- true: it expires on the last session of a week
     (
         row_number() over (
             partition by e.underlying, e.expiration_date
@@ -54,8 +56,9 @@ select
     )::boolean as is_main -- true: the series with more quotes on its date
 from derived.expiration_implied as e
 join derived.latest_snapshots as l
-    on l.snapshot = e.snapshot and l.snapshot_at = e.snapshot_at
+    on l.underlying = e.underlying and l.snapshot = e.snapshot and l.snapshot_at = e.snapshot_at
 left join sessions as n
     on n.date = e.date
 left join sessions as x
     on x.date = e.expiration_date
+where e.years > 0

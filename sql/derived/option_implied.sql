@@ -52,4 +52,5 @@ select
     i.source::varchar as source, -- files or tastytrade
     i.known_at::timestamp as known_at -- UTC; when it was loaded, or could be known
 from derived.implied_at(timestamp '9999-12-31', getvariable('rebuilt_keys')) as i
-where i.snapshot in (select s.snapshot from derived.option_snapshots as s)
+join derived.option_snapshots as s
+    on s.underlying = i.underlying and s.snapshot = i.snapshot

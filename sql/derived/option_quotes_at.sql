@@ -32,7 +32,8 @@ files as (
         nullif(f.vendor_implied_volatility, 0) as vendor_implied_volatility,
         'files' as source,
         f.known_at,
-        f.load_id
+        f.load_id,
+        f.line
     from raw.option_quotes as f
     where (snapshots is null or list_contains(snapshots, f.snapshot))
         and f.known_at <= known_until
@@ -66,7 +67,8 @@ asked as (
         null::double as vendor_implied_volatility,
         'tastytrade' as source,
         t.known_at,
-        t.load_id
+        t.load_id,
+        t.line
     from raw.tastytrade_option_quotes as t
     where (snapshots is null or list_contains(snapshots, t.snapshot))
         and t.known_at <= known_until
@@ -107,5 +109,5 @@ select
     e.load_id
 from every as e
 qualify row_number() over (
-    partition by e.snapshot, e.contract order by e.known_at desc, e.load_id desc, e.source
+    partition by e.symbol, e.snapshot, e.contract order by e.known_at desc, e.load_id desc, e.line desc, e.source
 ) = 1

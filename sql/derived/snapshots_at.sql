@@ -70,13 +70,14 @@ announced as (
 -- Of what was announced by then, the next payment as it was said last.
 next_ones as (
     select
+        p.symbol,
         p.snapshot,
         min(n.ex_date) as ex_date,
-        arg_max(n.cash, n.known_at) as cash
+        arg_min(n.cash, (n.ex_date, -epoch(n.known_at))) as cash
     from placed as p
     join announced as n
         on n.symbol = p.symbol and n.known_at <= p.snapshot_at and n.ex_date > p.date
-    group by p.snapshot
+    group by p.symbol, p.snapshot
 )
 select
     p.snapshot,
@@ -92,4 +93,4 @@ select
     p.known_at
 from placed as p
 left join next_ones as n
-    on n.snapshot = p.snapshot
+    on n.symbol = p.symbol and n.snapshot = p.snapshot

@@ -16,13 +16,13 @@ terms as (
         and e.atm_iv is not null
         and (getvariable('rebuilt_keys') is null or list_contains(getvariable('rebuilt_keys'), e.snapshot))
     qualify row_number() over (
-        partition by e.snapshot, e.expiration_date order by e.quotes desc, e.settlement desc, e.root
+        partition by e.underlying, e.snapshot, e.expiration_date order by e.quotes desc, e.settlement desc, e.root
     ) = 1
 ),
 around as (
     select
+        t.underlying,
         t.snapshot,
-        any_value(t.underlying) as underlying,
         any_value(t.snapshot_at) as snapshot_at,
         any_value(t.date) as date,
         any_value(t.spot) as spot,
@@ -36,7 +36,7 @@ around as (
         arg_min({'skew': t.iv_25d_put - t.iv_25d_call}, t.term) filter (where t.term >= d.days) as after
     from terms as t
     cross join derived.standard_tenors() as d
-    group by t.snapshot, d.days
+    group by t.underlying, t.snapshot, d.days
 )
 select
     a.snapshot::varchar as snapshot, -- underlying and instant

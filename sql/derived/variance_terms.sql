@@ -6,6 +6,7 @@
 with
 quoted as (
     select
+        i.underlying,
         i.snapshot,
         i.root,
         i.expiration_date,
@@ -24,6 +25,7 @@ quoted as (
 ),
 strikes as (
     select
+        q.underlying,
         q.snapshot,
         q.root,
         q.expiration_date,
@@ -36,11 +38,12 @@ strikes as (
         coalesce(bool_and(q.is_zero) filter (where q.option_type = 'C'), true) as is_call_zero,
         coalesce(bool_and(q.is_zero) filter (where q.option_type = 'P'), true) as is_put_zero
     from quoted as q
-    group by q.snapshot, q.root, q.expiration_date, q.settlement, q.strike
+    group by q.underlying, q.snapshot, q.root, q.expiration_date, q.settlement, q.strike
 ),
 -- The forward of the strike whose call and put differ least.
 forwards as (
     select
+        s.underlying,
         s.snapshot,
         s.root,
         s.expiration_date,
@@ -48,18 +51,19 @@ forwards as (
         arg_min(s.strike + exp(s.rate * s.years) * (s.call_mid - s.put_mid), abs(s.call_mid - s.put_mid)) as forward
     from strikes as s
     where s.call_mid is not null and s.put_mid is not null
-    group by s.snapshot, s.root, s.expiration_date, s.settlement
+    group by s.underlying, s.snapshot, s.root, s.expiration_date, s.settlement
 ),
 centred as (
     select
         s.*,
         f.forward,
         max(case when s.strike <= f.forward then s.strike end) over (
-            partition by s.snapshot, s.root, s.expiration_date, s.settlement
+            partition by s.underlying, s.snapshot, s.root, s.expiration_date, s.settlement
         ) as centre
     from strikes as s
     join forwards as f
-        on f.snapshot = s.snapshot
+        on f.underlying = s.underlying
+            and f.snapshot = s.snapshot
             and f.root = s.root
             and f.expiration_date = s.expiration_date
             and f.settlement = s.settlement
@@ -79,14 +83,14 @@ followed as (
         s.is_zero and coalesce(lag(s.is_zero) over outwards, false) as is_second_zero
     from sided as s
     window outwards as (
-        partition by s.snapshot, s.root, s.expiration_date, s.settlement, s.side order by abs(s.strike - s.centre)
+        partition by s.underlying, s.snapshot, s.root, s.expiration_date, s.settlement, s.side order by abs(s.strike - s.centre)
     )
 ),
 reached as (
     select
         f.*,
         bool_or(f.is_second_zero) over (
-            partition by f.snapshot, f.root, f.expiration_date, f.settlement, f.side
+            partition by f.underlying, f.snapshot, f.root, f.expiration_date, f.settlement, f.side
             order by abs(f.strike - f.centre)
             rows unbounded preceding
         ) as is_beyond
@@ -99,9 +103,10 @@ taken as (
         lead(r.strike) over by_strike as above
     from reached as r
     where not r.is_zero and not r.is_beyond and r.price > 0
-    window by_strike as (partition by r.snapshot, r.root, r.expiration_date, r.settlement order by r.strike)
+    window by_strike as (partition by r.underlying, r.snapshot, r.root, r.expiration_date, r.settlement order by r.strike)
 )
 select
+    t.underlying::varchar as underlying, -- upper case
     t.snapshot::varchar as snapshot, -- underlying and instant
     t.root::varchar as root, -- root of the contracts' symbols
     t.expiration_date::date as expiration_date, -- session on which it expires
@@ -120,4 +125,4 @@ select
         end
     )::double as variance -- a year, fraction squared; null: fewer than four strikes, or none on one side
 from taken as t
-group by t.snapshot, t.root, t.expiration_date, t.settlement
+group by t.underlying, t.snapshot, t.root, t.expiration_date, t.settlement

@@ -70,6 +70,8 @@ select
     i.source::varchar as source, -- files or tastytrade
     i.known_at::timestamp as known_at -- UTC; when it could be known
 from derived.implied_at(derived.end_of_knowledge(as_of), [(select n.snapshot from newest as n)]) as i
+join newest as w
+    on w.snapshot = i.snapshot
 left join derived.expiration_series as k
     on k.root = case when i.root in ('SPX', 'SPXW', 'SPY', 'QQQ', 'VIX') then i.root else 'EQUITY' end
         and k.expiration_date = i.expiration_date

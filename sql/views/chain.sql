@@ -51,7 +51,7 @@ select
     i.known_at::timestamp as known_at
 from derived.option_implied as i
 join derived.latest_snapshots as l
-    on l.snapshot = i.snapshot and l.snapshot_at = i.snapshot_at
+    on l.underlying = i.underlying and l.snapshot = i.snapshot and l.snapshot_at = i.snapshot_at
 -- Stocks share the rules of one series.
 left join derived.expiration_series as k
     on k.root = case when i.root in ('SPX', 'SPXW', 'SPY', 'QQQ', 'VIX') then i.root else 'EQUITY' end

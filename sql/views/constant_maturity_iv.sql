@@ -16,4 +16,4 @@ select
     t.iv_after::double as iv_after
 from derived.tenor_implied as t
 join derived.latest_snapshots as l
-    on l.snapshot = t.snapshot and l.snapshot_at = t.snapshot_at
+    on l.underlying = t.underlying and l.snapshot = t.snapshot and l.snapshot_at = t.snapshot_at

@@ -11,11 +11,13 @@ terms as (
     from derived.latest_expirations as e
     where e.is_main and e.atm_iv is not null and e.years > 0
 ),
+-- A report before the open is past at its date, one after the close is ahead.
 reports as (
     select
         v.symbol,
         v.date,
-        v.time_hint
+        v.time_hint,
+        case v.time_hint when 'BMO' then v.date - 1 else v.date end as last_date_before
     from main.events as v
     where v.type = 'earnings'
 ),
@@ -27,7 +29,7 @@ placed as (
         t.expiration_date > r.date or t.expiration_date = r.date and r.time_hint = 'BMO' as is_after
     from terms as t
     asof join reports as r
-        on r.symbol = t.underlying and t.date < r.date
+        on r.symbol = t.underlying and t.date <= r.last_date_before
 ),
 ranked as (
     select

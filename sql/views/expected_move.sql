@@ -5,21 +5,28 @@
 -- kind: view
 -- grain: underlying, root, expiration_date, settlement, method
 with
+-- On the day of expiration what is left of it: of 24 hours, or of the 6.5 of a session.
+terms as (
+    select
+        t.*,
+        case when t.dte_calendar > 0 then t.dte_calendar else t.years * 365 end as days_left,
+        case when t.dte_trading > 0 then t.dte_trading else least(1, t.years * 8760 / 6.5) end as sessions_left
+    from derived.latest_expirations as t
+),
 moves as (
     select
         e.*,
         unnest(['calendar', 'trading', 'weighted', 'straddle_85', 'mean']) as method,
         unnest(
             [
-                main.expected_move_calendar(e.spot, e.atm_iv, e.dte_calendar),
-                main.expected_move_trading(e.spot, e.atm_iv, e.dte_trading),
+                main.expected_move_calendar(e.spot, e.atm_iv, e.days_left),
+                main.expected_move_trading(e.spot, e.atm_iv, e.sessions_left),
                 main.expected_move_weighted(e.straddle, e.strangle_1, e.strangle_2),
                 main.expected_move_straddle(e.straddle),
-                main.expected_move_mean(e.spot, e.atm_iv, e.dte_calendar)
+                main.expected_move_mean(e.spot, e.atm_iv, e.days_left)
             ]
         ) as move
-    from derived.latest_expirations as e
-    where e.years > 0
+    from terms as e
 )
 select
     m.underlying::varchar as underlying,

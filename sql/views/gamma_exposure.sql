@@ -19,7 +19,7 @@ expirations as (
         coalesce(sum(i.open_interest) filter (where i.gamma is null), 0) as left_out
     from derived.option_implied as i
     join derived.latest_snapshots as l
-        on l.snapshot = i.snapshot and l.snapshot_at = i.snapshot_at
+        on l.underlying = i.underlying and l.snapshot = i.snapshot and l.snapshot_at = i.snapshot_at
     where not i.is_adjusted and i.multiplier = 100
     group by i.underlying, i.root, i.expiration_date, i.settlement
 ),

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- about: Implied volatility of constant maturities day by day, from the last snapshot of each session that you own.
+-- about: Implied volatility of constant maturities day by day, from the last snapshot of each session that you own; one
+--   taken after hours or on a weekend counts only where none was taken until an hour after the close.
 -- kind: view
 -- grain: underlying, date
 with
@@ -24,7 +25,7 @@ days as (
 select
     d.underlying::varchar as underlying,
     d.date::date as date, -- session, New York
-    d.snapshot_at::timestamp as snapshot_at, -- UTC; the last snapshot of the session
+    d.snapshot_at::timestamp as snapshot_at, -- UTC; when its snapshot was taken
     d.spot::double as spot,
     d.iv7::double as iv7, -- annualised fraction, 7 calendar days; null: not between two expirations
     d.iv14::double as iv14, -- annualised fraction, 14 calendar days; null: not between two expirations
@@ -36,4 +37,9 @@ select
     d.skew30::double as skew_25d_put_minus_call, -- annualised fraction, 30 calendar days; null: not to be had
     d.known_at::timestamp as known_at
 from days as d
-qualify row_number() over (partition by d.underlying, d.date order by d.snapshot_at desc) = 1
+left join derived.calendar as c
+    on c.market = 'XNYS' and c.date = d.date
+qualify row_number() over (
+    partition by d.underlying, d.date
+    order by (d.snapshot_at <= c.close_utc + interval '1 hour') desc nulls last, d.snapshot_at desc
+) = 1

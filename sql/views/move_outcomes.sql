@@ -7,8 +7,13 @@ with
 last_ones as (
     select e.*
     from derived.expiration_implied as e
+    left join derived.calendar as c
+        on c.market = 'XNYS' and c.date = e.date
     where e.atm_iv > 0 and e.years > 0
-    qualify dense_rank() over (partition by e.underlying, e.date order by e.snapshot_at desc) = 1
+    qualify dense_rank() over (
+        partition by e.underlying, e.date
+        order by (e.snapshot_at <= c.close_utc + interval '1 hour') desc nulls last, e.snapshot_at desc
+    ) = 1
 ),
 bars as (
     select
@@ -18,6 +23,13 @@ bars as (
         b.adj_close / nullif(b.dividend_factor, 0) as split_close,
         b.split_factor
     from derived.eod_adjusted as b
+),
+-- A split that nobody recorded would pass for a move.
+splits as (
+    select
+        s.symbol,
+        s.date
+    from derived.suspected_splits as s
 ),
 outcomes as (
     select
@@ -30,10 +42,12 @@ outcomes as (
     join bars as z
         on z.symbol = l.underlying and z.date = l.expiration_date
 ),
+-- A report before the open moves its own session, one after the close the next.
 events as (
     select
         v.symbol,
-        v.date
+        case v.time_hint when 'BMO' then v.date - 1 else v.date end as last_date_before,
+        case v.time_hint when 'BMO' then v.date else v.date + 1 end as first_date_after
     from main.events as v
     where v.type = 'earnings'
 ),
@@ -42,11 +56,13 @@ classed as (
         o.*,
         o.atm_iv * sqrt(o.years) as sigma,
         ln(o.settled / (o.forward * o.factor_then)) as move,
-        v.date as event_date
+        v.first_date_after as event_date
     from outcomes as o
     asof left join events as v
-        on v.symbol = o.underlying and o.date < v.date
-    where o.settled > 0 and o.forward > 0
+        on v.symbol = o.underlying and o.date <= v.last_date_before
+    left join splits as p
+        on p.symbol = o.underlying and p.date > o.date and p.date <= o.expiration_date
+    where o.settled > 0 and o.forward > 0 and p.symbol is null
 )
 select
     c.underlying::varchar as underlying, -- upper case

@@ -36,10 +36,11 @@ betas as (
             s.symbol,
             s.log_return as x,
             b.log_return as y
-        from returns as s
+        from nets as n
+        join returns as s
+            on s.symbol = n.underlying
         join returns as b
             on b.symbol = 'SPY' and b.date = s.date
-        where s.symbol in (select n.underlying from nets as n)
         qualify row_number() over (partition by s.symbol order by s.date desc) <= 252
     ) as p
     group by p.symbol

@@ -24,7 +24,7 @@ spots as (
         s.spot
     from derived.option_snapshots as s
     join derived.latest_snapshots as l
-        on l.snapshot = s.snapshot
+        on l.underlying = s.underlying and l.snapshot = s.snapshot
 )
 select
     g.account_number::varchar as account_number, -- the account
@@ -44,7 +44,7 @@ select
     case when g.is_share then 0 else g.units * c.theta end::double as theta, -- USD per calendar day; null: not known
     case when g.is_share then 0 else g.units * c.vega end::double as vega, -- USD per vol point; null: not known
     case when g.is_share then 0 else g.units * c.rho end::double as rho, -- USD per percent point of rate; null: not known
-    (case when not g.is_share and c.occ_symbol is null then 'not in the chain' else c.iv_reason end)::varchar as iv_reason, -- why there are no Greeks; null: there are
+    (case when g.is_share then null when s.underlying is null then 'no chain is held' when c.occ_symbol is null then 'not in the chain' else c.iv_reason end)::varchar as iv_reason, -- why there are no Greeks; null: there are
     c.snapshot_at::timestamp as snapshot_at -- UTC; when the chain was quoted; null: no option of it
 from legs as g
 left join main.chain as c

@@ -21,7 +21,7 @@ smiles as (
         case i.option_type when 'P' then -i.delta else 1 - i.delta end as put_delta
     from derived.option_implied as i
     join derived.latest_snapshots as l
-        on l.snapshot = i.snapshot and l.snapshot_at = i.snapshot_at
+        on l.underlying = i.underlying and l.snapshot = i.snapshot and l.snapshot_at = i.snapshot_at
     where i.implied_volatility is not null
         and case i.option_type when 'C' then i.log_moneyness >= 0 else i.log_moneyness < 0 end
 ),

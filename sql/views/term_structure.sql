@@ -5,11 +5,12 @@
 with
 slopes as (
     select
+        t.underlying,
         t.snapshot,
         max(case when t.days = 60 then t.implied_volatility end) - max(case when t.days = 30 then t.implied_volatility end) as slope
     from derived.tenor_implied as t
     where t.days in (30, 60)
-    group by t.snapshot
+    group by t.underlying, t.snapshot
 )
 select
     e.underlying::varchar as underlying,
@@ -31,4 +32,4 @@ select
     e.quotes::bigint as quotes
 from derived.latest_expirations as e
 left join slopes as s
-    on s.snapshot = e.snapshot
+    on s.underlying = e.underlying and s.snapshot = e.snapshot

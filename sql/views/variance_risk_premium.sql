@@ -12,7 +12,7 @@ returns as (
     from derived.returns as r
     join derived.calendar as c
         on c.market = 'XNYS' and c.date = r.date
-    where r.sessions_spanned = 1
+    where r.sessions_spanned = 1 and r.quality <> 'suspected_split'
 ),
 implied as (
     select

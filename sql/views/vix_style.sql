@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- about: Model-free volatility of 30 days from the newest chain, as Cboe computes VIX: the sum over strikes of two expirations
---   around 30 days, those of Fridays with more than 23 and fewer than 37 days where they are listed.
+--   around 30 days, those at the end of a week with more than 23 and fewer than 37 days where they are listed.
 -- kind: view
 -- grain: underlying
 with
@@ -8,7 +8,7 @@ terms as (
     select
         e.*,
         e.years * 525600 as minutes,
-        isodow(e.expiration_date) = 5 and e.years * 365 > 23 and e.years * 365 < 37 as is_standard
+        e.is_week_end and e.years * 365 > 23 and e.years * 365 < 37 as is_standard
     from derived.latest_expirations as e
     where e.variance > 0 and e.years > 0
     qualify row_number() over (
@@ -31,7 +31,7 @@ chosen as (
         a.underlying,
         a.snapshot_at,
         case
-            when a.standard_near is not null and a.standard_next is not null then 'fridays of 23 to 37 days'
+            when a.standard_near is not null and a.standard_next is not null then 'ends of weeks of 23 to 37 days'
             when a.near is not null and a.later is not null then 'expirations around 30 days'
         end as method,
         case when a.standard_near is not null and a.standard_next is not null then a.standard_near else a.near end as near,
@@ -42,7 +42,7 @@ select
     c.underlying::varchar as underlying,
     c.snapshot_at::timestamp as snapshot_at,
     main.interpolated_volatility(sqrt(c.near.variance), c.near.minutes, sqrt(c.later.variance), c.later.minutes, 43200)::double as volatility, -- annualised fraction, 0.20 where VIX shows 20; null: no expirations around 30 days
-    c.method::varchar as method, -- which expirations: fridays of 23 to 37 days, else expirations around 30 days; null: neither
+    c.method::varchar as method, -- which expirations: ends of weeks of 23 to 37 days, else expirations around 30 days; null: neither
     c.near.expiration_date::date as near_expiration_date, -- null: none
     c.near.variance::double as near_variance, -- a year, fraction squared
     c.near.minutes::double as near_minutes, -- to expiration

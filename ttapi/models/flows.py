@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from ttapi.models.draft import builder_inputs
 from ttapi.models.limits import Limit, Read, Same, replaced
 from ttapi.models.model import macro_parts
+from ttapi.models.references import parse_statements
 from ttapi.models.resolve import Names, resolve
+from ttapi.models.transparency import may_aggregate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,6 +30,8 @@ class Flow:
     """Of a macro, in order."""
     reads: tuple[Read, ...] = ()
     """Empty for raw tables."""
+    is_row_wise: bool = False
+    """Of a scalar macro: whether its value is that of one row, no aggregate."""
 
 
 def model_flows(graph: ModelGraph, roots: Mapping[str, tuple[str, ...] | None]) -> dict[str, Flow]:
@@ -35,13 +39,18 @@ def model_flows(graph: ModelGraph, roots: Mapping[str, tuple[str, ...] | None]) 
     flows = {name: Flow(columns) for name, columns in roots.items()}
     relations: dict[str, tuple[str, ...] | None] = dict(roots)
     macros: dict[str, str] = {}
+    row_wise: set[str] = set()
     for name, model in graph.models.items():
         for upstream in graph.upstreams[name]:
             relations.setdefault(upstream, None)
-        flows[name] = _flow(model, graph.upstreams[name], Names(relations, macros))
+        flows[name] = _flow(
+            model, graph.upstreams[name], Names(relations, macros, row_wise=frozenset(row_wise))
+        )
         relations[name] = flows[name].columns
         if model.kind == "macro":
             macros[model.stem] = name
+        if flows[name].is_row_wise:
+            row_wise.add(model.stem)
     return {name: flow for name, flow in flows.items() if name not in roots}
 
 
@@ -57,7 +66,17 @@ def _flow(model: Model, upstreams: Iterable[str], names: Names) -> Flow:
     told = {read.relation for read in reads}
     # Whatever was passed by is meant as a whole.
     reads += [Read(name) for name in sorted(upstreams) if name not in told and name != model.name]
-    return Flow(found.columns if is_table else None, parameters, tuple(reads))
+    is_row_wise = not is_table and _is_row_wise(text, names.row_wise)
+    return Flow(found.columns if is_table else None, parameters, tuple(reads), is_row_wise)
+
+
+def _is_row_wise(text: str, row_wise: frozenset[str]) -> bool:
+    """Whether `select <body>` of a scalar macro holds no aggregate outside its own subqueries."""
+    return not any(
+        may_aggregate(projection, row_wise)
+        for statement in parse_statements(text)
+        for projection in statement.expressions
+    )
 
 
 def _builder_reads(model: Model, names: Names) -> list[Read]:

@@ -10,7 +10,7 @@ values. Whatever is not understood has no limit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -55,6 +55,8 @@ class Context:
     """Common table expressions and temporary views in scope, by name."""
     outer: Callable[[exp.Column], Limit] | None = None
     """What limits a column of the query around this one."""
+    row_wise: frozenset[str] = frozenset()
+    """Macros that make a value of one row."""
 
 
 def read_query(node: exp.Expr, context: Context) -> Block:
@@ -92,9 +94,7 @@ def _with_ctes(node: exp.Expr, context: Context) -> Context:
 
 
 def _in_scope(context: Context, blocks: Mapping[str, Block]) -> Context:
-    return Context(
-        context.columns_of, context.name_of, context.literals, context.seen, blocks, context.outer
-    )
+    return replace(context, blocks=blocks)
 
 
 def _cut(block: Block) -> Block:
@@ -162,7 +162,7 @@ def _select(node: exp.Select, context: Context) -> Block:
         scope.hold(one, context.outer)
     bare, outputs = _outputs(node, scope)
     if not is_opaque(node):
-        grouping = grouping_of(node)
+        grouping = grouping_of(node, context.row_wise)
         for name, place in bare.items():
             if place is not None and grouping.keeps_apart(place, scope):
                 scope.limit(place, frozenset([Same(name)]))
@@ -172,14 +172,7 @@ def _select(node: exp.Select, context: Context) -> Block:
         for alias, source in scope.sources.items()
         for read in source.reads
     ]
-    around = Context(
-        context.columns_of,
-        context.name_of,
-        context.literals,
-        context.seen,
-        context.blocks,
-        lambda column: limits_at(scope, limits, column),
-    )
+    around = replace(context, outer=lambda column: limits_at(scope, limits, column))
     reads.extend(_expressions(node, around))
     if outputs is None:
         return Block(tuple(reads), None)

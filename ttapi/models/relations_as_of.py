@@ -136,7 +136,7 @@ class Layers:
                 " which is of this moment"
             )
         names = self.installed.names
-        return self.text(sql, Names(names.relations, names.macros), model)
+        return self.text(sql, Names(names.relations, names.macros, row_wise=names.row_wise), model)
 
     def _own_macro(self, name: str) -> tuple[Model | None, str | None]:
         """The macro `R_asof` of a relation R, and the parameter that is its key."""
@@ -232,7 +232,7 @@ class Layers:
         if quoted not in self.tables:
             before = dict(names.views)
             sql = before.pop(name)
-            inner = Names(names.relations, names.macros, before, names.temporary, names.schema)
+            inner = replace(names, views=before)
             self.tables[quoted] = f"not materialized (\n{self.text(sql, inner)}\n)"
         return quoted
 

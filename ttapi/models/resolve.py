@@ -55,6 +55,8 @@ class Names:
     """The session's temporary tables; they hide relations of the same name."""
     schema: str = "main"
     """Where an unqualified name is looked up first (`use staged`)."""
+    row_wise: frozenset[str] = frozenset()
+    """Bare names of macros that make a value of one row: they hold no aggregate."""
 
     def dataset(self, schema: str, name: str) -> str | None:
         """The dataset `schema.name` means; None: no dataset."""
@@ -222,13 +224,13 @@ def _context(names: Names, literals: Literals, seen: set[int]) -> Context:
     blocks: dict[str, Block] = {}
     for name, select in names.views.items():
         # A temporary view may build on those before it.
-        inner = Context(columns_of, name_of, literals, seen, dict(blocks))
+        inner = Context(columns_of, name_of, literals, seen, dict(blocks), row_wise=names.row_wise)
         try:
             (parsed,) = parse_statements(select)
             blocks[name] = read_query(parsed, inner)
         except (QueryError, ValueError):
             blocks[name] = Block(tuple(_named_in(select, names)), None)
-    return Context(columns_of, name_of, literals, seen, blocks)
+    return Context(columns_of, name_of, literals, seen, blocks, row_wise=names.row_wise)
 
 
 def _numbered(bound: Mapping[str, object] | None) -> Mapping[str, object] | None:

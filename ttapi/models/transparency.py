@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ttapi.models.joins import Scope
 
 # Functions of the engine that sqlglot does not know and that look at one row only. A function in
-# neither list may be an aggregate, or a macro that holds one.
+# neither list may be an aggregate; of macros it is known which hold one.
 ROW_BY_ROW = frozenset(
     (
         "bar concat contains now today get_current_timestamp random damerau_levenshtein date_diff "
@@ -56,31 +56,34 @@ class Grouping:
         return all(_among(place, keys, scope) for keys in self.partitions)
 
 
-def grouping_of(node: exp.Select) -> Grouping:
-    """By what `node` brings rows together, looked up once for all its columns."""
+def grouping_of(node: exp.Select, row_wise: frozenset[str] = frozenset()) -> Grouping:
+    """By what `node` brings rows together, looked up once for all its columns.
+
+    `row_wise`: macros that hold no aggregate.
+    """
     distinct = node.args.get("distinct")
     on = distinct.args.get("on") if isinstance(distinct, exp.Distinct) else None
     keys = None if on is None else list(on.unnest().flatten()) if on else []
-    return Grouping(node, keys, _has_aggregates(node), list(_partitions(node)))
+    return Grouping(node, keys, _has_aggregates(node, row_wise), list(_partitions(node)))
 
 
-def _has_aggregates(node: exp.Select) -> bool:
+def _has_aggregates(node: exp.Select, row_wise: frozenset[str]) -> bool:
     if node.args.get("group") or node.args.get("having"):
         return True
-    return any(_aggregate_in(projection) for projection in node.expressions)
+    return any(may_aggregate(projection, row_wise) for projection in node.expressions)
 
 
-def _aggregate_in(node: exp.Expr) -> bool:
+def may_aggregate(node: exp.Expr, row_wise: frozenset[str]) -> bool:
     """Whether an aggregate, or a function that may be one, stands in `node` outside windows and subqueries."""
     if isinstance(node, exp.Query):
         return False
     if isinstance(node, exp.Window):
-        return any(_aggregate_in(child) for child in node.this.iter_expressions())
-    if isinstance(node, exp.Anonymous) and node.name.lower() not in ROW_BY_ROW:
+        return any(may_aggregate(child, row_wise) for child in node.this.iter_expressions())
+    if isinstance(node, exp.Anonymous) and node.name.lower() not in ROW_BY_ROW | row_wise:
         return True
     if isinstance(node, exp.AggFunc | exp.AnonymousAggFunc | exp.WithinGroup):
         return True
-    return any(_aggregate_in(child) for child in node.iter_expressions())
+    return any(may_aggregate(child, row_wise) for child in node.iter_expressions())
 
 
 def _is_group_key(node: exp.Select, place: tuple[str, str], scope: Scope) -> bool:

@@ -177,6 +177,7 @@ def _dataset_entry(dataset: Dataset) -> dict[str, Any]:
         "revise": dataset.revise,
         "columns": None if dataset.columns is None else list(dataset.columns),
         "parameters": list(dataset.parameters),
+        "is_row_wise": dataset.is_row_wise,
         "reads": as_document(dataset.reads),
     }
 

@@ -301,6 +301,7 @@ class Workspace:
                 columns=flows[name].columns,
                 parameters=flows[name].parameters,
                 reads=flows[name].reads,
+                is_row_wise=flows[name].is_row_wise,
             )
         return found
 

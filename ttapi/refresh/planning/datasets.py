@@ -62,6 +62,8 @@ class Dataset:
     """Lower case; None: not known."""
     parameters: tuple[str, ...] = ()
     """Of a macro."""
+    is_row_wise: bool = False
+    """Of a scalar macro: whether its value is that of one row, no aggregate."""
     reads: tuple[Read, ...] = ()
     """Of a model: how limits on its columns travel to what it reads."""
 

@@ -37,7 +37,10 @@ def names_of(
         relations.setdefault(name, None)
         # `highs` means derived.highs where nothing else is called so.
         relations.setdefault(name.rpartition(".")[2], None)
-    return Names(relations, macros, views or {}, temporary, schema)
+    row_wise = frozenset(
+        bare for bare, name in macros.items() if name in datasets and datasets[name].is_row_wise
+    )
+    return Names(relations, macros, views or {}, temporary, schema, row_wise)
 
 
 def demands_of(reads: Iterable[Read], datasets: Mapping[str, Dataset]) -> dict[str, Demand]:

@@ -28,7 +28,7 @@ OPTION_QUOTES = Resource(
         Column("option_type", "VARCHAR", "C or P; null: the underlying"),
         Column("exercise_style", "VARCHAR", "A: American; E: European; not said: by the symbol"),
         Column("multiplier", "BIGINT", "shares a contract delivers; not said: 100"),
-        Column("is_adjusted", "BOOLEAN", "true: the root has a digit, or it is not for 100 shares"),
+        Column("is_adjusted", "BOOLEAN", "true: its root is numbered, or it is not for 100 shares"),
         Column("bid", "DOUBLE", "USD per share; 0: nobody bids; null: not said"),
         Column("ask", "DOUBLE", "USD per share; 0: nobody offers; null: not said"),
         Column("bid_size", "DOUBLE", "contracts; null: not said"),

@@ -162,7 +162,9 @@ def _with_terms(rows: pl.DataFrame) -> pl.DataFrame:
         .alias("exercise_style"),
         pl.col("multiplier").fill_null(100),
     )  # fmt: skip
-    adjusted = root.str.contains(r"[0-9]") | (pl.col("multiplier") != 100)
+    # The clearing house adds a digit to the root of an adjusted series: XYZ1 on XYZ.
+    is_numbered = root.str.contains(r"[0-9]$") & (root != pl.col("symbol"))
+    adjusted = is_numbered | (pl.col("multiplier") != 100)
     rows = rows.with_columns(pl.coalesce("is_adjusted", adjusted).alias("is_adjusted"))
     thousandths = (pl.col("strike").clip(0, _STRIKE_LIMIT) * 1000).round().cast(pl.Int64)
     day = pl.col("contract_expiration_date").dt.strftime("%y%m%d")
