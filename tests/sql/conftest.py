@@ -65,8 +65,8 @@ def pricing_database():
     con = duckdb.connect(config={"threads": 2})
     con.execute("create schema derived")
     derived = ("normal_tail", "normal_tail_rough", "greeks_of", "newton_step", "halley_step")
-    public = [f.stem for f in sorted((ROOT / "sql/macros").glob("b*.sql"))]
-    for stem in derived:
+    public = [f.stem for f in sorted((ROOT / "sql/macros").glob("b[ls]*.sql"))]
+    for stem in (*derived, "implied_of"):
         create_macro(con, ROOT / f"sql/derived/{stem}.sql")
     for stem in ("norm_cdf", "norm_pdf", "bsm_greeks", "bsm_implied", *public):
         create_macro(con, ROOT / f"sql/macros/{stem}.sql")

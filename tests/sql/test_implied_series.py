@@ -147,12 +147,13 @@ def test_constant_maturities_lie_between_their_neighbours_and_nowhere_else(marke
         assert (flat, is_beyond) == (volatility, False)
 
 
-def test_vix_style_is_near_the_volatility_of_thirty_days_and_takes_the_fridays(market):
+def test_vix_style_is_near_the_volatility_of_thirty_days_and_takes_the_ends_of_weeks(market):
     con, _ = market
     ((volatility, method, near, later),) = con.execute(
         "select volatility, method, near_expiration_date, next_expiration_date from vix_style where underlying = 'AAA'"
     ).fetchall()
-    assert method == "expirations around 30 days"
+    # 3 April 2026 is Good Friday: the Thursday before ends its week.
+    assert method == "ends of weeks of 23 to 37 days"
     assert (near, later) == (date(2026, 3, 27), date(2026, 4, 2))
     thirty = con.execute(
         "select implied_volatility from constant_maturity_iv where underlying = 'AAA' and days = 30"

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where quotes, clocks and reports are odd: what stands beside a sound chain must not bend it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import pytest
+from option_market import (
+    IMPLIED,
+    Contract,
+    chain_of,
+    rebuild,
+    smile,
+    store,
+    whole_database,
+    years_to,
+)
+
+NEAR, LATER = date(2026, 3, 20), date(2026, 4, 17)
+CLOSE = datetime(2026, 3, 6, 21)  # a Friday, 16:00 in New York
+
+
+@pytest.fixture(scope="module")
+def market():
+    """A database of every model."""
+    con, graph = whole_database()
+    yield con, graph
+    con.close()
+
+
+def implied(market, symbol, contracts, **changes):
+    con, graph = market
+    store(con, symbol, contracts, **changes)
+    rebuild(con, graph, *IMPLIED)
+    return con
+
+
+def test_a_contract_twice_in_a_snapshot_is_the_later_line(market):
+    chain = chain_of([NEAR], strikes=range(80, 125, 5))
+    first = [
+        Contract(c.strike, c.option_type, NEAR, c.bid, c.ask, {"line": n})
+        for n, c in enumerate(chain)
+    ]
+    dearer = Contract(105.0, "C", NEAR, 2.0, 2.02, {"line": 900})
+    con = implied(market, "TWI", [dearer, *first])
+    assert con.execute(
+        "select bid from chain where underlying = 'TWI' and strike = 105 and option_type = 'C'"
+    ).fetchall() == [(2.0,)]
+
+
+def test_a_refused_quote_is_no_price_of_a_straddle(market):
+    chain = chain_of([NEAR], strikes=range(80, 125, 5))
+    crossed = [
+        Contract(100.0, "C", NEAR, 9.3, 9.1) if (c.strike, c.option_type) == (100, "C") else c
+        for c in chain
+    ]
+    con = implied(market, "SND", chain)
+    con = implied(market, "CRO", crossed)
+    found = dict(
+        con.execute(
+            "select underlying, (atm_strike, straddle) from derived.expiration_implied where underlying in ('SND', 'CRO')"
+        ).fetchall()
+    )
+    assert found["SND"][0] == 100
+    assert found["CRO"][0] == 105
+    assert con.execute(
+        "select mid, iv_reason from chain where underlying = 'CRO' and strike = 100 and option_type = 'C'"
+    ).fetchall() == [(None, "crossed quote")]
+
+
+def test_the_move_of_the_last_day_is_of_what_is_left_of_it(market):
+    morning = datetime(2026, 3, 20, 14)
+    chain = chain_of([NEAR], strikes=range(95, 106), taken_at=morning)
+    con = implied(market, "DAY", chain, taken_at=morning)
+    moves = dict(
+        con.execute(
+            "select method, expected_move from expected_move where underlying = 'DAY'"
+        ).fetchall()
+    )
+    volatility = con.execute(
+        "select implied_volatility from term_structure where underlying = 'DAY'"
+    ).fetchall()[0][0]
+    assert moves["calendar"] == pytest.approx(100 * volatility * (6 / 24 / 365) ** 0.5)
+    assert moves["trading"] == pytest.approx(100 * volatility * (6 / 6.5 / 252) ** 0.5)
+
+
+def test_expired_series_are_no_longer_listed(market):
+    after = datetime(2026, 3, 20, 20, 30)
+    con = implied(
+        market, "PST", chain_of([NEAR], strikes=range(90, 115, 5), taken_at=CLOSE), taken_at=after
+    )
+    assert con.execute(
+        "select count(*) from term_structure where underlying = 'PST'"
+    ).fetchall() == [(0,)]
+    assert con.execute(
+        "select distinct iv_reason from chain where underlying = 'PST'"
+    ).fetchall() == [("expired",)]
+
+
+def test_a_weekend_s_snapshot_does_not_take_the_place_of_friday_s(market):
+    chain = chain_of([NEAR, LATER], taken_at=CLOSE)
+    con = implied(market, "WKD", chain, taken_at=CLOSE)
+    before = con.execute("select * from iv_history where underlying = 'WKD'").fetchall()
+    con = implied(market, "WKD", chain, taken_at=datetime(2026, 3, 8, 23))
+    assert con.execute("select * from iv_history where underlying = 'WKD'").fetchall() == before
+    con = implied(market, "SUN", chain, taken_at=datetime(2026, 3, 8, 23))
+    assert con.execute("select date from iv_history where underlying = 'SUN'").fetchall() == [
+        (date(2026, 3, 6),)
+    ]
+
+
+def report(con, symbol, day, hint):
+    con.execute(
+        "insert into raw.tastytrade_market_metrics (symbol, updated_at, earnings_expected_report_date, earnings_time_of_day,"
+        " unit_id, known_at, load_id, is_current) values (?, '2026-02-02', ?, ?, 1, '2026-02-02', 1, true)",
+        [symbol, day, hint],
+    )
+
+
+@pytest.mark.parametrize(("hint", "flags"), [("AMC", [True, True]), ("BMO", None)])
+def test_a_report_of_today_is_ahead_after_the_close_alone(market, hint, flags):
+    symbol = f"R{hint}"
+    con = market[0]
+    report(con, symbol, CLOSE.date(), hint)
+    implied(market, symbol, chain_of([NEAR, LATER], taken_at=CLOSE), taken_at=CLOSE)
+    rows = con.execute(
+        "select is_after_earnings from earnings_volatility where underlying = ? order by expiration_date",
+        [symbol],
+    ).fetchall()
+    assert [flag for (flag,) in rows] == (flags or [])
+
+
+def test_a_ticker_of_its_own_digit_is_no_adjusted_series_and_dividends_are_carried(market):
+    con = market[0]
+    con.execute(
+        "insert into raw.corporate_actions (symbol, ex_date, kind, cash, unit_id, known_at, load_id, is_current)"
+        " values ('DIV', '2026-03-10', 'dividend', 1.5, 1, '2026-03-01', 1, true),"
+        " ('DIV', '2026-06-10', 'dividend', 9.0, 1, '2026-03-02', 1, true)"
+    )
+    calls = [
+        c
+        for c in chain_of([NEAR], strikes=range(90, 115, 5), taken_at=CLOSE)
+        if c.option_type == "C"
+    ]
+    implied(market, "DIV", calls, taken_at=CLOSE)
+    ((forward, method),) = con.execute(
+        "select distinct forward, forward_method from chain where underlying = 'DIV'"
+    ).fetchall()
+    years = years_to(NEAR, taken_at=CLOSE)
+    assert method == "carry"
+    assert forward == pytest.approx(
+        100 * 2.718281828459045 ** (0.04 * years) - 1.5 * 2.718281828459045 ** (0.04 * 10 / 365)
+    )
+    assert smile(100, 100, years) > 0
