@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _A_CALL = 100
 """Symbols of all types together that the vendor answers in one call."""
+_CALLS_AT_ONCE = 4
+"""Of one chain: what waits for its turn at the vendor's pace is given up as if it did not answer."""
 _PATH = "/market-data/by-type"
 _KNOWN = frozenset({"symbol", "instrument-type"})
 # Options on shares and funds are American; of index options OEX alone is (Cboe's contract specifications).
@@ -73,7 +75,13 @@ async def _answers(
     first = contracts[: _A_CALL - 1]
     groups = [contracts[at : at + _A_CALL] for at in range(len(first), len(contracts), _A_CALL)]
     calls = [[(kinds[0], underlying), *_options(first)], *map(_options, groups)]
-    answers = await asyncio.gather(*(api.many(_PATH, params=params) for params in calls))
+    turn = asyncio.Semaphore(_CALLS_AT_ONCE)
+
+    async def answer(params: list[tuple[str, str]]) -> tuple[list[Any], Response]:
+        async with turn:
+            return await api.many(_PATH, params=params)
+
+    answers = list(await asyncio.gather(*map(answer, calls)))
     if underlying not in _names(answers[0][0]):
         answers.append(await api.many(_PATH, params=[(kinds[1], underlying)]))
     return answers
