@@ -34,7 +34,7 @@ def pricing_samples():
     """A call of every macro that prices."""
     greeks = ("price", "delta", "gamma", "vega", "theta")
     own = (*greeks, "rho", "vanna", "vomma", "charm", "greeks")
-    raw = ("vega", "theta", "rho", "vanna", "vomma", "charm")
+    raw = ("delta", "gamma", "vega", "theta", "rho", "vanna", "vomma", "charm")
     found = {f"main.bsm_{g}": priced(f"bsm_{g}") for g in own}
     found |= {f"main.bsm_{g}_raw": priced(f"bsm_{g}_raw") for g in raw}
     found |= {f"main.black76_{g}": priced(f"black76_{g}", _FORWARD) for g in greeks}
@@ -54,6 +54,25 @@ SAMPLES = {
     "derived.newton_step": "(select derived.newton_step(0.4, 0.1, -2, 1) as v) as q",
     "derived.normal_tail": "(select derived.normal_tail(x / 10) as v from range(-10, 11) as r(x)) as q",
     "derived.normal_tail_rough": "(select derived.normal_tail_rough(x / 10) as v from range(-10, 11) as r(x)) as q",
+    "derived.between_points": "(select derived.between_points(x, 0, 1, 10, 3) as v from range(11) as r(x)) as q",
+    "derived.end_of_knowledge": "(select derived.end_of_knowledge('2024-05-31') as v) as q",
+    "derived.implied_at": "derived.implied_at(timestamp '2030-01-01', ['{symbol} 2024-05-17T20:00:00'])",
+    "derived.implied_of": "(select derived.implied_of(100, 105, 0.25, 0.04, 0.01, 1 + x / 10, 'C') as v from range(40) as r(x)) as q",
+    "derived.option_quotes_at": "derived.option_quotes_at(timestamp '2030-01-01', null)",
+    "derived.rates_at": "derived.rates_at(timestamp '2030-01-01')",
+    "derived.snapshots_at": "derived.snapshots_at(timestamp '2030-01-01', null)",
+    "derived.standard_tenors": "derived.standard_tenors()",
+    "derived.units_asof": "derived.units_asof('2024-05-31', 'raw.metastock_bars')",
+    "derived.volatility_at": "(select derived.volatility_at(0.2, 10, 0.3, 50, x) as v from range(60) as r(x)) as q",
+    "main.beta": "(select beta('{symbol}', '{symbol}', 100) as v) as q",
+    "main.chain_asof": "chain_asof('{symbol}', '2024-05-31')",
+    "main.expected_move_calendar": "(select expected_move_calendar(100, 0.32, x) as v from range(60) as r(x)) as q",
+    "main.expected_move_mean": "(select expected_move_mean(100, 0.32, x) as v from range(60) as r(x)) as q",
+    "main.expected_move_straddle": "(select expected_move_straddle(x) as v from range(60) as r(x)) as q",
+    "main.expected_move_trading": "(select expected_move_trading(100, 0.32, x) as v from range(60) as r(x)) as q",
+    "main.expected_move_weighted": "(select expected_move_weighted(x, 2, 1) as v from range(60) as r(x)) as q",
+    "main.forward_volatility_between": "(select forward_volatility_between(0.2, 10, 0.3, x) as v from range(60) as r(x)) as q",
+    "main.interpolated_volatility": "(select interpolated_volatility(0.2, 10, 0.3, 50, x) as v from range(60) as r(x)) as q",
     "derived.standard_lookbacks": "(select unnest(derived.standard_lookbacks()) as lookback) as q",
     "derived.volatility_rows": "derived.volatility_rows([5, 20])",
     "main.eod_asof": "eod_asof('2024-05-31', '{symbol}')",
@@ -93,7 +112,7 @@ def seen(con, source):
     count = con.execute(f"select count(*) from {source}").fetchall()[0][0]
     rows = con.execute(f"select * from {source} order by all limit {ROWS}").fetchall()
     # Ages are told by the clock.
-    told = [i for i, column in enumerate(described) if column[0] != "age_s"]
+    told = [i for i, column in enumerate(described) if column[0] not in {"age_s", "quote_age_s"}]
     text = "\n".join("|".join(cell(row[i]) for i in told) for row in rows)
     return {
         "columns": [f"{row[0]} {row[1]}" for row in described],

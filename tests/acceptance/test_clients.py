@@ -70,6 +70,7 @@ def writer(template_home, lab_type, tmp_path_factory):
         "TTAPI_FILES_CORPORATE_ACTIONS_PATH": str(folder / "corporate_actions"),
         "TTAPI_FILES_UNIVERSES_PATH": str(folder / "universes"),
     }
+    write_options(folder, lab, market.index_symbol)
     # The feed has AAPL at other prices.
     lab.write_bars("AAPL.csv", ["AAPL,D,20240613,000000,1,2,1,2,9,0"])
     ask_a_vendor(lab)
@@ -79,6 +80,36 @@ def writer(template_home, lab_type, tmp_path_factory):
     with refreshing:
         yield refreshing
     shutil.rmtree(folder)
+
+
+def write_options(folder, lab, symbol):
+    """A chain of four weeks ago with an expiration that has passed since, and a rate."""
+    lines = (folder / "metastock" / f"{symbol}.csv").read_text().splitlines()
+    close = next(float(line.split(",")[7]) for line in lines if ",20240517," in line)
+    rows = ["expiration,strike,type,bid,ask,volume,open_interest", f",,,{close},{close},,"]
+    for expires, weeks in (
+        ("2024-05-24", 1),
+        ("2024-06-07", 3),
+        ("2024-06-21", 5),
+        ("2024-07-19", 9),
+    ):
+        for step in range(-5, 6):
+            strike = round(close * (1 + step / 50), 2)
+            worth = close * 0.02 * weeks**0.5 * 0.8 ** abs(step)
+            for kind, gain in (("C", close - strike), ("P", strike - close)):
+                price = max(0.0, gain) + worth
+                rows.append(
+                    f"{expires},{strike},{kind},{price - 0.01:.4f},{price + 0.01:.4f},{10 + step},{50 + step}"
+                )
+    chain = folder / "chains" / symbol / "20240517.csv"
+    chain.parent.mkdir(parents=True)
+    chain.write_text("\n".join(rows) + "\n")
+    rates = folder / "rates.csv"
+    rates.write_text("date,tenor_days,rate\n2024-05-01,30,0.05\n2024-05-01,365,0.04\n")
+    lab.environ |= {
+        "TTAPI_FILES_OPTION_QUOTES_PATH": str(chain.parent.parent),
+        "TTAPI_FILES_RATES_PATH": str(rates),
+    }
 
 
 def ask_a_vendor(lab):
@@ -92,8 +123,13 @@ def ask_a_vendor(lab):
             "TTAPI_DXLINK_URL": server.dxlink_url,
             "TTAPI_DXLINK_TOKEN": server.credentials.quote_token,
         }
-        done = lab.ttapi("refresh", "--symbols", "AAPL,SPX", "--from", "2024-01-02", **vendor)
-    assert done.returncode == 0, done.stderr
+        for words in (
+            ("refresh", "--symbols", "AAPL,SPX", "--from", "2024-01-02"),
+            ("refresh", "future_options", "--symbols", "ES"),
+            ("refresh", "symbol_search", "--symbols", "AAPL"),
+        ):
+            done = lab.ttapi(*words, **vendor)
+            assert done.returncode == 0, done.stderr
 
 
 def probe(python, file, symbol, *flags):
