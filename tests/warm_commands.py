@@ -8,7 +8,9 @@ and its exit code goes back. Importing takes half of what most commands of the t
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import importlib.abc
 import json
 import os
 import pkgutil
@@ -19,17 +21,18 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 _WARM = (
     "duckdb",
     "httpx",
-    "polars",
-    "pyarrow.compute",
     "sqlglot.optimizer.qualify",
     "typer.main",
     "websockets.asyncio.client",
 )
+_THREADED = frozenset({"numpy", "pandas", "polars", "pyarrow"})
+"""Start threads when they are imported: a fork would wait for locks that those held."""
 _ROOMS = ("cli", "formats", "market", "models", "refresh", "sources", "store")
 _NOT_WARM = ("ttapi.cli.shell", "ttapi.cli.magic", "__main__")
 
@@ -127,17 +130,31 @@ def _supervised(fds: list[int]) -> list[str]:
     return request["arguments"]
 
 
+class _Refused(importlib.abc.MetaPathFinder):
+    """Lets nothing that starts threads be imported, nor what needs it."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        del path, target  # the name decides
+        if fullname.partition(".")[0] in _THREADED:
+            raise ImportError(fullname)
+
+
 def _warm_up() -> None:
+    refused = _Refused()
+    sys.meta_path.insert(0, refused)
     for name in _WARM:
         importlib.import_module(name)
-    import ttapi
-
     for room in _ROOMS:
         package = importlib.import_module(f"ttapi.{room}")
-        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not any(part in found.name for part in _NOT_WARM):
-                importlib.import_module(found.name)
-    del ttapi
+        names = (
+            one.name for one in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        )
+        for name in names:
+            if not any(part in name for part in _NOT_WARM):
+                with contextlib.suppress(ImportError):
+                    importlib.import_module(name)
+    sys.meta_path.remove(refused)
+    assert threading.active_count() == 1, threading.enumerate()
 
 
 if __name__ == "__main__":

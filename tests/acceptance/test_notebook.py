@@ -42,7 +42,8 @@ def test_every_cell_runs_and_shows_what_it_promises(executed):
     assert "sessions by month" in shown(code[4], "text/plain")
     assert "2024-06-21" in tables[5]
     assert "raw.metastock_bars" in "".join(o.get("text", "") for o in code[6].outputs)
-    assert "derived" in tables[7] or "calendar" in tables[7]
+    assert "verdict" in tables[7]
+    assert "accounts" in tables[7]
 
 
 def test_the_notebook_is_stored_without_what_a_run_leaves():
