@@ -157,7 +157,8 @@ def test_symbols_of_a_refresh_are_no_products_unless_products_alone_are_refreshe
     outcome = vendor.refresh("tastytrade", now=LATER, symbols=("SPY",))
     assert outcome.exit_code == 0
     asked = vendor.asked()
-    assert asked["GET /option-chains/SPY/nested"] == 1
+    # Once as a chain and once for the quotes of its contracts.
+    assert asked["GET /option-chains/SPY/nested"] == 2
     assert not any("futures-option-chains/SPY" in what for what in asked)
     assert asked["GET /instruments/futures"] == 1
 

@@ -44,7 +44,7 @@ def test_a_revoked_grant_is_tried_once_an_hour(vendor):
     done = vendor.lab.ttapi("refresh", "tastytrade", "--symbols", "SPY")
     assert (done.returncode, vendor.asked()) == (3, {})
     again = f"{said}; these credentials are not tried again before 23:00 UTC"
-    assert done.stderr.count(again) == 11
+    assert done.stderr.count(again) == 12
     assert again in reason(vendor, CHAINS)
     assert vendor.refresh(ACCOUNTS, now=NOW + HOUR).exit_code == 3
     assert vendor.asked() == {"POST /oauth/token": 1}
