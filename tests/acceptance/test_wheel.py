@@ -16,7 +16,7 @@ import pytest
 from outside import ROOT, plain_environ, run
 
 BUILD = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
-SOURCES = ["calendar", "dxlink", "files", "metastock", "tastytrade"]
+SOURCES = ["calendar", "dxlink", "files", "metastock", "rates", "tastytrade"]
 
 
 @dataclass(frozen=True)

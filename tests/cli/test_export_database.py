@@ -104,7 +104,7 @@ def test_private_relations_and_all_that_read_them_stay_out(shared):
     bundled = ("accounts", "balances", "positions", "transactions")
     assert left == sorted([
         *(f"main.{name}" for name in bundled), *(f"raw.tastytrade_{name}" for name in bundled),
-        "main.holders", "main.holdings", "main.listed_by", "main.listed_twice",
+        "main.portfolio_risk", "main.position_greeks", "main.holders", "main.holdings", "main.listed_by", "main.listed_twice",
         "raw.broker_listings.account_number", "raw.broker_positions",
     ])  # fmt: skip
 

@@ -97,7 +97,7 @@ def test_one_symbol_of_the_grid_reads_its_file_alone(market):
         "sql", "--format", "csv", "select last from market_grid where symbol = 'BBB'"
     )
     assert done.stdout == "last\n50.0\n"
-    assert "fetched 2 slices" in done.stderr, "BBB.csv, and the setting of the price basis"
+    assert "fetched 3 slices" in done.stderr, "BBB.csv, the settings of price basis and rate"
 
 
 def test_an_unknown_list_and_an_impossible_pause_are_refused(market):

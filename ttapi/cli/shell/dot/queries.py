@@ -181,8 +181,8 @@ COMMANDS = (
     DotCommand(".last", "", "the last answer again, nothing left out", _last),
     DotCommand(
         ".chart",
-        "[line|bar|hist|scatter|candle] [X] [Y] | smile|term|cone|surface SYMBOL [DATE] [FILE.png]",
-        "the last answer drawn, or a symbol's volatilities",
+        "[KIND] [X] [Y] | SERIES SYMBOL",
+        "the last answer as line, bar, hist, scatter or candle; smile, term, cone or surface of a symbol",
         _chart,
         (),
         "chart",
