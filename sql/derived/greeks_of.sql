@@ -7,7 +7,7 @@
 create or replace macro greeks_of(
     side, spot, years, rate, yield, volatility, carry, spot_value, strike_value, d1, d2, n1, n2, density, per_deviation
 ) as {
-    'price': greatest(0e0, side * (spot_value * n1 - strike_value * n2)),
+    'price': case when volatility is not null then greatest(0e0, side * (spot_value * n1 - strike_value * n2)) end,
     'delta': side * carry * n1,
     'gamma': carry * density * per_deviation / spot,
     'vega': spot_value * density * sqrt(years) / 1e2,

@@ -189,6 +189,11 @@ parity as (
 carried as (
     select
         r.*,
+        -- A split that only one of them knows, or strikes of a file in another unit: no yield makes this forward.
+        case
+            when f.forward > 0 and r.spot > 0 then abs(ln(f.forward / r.spot)) > 0.25 + 0.5 * r.years
+            else false
+        end as is_other_basis,
         coalesce(f.strikes, 0) as forward_strikes,
         case when f.forward > 0 then 'parity' when r.spot is not null then 'carry' end as forward_method,
         case
@@ -212,12 +217,14 @@ carried as (
 contracts as (
     select
         t.*,
+        case when not c.is_other_basis then t.spot end as known_spot,
+        case when c.is_other_basis then 'spot in another basis' else t.fault end as reason,
         c.rate,
         case when c.forward > 0 then c.forward end as forward,
         c.forward_method,
         c.forward_strikes,
         -- What the forward says of the underlying's yield.
-        case when c.forward > 0 and t.years > 0 then c.rate - ln(c.forward / t.spot) / t.years end as carry_yield
+        case when c.forward > 0 and t.years > 0 and not c.is_other_basis then c.rate - ln(c.forward / t.spot) / t.years end as carry_yield
     from judged as t
     join carried as c
         on c.symbol = t.symbol
@@ -230,13 +237,13 @@ solved as (
     select
         c.*,
         derived.implied_of(
-            c.spot, c.strike, c.years, c.rate, c.carry_yield, case when c.fault is null then c.mid end, c.option_type
+            c.known_spot, c.strike, c.years, c.rate, c.carry_yield, case when c.reason is null then c.mid end, c.option_type
         ) as implied,
         derived.implied_of(
-            c.spot, c.strike, c.years, c.rate, c.carry_yield, case when c.fault is null then c.bid end, c.option_type
+            c.known_spot, c.strike, c.years, c.rate, c.carry_yield, case when c.reason is null then c.bid end, c.option_type
         ).volatility as bid_iv,
         derived.implied_of(
-            c.spot, c.strike, c.years, c.rate, c.carry_yield, case when c.fault is null then c.ask end, c.option_type
+            c.known_spot, c.strike, c.years, c.rate, c.carry_yield, case when c.reason is null then c.ask end, c.option_type
         ).volatility as ask_iv
     from contracts as c
 )
@@ -264,7 +271,7 @@ select
     s.last,
     s.volume,
     s.open_interest,
-    s.spot,
+    s.known_spot as spot,
     s.forward,
     s.forward_method,
     s.forward_strikes,
@@ -279,7 +286,7 @@ select
     s.implied.greeks as greeks,
     case
         when s.years <= 0 then 'expired'
-        else coalesce(s.fault, case when s.forward is null then 'no forward' end, s.implied.reason)
+        else coalesce(s.reason, case when s.forward is null then 'no forward' end, s.implied.reason)
     end as iv_reason,
     s.vendor_implied_volatility,
     s.quote_time,

@@ -8,11 +8,7 @@ create or replace macro units_asof(as_of, dataset) as table
 with
 asked as (
     select
-        -- A bare date means the end of that day.
-        case
-            when (as_of)::timestamp = (as_of)::date::timestamp then ((as_of)::date + 1)::timestamp
-            else (as_of)::timestamp
-        end as until,
+        derived.end_of_knowledge(as_of) as until,
         (as_of)::date as day
 )
 select

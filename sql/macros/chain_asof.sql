@@ -52,8 +52,8 @@ select
     i.dte_calendar::integer as dte_calendar, -- calendar days to expiration
     i.years::double as years, -- calendar years of 365 days to expiration
     i.log_moneyness::double as log_moneyness, -- ln(strike / forward)
-    greatest(0, case i.option_type when 'C' then i.spot - i.strike else i.strike - i.spot end)::double as intrinsic, -- USD per share; null: no spot
-    (i.mid - greatest(0, case i.option_type when 'C' then i.spot - i.strike else i.strike - i.spot end))::double as extrinsic, -- USD per share; null: no mid or spot
+    derived.intrinsic_of(i.spot, i.strike, i.option_type)::double as intrinsic, -- USD per share; null: no spot
+    (i.mid - derived.intrinsic_of(i.spot, i.strike, i.option_type))::double as extrinsic, -- USD per share; null: no mid or spot
     i.implied_volatility::double as implied_volatility, -- annualised fraction; null: see iv_reason
     i.bid_iv::double as bid_iv, -- annualised fraction, of bid; null: none
     i.ask_iv::double as ask_iv, -- annualised fraction, of ask; null: none

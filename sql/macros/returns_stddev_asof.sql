@@ -7,11 +7,7 @@ create or replace macro returns_stddev_asof(as_of, symbol) as table
 with
 asked as (
     select
-        -- A bare date means the end of that day: its bar is known at the close, before midnight UTC.
-        case
-            when (as_of)::timestamp = (as_of)::date::timestamp then ((as_of)::date + 1)::timestamp
-            else (as_of)::timestamp
-        end as until,
+        derived.end_of_knowledge(as_of) as until,
         (as_of)::date as day
 ),
 bars as (

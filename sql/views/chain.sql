@@ -32,8 +32,8 @@ select
     i.dte_calendar::integer as dte_calendar,
     i.years::double as years,
     i.log_moneyness::double as log_moneyness,
-    greatest(0, case i.option_type when 'C' then i.spot - i.strike else i.strike - i.spot end)::double as intrinsic, -- USD per share, of exercise now; null: no spot
-    (i.mid - greatest(0, case i.option_type when 'C' then i.spot - i.strike else i.strike - i.spot end))::double as extrinsic, -- USD per share, mid less intrinsic; null: no mid or spot
+    derived.intrinsic_of(i.spot, i.strike, i.option_type)::double as intrinsic, -- USD per share, of exercise now; null: no spot
+    (i.mid - derived.intrinsic_of(i.spot, i.strike, i.option_type))::double as extrinsic, -- USD per share, mid less intrinsic; null: no mid or spot
     i.implied_volatility::double as implied_volatility,
     i.bid_iv::double as bid_iv,
     i.ask_iv::double as ask_iv,

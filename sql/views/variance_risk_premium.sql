@@ -4,49 +4,31 @@
 -- kind: view
 -- grain: underlying, date
 with
-returns as (
+realized as (
     select
-        r.symbol,
-        r.log_return,
-        c.session_no
-    from derived.returns as r
+        v.symbol,
+        c.session_no,
+        v.close_to_close as rv
+    from derived.volatility_rows([21]) as v
     join derived.calendar as c
-        on c.market = 'XNYS' and c.date = r.date
-    where r.sessions_spanned = 1 and r.quality <> 'suspected_split'
+        on c.market = 'XNYS' and c.date = v.date
+    where v.quality in ('ok', 'invalid_bars')
 ),
-implied as (
+judged as (
     select
         h.underlying,
         h.date,
         h.iv30,
-        c.session_no
+        before.rv as rv_before,
+        after.rv as rv_after
     from main.iv_history as h
     join derived.calendar as c
         on c.market = 'XNYS' and c.date = h.date
+    left join realized as before
+        on before.symbol = h.underlying and before.session_no = c.session_no
+    left join realized as after
+        on after.symbol = h.underlying and after.session_no = c.session_no + 21
     where h.iv30 is not null
-),
-measured as (
-    select
-        i.underlying,
-        i.date,
-        any_value(i.iv30) as iv30,
-        count(*) filter (where r.session_no <= i.session_no) as n_before,
-        stddev_samp(r.log_return) filter (where r.session_no <= i.session_no) * sqrt(252) as rv_before,
-        count(*) filter (where r.session_no > i.session_no) as n_after,
-        stddev_samp(r.log_return) filter (where r.session_no > i.session_no) * sqrt(252) as rv_after
-    from implied as i
-    left join returns as r
-        on r.symbol = i.underlying and r.session_no > i.session_no - 21 and r.session_no <= i.session_no + 21
-    group by i.underlying, i.date
-),
-judged as (
-    select
-        m.underlying,
-        m.date,
-        m.iv30,
-        case when m.n_before = 21 then m.rv_before end as rv_before,
-        case when m.n_after = 21 then m.rv_after end as rv_after
-    from measured as m
 )
 select
     j.underlying::varchar as underlying,

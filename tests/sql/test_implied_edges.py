@@ -153,3 +153,31 @@ def test_a_ticker_of_its_own_digit_is_no_adjusted_series_and_dividends_are_carri
         100 * 2.718281828459045 ** (0.04 * years) - 1.5 * 2.718281828459045 ** (0.04 * 10 / 365)
     )
     assert smile(100, 100, years) > 0
+
+
+@pytest.mark.parametrize(
+    ("spot", "is_in_basis"), [(100.0, True), (85.0, True), (700.0, False), (50.0, False)]
+)
+def test_a_spot_in_another_basis_than_its_strikes_prices_nothing(market, spot, is_in_basis):
+    chain = chain_of([NEAR, LATER], strikes=range(80, 125, 5))
+    symbol = f"B{spot:.0f}"
+    con = implied(market, symbol, chain, spot=spot)
+    found = con.execute(
+        """
+        select count(*), count(*) filter (where iv_reason = 'spot in another basis'),
+            count(coalesce(implied_volatility, delta, gamma, spot, intrinsic))
+        from chain where underlying = ?
+        """,
+        [symbol],
+    ).fetchone()
+    contracts = len(chain)
+    priced, refused = (contracts, 0, contracts), (contracts, contracts, 0)
+    assert found == (priced if is_in_basis else refused)
+
+
+def test_without_a_spot_no_value_of_exercise_is_said(market):
+    con = implied(market, "NIL", chain_of([NEAR], strikes=range(80, 125, 5)), spot=None)
+    read = "select distinct intrinsic, extrinsic from {} where underlying = 'NIL'"
+    assert con.execute(read.format("chain")).fetchall() == [(None, None)]
+    asof = "chain_asof('NIL', '2027-01-01')"
+    assert con.execute(read.format(asof)).fetchall() == [(None, None)]

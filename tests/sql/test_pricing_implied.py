@@ -68,11 +68,12 @@ def test_strange_numbers_in_any_place_never_fail(pricing_database):
             rows.append(row)
     answers = ask_each(
         pricing_database,
-        "bsm_implied{}.volatility, bsm_implied{}.reason, bsm_implied{}.greeks.delta, bsm_greeks{}",
+        "bsm_implied{}.volatility, bsm_implied{}.reason, bsm_implied{}.greeks, bsm_greeks{}",
         rows,
     )
-    for row, (volatility, reason, delta, priced) in zip(rows, answers, strict=True):
-        assert (volatility is None) == (reason is not None) == (delta is None), row
+    for row, (volatility, reason, at_it, priced) in zip(rows, answers, strict=True):
+        assert (volatility is None) == (reason is not None), row
+        assert (volatility is None) == (at_it["delta"] is None) == (at_it["price"] is None), row
         assert volatility is None or 0 < volatility < float("inf"), row
         greeks = list((priced or {}).values())
         assert all(g is None or math.isfinite(g) for g in greeks[:2]), row

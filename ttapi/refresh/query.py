@@ -373,8 +373,9 @@ def _unconfigured(workspace: Workspace, targets: Sequence[str]) -> tuple[str, ..
     datasets = workspace.datasets
     states = workspace.home_state.states
     roots = [datasets[name] for name in sorted(closure(datasets, targets))]
-    return tuple(
-        f"{d.name} ([sources.{d.source}] {d.missing_setting})"
-        for d in roots
-        if d.missing_setting and not d.completes and not (d.name in states and states[d.name].rows)
-    )
+    by_setting: dict[str, list[str]] = {}
+    for d in roots:
+        if d.missing_setting and not d.completes and not (d.name in states and states[d.name].rows):
+            missing = f"[sources.{d.source}] {d.missing_setting}"
+            by_setting.setdefault(missing, []).append(d.name)
+    return tuple(f"{', '.join(names)} ({missing})" for missing, names in by_setting.items())

@@ -45,10 +45,13 @@ def status_rows(
 ) -> Sequence[StatusRow]:
     """One row per dataset, upstreams first; `only` restricts to some names.
 
+    Without it formulas are left out: a macro that reads no data is never stale.
+
     `broken`: models that were left out; they follow the others. `remarks`: further reasons by dataset.
     """
     left_out = broken or {}
-    wanted = list(datasets if only is None else [n for n in only if n not in left_out])
+    everything = (name for name in datasets if not _is_formula(name, datasets))
+    wanted = list(everything if only is None else [n for n in only if n not in left_out])
     steps = plan_refresh(datasets, states, wanted, moment=moment, held=held)
     shown = set(wanted)
     rows = [_row(step, datasets, states, moment) for step in steps if step.dataset in shown]
@@ -80,6 +83,10 @@ def remarks_of(left: HomeState, datasets: Mapping[str, Dataset]) -> dict[str, li
                 f"slowed to {pace:g} of {allowed:g} requests/s by status 429"
             )
     return found
+
+
+def _is_formula(name: str, datasets: Mapping[str, Dataset]) -> bool:
+    return all(datasets[member].kind == "macro" for member in closure(datasets, [name]))
 
 
 def _left_out(name: str, error: ModelError) -> StatusRow:

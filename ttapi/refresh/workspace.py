@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ttapi.config import Home, Settings, bundled_folder
 from ttapi.errors import UsageError
+from ttapi.refresh.declared import Offer, completing_last, model_dataset, raw_dataset
 from ttapi.refresh.home_state import HomeState, read_home_state
 from ttapi.refresh.planning.datasets import Dataset, Held, Moment, code_of
 from ttapi.refresh.running.guard import guarded
@@ -21,7 +21,7 @@ from ttapi.refresh.signatures import (
     settings_fingerprint,
     signature_of,
 )
-from ttapi.sources.contract import NarrowingSource, Resource, Source, SourceContext
+from ttapi.sources.contract import Resource, Source, SourceContext
 from ttapi.sources.discovery import InstalledSource, installed_sources, source_fingerprint
 from ttapi.sources.traffic import Traffic, refusal_of
 
@@ -34,19 +34,6 @@ if TYPE_CHECKING:
     from ttapi.refresh.planning.coverage import Demand
 
 _CREATED = re.compile(r"^create table ((?:catalog|raw)\.\w+)", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Offer:
-    """One resource and the source that offers it."""
-
-    source: Source
-    resource: Resource
-
-    @property
-    def dataset(self) -> str:
-        """The catalog's name of the raw table."""
-        return f"raw.{self.resource.table}"
 
 
 class Workspace:
@@ -233,35 +220,13 @@ class Workspace:
             return before.raw_datasets
         found: dict[str, Dataset] = {}
         fingerprints: dict[str, str] = {}
-        # What completes another is asked after it.
-        for name, offer in sorted(self.offers.items(), key=_completing_last):
+        for name, offer in sorted(self.offers.items(), key=completing_last):
             source, resource = offer.source, offer.resource
             if source.name not in fingerprints:
                 code, settings = source_fingerprint(source), self.context(source).settings
                 fingerprints[source.name] = f"{code}.{settings_fingerprint(settings)}"
-            found[name] = Dataset(
-                name=name,
-                kind="raw",
-                fingerprint=fingerprints[source.name],
-                ttl=resource.ttl,
-                source=source.name,
-                key=resource.keys[0] if resource.keys else None,
-                tracked=resource.tracked_by,
-                is_local=resource.is_local,
-                is_private=resource.is_private,
-                missing_setting=self._missing_setting(source, resource),
-                max_stale=resource.max_stale,
-                max_stale_on_error=resource.max_stale_on_error,
-                requires=resource.requires,
-                units_a_call=resource.units_a_call,
-                is_bound_only=resource.is_bound_only,
-                completes=f"raw.{resource.completes}" if resource.completes else None,
-                is_narrowable=isinstance(source, NarrowingSource),
-                time_column=resource.time_column,
-                sessions=resource.sessions,
-                revise=resource.revise,
-                columns=tuple(column.name.lower() for column in resource.columns),
-            )
+            missing = self._missing_setting(source, resource)
+            found[name] = raw_dataset(offer, fingerprints[source.name], missing)
         return found
 
     @cached_property
@@ -289,20 +254,7 @@ class Workspace:
         flows = model_flows(graph, {name: d.columns for name, d in self.raw_datasets.items()})
         for name, model in graph.models.items():
             upstreams = frozenset(u for u in graph.upstreams[name] if u in found)
-            found[name] = Dataset(
-                name=name,
-                kind=model.kind,
-                fingerprint=model.fingerprint,
-                upstreams=upstreams,
-                ttl=model.ttl,
-                through=model.through,
-                tracked=model.incremental,
-                is_private=model.is_private or any(found[u].is_private for u in upstreams),
-                columns=flows[name].columns,
-                parameters=flows[name].parameters,
-                reads=flows[name].reads,
-                is_row_wise=flows[name].is_row_wise,
-            )
+            found[name] = model_dataset(model, flows[name], upstreams, found)
         return found
 
     def held(self, demands: Mapping[str, Demand] | None = None) -> Held:
@@ -380,11 +332,6 @@ class Workspace:
                 f"[sources.{source.name}] {unknown[0]} is no setting of this source",
                 hint=f"known: {known}",
             )
-
-
-def _completing_last(named: tuple[str, Offer]) -> tuple[bool, str]:
-    name, offer = named
-    return offer.resource.completes is not None, name
 
 
 def _is_session(market: str, day: date) -> bool:

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
 
+    from ttapi.refresh.declared import Offer
     from ttapi.refresh.running.progress import Progress
-    from ttapi.refresh.workspace import Offer, Workspace
+    from ttapi.refresh.workspace import Workspace
     from ttapi.store.database import Store
 
 log = logging.getLogger(__name__)

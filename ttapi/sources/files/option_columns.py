@@ -107,8 +107,3 @@ ALIASES = {
     name.replace("_", ""): target for target, names in _NAMES.items() for name in names.split()
 }
 """What vendors call the columns, as bare names."""
-
-AM_ROOTS = ("SPX", "NDX", "RUT", "VIX", "VIXW", "DJX")
-"""Roots settled on opening prices where a file does not say (Cboe's contract specifications)."""
-EUROPEAN = ("SPX", "XSP", "XEO", "NDX", "XND", "RUT", "MRUT", "DJX", "VIX")
-"""Underlyings whose options are European where a file does not say (Cboe's contract specifications)."""

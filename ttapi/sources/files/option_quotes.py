@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ttapi.sources.files.option_columns import AM_ROOTS, EUROPEAN
+from ttapi.market.index_options import AM_ROOTS, EUROPEAN_INDICES
 from ttapi.sources.files.origin import day_of_place, symbol_of_place
 
 if TYPE_CHECKING:
@@ -152,7 +152,9 @@ def _with_terms(rows: pl.DataFrame) -> pl.DataFrame:
     style = pl.col("exercise_style").str.to_uppercase().str.slice(0, 1)
     usual = pl.when(root.is_in(list(AM_ROOTS))).then(pl.lit("AM")).otherwise(pl.lit("PM"))
     usual_style = (
-        pl.when(pl.col("symbol").is_in(list(EUROPEAN))).then(pl.lit("E")).otherwise(pl.lit("A"))
+        pl.when(pl.col("symbol").is_in(list(EUROPEAN_INDICES)))
+        .then(pl.lit("E"))
+        .otherwise(pl.lit("A"))
     )
     words = {"AM": "AM", "A": "AM", "PM": "PM", "P": "PM"}
     rows = rows.with_columns(

@@ -11,6 +11,7 @@ import asyncio
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from ttapi.market.index_options import AMERICAN_INDEX, EUROPEAN_INDICES
 from ttapi.sources.tastytrade.fields import Document, FieldError
 from ttapi.sources.tastytrade.lists import vendor_symbol
 from ttapi.sources.tastytrade.market_tables import QUOTE_FIELDS
@@ -30,9 +31,6 @@ _CALLS_AT_ONCE = 4
 """Of one chain: what waits for its turn at the vendor's pace is given up as if it did not answer."""
 _PATH = "/market-data/by-type"
 _KNOWN = frozenset({"symbol", "instrument-type"})
-# Options on shares and funds are American; of index options OEX alone is (Cboe's contract specifications).
-_EUROPEAN = frozenset({"SPX", "XSP", "XEO", "NDX", "XND", "RUT", "MRUT", "DJX", "VIX"})
-_AMERICAN_INDEX = "OEX"
 
 
 async def read_option_quotes(api: TastytradeApi, symbol: str, now: datetime) -> Content:
@@ -121,9 +119,9 @@ def _terms_by_contract(symbol: str, strikes: Sequence[Document]) -> dict[str, Do
 
 
 def _exercise_style(symbol: str, row: Document) -> str | None:
-    if _delivers_shares(row) or symbol == _AMERICAN_INDEX:
+    if _delivers_shares(row) or symbol == AMERICAN_INDEX:
         return "A"
-    return "E" if symbol in _EUROPEAN else None
+    return "E" if symbol in EUROPEAN_INDICES else None
 
 
 def _delivers_shares(row: Document) -> bool:

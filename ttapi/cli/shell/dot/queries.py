@@ -50,8 +50,10 @@ def _chart(session: Session, rest: str) -> None:
         return
     if len(words) > 3:
         raise UsageError(f"usage: {usage}")
-    kind = words.pop(0) if words and words[0] in CHARTS else "line"
-    if words and len(words) > 2:
+    is_named = bool(words) and words[0] in CHARTS
+    kind = words.pop(0) if is_named else "line"
+    held = session.last.rows.table.column_names if session.last and session.last.rows else []
+    if len(words) > 2 or (not is_named and len(words) == 2 and words[0] not in held):
         raise UsageError(f"{rest.split(maxsplit=1)[0]!r} is no chart", hint=usage)
     if session.last is None or session.last.rows is None:
         last_query(session, usage)
