@@ -19,6 +19,33 @@ nets as (
     from main.position_greeks as g
     group by g.underlying
 ),
+returns as (
+    select
+        r.symbol,
+        r.date,
+        r.log_return
+    from derived.returns as r
+    where r.sessions_spanned = 1
+),
+-- Joined, not main.beta row by row: what is called within a row has no as-of form.
+betas as (
+    select
+        p.symbol,
+        case when count(*) >= 20 and var_samp(p.y) > 0 then covar_samp(p.x, p.y) / var_samp(p.y) end as beta
+    from (
+        select
+            s.symbol,
+            s.log_return as x,
+            b.log_return as y
+        from nets as n
+        join returns as s
+            on s.symbol = n.underlying
+        join returns as b
+            on b.symbol = 'SPY' and b.date = s.date
+        qualify row_number() over (partition by s.symbol order by s.date desc) <= 252
+    ) as p
+    group by p.symbol
+),
 benchmark as (
     select max(b.last) as spot
     from derived.latest_bars as b
@@ -27,7 +54,7 @@ benchmark as (
 moves as (
     select
         n.*,
-        main.beta(n.underlying, 'SPY', 252) as beta,
+        b.beta,
         k.spot as benchmark_spot,
         e.atm_iv,
         e.years,
@@ -35,6 +62,8 @@ moves as (
         n.theta * greatest(e.years, 0) * 365 as decay
     from nets as n
     cross join benchmark as k
+    left join betas as b
+        on b.symbol = n.underlying
     left join derived.latest_expirations as e
         on e.underlying = n.underlying and e.expiration_date = n.next_expiration and e.is_main
 )

@@ -74,6 +74,19 @@ def test_a_view_of_ones_own_and_several_statements_are_read_by_definition(market
     assert told == [f"{head}tomorrow -> its definition", f"{head}calendar as it is"]
 
 
+@pytest.mark.parametrize("relation", ["portfolio_risk", "position_greeks", "chain"])
+def test_what_needs_its_underlying_is_answered_with_one(market, relation):
+    done = ask(market, f"select underlying from {relation} where underlying = 'AAA'", "2024-06-12")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert f": {relation} -> " in done.stderr
+    refused = ask(market, f"select underlying from {relation}", "2024-06-12")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.endswith(
+        ": chain is answered for its underlying alone\n"
+        "       where underlying = ..., or underlying in (...) of 32 at most\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("sql", "as_of", "told"),
     [

@@ -44,6 +44,7 @@ def test_the_transcript_shows_each_command_above_its_answer(small_home, capfd):
     assert errors == ""
     typed = re.findall(r"^\$ (.*)$", re.sub(r"http://127\S+", "URL", text), re.MULTILINE)
     assert typed[:-4] == [
+        "ttapi simulate --seed 7 --ahead --fault missing-symbols:count=4 --port-file demo/vendors.json &",
         "export TTAPI_HOME=demo",
         "cat demo/ttapi.toml",
         "ttapi init",
@@ -59,7 +60,6 @@ def test_the_transcript_shows_each_command_above_its_answer(small_home, capfd):
         'python -c "',
         "cat demo/sql/views/calm.sql",
         'ttapi sql "select * from calm order by rank, symbol limit 5"',
-        "ttapi simulate --seed 7 --fault missing-symbols:count=4 --port-file demo/vendors.json &",
         "export TTAPI_TASTYTRADE_BASE_URL=URL",
         "export TTAPI_TASTYTRADE_CLIENT_SECRET=...",
         "export TTAPI_TASTYTRADE_REFRESH_TOKEN=...",
@@ -70,6 +70,8 @@ def test_the_transcript_shows_each_command_above_its_answer(small_home, capfd):
         "ttapi refresh eod --list vendor --from 2024-04-15 --yes",
         'ttapi sql --no-refresh "',
         'ttapi sql --no-refresh "',
+        'ttapi sql "',
+        'ttapi sql "',
     ]
     steps = _steps(text)
     hero = small_home.market.symbols[1]
@@ -97,6 +99,15 @@ def test_the_transcript_shows_each_command_above_its_answer(small_home, capfd):
     assert re.search(r"fresh, 507 slices held, 4 of them unknown", network)
     completed = steps["Files first, the feed completes"]
     assert re.search(r"^dxlink +\d+ +\d", completed, re.MULTILINE)
+    implied = steps["The implied side"]
+    assert "fetched 1 slice" in implied
+    assert (
+        len(re.findall(r"^2024-\d\d-\d\d +\d+ +\d+\.\d+ +0\.\d+ +0\.\d+$", implied, re.MULTILINE))
+        == 5
+    )
+    assert re.search(
+        r"^2024-07-\d\d +[\d.]+ +C +[\d.]+ +[\d.]+ +0\.\d+ +0\.[45]\d*$", implied, re.MULTILINE
+    )
     assert "init --metastock FOLDER" in steps["Go on"]
     long = [line for line in text.splitlines() if len(line) > 80 and not _is_excused(line)]
     assert long == []

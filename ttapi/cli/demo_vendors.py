@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from ttapi.cli.demo_home import VENDOR_SEED
 from ttapi.errors import TtapiError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ttapi.cli.demo_home import DemoHome
@@ -27,26 +29,34 @@ _START_TIMEOUT_S = 30
 _HEADER = "<TICKER>,<PER>,<DTYYYYMMDD>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>"
 
 
+@contextmanager
+def vendors_running(stage: Stage, home: DemoHome) -> Iterator[None]:
+    """The simulators, until the block ends; they draw their market beside what is shown first."""
+    stage.say("", "The vendors of step 9 are simulated. They draw their market beside the rest.")
+    shown = shlex.quote(f"{home.shown}/vendors.json")
+    with stage.running(
+        f"ttapi simulate --seed {VENDOR_SEED} --ahead --fault missing-symbols:count=4 --port-file {shown}"
+    ):
+        yield
+
+
 def show_vendors(stage: Stage, home: DemoHome) -> None:
-    """Start the simulators, ask them for 507 symbols twice, end them."""
+    """Ask the simulators for 507 symbols twice, for bars, and for one symbol's options."""
     symbols = _write_files(home)
-    port_file = home.root / "vendors.json"
     stage.step(
         "Vendors over the network",
         f"The simulators speak tastytrade's REST and dxFeed's dxLink for {symbols} symbols.",
         "The names are real for some, every price is invented. Four are not answered.",
     )
-    shown = f"{home.shown}/vendors.json"
-    typed = f"ttapi simulate --seed {VENDOR_SEED} --fault missing-symbols:count=4 --port-file {shlex.quote(shown)}"
-    with stage.running(typed):
-        vendors = _addresses(port_file)
-        rest = vendors["tastytrade"]
-        stage.export("TTAPI_TASTYTRADE_BASE_URL", rest["base_url"])
-        stage.export("TTAPI_TASTYTRADE_CLIENT_SECRET", rest["client_secret"], "...")
-        stage.export("TTAPI_TASTYTRADE_REFRESH_TOKEN", rest["refresh_token"], "...")
-        # The limits are for strangers' servers; this one is ours.
-        stage.export("TTAPI_TASTYTRADE_REQUESTS_PER_S", "200")
-        _ask(stage, home)
+    rest = _addresses(home.root / "vendors.json")["tastytrade"]
+    stage.say("")
+    stage.export("TTAPI_TASTYTRADE_BASE_URL", rest["base_url"])
+    stage.export("TTAPI_TASTYTRADE_CLIENT_SECRET", rest["client_secret"], "...")
+    stage.export("TTAPI_TASTYTRADE_REFRESH_TOKEN", rest["refresh_token"], "...")
+    # The limits are for strangers' servers; this one is ours.
+    stage.export("TTAPI_TASTYTRADE_REQUESTS_PER_S", "200")
+    _ask(stage, home)
+    _price_options(stage)
 
 
 def _ask(stage: Stage, home: DemoHome) -> None:
@@ -77,6 +87,29 @@ where underlying = 'SPX'
 group by all
 order by expiration_date, root
 limit 4\"""")
+
+
+def _price_options(stage: Stage) -> None:
+    stage.step(
+        "The implied side",
+        "The query binds AAPL: its chain and the quotes of every contract are asked,",
+        "stored as a snapshot, and priced in SQL: volatilities are fractions a year.",
+    )
+    stage.run("""ttapi sql "
+select expiration_date, dte_calendar as days, round(forward, 2) as forward,
+       round(implied_volatility, 4) as at_the_money,
+       round(model_free_volatility, 4) as model_free
+from term_structure
+where underlying = 'AAPL' and dte_calendar > 0
+order by expiration_date
+limit 5\"""")
+    stage.run("""ttapi sql "
+select expiration_date, strike, option_type as type, bid, ask,
+       round(implied_volatility, 4) as iv, round(delta, 3) as delta
+from chain
+where underlying = 'AAPL' and dte_calendar between 20 and 35
+  and delta between 0.4 and 0.6
+order by expiration_date, strike\"""")
 
 
 def _write_files(home: DemoHome) -> int:

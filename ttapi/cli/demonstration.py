@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttapi.cli.demo_stage import Stage
-from ttapi.cli.demo_vendors import show_vendors
+from ttapi.cli.demo_vendors import show_vendors, vendors_running
 
 if TYPE_CHECKING:
     from ttapi.cli.demo_home import DemoHome
@@ -32,13 +32,15 @@ def show_demonstration(home: DemoHome) -> None:
     """Run every step. *Raises* TtapiError with the exit code of the first that fails."""
     stage = Stage(home.root)
     _show_market(stage, home)
-    _ask_twice(stage, home)
-    _refresh_the_rest(stage)
-    _show_expirations(stage, home)
-    _correct_a_bar(stage, home)
-    _open_elsewhere(stage, home)
-    _add_a_view(stage, home)
-    show_vendors(stage, home)
+    with vendors_running(stage, home):
+        _make_home(stage, home)
+        _ask_twice(stage, home)
+        _refresh_the_rest(stage)
+        _show_expirations(stage, home)
+        _correct_a_bar(stage, home)
+        _open_elsewhere(stage, home)
+        _add_a_view(stage, home)
+        show_vendors(stage, home)
     _show_the_way_on(stage, home)
 
 
@@ -53,6 +55,9 @@ def _show_market(stage: Stage, home: DemoHome) -> None:
         f"  {market.splits:,} splits, {market.dividends:,} dividends,"
         f" {len(market.absent):,} symbols with missing days, {len(market.flaws)} flawed rows",
     )
+
+
+def _make_home(stage: Stage, home: DemoHome) -> None:
     stage.step(
         "A home for the database",
         "ttapi.toml says where the files lie. init makes the database, with the",

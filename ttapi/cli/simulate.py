@@ -50,6 +50,9 @@ def simulate(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse a User-Agent without product/version.")
     ] = False,
+    ahead: Annotated[
+        bool, typer.Option("--ahead", help="Draw every symbol before the first is asked for.")
+    ] = False,
     port: Annotated[int, typer.Option(help="0: a free one.", min=0, max=65535)] = 0,
 ) -> None:
     """Serve an invented market in the protocols of tastytrade and dxFeed until interrupted."""
@@ -59,8 +62,11 @@ def simulate(
     if faults:
         _list_faults()
         return
+    vendor_market = _market(seed, market)
+    if ahead:
+        vendor_market.draw_ahead()
     server = VendorServer(
-        _market(seed, market),
+        vendor_market,
         vendors=_known(vendors),
         faults=fault or (),
         requests_per_s=requests_per_s,

@@ -61,7 +61,8 @@ def rewritten(
     try:
         text = layers.text(sql, installed.names)
     except NoFormError as exc:
-        raise UsageError(f"as of {as_of.told}: {exc}", hint=_with_form(installed, as_of)) from exc
+        hint = exc.hint or _with_form(installed, as_of)
+        raise UsageError(f"as of {as_of.told}: {exc}", hint=hint) from exc
     told = [*layers.told.values(), *(f"{part} as of now" for part in volatile_parts(sql))]
     return Rewritten(
         front_of(text, layers.tables),

@@ -58,6 +58,11 @@ class Installed:
 class NoFormError(Exception):
     """A relation cannot be answered as of a point in time; the text says why."""
 
+    def __init__(self, text: str, hint: str | None = None) -> None:
+        """`hint`: what would have worked; None: nothing of this relation."""
+        super().__init__(text)
+        self.hint = hint
+
 
 def is_timeless(name: str, installed: Installed) -> bool:
     """Whether nothing behind `name` depends on what was known when."""
@@ -127,7 +132,10 @@ class Layers:
         except NoFormError as exc:
             if macro is None:
                 raise
-            raise NoFormError(f"{name} needs its {key}: where {key} = ...") from exc
+            raise NoFormError(
+                f"{name} is answered for its {key} alone",
+                hint=f"where {key} = ..., or {key} in (...) of {_MOST} at most",
+            ) from exc
 
     def _definition(self, model: Model, sql: str) -> str:
         if moving := volatile_parts(sql):

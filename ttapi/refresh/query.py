@@ -370,12 +370,20 @@ def _roots(workspace: Workspace, targets: Sequence[str]) -> list[str]:
 
 
 def _unconfigured(workspace: Workspace, targets: Sequence[str]) -> tuple[str, ...]:
-    datasets = workspace.datasets
+    """Empty roots of `targets` with the setting that would fill them, one text a setting."""
     states = workspace.home_state.states
-    roots = [datasets[name] for name in sorted(closure(datasets, targets))]
+    served, missing = set(), []
+    for name in sorted(closure(workspace.datasets, targets)):
+        dataset = workspace.datasets[name]
+        if dataset.kind != "raw" or dataset.completes:
+            continue
+        one_of = workspace.offers[name].resource.one_of
+        if not dataset.missing_setting or (name in states and states[name].rows):
+            served.add(one_of)
+        else:
+            missing.append((one_of, f"[sources.{dataset.source}] {dataset.missing_setting}", name))
     by_setting: dict[str, list[str]] = {}
-    for d in roots:
-        if d.missing_setting and not d.completes and not (d.name in states and states[d.name].rows):
-            missing = f"[sources.{d.source}] {d.missing_setting}"
-            by_setting.setdefault(missing, []).append(d.name)
+    for one_of, setting, name in missing:
+        if one_of is None or one_of not in served:
+            by_setting.setdefault(setting, []).append(name)
     return tuple(f"{', '.join(names)} ({missing})" for missing, names in by_setting.items())

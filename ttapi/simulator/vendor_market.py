@@ -107,6 +107,12 @@ class VendorMarket:
             raise UsageError(f"{symbol!r} is not listed", hint="VendorMarket.symbols names all")
         return self._listings[symbol]
 
+    def draw_ahead(self) -> None:
+        """Draw what the first question about each symbol would draw: its last years and its chain."""
+        for symbol in self.symbols:
+            self.volatility_path(symbol)
+            self.chain(symbol)
+
     def last_completed_session(self) -> date:
         """The last session that has closed."""
         return self.calendar.last_completed_session(self.now)

@@ -85,6 +85,9 @@ class Resource:
     is_private: bool = False
     is_timeless: bool = False
     """True: when a row was known says nothing (a rule, a setting); as-of queries read all as it is."""
+    one_of: str | None = None
+    """Name shared by resources of which any suffices: a query is told of missing settings only where
+    none of them is configured."""
 
     @property
     def tracked_by(self) -> str | None:

@@ -31,6 +31,7 @@ CONSTANT_RATE = Resource(
     ttl="7d",
     is_local=True,
     is_timeless=True,
+    one_of="rates",
 )
 
 

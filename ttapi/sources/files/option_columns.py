@@ -8,6 +8,7 @@ from ttapi.sources.contract import Column, Resource
 OPTION_QUOTES = Resource(
     name="option_quotes",
     table="option_quotes",
+    one_of="option quotes",
     about="Option quotes of one's own files: each snapshot of a chain, its underlying's row among them.",
     columns=(
         Column("symbol", "VARCHAR", "the underlying, upper case, share class after a point"),

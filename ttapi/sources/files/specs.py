@@ -123,6 +123,7 @@ SPECS: tuple[ResourceSpec, ...] = (
             grain=("date", "tenor_days"),
             time_column="date",
             is_local=True,
+            one_of="rates",
         ),
         inputs=(Column("tenor", "VARCHAR", "days, or 3M, 1Y"),),
         required=(("date",), ("tenor", "tenor_days"), ("rate",)),

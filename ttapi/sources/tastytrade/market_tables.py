@@ -168,6 +168,7 @@ CHAINS = Resource(
 OPTION_QUOTES = Resource(
     name="option_quotes",
     table="tastytrade_option_quotes",
+    one_of="option quotes",
     about="Snapshots of whole chains: a row a contract and one of the underlying, each asking is kept.",
     columns=(
         _SYMBOL,
