@@ -77,6 +77,11 @@ class Home:
         return self.live / "state.json"
 
     @property
+    def readings_file(self) -> Path:
+        """What looking through the models told, for commands to come."""
+        return self.live / "models.json"
+
+    @property
     def public_file(self) -> Path:
         """The symbolic link every client opens, read-only."""
         return self.root / "market.duckdb"

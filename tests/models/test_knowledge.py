@@ -10,9 +10,10 @@ import pytest
 from ttapi.errors import UsageError
 from ttapi.models.as_of import parse_as_of
 from ttapi.models.draft import ModelFolder
-from ttapi.models.flows import Flow, model_flows
+from ttapi.models.flows import model_flows
 from ttapi.models.graph import read_graph
 from ttapi.models.knowledge import rewritten
+from ttapi.models.readings import Flow
 from ttapi.models.relations_as_of import Installed
 from ttapi.models.resolve import Names
 from ttapi.sources.contract import Column, Resource

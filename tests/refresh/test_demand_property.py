@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ttapi.models.flows import Flow
+from ttapi.models.readings import Flow
 from ttapi.models.resolve import Names, resolve
 from ttapi.refresh.planning.datasets import Dataset
 from ttapi.refresh.planning.demand import demands_of, names_of

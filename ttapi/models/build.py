@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import ModelError, QueryError
-from ttapi.models.model import Model, macro_parts
+from ttapi.models.model import Model, dataset_name, macro_parts
+from ttapi.models.readings import made_by
 from ttapi.store.engine import engine_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from ttapi.models.graph import ModelGraph
 
+_MADE = "models_made_of"
 _UNREADABLE = (
     "TIMESTAMP WITH TIME ZONE",
     "TIMESTAMP_NS",
@@ -24,20 +28,55 @@ _UNREADABLE = (
 
 
 def install_models(cursor: Any, graph: ModelGraph) -> None:
-    """Create or replace every view and macro, and give every table that lacks one its empty shape.
+    """Create or replace views and macros, and give every table that lacks one its empty shape.
 
+    What stands there as it would be made now is left alone: nothing that it is made of has changed.
     Runs in the caller's transaction. Tables that exist keep their rows.
 
     *Raises* ModelError naming the file when the engine refuses a statement.
     """
-    _drop_removed(cursor, graph)
-    for model in graph.models.values():
+    standing = _drop_removed(cursor, graph)
+    wanted, before = _making(graph, read_columns(cursor)), read_note(cursor, _MADE)
+    changed = [
+        model
+        for name, model in graph.models.items()
+        if model.qualified not in standing or before.get(name) != wanted[name]
+    ]
+    for model in changed:
         try:
             with engine_errors():
                 _install(cursor, model)
         except QueryError as exc:
             raise ModelError(_engine_text(exc), file=model.file, line=model.body_line) from exc
-    _comment_on_all(cursor, graph)
+    _comment_on_all(cursor, graph, {model.name for model in changed})
+    write_note(cursor, _MADE, wanted)
+
+
+def read_columns(cursor: Any, database: str | None = None) -> dict[str, tuple[str, ...]]:
+    """Columns of every relation of the file, or of the attached `database`, by dataset name."""
+    where = "current_database()" if database is None else "?"
+    rows = cursor.execute(
+        "select schema_name, table_name, list(column_name order by column_index)"
+        f" from duckdb_columns() where database_name = {where} and not internal group by all",
+        [] if database is None else [database],
+    ).fetchall()
+    return {
+        dataset_name(schema, table): tuple(name.lower() for name in names)
+        for schema, table, names in rows
+    }
+
+
+def read_note(cursor: Any, name: str) -> dict[str, str]:
+    """What an installation before left under `name` for the next one; empty where none did."""
+    rows = cursor.execute("select value from catalog.meta where name = ?", [name]).fetchall()
+    found: dict[str, str] = json.loads(rows[0][0]) if rows else {}
+    return found
+
+
+def write_note(cursor: Any, name: str, note: Mapping[str, str]) -> None:
+    """Leave `note` under `name` for the next installation."""
+    cursor.execute("delete from catalog.meta where name = ?", [name])
+    cursor.execute("insert into catalog.meta values (?, ?)", [name, json.dumps(note)])
 
 
 def create_table(cursor: Any, model: Model) -> None:
@@ -80,6 +119,17 @@ def comment_on(cursor: Any, model: Model, inherited: Mapping[str, str] | None = 
 def quoted(text: str) -> str:
     """`text` as a SQL literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _making(graph: ModelGraph, columns: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """By model, a hash of all that decides what is stored of it: itself and everything behind it."""
+    found: dict[str, str] = {}
+    for name, model in graph.models.items():
+        digest = hashlib.blake2b(f"{made_by()} {model.fingerprint}".encode(), digest_size=8)
+        for upstream in sorted(graph.upstreams[name]):
+            digest.update(f"{upstream} {found.get(upstream, columns.get(upstream))}\n".encode())
+        found[name] = digest.hexdigest()
+    return found
 
 
 def _install(cursor: Any, model: Model) -> None:
@@ -133,8 +183,8 @@ def _drop_if(cursor: Any, model: Model, table_type: str, keyword: str) -> None:
         cursor.execute(f"drop {keyword} {model.qualified}")
 
 
-def _drop_removed(cursor: Any, graph: ModelGraph) -> None:
-    """Relations of model schemas that no model defines any more."""
+def _drop_removed(cursor: Any, graph: ModelGraph) -> frozenset[str]:
+    """Drop relations of model schemas that no model defines any more; the qualified names of the others."""
     wanted = {model.qualified for model in graph.models.values()}
     relations = cursor.execute(
         "select table_schema || '.' || table_name, table_type from information_schema.tables"
@@ -152,15 +202,17 @@ def _drop_removed(cursor: Any, graph: ModelGraph) -> None:
             cursor.execute(
                 f"drop {'macro table' if function_type == 'table_macro' else 'macro'} {name}"
             )
+    return frozenset(name for name, _ in (*relations, *macros)) & wanted
 
 
-def _comment_on_all(cursor: Any, graph: ModelGraph) -> None:
+def _comment_on_all(cursor: Any, graph: ModelGraph, only: Collection[str]) -> None:
     known: dict[str, dict[str, str]] = {}
     for name, model in graph.models.items():
         inherited: dict[str, str] = {}
         for upstream in sorted(graph.upstreams[name]):
             inherited |= known.get(upstream, {})
-        comment_on(cursor, model, inherited)
+        if name in only:
+            comment_on(cursor, model, inherited)
         known[name] = {**inherited, **model.column_comments}
 
 

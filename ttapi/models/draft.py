@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from ttapi.errors import ModelError, QueryError
 from ttapi.formats.nearest import did_you_mean
 from ttapi.models.model import CheckModel, Model, macro_parts, named_by, read_check, read_model
 from ttapi.models.portability import refuse_unportable
+from ttapi.models.readings import Reading, Readings
 from ttapi.models.references import references_in
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class Draft:
 
     roots: frozenset[str]
     """Datasets that exist without a model."""
+    readings: Readings = field(default_factory=Readings)
     models: dict[str, Model] = field(default_factory=dict)
     upstreams: dict[str, frozenset[str]] = field(default_factory=dict)
     checks: list[CheckModel] = field(default_factory=list)
@@ -69,7 +72,7 @@ class Draft:
         """Find out who reads whom, and leave out what cannot stand."""
         for name, model in list(self.models.items()):
             try:
-                self.upstreams[name] = _upstreams(model, self.models)
+                self.upstreams[name] = self._upstreams(model)
                 for upstream in sorted(self.upstreams[name] - self.broken.keys()):
                     _require_known(upstream, model, self.models, self.roots)
             except ModelError as exc:
@@ -79,6 +82,12 @@ class Draft:
         for name in self.broken.keys() & self.models.keys():
             del self.models[name]
             self.upstreams.pop(name, None)
+
+    def _upstreams(self, model: Model) -> frozenset[str]:
+        found = self.readings.of(model, partial(_look_through, model))
+        macros = {m.stem: m.name for m in self.models.values() if m.kind == "macro"}
+        names = found.relations | {macros[f] for f in found.functions if f in macros}
+        return names - {model.name}
 
     def _refuse_twice(self, model: Model) -> None:
         if model.name in self.models:
@@ -154,7 +163,7 @@ def builder_inputs(builder: str) -> Mapping[str, str]:
     return inputs
 
 
-def _upstreams(model: Model, models: Mapping[str, Model]) -> frozenset[str]:
+def _look_through(model: Model) -> Reading:
     sql = macro_parts(model).body if model.kind == "macro" else model.body
     try:
         refuse_unportable(model, macro_parts(model) if model.kind == "macro" else None)
@@ -162,13 +171,11 @@ def _upstreams(model: Model, models: Mapping[str, Model]) -> frozenset[str]:
     except QueryError as exc:
         told, line = _LINE.sub("", exc.message), _error_line(exc.message, model)
         raise ModelError(told, file=model.file, line=line) from exc
-    macros = {m.stem: m.name for m in models.values() if m.kind == "macro"}
-    names = set(found.relations) | {macros[f] for f in found.functions if f in macros}
-    names.discard(model.name)
+    relations = set(found.relations) - {model.name}
     if model.builder:
         for select in builder_inputs(model.builder).values():
-            names |= references_in(select).relations
-    return frozenset(names)
+            relations |= references_in(select).relations
+    return Reading(frozenset(relations), found.functions)
 
 
 def _require_known(

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ttapi.models.draft import builder_inputs
 from ttapi.models.limits import Limit, Read, Same, replaced
 from ttapi.models.model import macro_parts
+from ttapi.models.readings import Flow, Readings
 from ttapi.models.references import parse_statements
 from ttapi.models.resolve import Names, resolve
 from ttapi.models.transparency import may_aggregate
@@ -20,22 +21,16 @@ if TYPE_CHECKING:
     from ttapi.models.model import Model
 
 
-@dataclass(frozen=True)
-class Flow:
-    """One relation as readers see it: its columns, and what a limit on them means further up."""
+def model_flows(
+    graph: ModelGraph,
+    roots: Mapping[str, tuple[str, ...] | None],
+    readings: Readings | None = None,
+) -> dict[str, Flow]:
+    """The flow of every model of `graph`; `roots` gives the columns of raw tables.
 
-    columns: tuple[str, ...] | None = None
-    """Output columns, lower case; None: not known, or a scalar macro."""
-    parameters: tuple[str, ...] = ()
-    """Of a macro, in order."""
-    reads: tuple[Read, ...] = ()
-    """Empty for raw tables."""
-    is_row_wise: bool = False
-    """Of a scalar macro: whether its value is that of one row, no aggregate."""
-
-
-def model_flows(graph: ModelGraph, roots: Mapping[str, tuple[str, ...] | None]) -> dict[str, Flow]:
-    """The flow of every model of `graph`; `roots` gives the columns of raw tables."""
+    `readings`: what was found before, and will have been.
+    """
+    known = readings or Readings()
     flows = {name: Flow(columns) for name, columns in roots.items()}
     relations: dict[str, tuple[str, ...] | None] = dict(roots)
     macros: dict[str, str] = {}
@@ -43,9 +38,10 @@ def model_flows(graph: ModelGraph, roots: Mapping[str, tuple[str, ...] | None]) 
     for name, model in graph.models.items():
         for upstream in graph.upstreams[name]:
             relations.setdefault(upstream, None)
-        flows[name] = _flow(
-            model, graph.upstreams[name], Names(relations, macros, row_wise=frozenset(row_wise))
-        )
+        upstreams = sorted(graph.upstreams[name])
+        meaning = [(u, relations[u], u in flows and flows[u].is_row_wise) for u in upstreams]
+        names = Names(relations, macros, row_wise=frozenset(row_wise))
+        flows[name] = known.flow_of(model, meaning, partial(_flow, model, upstreams, names))
         relations[name] = flows[name].columns
         if model.kind == "macro":
             macros[model.stem] = name

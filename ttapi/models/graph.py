@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ttapi.models.draft import Draft, in_build_order, with_readers
+from ttapi.models.readings import Readings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -63,17 +64,20 @@ class ModelGraph:
         return frozenset(found - set(names))
 
 
-def read_graph(folders: Sequence[ModelFolder], raw_tables: Iterable[str]) -> ModelGraph:
+def read_graph(
+    folders: Sequence[ModelFolder], raw_tables: Iterable[str], readings: Readings | None = None
+) -> ModelGraph:
     """Every model below `folders`, checked against each other and against `raw_tables`.
 
-    `raw_tables` are the datasets that exist without a model: `raw.metastock_bars`, `catalog.units`.
+    `raw_tables` are the datasets that exist without a model: `raw.metastock_bars`, `catalog.units`;
+    `readings` what was found of the models before, and will have been.
     A wrong file is left out and told in `broken`: one that cannot be read, takes a name twice,
     reads an unknown relation, takes a step to the right in the layers, is part of a circle, or
     holds SQL that older clients could not read.
 
     *Raises* ModelError for such a file in a bundled folder.
     """
-    draft = Draft(frozenset(raw_tables))
+    draft = Draft(frozenset(raw_tables), readings or Readings())
     for folder in folders:
         draft.read(folder)
     draft.connect()

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ttapi.models.as_of import AsOf
-    from ttapi.models.flows import Flow
     from ttapi.models.limits import Read
+    from ttapi.models.readings import Flow
 
 
 @dataclass(frozen=True)

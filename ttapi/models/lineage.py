@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ttapi.models.build import read_columns, read_note, write_note
 from ttapi.models.column_trace import Trace, Untraced, trace_query
-from ttapi.models.model import dataset_name, macro_parts
+from ttapi.models.model import macro_parts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -54,7 +54,7 @@ def lineage_rows(
     macros = {m.stem: m.name for m in graph.models.values() if m.kind == "macro"}
     for model in graph.models.values():
         is_wanted = only is None or model.name in only
-        if not is_wanted and model.kind != "macro":
+        if not is_wanted and (model.kind != "macro" or model.name in known):
             continue
         if _is_formula(graph, model):
             if is_wanted:
@@ -92,14 +92,19 @@ def trace_model(
     return trace_query(text, known, macros, macro.parameters)
 
 
-def install_lineage(cursor: Any, graph: ModelGraph) -> None:
+def install_lineage(
+    cursor: Any, graph: ModelGraph, macros: Mapping[str, Sequence[str] | None]
+) -> None:
     """Have catalog.lineage say where the columns of the models just installed come from.
 
-    A model is traced again only where it, or a column of what it reads, has changed.
+    `macros`: the output columns of each macro, None of one that makes a value. A model is traced
+    again only where it, or a column of what it reads, has changed.
     """
     columns = read_columns(cursor)
+    for name, outputs in macros.items():
+        columns[name] = tuple(outputs or (name.rpartition(".")[2],))
     wanted = {name: _fingerprint(graph, name, columns) for name in graph.models}
-    known = _traced_before(cursor)
+    known = read_note(cursor, _TRACED)
     changed = [name for name in wanted if wanted[name] != known.get(name)]
     gone = [*changed, *(known.keys() - wanted.keys())]
     if not gone:
@@ -113,22 +118,7 @@ def install_lineage(cursor: Any, graph: ModelGraph) -> None:
         f" select {', '.join('unnest(?::varchar[])' for _ in names)}",
         [[getattr(row, name) for row in rows] for name in names],
     )
-    cursor.execute("delete from catalog.meta where name = ?", [_TRACED])
-    cursor.execute("insert into catalog.meta values (?, ?)", [_TRACED, json.dumps(wanted)])
-
-
-def read_columns(cursor: Any, database: str | None = None) -> Columns:
-    """Columns of every relation of the file, or of the attached `database`."""
-    where = "current_database()" if database is None else "?"
-    rows = cursor.execute(
-        "select schema_name, table_name, list(column_name order by column_index)"
-        f" from duckdb_columns() where database_name = {where} and not internal group by all",
-        [] if database is None else [database],
-    ).fetchall()
-    return {
-        dataset_name(schema, table): tuple(name.lower() for name in names)
-        for schema, table, names in rows
-    }
+    write_note(cursor, _TRACED, wanted)
 
 
 def _fingerprint(graph: ModelGraph, name: str, columns: Columns) -> str:
@@ -139,12 +129,6 @@ def _fingerprint(graph: ModelGraph, name: str, columns: Columns) -> str:
         own = model.fingerprint if model and (upstream == name or model.kind == "macro") else ""
         digest.update(f"{upstream}\0{own}\0{columns.get(upstream)}\n".encode())
     return digest.hexdigest()
-
-
-def _traced_before(cursor: Any) -> dict[str, str]:
-    rows = cursor.execute("select value from catalog.meta where name = ?", [_TRACED]).fetchall()
-    found: dict[str, str] = json.loads(rows[0][0]) if rows else {}
-    return found
 
 
 def _of_column(model: Model, column: str, traced: Trace | Untraced) -> Iterator[LineageRow]:

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ttapi.models.as_of import AsOf
-    from ttapi.models.flows import Flow
     from ttapi.models.graph import ModelGraph
     from ttapi.models.model import Model
     from ttapi.models.places import Argument, Place
+    from ttapi.models.readings import Flow
     from ttapi.sources.contract import Resource
 
 _OWN = "_asof"

@@ -127,13 +127,16 @@ def write_declarations(
     """Every declaration and dependency, replacing what stood there."""
     cursor.execute("delete from catalog.datasets")
     cursor.execute("delete from catalog.dependencies")
+    pairs = [(name, u) for name, dataset in datasets.items() for u in sorted(dataset.upstreams)]
+    cursor.execute(
+        "insert into catalog.dependencies select unnest(?::varchar[]), unnest(?::varchar[])",
+        [[name for name, _ in pairs], [upstream for _, upstream in pairs]],
+    )
     for name, dataset in datasets.items():
         cursor.execute(
             "insert into catalog.datasets values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             _declaration(dataset, graph, resources.get(name)),
         )
-        for upstream in sorted(dataset.upstreams):
-            cursor.execute("insert into catalog.dependencies values (?, ?)", [name, upstream])
 
 
 def _declaration(dataset: Dataset, graph: ModelGraph, resource: Resource | None) -> list[Any]:

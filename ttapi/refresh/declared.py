@@ -12,8 +12,8 @@ from ttapi.sources.contract import NarrowingSource, Resource, Source
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ttapi.models.flows import Flow
     from ttapi.models.model import Model
+    from ttapi.models.readings import Flow
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ttapi.models.flows import Flow
 from ttapi.models.knowledge import rewritten
+from ttapi.models.readings import Flow
 from ttapi.models.relations_as_of import Installed
 from ttapi.refresh.planning.demand import names_of
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from ttapi.errors import ModelError
     from ttapi.models.graph import ModelGraph
+    from ttapi.models.readings import Readings
     from ttapi.refresh.planning.coverage import Demand
 
 _CREATED = re.compile(r"^create table ((?:catalog|raw)\.\w+)", re.MULTILINE)
@@ -174,11 +175,19 @@ class Workspace:
 
         bundled, *others = self.folders
         folders = [ModelFolder(bundled, is_bundled=True), *map(ModelFolder, others)]
-        graph = read_graph(folders, {*self.offers, *_migrated_tables()})
+        graph = read_graph(folders, {*self.offers, *_migrated_tables()}, self.readings)
         # Only the engine could refuse these, and it did.
         known = {*graph.models, *(check.file for check in graph.checks)}
         refused = {name: e for name, e in self._left_broken.items() if name in known}
         return graph.without(refused) if refused else graph
+
+    @cached_property
+    def readings(self) -> Readings:
+        """What looking through the models told, here and in earlier commands."""
+        from ttapi.models.readings import readings_from  # noqa: PLC0415 - as above
+        from ttapi.store.state import read_document  # noqa: PLC0415 - brings files
+
+        return readings_from(read_document(self.home.readings_file))
 
     @property
     def broken(self) -> Mapping[str, ModelError]:
@@ -251,7 +260,8 @@ class Workspace:
         from ttapi.models.flows import model_flows  # noqa: PLC0415 - sqlglot takes 0.12 s
 
         graph = self.graph
-        flows = model_flows(graph, {name: d.columns for name, d in self.raw_datasets.items()})
+        roots = {name: d.columns for name, d in self.raw_datasets.items()}
+        flows = model_flows(graph, roots, self.readings)
         for name, model in graph.models.items():
             upstreams = frozenset(u for u in graph.upstreams[name] if u in found)
             found[name] = model_dataset(model, flows[name], upstreams, found)

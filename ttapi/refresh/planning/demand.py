@@ -6,8 +6,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ttapi.models.flows import Flow, reads_behind
+from ttapi.models.flows import reads_behind
 from ttapi.models.limits import replaced
+from ttapi.models.readings import Flow
 from ttapi.models.resolve import Names
 from ttapi.refresh.planning.coverage import Demand, demand_of
 

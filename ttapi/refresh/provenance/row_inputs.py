@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ttapi.models.flows import Flow, model_flows, reads_behind
+from ttapi.models.flows import model_flows, reads_behind
 from ttapi.models.limits import Among, Read, Within
 from ttapi.refresh.provenance.row_key import column_types, quoted_name, quoted_text
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ttapi.models.graph import ModelGraph
     from ttapi.models.limits import Limit
     from ttapi.models.lineage_graph import LineageGraph
+    from ttapi.models.readings import Flow
     from ttapi.refresh.provenance.row_key import FoundRow
     from ttapi.store.reader import Reader
 

@@ -10,6 +10,7 @@ from ttapi.models.build import install_models
 from ttapi.models.checks import prove_checks
 from ttapi.refresh.catalog import forget_checks, mark_changed, write_declarations
 from ttapi.store.raw_table import ensure_raw_table
+from ttapi.store.state import write_document
 
 if TYPE_CHECKING:
     from ttapi.refresh.workspace import Workspace
@@ -36,7 +37,12 @@ def install(store: Store, workspace: Workspace) -> bool:
         except ModelError as exc:
             workspace.leave_out(exc)
         else:
-            return True
+            break
+    if workspace.readings.is_news:
+        from ttapi.models.readings import readings_document  # noqa: PLC0415 - as below
+
+        write_document(workspace.home.readings_file, readings_document(workspace.readings))
+    return True
 
 
 def _install(store: Store, workspace: Workspace) -> None:
@@ -49,7 +55,8 @@ def _install(store: Store, workspace: Workspace) -> None:
             ensure_raw_table(cursor, resource)
         install_models(cursor, graph)
         prove_checks(cursor, graph)
-        install_lineage(cursor, graph)
+        macros = {n: d.columns for n, d in workspace.datasets.items() if d.kind == "macro"}
+        install_lineage(cursor, graph, macros)
         write_declarations(cursor, workspace.datasets, graph, resources)
         cursor.execute("delete from catalog.meta where name = 'models_fingerprint'")
         cursor.execute("insert into catalog.meta values ('models_fingerprint', ?)", [wanted])
