@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from zlib import crc32
 
-import duckdb
 import pytest
 from hypothesis import settings
 
@@ -52,6 +51,14 @@ class Lab:
     @property
     def metastock(self) -> Path:
         return self.data / "metastock"
+
+    def copied(self, folder):
+        """The same home and the same files in `folder`, to do with what one likes."""
+        home, data = folder / "home", folder / "data"
+        shutil.copytree(self.home.root, home, symlinks=True)
+        shutil.copytree(self.data, data, symlinks=True)
+        environ = {k: v.replace(str(self.data), str(data)) for k, v in self.environ.items()}
+        return Lab(Home(home), data, environ, self.now)
 
     def write_bars(self, name, rows, header=HEADER):
         """A MetaStock file from lines, or from (date, open, high, low, close) rows."""
@@ -120,8 +127,7 @@ class Lab:
         # of the tests a fifth starts as a user's does and is measured, the others start warm. A
         # thread may ask between two tests, when there is no current one.
         test = os.environ.get("PYTEST_CURRENT_TEST", "")
-        # DuckDB 1.5 does not outlive a fork: on it every command starts cold.
-        if crc32(f"{test} {arguments}".encode()) % 5 and not duckdb.__version__.startswith("1."):
+        if crc32(f"{test} {arguments}".encode()) % 5:
             variables.pop("COVERAGE_PROCESS_CONFIG", None)
             return warm_commands().run(words, variables, stdin, timeout_s=120)
         return subprocess.run(
@@ -155,14 +161,23 @@ def template_home(tmp_path_factory):
     return home
 
 
+@pytest.fixture(scope="session")
+def make_lab(template_home):
+    """Makes an empty home in a folder."""
+
+    def made(folder):
+        root, data = folder / "home", folder / "data"
+        shutil.copytree(template_home.root, root, symlinks=True)
+        (data / "metastock").mkdir(parents=True)
+        return Lab(Home(root), data, {"TTAPI_METASTOCK_PATH": str(data / "metastock")})
+
+    return made
+
+
 @pytest.fixture
-def lab(template_home, tmp_path):
+def lab(make_lab, tmp_path):
     """An empty home of the test's own."""
-    root = tmp_path / "home"
-    shutil.copytree(template_home.root, root, symlinks=True)
-    data = tmp_path / "data"
-    (data / "metastock").mkdir(parents=True)
-    return Lab(Home(root), data, {"TTAPI_METASTOCK_PATH": str(data / "metastock")})
+    return make_lab(tmp_path)
 
 
 @pytest.fixture(scope="session")

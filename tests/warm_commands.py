@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from importlib.metadata import version
 from pathlib import Path
 
 _WARM = (
@@ -33,6 +34,8 @@ _WARM = (
 )
 _THREADED = frozenset({"numpy", "pandas", "polars", "pyarrow"})
 """Start threads when they are imported: a fork would wait for locks that those held."""
+_UNFORKED = frozenset({"duckdb"}) if version("duckdb").startswith("1.") else frozenset()
+"""DuckDB 1.5 does not outlive a fork: there each command imports it, and what needs it, itself."""
 _ROOMS = ("cli", "formats", "market", "models", "refresh", "sources", "store")
 _NOT_WARM = ("ttapi.cli.shell", "ttapi.cli.magic", "__main__")
 
@@ -135,7 +138,7 @@ class _Refused(importlib.abc.MetaPathFinder):
 
     def find_spec(self, fullname, path=None, target=None):
         del path, target  # the name decides
-        if fullname.partition(".")[0] in _THREADED:
+        if fullname.partition(".")[0] in _THREADED | _UNFORKED:
             raise ImportError(fullname)
 
 
@@ -143,7 +146,8 @@ def _warm_up() -> None:
     refused = _Refused()
     sys.meta_path.insert(0, refused)
     for name in _WARM:
-        importlib.import_module(name)
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     for room in _ROOMS:
         package = importlib.import_module(f"ttapi.{room}")
         names = (

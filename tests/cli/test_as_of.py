@@ -16,9 +16,10 @@ DAYS = [date(2024, 6, day) for day in (10, 11, 12, 13)]
 CORRECTED = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
 
 
-@pytest.fixture
-def market(lab):
+@pytest.fixture(scope="module")
+def loaded(make_lab, tmp_path_factory):
     """One symbol of four bars, the second corrected today, and two views of the user's own."""
+    lab = make_lab(tmp_path_factory.mktemp("corrected"))
     rows = [(day, 10, 12, 9, 10 + n) for n, day in enumerate(DAYS)]
     lab.write_bars("AAA.csv", rows)
     lab.write_model(
@@ -38,6 +39,11 @@ def market(lab):
     lab.now = CORRECTED
     lab.refresh()
     return lab
+
+
+@pytest.fixture
+def market(loaded, tmp_path):
+    return loaded.copied(tmp_path)
 
 
 def ask(lab, sql, as_of, *options):

@@ -13,11 +13,17 @@ from ttapi.refresh.doctor import CODES
 from ttapi.store.lock import acquire
 
 
-@pytest.fixture
-def loaded(lab):
+@pytest.fixture(scope="module")
+def once_loaded(make_lab, tmp_path_factory):
+    lab = make_lab(tmp_path_factory.mktemp("sound"))
     lab.write_bars("AAA.csv", ["AAA,D,20240612,000000,10,11,9,10,1000,0"])
     assert lab.ttapi("refresh").returncode == 0
     return lab
+
+
+@pytest.fixture
+def loaded(once_loaded, tmp_path):
+    return once_loaded.copied(tmp_path)
 
 
 def findings(done):

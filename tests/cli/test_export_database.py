@@ -67,8 +67,9 @@ MODELS = {
 }
 
 
-@pytest.fixture
-def broker(lab):
+@pytest.fixture(scope="module")
+def once_loaded(make_lab, tmp_path_factory):
+    lab = make_lab(tmp_path_factory.mktemp("broker"))
     (lab.home.sources / "broker.py").write_text(PLUGIN)
     for path, text in MODELS.items():
         lab.write_model(path, f"-- about: A test.\n-- kind: view\n{text}\n")
@@ -80,9 +81,14 @@ def broker(lab):
 
 
 @pytest.fixture
-def shared(broker):
-    target = broker.data / "shared.duckdb"
-    done = broker.ttapi("export", "--database", target)
+def broker(once_loaded, tmp_path):
+    return once_loaded.copied(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared(once_loaded, tmp_path_factory):
+    target = tmp_path_factory.mktemp("shared") / "shared.duckdb"
+    done = once_loaded.ttapi("export", "--database", target)
     assert done.returncode == 0, done.stderr
     with duckdb.connect(str(target), read_only=True) as connection:
         yield connection, done.stderr, target

@@ -11,9 +11,10 @@ import pytest
 DAYS = [date(2024, 6, day) for day in (10, 11, 12, 13)]
 
 
-@pytest.fixture
-def market(lab):
+@pytest.fixture(scope="module")
+def loaded(make_lab, tmp_path_factory):
     """One symbol of four bars and a view of the user's own."""
+    lab = make_lab(tmp_path_factory.mktemp("spans"))
     lab.write_bars("AAA.csv", [(day, 10, 12, 9, 10 + n) for n, day in enumerate(DAYS)])
     lab.write_model(
         "views/span.sql",
@@ -21,6 +22,11 @@ def market(lab):
     )
     lab.refresh()
     return lab
+
+
+@pytest.fixture
+def market(loaded, tmp_path):
+    return loaded.copied(tmp_path)
 
 
 def test_a_column_of_the_users_own_is_told_down_to_the_setting(market):
