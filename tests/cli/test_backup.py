@@ -17,12 +17,18 @@ BAR = "AAA,D,202406{:02},000000,10,11,9,{},1000,0"
 CLOSES = "select close from eod order by date"
 
 
-@pytest.fixture
-def loaded(lab):
+@pytest.fixture(scope="module")
+def once_made(make_lab, tmp_path_factory):
     """One bar, published and backed up."""
+    lab = make_lab(tmp_path_factory.mktemp("made"))
     lab.write_bars("AAA.csv", [BAR.format(11, 10)])
     assert lab.ttapi("refresh").returncode == 0
     return lab
+
+
+@pytest.fixture
+def loaded(once_made, tmp_path):
+    return once_made.copied(tmp_path)
 
 
 def backed_up(lab, *arguments):

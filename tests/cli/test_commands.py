@@ -15,11 +15,17 @@ BARS = [
 ]
 
 
-@pytest.fixture
-def loaded(lab):
+@pytest.fixture(scope="module")
+def once_made(make_lab, tmp_path_factory):
+    lab = make_lab(tmp_path_factory.mktemp("made"))
     lab.write_bars("AAA.csv", BARS)
     lab.refresh()
     return lab
+
+
+@pytest.fixture
+def loaded(once_made, tmp_path):
+    return once_made.copied(tmp_path)
 
 
 def test_a_query_on_stale_data_refreshes_first_and_again_makes_no_call(lab):
@@ -47,7 +53,7 @@ def test_an_input_that_nothing_fills_is_named(lab):
         "not configured, so empty: raw.corporate_actions ([sources.files] corporate_actions_path)"
         in done.stderr
     )
-    assert "raw.metastock_bars ([sources.metastock] path)" in done.stderr
+    assert "raw.metastock_bars, raw.price_basis ([sources.metastock] path)" in done.stderr
 
 
 def test_refresh_json_has_the_agreed_shape(lab):

@@ -48,12 +48,18 @@ STEPS = {
 }
 
 
-@pytest.fixture
-def market(lab):
+@pytest.fixture(scope="module")
+def once_made(make_lab, tmp_path_factory):
+    lab = make_lab(tmp_path_factory.mktemp("made"))
     lab.write_bars("AAA.csv", [ROW])
     write(lab, {"views/prices.sql": PRICES, "views/busy.sql": BUSY, "macros/twice.sql": TWICE})
     lab.refresh()
     return lab
+
+
+@pytest.fixture
+def market(once_made, tmp_path):
+    return once_made.copied(tmp_path)
 
 
 def write(lab, files):

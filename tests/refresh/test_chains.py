@@ -36,15 +36,21 @@ def write_chain(lab, symbol, day, spot=100.0, shift=0.0):
     file.write_text("\n".join(rows) + "\n")
 
 
-@pytest.fixture
-def quoted(lab):
+@pytest.fixture(scope="module")
+def once_made(make_lab, tmp_path_factory):
     """AAA on two days and BBB on one, computed."""
+    lab = make_lab(tmp_path_factory.mktemp("made"))
     lab.environ["TTAPI_FILES_OPTION_QUOTES_PATH"] = str(lab.data / "chains")
     write_chain(lab, "AAA", "20240611")
     write_chain(lab, "AAA", "20240612", spot=101.0)
     write_chain(lab, "BBB", "20240612")
     assert lab.refresh("chain", "iv_history").exit_code == 0
     return lab
+
+
+@pytest.fixture
+def quoted(once_made, tmp_path):
+    return once_made.copied(tmp_path)
 
 
 def test_a_new_snapshot_is_all_that_is_computed(quoted):

@@ -39,13 +39,19 @@ def bars(closes, start=date(2024, 5, 1)):
     return [(day, c, c + 1, c - 1, c) for day, c in zip(days, closes, strict=False)]
 
 
-@pytest.fixture
-def market(lab):
+@pytest.fixture(scope="module")
+def once_made(make_lab, tmp_path_factory):
     """Two symbols, refreshed."""
+    lab = make_lab(tmp_path_factory.mktemp("made"))
     lab.write_bars("AAA.csv", bars([10 + n % 3 for n in range(20)]))
     lab.write_bars("BBB.csv", bars([20 + n % 4 for n in range(20)]))
     lab.refresh()
     return lab
+
+
+@pytest.fixture
+def market(once_made, tmp_path):
+    return once_made.copied(tmp_path)
 
 
 def receipt_of(lab, sql):

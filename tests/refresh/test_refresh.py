@@ -16,10 +16,18 @@ BARS = [
 MORE = "AAA,D,20240617,000000,10,11,9,12,1000,0"
 
 
-@pytest.fixture
-def loaded(lab):
-    lab.file = lab.write_bars("AAA.csv", BARS)
+@pytest.fixture(scope="module")
+def once_made(make_lab, tmp_path_factory):
+    lab = make_lab(tmp_path_factory.mktemp("made"))
+    lab.write_bars("AAA.csv", BARS)
     lab.refresh()
+    return lab
+
+
+@pytest.fixture
+def loaded(once_made, tmp_path):
+    lab = once_made.copied(tmp_path)
+    lab.file = lab.metastock / "AAA.csv"
     return lab
 
 

@@ -40,11 +40,17 @@ HORIZONS = {
 }
 
 
-@pytest.fixture
-def d11(lab):
+@pytest.fixture(scope="module")
+def once_made(make_lab, tmp_path_factory):
+    lab = make_lab(tmp_path_factory.mktemp("made"))
     lab.write_bars("DEL.csv", D11)
     lab.refresh()
     return lab
+
+
+@pytest.fixture
+def d11(once_made, tmp_path):
+    return once_made.copied(tmp_path)
 
 
 def test_volatility_over_gives_every_estimator_of_d11(d11):
