@@ -46,7 +46,7 @@ select
     i.greeks.theta::double as theta, -- USD per share and calendar day
     i.greeks.vega::double as vega, -- USD per share and vol point
     i.greeks.rho::double as rho, -- USD per share and percent point of rate
-    i.iv_reason::varchar as iv_reason, -- why implied_volatility is null; null: it is not
+    i.iv_reason::varchar as iv_reason, -- why implied_volatility is null: no quote, one-sided quote, zero bid, crossed quote, locked quote, wide quote, stale quote, adjusted contract, no spot, spot in another basis, no forward, expired, out of line, below intrinsic, above upper bound, vega too small; null: it is not
     i.vendor_implied_volatility::double as vendor_implied_volatility, -- annualised fraction, as the source published; null: not
     i.quote_time::timestamp as quote_time, -- UTC; when it was quoted; null: not given
     i.source::varchar as source, -- files or tastytrade

@@ -16,8 +16,8 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     context: typer.Context,
-    symbols: Annotated[int, typer.Option(help="Invented symbols.", hidden=True)] = 80,
-    sessions: Annotated[int, typer.Option(help="Sessions of each.", hidden=True)] = 800,
+    symbols: Annotated[int, typer.Option(help="Invented symbols.", hidden=True)] = 60,
+    sessions: Annotated[int, typer.Option(help="Sessions of each.", hidden=True)] = 600,
 ) -> None:
     """Build a synthetic market in ./demo (or --home) and show the tool on it."""
     from ttapi.cli.demo_home import make_demo_home

@@ -66,7 +66,6 @@ def _ask(stage: Stage, home: DemoHome) -> None:
     stage.run(asked, allowed=(0, 1))
     stage.say("", "Asked again, nothing is fetched: what is unknown is known to be, for an hour.")
     stage.run(asked)
-    stage.run("ttapi refresh option_chains --symbols SPX,SPY,AAPL")
     stage.step(
         "Files first, the feed completes",
         f"{_IN_FILES} of the symbols have MetaStock files that end three weeks ago. dxLink is",
@@ -80,13 +79,6 @@ from eod as e
 join universes as u on u.symbol = e.symbol and u.name = '{LIST}'
 group by e.source
 order by e.source\"""")
-    stage.run("""ttapi sql --no-refresh "
-select underlying, root, expiration_date, settlement, count(*) as contracts
-from option_chains
-where underlying = 'SPX'
-group by all
-order by expiration_date, root
-limit 4\"""")
 
 
 def _price_options(stage: Stage) -> None:

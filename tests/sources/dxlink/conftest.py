@@ -56,6 +56,9 @@ class Feed:
         self._loop.call_soon(self._ready.set)
         self._loop.run_forever()
         self._loop.run_until_complete(runner.cleanup())
+        # Closed sockets are let go in the turn after: one accepted last would outlive its loop.
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
     async def _start(self):
