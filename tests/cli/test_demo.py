@@ -66,7 +66,7 @@ def test_the_transcript_shows_each_command_above_its_answer(small_home, capfd):
         "export TTAPI_TASTYTRADE_REQUESTS_PER_S=200",
         "ttapi refresh market_metrics --list vendor",
         "ttapi refresh market_metrics --list vendor",
-        "ttapi refresh eod --list vendor --from 2024-04-15 --yes",
+        "ttapi refresh eod --list mixed --from 2024-04-15 --yes",
         'ttapi sql --no-refresh "',
         'ttapi sql "',
         'ttapi sql "',

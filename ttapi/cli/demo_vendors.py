@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ttapi.cli.demo_stage import Stage
 
 LIST = "vendor"
+_MIXED = "mixed"
+"""As many symbols with files as without."""
 _IN_FILES = 100
 """Of the vendor's symbols have a MetaStock file, which ends some sessions ago."""
 _LACKING = timedelta(days=21)
@@ -68,15 +70,15 @@ def _ask(stage: Stage, home: DemoHome) -> None:
     stage.run(asked)
     stage.step(
         "Files first, the feed completes",
-        f"{_IN_FILES} of the symbols have MetaStock files that end three weeks ago. dxLink is",
-        "asked for what they lack, and for the symbols that have none.",
+        f"{_IN_FILES} symbols have MetaStock files that end three weeks ago. dxLink is asked for",
+        f"what they lack, and for {_IN_FILES} more that have none.",
     )
-    stage.run(f"ttapi refresh eod --list {LIST} --from {since} --yes")
+    stage.run(f"ttapi refresh eod --list {_MIXED} --from {since} --yes")
     stage.run(f"""ttapi sql --no-refresh "
 select e.source, count(distinct e.symbol) as symbols, count(*) as bars,
     max(e.date) as newest
 from eod as e
-join universes as u on u.symbol = e.symbol and u.name = '{LIST}'
+join universes as u on u.symbol = e.symbol and u.name = '{_MIXED}'
 group by e.source
 order by e.source\"""")
 
@@ -105,7 +107,7 @@ order by expiration_date, strike\"""")
 
 
 def _write_files(home: DemoHome) -> int:
-    """MetaStock files of some symbols, and the list of all; how many those are."""
+    """MetaStock files of some symbols, a list of these and as many more, and one of all; how many all are."""
     from ttapi.simulator.vendor_market import VendorMarket
 
     market = VendorMarket(VENDOR_SEED, home.now)
@@ -120,8 +122,9 @@ def _write_files(home: DemoHome) -> int:
         ]
         _write(home.root / "metastock" / f"{name}.csv", [_HEADER, *lines])
     names = [symbol.replace("/", ".") for symbol in market.symbols]
-    rows = [f"{LIST},{name}" for name in sorted(names)]
-    _write(home.root / "universes" / f"{LIST}.csv", ["name,symbol", *rows])
+    for named, members in ((LIST, names), (_MIXED, names[: 2 * _IN_FILES])):
+        rows = [f"{named},{name}" for name in sorted(members)]
+        _write(home.root / "universes" / f"{named}.csv", ["name,symbol", *rows])
     return len(names)
 
 
