@@ -189,8 +189,10 @@ parity as (
 carried as (
     select
         r.*,
-        -- A split that only one of them knows, or strikes of a file in another unit: no yield makes this forward.
+        -- A split that only one of them knows, or strikes of a file in another unit: no yield makes this forward. Nobody can
+        -- carry VIX: in March 2020 it stood at 80 and its half-year forward below 40.
         case
+            when r.symbol = 'VIX' then false
             when f.forward > 0 and r.spot > 0 then abs(ln(f.forward / r.spot)) > 0.25 + 0.5 * r.years
             else false
         end as is_other_basis,

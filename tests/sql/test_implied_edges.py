@@ -175,6 +175,12 @@ def test_a_spot_in_another_basis_than_its_strikes_prices_nothing(market, spot, i
     assert found == (priced if is_in_basis else refused)
 
 
+def test_an_index_that_nobody_can_carry_may_stand_far_from_its_forward(market):
+    con = implied(market, "VIX", chain_of([LATER], strikes=range(80, 125, 5)), spot=190.0)
+    priced = "select count(*) > 8 from chain where underlying = 'VIX' and implied_volatility > 0"
+    assert con.execute(priced).fetchall() == [(True,)]
+
+
 def test_without_a_spot_no_value_of_exercise_is_said(market):
     con = implied(market, "NIL", chain_of([NEAR], strikes=range(80, 125, 5)), spot=None)
     read = "select distinct intrinsic, extrinsic from {} where underlying = 'NIL'"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.config import Home, Settings, bundled_folder
 from ttapi.errors import UsageError
+from ttapi.models.readings import readings_from
 from ttapi.refresh.declared import Offer, completing_last, model_dataset, raw_dataset
 from ttapi.refresh.home_state import HomeState, read_home_state
 from ttapi.refresh.planning.datasets import Dataset, Held, Moment, code_of
@@ -24,6 +25,7 @@ from ttapi.refresh.signatures import (
 from ttapi.sources.contract import Resource, Source, SourceContext
 from ttapi.sources.discovery import InstalledSource, installed_sources, source_fingerprint
 from ttapi.sources.traffic import Traffic, refusal_of
+from ttapi.store.state import read_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -184,9 +186,6 @@ class Workspace:
     @cached_property
     def readings(self) -> Readings:
         """What looking through the models told, here and in earlier commands."""
-        from ttapi.models.readings import readings_from  # noqa: PLC0415 - as above
-        from ttapi.store.state import read_document  # noqa: PLC0415 - brings files
-
         return readings_from(read_document(self.home.readings_file))
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ttapi.errors import ModelError
 from ttapi.models.build import install_models
 from ttapi.models.checks import prove_checks
+from ttapi.models.readings import readings_document
 from ttapi.refresh.catalog import forget_checks, mark_changed, write_declarations
 from ttapi.store.raw_table import ensure_raw_table
 from ttapi.store.state import write_document
@@ -39,8 +40,6 @@ def install(store: Store, workspace: Workspace) -> bool:
         else:
             break
     if workspace.readings.is_news:
-        from ttapi.models.readings import readings_document  # noqa: PLC0415 - as below
-
         write_document(workspace.home.readings_file, readings_document(workspace.readings))
     return True
 
