@@ -122,8 +122,8 @@ def _field_texts(kind: type) -> dict[str, str]:
 
 
 def _shell() -> str:
-    from ttapi.cli.output import FORMATS
     from ttapi.cli.shell.dot.table import COMMANDS
+    from ttapi.formats.records import FORMATS
 
     lines = [
         "# The shell\n",
@@ -171,12 +171,13 @@ def _documented() -> Iterator[tuple[Any, dict[str, str]]]:
     from contextlib import closing
     from datetime import UTC, datetime
 
-    from ttapi.config import Home, load_settings
-    from ttapi.refresh.running.runner import run_refresh
-    from ttapi.refresh.running.steps import RefreshRequest
-    from ttapi.refresh.workspace import Workspace
-    from ttapi.store.database import init_home
+    from ttapi.config import load_settings
+    from ttapi.home import Home
+    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.runner import run_refresh
+    from ttapi.refresh.steps import RefreshRequest
     from ttapi.store.engine import connect_snapshot
+    from ttapi.store.store import init_home
 
     now = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
     with tempfile.TemporaryDirectory() as folder:

@@ -18,12 +18,13 @@ from zlib import crc32
 import pytest
 from hypothesis import settings
 
-from ttapi.config import Home, load_settings
-from ttapi.refresh.running.runner import run_refresh
-from ttapi.refresh.running.steps import RefreshRequest
-from ttapi.refresh.workspace import Workspace
-from ttapi.store.database import init_home
+from ttapi.config import load_settings
+from ttapi.home import Home
+from ttapi.refresh.installation import Workspace
+from ttapi.refresh.runner import run_refresh
+from ttapi.refresh.steps import RefreshRequest
 from ttapi.store.engine import connect_snapshot
+from ttapi.store.store import init_home
 
 # A time belongs in a benchmark: no deadline. The suite draws the same examples each time, so that a
 # red run is about the change; a campaign draws new ones.

@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ttapi.api.database import Answer, Database, Freshness
+    from ttapi.api.database import open_database as open  # noqa: A004 - ttapi.open() reads well
+    from ttapi.api.published import connect_published as connect
     from ttapi.cli.magic import load_ipython_extension
     from ttapi.errors import (
         BudgetError,
@@ -22,11 +25,8 @@ if TYPE_CHECKING:
         TtapiError,
         UsageError,
     )
-    from ttapi.refresh.database import Answer, Database, Freshness
-    from ttapi.refresh.database import open_database as open  # noqa: A004 - ttapi.open() reads well
-    from ttapi.refresh.plain import connect_published as connect
-    from ttapi.refresh.planning.planner import plan_refresh
-    from ttapi.refresh.running.runner import run_refresh
+    from ttapi.refresh.planner import plan_refresh
+    from ttapi.refresh.runner import run_refresh
     from ttapi.sources.contract import Source
 
 __version__ = "0.1.0"
@@ -55,17 +55,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Answer": "ttapi.refresh.database",
-    "Database": "ttapi.refresh.database",
-    "Freshness": "ttapi.refresh.database",
+    "Answer": "ttapi.api.database",
+    "Database": "ttapi.api.database",
+    "Freshness": "ttapi.api.database",
     "Source": "ttapi.sources.contract",
-    "plan_refresh": "ttapi.refresh.planning.planner",
-    "run_refresh": "ttapi.refresh.running.runner",
+    "plan_refresh": "ttapi.refresh.planner",
+    "run_refresh": "ttapi.refresh.runner",
 }
 _RENAMED = {
     "load_ipython_extension": ("ttapi.cli.magic", "load_ipython_extension"),
-    "connect": ("ttapi.refresh.plain", "connect_published"),
-    "open": ("ttapi.refresh.database", "open_database"),
+    "connect": ("ttapi.api.published", "connect_published"),
+    "open": ("ttapi.api.database", "open_database"),
 }
 
 

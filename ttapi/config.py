@@ -21,6 +21,8 @@ from ttapi.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ttapi.home import Home
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -33,110 +35,6 @@ def bundled_folder(name: str) -> Path:
         if candidate.is_dir():
             return candidate
     raise UsageError(f"this installation of ttapi has no {name!r} folder", hint="reinstall ttapi")
-
-
-@dataclass(frozen=True)
-class Home:
-    """The folder of one ttapi installation's data, and the names in it."""
-
-    root: Path
-
-    @property
-    def settings_file(self) -> Path:
-        """`ttapi.toml`."""
-        return self.root / "ttapi.toml"
-
-    @property
-    def sql(self) -> Path:
-        """The user's own models."""
-        return self.root / "sql"
-
-    @property
-    def sources(self) -> Path:
-        """The user's own one-file plugins."""
-        return self.root / "sources"
-
-    @property
-    def live(self) -> Path:
-        """The folder of the live file, its lock and its state."""
-        return self.root / "live"
-
-    @property
-    def live_file(self) -> Path:
-        """The file the one owner writes; never opened by any other process."""
-        return self.live / "market.duckdb"
-
-    @property
-    def lock_file(self) -> Path:
-        """What the owner holds a lock on."""
-        return self.live / "market.lock"
-
-    @property
-    def state_file(self) -> Path:
-        """Verdicts and asked times, for `status`."""
-        return self.live / "state.json"
-
-    @property
-    def readings_file(self) -> Path:
-        """What looking through the models told, for commands to come."""
-        return self.live / "models.json"
-
-    @property
-    def public_file(self) -> Path:
-        """The symbolic link every client opens, read-only."""
-        return self.root / "market.duckdb"
-
-    @property
-    def snapshots(self) -> Path:
-        """The published generations."""
-        return self.root / "snapshots"
-
-    @property
-    def exports(self) -> Path:
-        """Where exports go."""
-        return self.root / "exports"
-
-    @property
-    def backups(self) -> Path:
-        """Where sealed copies go."""
-        return self.root / "backups"
-
-    @property
-    def journal(self) -> Path:
-        """Where streams are written down before they are loaded."""
-        return self.root / "journal"
-
-    @property
-    def logs(self) -> Path:
-        """Where the log files are."""
-        return self.root / "logs"
-
-    def folders(self) -> tuple[Path, ...]:
-        """Every folder `init` makes, the root first."""
-        return (
-            self.root,
-            self.sql,
-            self.sources,
-            self.live,
-            self.snapshots,
-            self.exports,
-            self.backups,
-            self.journal,
-            self.logs,
-        )
-
-
-def default_home() -> Path:
-    """The platform's user data folder for ttapi."""
-    import platformdirs  # noqa: PLC0415 - only needed where neither flag nor TTAPI_HOME is given
-
-    return Path(platformdirs.user_data_dir("ttapi", appauthor=False))
-
-
-def find_home(flag: Path | None, environ: Mapping[str, str]) -> Home:
-    """The home folder: `--home`, else TTAPI_HOME, else the platform's user data folder."""
-    chosen = flag or (Path(environ["TTAPI_HOME"]) if environ.get("TTAPI_HOME") else None)
-    return Home((chosen or default_home()).expanduser().absolute())
 
 
 @dataclass(frozen=True)

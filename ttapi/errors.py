@@ -19,13 +19,19 @@
     └── BudgetError                 4   a refresh would exceed its call or time budget
 
 A message says what happened, with what value, and what would have worked.
+
+What was probably meant by a name that nothing has.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ttapi.secret import scrubbed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 
 class TtapiError(Exception):
@@ -158,3 +164,18 @@ class BudgetError(TtapiError):
     """A refresh would exceed its budget of calls or seconds."""
 
     exit_code = 4
+
+
+def closest(name: str, known: Iterable[str], count: int = 2) -> Sequence[str]:
+    """The names most like `name`, best first; empty where none is like it."""
+    import difflib  # noqa: PLC0415 - only on the way to an error
+
+    by_lower = {one.lower(): one for one in known}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=count, cutoff=0.6)
+    return [by_lower[one] for one in found]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """`did you mean eod?`; None where nothing is like `name`."""
+    found = closest(name, known)
+    return f"did you mean {' or '.join(found)}?" if found else None

@@ -10,15 +10,16 @@ import sys
 
 import duckdb
 
-from ttapi.config import Home, bundled_folder
-from ttapi.store.database import init_home
+from ttapi.config import bundled_folder
+from ttapi.home import Home
+from ttapi.store.store import init_home
 
 _OWNER = """
 import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from ttapi.config import Home
-from ttapi.store.database import open_store
+from ttapi.store.store import open_store
 
 store = open_store(Home(Path(sys.argv[1])), command="ttapi refresh", wait_s=0, now=datetime(2024, 6, 14, tzinfo=UTC))
 store.cursor().execute("set wal_autocheckpoint = '1GB'")

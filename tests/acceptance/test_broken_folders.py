@@ -15,8 +15,8 @@ import breakage
 import breakage_around
 import pytest
 
-from ttapi.config import Home
-from ttapi.refresh.doctor import CODES, diagnose, examine
+from ttapi.audit import CODES, diagnose, examine
+from ttapi.home import Home
 
 CLOCK = datetime(2080, 1, 1, tzinfo=UTC)
 """Later than any file, but the one a test puts ahead."""

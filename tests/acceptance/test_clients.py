@@ -14,7 +14,7 @@ import pytest
 from client_probe import SAMPLES
 from outside import plain_environ
 
-from ttapi.config import Home
+from ttapi.home import Home
 from ttapi.simulator import write_market
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket

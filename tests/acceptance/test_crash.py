@@ -20,7 +20,7 @@ import pytest
 from kills import AIMS, kill, pause, record, start, summary, survivors
 from outside import ROOT
 
-from ttapi.config import Home
+from ttapi.home import Home
 from ttapi.market.calendar import sessions
 from ttapi.store import acquire, current_owner, init_home
 

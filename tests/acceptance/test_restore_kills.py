@@ -12,8 +12,8 @@ import sys
 import pytest
 from outside import plain_environ
 
-from ttapi.config import Home
-from ttapi.refresh.doctor import diagnose, examine
+from ttapi.audit import diagnose, examine
+from ttapi.home import Home
 from ttapi.store.backup import list_backups
 from ttapi.store.engine import connect_snapshot
 
@@ -30,7 +30,7 @@ def watch(event, arguments):
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-import ttapi.cli.app, ttapi.refresh.running.recovery
+import ttapi.cli.app, ttapi.refresh.maintenance
 sys.addaudithook(watch)
 sys.argv[0] = "ttapi"
 runpy.run_module("ttapi", run_name="__main__", alter_sys=True)

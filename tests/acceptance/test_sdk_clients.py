@@ -14,7 +14,7 @@ import pytest
 from outside import install_pinned, node_project, run, websocket_flag
 
 from ttapi.simulator.accounts import AccountBook
-from ttapi.simulator.options.symbols import Contract
+from ttapi.simulator.derivatives.symbols import Contract
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from vendor_home import ACCOUNTS, CHAINS, METRICS, NOW, outcome_of, vendor_home
 
-from ttapi.config import Home
+from ttapi.home import Home
 from ttapi.simulator.vendor_market import VendorMarket
 
 LATER = NOW + timedelta(hours=25)

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 import pytest
 from vendor_home import CHAINS, METRICS, NOW, outcome_of, vendor_home
 
-from ttapi.config import Home
+from ttapi.home import Home
 from ttapi.simulator.vendor_market import VendorMarket
 
 FUTURES, OPTIONS = "raw.tastytrade_futures", "raw.tastytrade_future_options"

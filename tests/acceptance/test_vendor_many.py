@@ -12,9 +12,9 @@ from kills import pause, start
 from vendor_home import CANDLES, CHAINS, METRICS, NOW, SYMBOLS, outcome_of, vendor_home
 
 from ttapi.refresh.home_state import read_home_state
-from ttapi.refresh.planning.slices import read_slices
 from ttapi.simulator.vendor_market import VendorMarket
-from ttapi.store.database import open_store
+from ttapi.store.catalog import read_slices
+from ttapi.store.store import open_store
 
 KILLS = [(CHAINS, 170, 0.0), (METRICS, 2, 0.0), (METRICS, 3, 0.1), (CANDLES, 2, 0.2)]
 """What is refreshed, after how many requests and how much later the command dies."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from vendor_home import CHAINS, NOW, outcome_of, vendor_home
 
-from ttapi.simulator.options.symbols import read_occ_symbol
+from ttapi.simulator.derivatives.symbols import read_occ_symbol
 from ttapi.simulator.vendor_market import VendorMarket
 
 QUOTES = "raw.tastytrade_option_quotes"

@@ -10,13 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ttapi.config import Home, load_settings
+from ttapi.api.database import Database
+from ttapi.config import load_settings
+from ttapi.home import Home
 from ttapi.models.references import parse_statements
-from ttapi.refresh.database import Database
-from ttapi.refresh.running.runner import run_refresh
-from ttapi.refresh.running.steps import RefreshRequest
-from ttapi.refresh.workspace import Workspace
-from ttapi.store.database import init_home
+from ttapi.refresh.installation import Workspace
+from ttapi.refresh.runner import run_refresh
+from ttapi.refresh.steps import RefreshRequest
+from ttapi.store.store import init_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable

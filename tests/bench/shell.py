@@ -87,10 +87,10 @@ def first_prompt_s(home: Path, python: str) -> float:
 
 def completion_s(home: Path) -> float:
     """The slowest median among the texts."""
-    from ttapi.cli.shell.catalog import read_catalog
     from ttapi.cli.shell.completion import candidates
     from ttapi.cli.shell.dot import COMMANDS
-    from ttapi.config import Home
+    from ttapi.cli.shell.names import read_catalog
+    from ttapi.home import Home
 
     catalog = read_catalog(Home(home))
     slowest = 0.0

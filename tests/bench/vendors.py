@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from line import Line
 
-from ttapi.config import Home
-from ttapi.refresh.database import Database
+from ttapi.api.database import Database
+from ttapi.home import Home
 from ttapi.refresh.home_state import read_home_state
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from ttapi.api.database import Database
 from ttapi.errors import UsageError
-from ttapi.refresh.database import Database
 
 DAYS = [date(2024, 6, day) for day in (10, 11, 12, 13)]
 CORRECTED = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ttapi.config import Home
+from ttapi.home import Home
 
 BAR = "AAA,D,202406{:02},000000,10,11,9,{},1000,0"
 CLOSES = "select close from eod order by date"

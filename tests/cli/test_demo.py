@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ttapi.cli.demo_home import MARKER, make_demo_home
-from ttapi.cli.demo_stage import Stage
-from ttapi.cli.demonstration import show_demonstration
+from ttapi.cli.demo import Stage, show_demonstration
+from ttapi.cli.demo_world import MARKER, make_demo_home
 from ttapi.errors import TtapiError, UsageError
 
 NOW = "2024-06-15T12:00:00Z"

@@ -8,8 +8,8 @@ import shutil
 
 import pytest
 
-from ttapi.config import Home
-from ttapi.refresh.doctor import CODES
+from ttapi.audit import CODES
+from ttapi.home import Home
 from ttapi.store.lock import acquire
 
 

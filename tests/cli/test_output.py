@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from ttapi.cli.output import FORMATS, Format, format_named, write_result
 from ttapi.errors import DiskFullError, UsageError
-from ttapi.formats.look import Look, Page
+from ttapi.formats.records import FORMATS, Format, format_named, write_result
+from ttapi.formats.text import Look, Page
 
 TABLE = pa.table(
     {

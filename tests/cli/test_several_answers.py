@@ -7,8 +7,8 @@ import json
 
 import pytest
 
+from ttapi.api.database import Database
 from ttapi.errors import UsageError
-from ttapi.refresh.database import Database
 
 
 @pytest.mark.parametrize("name", ["json", "parquet", "arrow"])

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ttapi.cli.output import FORMATS
-from ttapi.formats.look import Look, Page
+from ttapi.formats.records import FORMATS
+from ttapi.formats.text import Look, Page
 
 TABLE = pa.table(
     {

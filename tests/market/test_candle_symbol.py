@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.market.candle_symbol import (
+from ttapi.market.dxfeed import (
     PERIOD_TYPES,
     CandleSymbol,
+    event_index,
     normalise_candle_symbol,
     parse_candle_symbol,
 )
-from ttapi.market.dxfeed import event_index
 
 BASES = ("AAPL", "BRK/B", ".SPY250117C600", "/ESZ26:XCME", "BTC/USD:CXTALP", "./EW3N24C4400:XCME")
 

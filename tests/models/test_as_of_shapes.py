@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ttapi.config import Home
+from ttapi.api.database import Database, Freshness
 from ttapi.errors import UsageError
-from ttapi.refresh.database import Database, Freshness
+from ttapi.home import Home
 
 SHAPES = Path(__file__).resolve().parents[2] / "fixtures" / "queries" / "shapes.sql"
 QUIET = Freshness(refresh=False)

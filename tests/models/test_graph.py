@@ -7,8 +7,7 @@ import pytest
 
 from ttapi.config import bundled_folder
 from ttapi.errors import ModelError
-from ttapi.models.draft import ModelFolder
-from ttapi.models.graph import read_graph
+from ttapi.models.graph import ModelFolder, read_graph
 
 RAW = ["raw.bars"]
 
@@ -231,7 +230,7 @@ def test_bundled_models_cast_and_name_every_output_column(tmp_path, body):
 
 
 def test_every_bundled_model_says_what_it_is_and_explains_its_columns():
-    from ttapi.refresh.workspace import _migrated_tables
+    from ttapi.refresh.installation import _migrated_tables
 
     graph = read_graph([ModelFolder(bundled_folder("sql"), is_bundled=True)], _migrated_tables())
     assert all(model.about for model in graph.models.values())

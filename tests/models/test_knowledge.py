@@ -9,12 +9,11 @@ import pytest
 
 from ttapi.errors import UsageError
 from ttapi.models.as_of import parse_as_of
-from ttapi.models.draft import ModelFolder
+from ttapi.models.as_of_query import rewritten
+from ttapi.models.as_of_relations import Installed
 from ttapi.models.flows import model_flows
-from ttapi.models.graph import read_graph
-from ttapi.models.knowledge import rewritten
-from ttapi.models.readings import Flow
-from ttapi.models.relations_as_of import Installed
+from ttapi.models.graph import ModelFolder, read_graph
+from ttapi.models.model_cache import Flow
 from ttapi.models.resolve import Names
 from ttapi.sources.contract import Column, Resource
 

@@ -8,10 +8,9 @@ from contextlib import closing
 import pytest
 
 from ttapi.models.column_trace import Origin, Trace, Untraced, trace_query
-from ttapi.models.lineage import UNTRACED, LineageRow
-from ttapi.models.lineage_graph import LineageGraph
-from ttapi.store.database import open_store
+from ttapi.models.lineage import UNTRACED, LineageGraph, LineageRow
 from ttapi.store.engine import connect_snapshot
+from ttapi.store.store import open_store
 
 KNOWN = {
     "raw.bars": ("symbol", "date", "close"),

@@ -8,9 +8,9 @@ from contextlib import closing
 
 import pytest
 
-from ttapi.config import Home
-from ttapi.store.database import open_store
+from ttapi.home import Home
 from ttapi.store.engine import connect_snapshot
+from ttapi.store.store import open_store
 
 STORED = (
     "select schema_name, view_name, sql, comment from duckdb_views() where not internal order by all",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import duckdb
 
-from ttapi.models.reserved import RESERVED
+from ttapi.models.model import RESERVED
 
 
 def cannot_be_named(connection, word):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from ttapi.models.barriers import ROW_BY_ROW
 from ttapi.models.resolve import resolve
-from ttapi.models.transparency import ROW_BY_ROW
-from ttapi.refresh.planning.demand import demands_of, names_of
+from ttapi.refresh.coverage import demands_of, names_of
 from ttapi.store.reader import Reader
 
 SHAPES = Path(__file__).resolve().parents[2] / "fixtures" / "queries" / "shapes.sql"

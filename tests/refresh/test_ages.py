@@ -10,10 +10,10 @@ from dataclasses import replace
 import pytest
 
 import ttapi
+from ttapi.api.database import Database, Freshness
+from ttapi.api.published import connect_published
 from ttapi.errors import StaleError, UsageError
-from ttapi.refresh.database import Database, Freshness
-from ttapi.refresh.plain import connect_published
-from ttapi.refresh.planning.ages import InputAge
+from ttapi.refresh.freshness import InputAge
 
 BAR = "{},D,20240612,000000,10,11,9,10,1000,0"
 HERE = Freshness(refresh=False)

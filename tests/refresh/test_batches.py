@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.refresh.running.batches import OF_FILES, Bounds, joined
+from ttapi.refresh.batches import OF_FILES, Bounds, joined
 from ttapi.sources.contract import Batch, Unit, UnitReport
 
 

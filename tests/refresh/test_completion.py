@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttapi.market.calendar import sessions
-from ttapi.refresh.running.completion import Life, gaps_of, wanted_spans
+from ttapi.refresh.keyed import Life, gaps_of, wanted_spans
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
 

@@ -9,17 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.models.limits import Among, Within
-from ttapi.refresh.planning.coverage import (
-    Demand,
-    Rules,
-    Slice,
-    after_asking,
-    asks_for,
-    demand_of,
-    merged,
-    missing,
-)
+from ttapi.models.predicates import Among, Within
+from ttapi.refresh.coverage import Demand, Rules, after_asking, asks_for, demand_of, merged, missing
+from ttapi.store.catalog import Slice
 
 FIRST = date(2024, 1, 1)
 DAYS = [FIRST + timedelta(days=i) for i in range(12)]

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ttapi.models.readings import Flow
+from ttapi.models.model_cache import Flow
 from ttapi.models.resolve import Names, resolve
-from ttapi.refresh.planning.datasets import Dataset
-from ttapi.refresh.planning.demand import demands_of, names_of
+from ttapi.refresh.coverage import demands_of, names_of
+from ttapi.refresh.datasets import Dataset
 
 SYMBOLS = ("A", "B", "C")
 DAYS = [date(2024, 1, 1) + timedelta(days=i) for i in range(4)]

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from ttapi.api.database import Database
 from ttapi.config import load_settings
-from ttapi.refresh.database import Database
-from ttapi.refresh.running.flight import Announcer, Listener
-from ttapi.refresh.running.progress import Silence
-from ttapi.refresh.running.runner import run_refresh
-from ttapi.refresh.running.steps import RefreshRequest
-from ttapi.refresh.workspace import Workspace
+from ttapi.refresh.installation import Workspace
+from ttapi.refresh.runner import run_refresh
+from ttapi.refresh.single_flight import Announcer, Listener, Silence
+from ttapi.refresh.steps import RefreshRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 

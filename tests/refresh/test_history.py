@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ttapi.config import Home
+from ttapi.home import Home
 
 SYMBOLS = ["AAA", "BBB", "CCC"]
 DAYS = [date(2024, 1, 2) + timedelta(days=n) for n in range(130)]
@@ -158,7 +158,7 @@ def test_incremental_equals_full_rebuild(homes, history):
 
 
 def _forget_derived(lab):
-    from ttapi.store.database import open_store
+    from ttapi.store.store import open_store
 
     with (
         open_store(lab.home, command="test", wait_s=0, now=lab.now) as store,

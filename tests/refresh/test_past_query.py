@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ttapi.config import Home
+from ttapi.api.database import Database, Freshness
+from ttapi.home import Home
 from ttapi.market.calendar import sessions
-from ttapi.refresh.database import Database, Freshness
 
 SYMBOLS = ("AAA", "BBB")
 FILES = ("AAA.csv", "BBB.csv", "copy/AAA.csv", "more/AAA.csv")

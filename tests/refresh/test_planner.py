@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttapi.market.calendar import sessions
-from ttapi.refresh.planning.coverage import Demand, Slice
-from ttapi.refresh.planning.datasets import Held
-from ttapi.refresh.planning.planner import (
+from ttapi.refresh.coverage import Demand
+from ttapi.refresh.datasets import Held
+from ttapi.refresh.planner import (
     Dataset,
     DatasetState,
     Moment,
@@ -22,6 +22,7 @@ from ttapi.refresh.planning.planner import (
     current_versions,
     plan_refresh,
 )
+from ttapi.store.catalog import Slice
 
 FRIDAY_EVENING = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
 NEXT_CLOSE = sessions("XNYS").next_close_after

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from ttapi.api.database import Database
 from ttapi.errors import QueryError
-from ttapi.refresh.database import Database
 
 MINE = "create temp table mine as from eod"
 

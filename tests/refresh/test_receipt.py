@@ -10,18 +10,18 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from ttapi.errors import UsageError
-from ttapi.refresh.database import Database, Freshness
-from ttapi.refresh.provenance.receipt import (
+from ttapi.api.database import Database, Freshness
+from ttapi.audit.receipt import (
     make_receipt,
     read_receipt,
     require_provable,
+    result_hash,
     write_receipt,
 )
-from ttapi.refresh.provenance.replay import replay
-from ttapi.refresh.provenance.result_hash import result_hash
-from ttapi.store.database import open_store
+from ttapi.audit.replay import replay
+from ttapi.errors import UsageError
 from ttapi.store.publish import publish
+from ttapi.store.store import open_store
 
 QUERIES = (
     "select * from eod",

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from ttapi.api.database import Database
+from ttapi.api.suggestions import with_suggestion
 from ttapi.errors import InterruptedQueryError, QueryError
-from ttapi.refresh.database import Database
-from ttapi.refresh.suggestions import with_suggestion
 
 
 @pytest.fixture

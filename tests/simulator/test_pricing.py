@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.simulator.pricing import Terms, normal_cdf, value_option
+from ttapi.simulator.derivatives.book import Terms, normal_cdf, value_option
 
 # Hull, Options, Futures and Other Derivatives; Haug, Option Pricing Formulas; computed to 12 digits
 # with mpmath.

@@ -20,10 +20,15 @@ import pytest
 from ttapi.errors import UsageError
 from ttapi.market.calendar import sessions
 from ttapi.simulator import write_market
-from ttapi.simulator.bars import make_history
-from ttapi.simulator.companies import make_companies
-from ttapi.simulator.tickers import INDEX_SYMBOL, TAKEN, candidates, invented_tickers
-from ttapi.simulator.weather import make_weather
+from ttapi.simulator.companies import (
+    INDEX_SYMBOL,
+    TAKEN,
+    candidates,
+    invented_tickers,
+    make_companies,
+    make_history,
+)
+from ttapi.simulator.factors import make_weather
 
 _SCRIPT = """
 import pathlib, sys

@@ -6,7 +6,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.simulator.traffic import Budget, Counters
+from ttapi.simulator.faults import Budget, Counters
 
 
 @given(

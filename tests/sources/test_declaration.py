@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from ttapi.sources.contract import Column, ColumnType, Resource
-from ttapi.sources.declaration import check_declaration
+from ttapi.sources.validation import check_declaration
 
 GOOD = Resource(
     name="things",

@@ -11,9 +11,9 @@ import pytest
 
 from ttapi.errors import UsageError
 from ttapi.sources.contract import SourceContext
-from ttapi.sources.declaration import check_declaration
 from ttapi.sources.files import FilesSource
-from ttapi.sources.files.specs import SPECS
+from ttapi.sources.files.kinds import SPECS
+from ttapi.sources.validation import check_declaration
 
 NOW = datetime(2024, 6, 14, 15, 0, tzinfo=UTC)
 HEADER = "last_cum_date,kind,new_shares_per_old,cash_usd\n"

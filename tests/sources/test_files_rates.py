@@ -9,11 +9,11 @@ import pytest
 
 from ttapi.errors import UsageError
 from ttapi.sources.contract import SourceContext
-from ttapi.sources.declaration import check_declaration
 from ttapi.sources.files import FilesSource
 from ttapi.sources.files.rates import tenor_days
 from ttapi.sources.rates import RatesSource
 from ttapi.sources.testing import source_checks
+from ttapi.sources.validation import check_declaration
 
 NOW = datetime(2024, 6, 14, 15, 0, tzinfo=UTC)
 

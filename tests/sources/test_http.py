@@ -19,8 +19,7 @@ from scripted_server import GoingAwayServer, ScriptedServer
 
 from ttapi.errors import CredentialError, ResponseError, SourceDownError, UsageError
 from ttapi.secret import Secret
-from ttapi.sources.exchange import Request, Tuning
-from ttapi.sources.http import HttpClient
+from ttapi.sources.http import HttpClient, Request, Tuning
 from ttapi.sources.traffic import Traffic, traffic_text
 
 QUICK = {"requests_per_s": 10_000.0, "first_wait_s": 0.001, "longest_wait_s": 0.002}

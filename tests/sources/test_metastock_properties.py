@@ -8,10 +8,9 @@ from datetime import date
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ttapi.sources.metastock.parse import Numbered, parse_careful
-from ttapi.sources.metastock.prepare import Prepared, prepare_lines, prepare_plain
-from ttapi.sources.metastock.together import Outcome, parse_together
-from ttapi.sources.texts import decode, physical_lines
+from ttapi.sources.metastock.dialect import Prepared, prepare_lines, prepare_plain
+from ttapi.sources.metastock.parse import Numbered, Outcome, parse_careful, parse_together
+from ttapi.sources.text_files import decode, physical_lines
 
 TODAY = date(2024, 6, 14)
 COLUMNS = ("ticker", "per", "date", "time", "open", "high", "low", "close", "vol", "openint")

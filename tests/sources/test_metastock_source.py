@@ -12,10 +12,9 @@ import pytest
 
 from ttapi.errors import UsageError
 from ttapi.sources.contract import SourceContext, Unit, UnitRequest
-from ttapi.sources.declaration import check_declaration
 from ttapi.sources.metastock import MetastockSource
-from ttapi.sources.metastock.load import load_batches
-from ttapi.sources.metastock.source import BARS, BASIS
+from ttapi.sources.metastock.source import BARS, BASIS, load_batches
+from ttapi.sources.validation import check_declaration
 
 NOW = datetime(2024, 6, 14, 15, 0, tzinfo=UTC)
 HEADER = "ticker,date,close\n"

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.sources.breaker import Breaker, CircuitOpenError
-from ttapi.sources.pacing import Pace
+from ttapi.sources.throttle import Breaker, CircuitOpenError, Pace
 from ttapi.sources.traffic import Traffic
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from ttapi.errors import CredentialError, ResponseError
 from ttapi.secret import Secret
-from ttapi.sources.exchange import Response
-from ttapi.sources.quarantine import Quarantine
-from ttapi.sources.tastytrade.answer import data_of, document_of, items_of, pages_of
+from ttapi.sources.http import Response
+from ttapi.sources.tastytrade.api import data_of, document_of, items_of, pages_of
+from ttapi.sources.traffic import Quarantine
 
 WHERE = "/things/{id}"
 

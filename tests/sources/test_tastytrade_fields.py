@@ -12,10 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttapi.sources.contract import Unit, UnitRequest
-from ttapi.sources.tastytrade.account_tables import TRANSACTION_EFFECTS, TRANSACTION_FIELDS
-from ttapi.sources.tastytrade.fields import FieldError, fields, row_of, signed
-from ttapi.sources.tastytrade.market_tables import WATCHLISTS
-from ttapi.sources.tastytrade.rows import Content, DriftError, batch_of, read_unit
+from ttapi.sources.tastytrade.accounts import TRANSACTION_EFFECTS, TRANSACTION_FIELDS
+from ttapi.sources.tastytrade.fields import (
+    Content,
+    DriftError,
+    FieldError,
+    batch_of,
+    fields,
+    read_unit,
+    row_of,
+    signed,
+)
+from ttapi.sources.tastytrade.market_fields import WATCHLISTS
 
 KINDS = ("text", "number", "money", "whole", "flag", "date", "instant", "json")
 TABLE = {kind: fields(f"x {kind} said") for kind in KINDS}

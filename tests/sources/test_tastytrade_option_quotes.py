@@ -11,12 +11,10 @@ from aiohttp import web
 from scripted_server import ScriptedServer
 
 from ttapi.errors import ResponseError
-from ttapi.sources.exchange import Tuning
-from ttapi.sources.http import HttpClient
-from ttapi.sources.quarantine import Quarantine
+from ttapi.sources.http import HttpClient, Tuning
 from ttapi.sources.tastytrade.api import TastytradeApi
 from ttapi.sources.tastytrade.option_quotes import read_option_quotes
-from ttapi.sources.traffic import Traffic
+from ttapi.sources.traffic import Quarantine, Traffic
 
 NOW = datetime(2014, 6, 2, 19, 45, 30, 900_000, tzinfo=UTC)
 SHARES = [{"deliverable-type": "Shares", "amount": "100.0"}]

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ttapi.config import Home
+from ttapi.home import Home
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
 

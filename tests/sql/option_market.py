@@ -11,9 +11,8 @@ from pathlib import Path
 import duckdb
 from calendar_in_database import load_calendar
 
-from ttapi.models.build import install_models
-from ttapi.models.draft import ModelFolder
-from ttapi.models.graph import read_graph
+from ttapi.models.graph import ModelFolder, read_graph
+from ttapi.models.install import install_models
 
 ROOT = Path(__file__).resolve().parents[2]
 IMPLIED = (

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import duckdb
 import pytest
 
-from ttapi.config import Home
+from ttapi.home import Home
 from ttapi.market.calendar import sessions
 from ttapi.models.model import macro_parts
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ttapi.models.resolve import resolve
-from ttapi.refresh.planning.demand import demands_of, names_of
+from ttapi.refresh.coverage import demands_of, names_of
 
 RELATIONS = (
     "chain",

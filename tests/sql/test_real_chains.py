@@ -25,7 +25,7 @@ def apple(template_home, lab_type, real_data, tmp_path_factory):
     """Six days of chains, computed with the bills' rate of that month."""
     import shutil
 
-    from ttapi.config import Home
+    from ttapi.home import Home
 
     folder = tmp_path_factory.mktemp("apple")
     shutil.copytree(template_home.root, folder / "home", symlinks=True)

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from ttapi.config import Home
+from ttapi.home import Home
 
 NOW = datetime(2021, 4, 1, 12, 0, tzinfo=UTC)
 

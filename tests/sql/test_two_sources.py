@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from ttapi.config import Home
-from ttapi.refresh.database import Database, Freshness
+from ttapi.api.database import Database, Freshness
+from ttapi.home import Home
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
 

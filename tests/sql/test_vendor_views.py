@@ -9,8 +9,8 @@ from datetime import date, datetime
 import duckdb
 import pytest
 
-from ttapi.config import Home
-from ttapi.store.database import open_store
+from ttapi.home import Home
+from ttapi.store.store import open_store
 
 
 def test_private_relations_are_left_out_of_an_exported_database(vendor_home, tmp_path):

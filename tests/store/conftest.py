@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ttapi.config import Home
+from ttapi.home import Home
 from ttapi.store import init_home, open_store
 
 # The helper modules beside these tests are imported by name.

@@ -12,10 +12,9 @@ import pytest
 
 from ttapi.config import load_settings
 from ttapi.errors import StoreError, TtapiError
-from ttapi.refresh.running.recovery import RestoreRequest, back_up, restore
-from ttapi.refresh.workspace import Workspace
-from ttapi.store.backup import check_backup, look_at
-from ttapi.store.manifest import MANIFEST, read_manifest
+from ttapi.refresh.installation import Workspace
+from ttapi.refresh.maintenance import RestoreRequest, back_up, restore
+from ttapi.store.backup import MANIFEST, check_backup, look_at, read_manifest
 
 DAMAGES = 10_000 if os.environ.get("TTAPI_CAMPAIGN") else 60
 
@@ -94,12 +93,12 @@ def test_every_bit_of_the_manifest_counts(sealed, tmp_path):
 
 def rewritten(folder, **changes):
     """The manifest with other values, sealed anew, as one who knows how could."""
-    from ttapi.store import manifest
+    from ttapi.store import backup
 
     file = folder / MANIFEST
     file.chmod(0o600)
     body = {k: v for k, v in json.loads(file.read_bytes()).items() if k != "seal"} | changes
-    file.write_bytes(manifest._canonical({**body, "seal": manifest._seal(body)}))
+    file.write_bytes(backup._canonical({**body, "seal": backup._seal(body)}))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +137,7 @@ def test_a_manifest_written_another_way_is_refused(sealed, tmp_path):
 def test_a_backup_of_a_newer_ttapi_is_refused(sealed, tmp_path):
     import duckdb
 
-    from ttapi.store.manifest import seal_file
+    from ttapi.store.backup import seal_file
 
     shutil.copytree(sealed[1], tmp_path / "backup")
     file = tmp_path / "backup" / "market.duckdb"

@@ -14,7 +14,6 @@ import duckdb
 import pytest
 from store_samples import in_child, tree_bytes
 
-from ttapi.config import Home
 from ttapi.errors import (
     CommitUnknownError,
     DiskFullError,
@@ -22,6 +21,7 @@ from ttapi.errors import (
     QueryError,
     StoreError,
 )
+from ttapi.home import Home
 from ttapi.store import init_home, make_folders, open_store
 from ttapi.store.engine import connect_snapshot, translate
 

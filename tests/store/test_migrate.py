@@ -13,7 +13,7 @@ from store_samples import tree_bytes
 from ttapi.config import bundled_folder
 from ttapi.errors import MigrationError
 from ttapi.store import open_store
-from ttapi.store.migrate import read_migrations
+from ttapi.store.schema import read_migrations
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from contextlib import closing
 import pytest
 
 from ttapi.errors import UsageError
-from ttapi.store.file_targets import refuse_own_files
-from ttapi.store.own_place import refuse_own_place
+from ttapi.home import refuse_own_place
 from ttapi.store.reader import Reader
+from ttapi.store.statements import refuse_own_files
 
 COPIES = [
     "copy (select 1) to '{}'",

@@ -12,10 +12,15 @@ import duckdb
 import pytest
 
 from ttapi.errors import StoreError
-from ttapi.store.agreement import disagreements
 from ttapi.store.engine import connect_snapshot
-from ttapi.store.fingerprint import differences, missing_bytes, read_contents
-from ttapi.store.write_ahead import inspect_log, log_of
+from ttapi.store.integrity import (
+    differences,
+    disagreements,
+    inspect_log,
+    log_of,
+    missing_bytes,
+    read_contents,
+)
 
 WRITER = """
 import duckdb, os, sys

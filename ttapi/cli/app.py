@@ -19,26 +19,26 @@ app = typer.Typer(
     " reach; 4 data too old, or the refresh too dear; 5 the database is locked; 130 interrupted.",
 )
 
-# One line a command: the module in this folder that registers it.
+# One line a command, in the order of the help: the module in this folder, and its command.
 _COMMANDS = (
-    "init",
-    "refresh",
-    "status",
-    "sql",
-    "export",
-    "grid",
-    "sources",
-    "login",
-    "lineage",
-    "why",
-    "lookahead",
-    "replay",
-    "demo",
-    "simulate",
-    "doctor",
-    "verify",
-    "backup",
-    "restore",
+    "init.init",
+    "refresh.refresh",
+    "refresh.status",
+    "sql.sql",
+    "export.export",
+    "grid.grid",
+    "sources.sources",
+    "init.login",
+    "why.lineage",
+    "why.why",
+    "proof.lookahead",
+    "proof.replay",
+    "demo.demo",
+    "simulate.simulate",
+    "doctor.doctor",
+    "doctor.verify",
+    "backup.backup",
+    "backup.restore",
 )
 
 
@@ -73,5 +73,5 @@ def root(
     context.obj = home
 
 
-for _name in _COMMANDS:
-    import_module(f"ttapi.cli.{_name}").register(app)
+for _module, _, _command in (name.partition(".") for name in _COMMANDS):
+    getattr(import_module(f"ttapi.cli.{_module}"), f"register_{_command}")(app)

@@ -1,22 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ttapi backup`: a sealed copy of the database and the user's own files, proved before it counts."""
+"""`ttapi backup`: a sealed copy of the database and the user's own files, proved before it counts.
+
+`ttapi restore`: the database brought back from a backup, a published file, or itself.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ttapi.errors import UsageError
-from ttapi.formats.spans import amount
+from ttapi.formats.values import amount
 
 if TYPE_CHECKING:
+    from ttapi.refresh.maintenance import RestoreOutcome
     from ttapi.store.backup import Backup
 
 
-def register(app: typer.Typer) -> None:
+def register_backup(app: typer.Typer) -> None:
     """Add the command."""
     app.command("backup")(backup)
 
@@ -34,9 +39,9 @@ def backup(
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
 ) -> None:
     """Seal a copy of everything committed, with models, plugins and settings but no secrets."""
-    from ttapi.cli.journal import logged
-    from ttapi.cli.session import open_workspace, require_home, tell, tell_waiting
-    from ttapi.refresh.running.recovery import back_up
+    from ttapi.cli.entry import logged
+    from ttapi.cli.terminal import open_workspace, require_home, tell, tell_waiting
+    from ttapi.refresh.maintenance import back_up
     from ttapi.store.backup import list_backups
 
     workspace = open_workspace(context)
@@ -45,7 +50,7 @@ def backup(
             raise UsageError("--list changes nothing", hint="leave out --keep")
         place = to or workspace.home.backups
         found = list_backups(place)
-        _show(found, as_json=as_json)
+        _show_backup(found, as_json=as_json)
         if not found and not as_json:
             tell(f"{place} holds no backup: ttapi backup makes one")
         return
@@ -53,13 +58,13 @@ def backup(
     folder = None if to is None else to.expanduser().absolute()
     with logged(workspace.home, "backup"):
         done = back_up(workspace, folder, keep=keep, wait_s=wait, on_wait=tell_waiting)
-    _show([done.backup], as_json=as_json)
+    _show_backup([done.backup], as_json=as_json)
     tell(f"{done.backup.folder}: read back, equal in every table")
     for pruned in done.pruned:
         tell(f"{pruned}: no longer kept")
 
 
-def _show(found: list[Backup], *, as_json: bool) -> None:
+def _show_backup(found: list[Backup], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps([_document(one) for one in found]))
         return
@@ -87,3 +92,75 @@ def _document(one: Backup) -> dict[str, object]:
         "ttapi": made.ttapi if made else None,
         "duckdb": made.duckdb if made else None,
     }
+
+
+def register_restore(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("restore")(restore)
+
+
+def restore(
+    context: typer.Context,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[BACKUP|latest|snapshot|live|empty]",
+            help="A backup; latest: the newest one; snapshot: the newest published file; live: the live"
+            " file, published again; empty: begin anew. None: the newest whole copy where the live"
+            " file is damaged, else latest.",
+            show_default=False,
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Put it in place of a database that works.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
+) -> None:
+    """Bring the database back; what was there is kept beside it."""
+    from ttapi.cli.entry import logged
+    from ttapi.cli.terminal import open_workspace, tell_waiting
+    from ttapi.refresh.maintenance import WORDS, RestoreRequest, require_copy
+    from ttapi.refresh.maintenance import restore as bring_back
+    from ttapi.store.store import make_folders
+
+    workspace = open_workspace(context)
+    if not workspace.home.root.is_dir() and (what is None or what in WORDS):
+        raise UsageError(
+            f"{workspace.home.root} is no ttapi home", hint="ttapi restore BACKUP makes one of it"
+        )
+    require_copy(workspace.home, what)
+    make_folders(workspace.home)
+    is_confirmed = yes or _confirmed(what)
+    with logged(workspace.home, "restore"):
+        request = RestoreRequest(what, is_confirmed=is_confirmed, wait_s=wait)
+        done = bring_back(workspace, request, on_wait=tell_waiting)
+    _show_restored(done, as_json=as_json)
+
+
+def _confirmed(what: str | None) -> bool:
+    """Whether the user at the terminal wants it; where nobody can be asked, no."""
+    if what == "live" or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    question = f"put {what or 'the newest whole copy'} in place of the database?"
+    return typer.confirm(question, err=True)
+
+
+def _show_restored(done: RestoreOutcome, *, as_json: bool) -> None:
+    from ttapi.cli.terminal import tell
+
+    if as_json:
+        document = {
+            "origin": done.origin,
+            "generation": done.generation,
+            "rows": done.rows,
+            "aside": str(done.aside) if done.aside else None,
+            "brought": [str(file) for file in done.brought],
+        }
+        typer.echo(json.dumps(document))
+    rows = "" if done.rows is None else f", {amount(done.rows, 'row')} read and compared"
+    tell(f"restored from {done.origin}{rows}; published as generation {done.generation}")
+    if done.aside is not None:
+        tell(f"what was there is kept in {done.aside}")
+    for file in done.brought:
+        tell(f"{file} was missing and came back")

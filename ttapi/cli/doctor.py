@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ttapi doctor`: what is wrong with the home, and the one command that repairs each finding."""
+"""`ttapi doctor`: what is wrong with the home, and the one command that repairs each finding.
+
+`ttapi verify`: the doctor's deep examination.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ttapi.refresh.doctor import Diagnosis
+    from ttapi.audit import Diagnosis
 
 
-def register(app: typer.Typer) -> None:
+def register_doctor(app: typer.Typer) -> None:
     """Add the command."""
     app.command("doctor")(doctor)
 
@@ -40,8 +43,9 @@ def report(context: typer.Context, *, is_deep: bool, as_json: bool, wait_s: floa
     """Examine the home and write what was found. *Raises* typer.Exit(1) for an error among it."""
     import shlex
 
-    from ttapi.config import find_home, now_from
-    from ttapi.refresh.doctor import diagnose, examine
+    from ttapi.audit import diagnose, examine
+    from ttapi.config import now_from
+    from ttapi.home import find_home
 
     home = find_home(context.obj, os.environ)
     prefix = f"ttapi --home {shlex.quote(str(home.root))}" if context.obj else "ttapi"
@@ -86,3 +90,20 @@ def _show(found: Diagnosis, home: str) -> None:
         typer.echo("nothing is wrong")
     elif not found.has_errors:
         typer.echo("everything works; mind the warnings")
+
+
+def register_verify(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("verify")(verify)
+
+
+def verify(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
+) -> None:
+    """Read every block, hold the ledger against the data and the published file against the live one.
+
+    Exit code 1 when an error is among the findings; warnings and notes leave it 0.
+    """
+    report(context, is_deep=True, as_json=as_json, wait_s=wait)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ttapi.errors import QueryError, UsageError
-from ttapi.formats.spans import amount
+from ttapi.formats.values import amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ttapi.refresh.installation import Workspace
     from ttapi.refresh.query import QueryRequest
-    from ttapi.refresh.workspace import Workspace
     from ttapi.store.engine import Connection
     from ttapi.store.export import ExportFormat
 
@@ -34,7 +34,7 @@ class _Files:
     is_formula_safe: bool
 
 
-def register(app: typer.Typer) -> None:
+def register_export(app: typer.Typer) -> None:
     """Add the command."""
     app.command("export")(export)
 
@@ -63,10 +63,10 @@ def export(
     yes: Annotated[bool, typer.Option("--yes", help="Go on above the budget.")] = False,
 ) -> None:
     """Write a relation or a query to files, made fresh first."""
-    from ttapi.cli.session import open_workspace, require_home
-    from ttapi.refresh.exports import export_formats
+    from ttapi.cli.terminal import open_workspace, require_home
+    from ttapi.home import refuse_own_place
+    from ttapi.refresh.maintenance import export_formats
     from ttapi.refresh.query import QueryRequest
-    from ttapi.store.own_place import refuse_own_place
 
     workspace = open_workspace(context)
     require_home(workspace)
@@ -94,11 +94,10 @@ def _select(relation: str, name: str | None) -> tuple[str, str]:
 
 
 def _write_files(workspace: Workspace, request: QueryRequest, files: _Files) -> None:
-    from ttapi.cli.journal import logged
-    from ttapi.cli.progress import watched
-    from ttapi.cli.session import tell_waiting
+    from ttapi.cli.entry import logged
+    from ttapi.cli.terminal import tell_waiting, watched
     from ttapi.refresh.query import prepare_query
-    from ttapi.store.snapshot import open_snapshot
+    from ttapi.store.reader import open_snapshot
 
     with logged(workspace.home, "export"):
         with watched() as progress:
@@ -112,8 +111,8 @@ def _write_files(workspace: Workspace, request: QueryRequest, files: _Files) -> 
 
 
 def _write_rows(connection: Connection, sql: str, files: _Files) -> None:
-    from ttapi.cli.session import tell
-    from ttapi.refresh.suggestions import with_suggestion
+    from ttapi.api.suggestions import with_suggestion
+    from ttapi.cli.terminal import tell
     from ttapi.store.export import export_query, export_target
 
     for one in files.formats:
@@ -133,7 +132,7 @@ def _write_rows(connection: Connection, sql: str, files: _Files) -> None:
 
 
 def _copy_database(workspace: Workspace, target: Path) -> None:
-    from ttapi.cli.session import tell
+    from ttapi.cli.terminal import tell
     from ttapi.store.share import share_database
 
     private = {n for n, d in workspace.datasets.items() if d.is_private}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ttapi.errors import UsageError
-from ttapi.formats.spans import amount
+from ttapi.formats.values import amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ttapi.refresh.database import Database
+    from ttapi.api.database import Database
 
 Row = dict[str, Any]
 
 
-def register(app: typer.Typer) -> None:
+def register_grid(app: typer.Typer) -> None:
     """Add the command."""
     app.command("grid")(grid)
 
@@ -41,8 +41,8 @@ def grid(
     as_json: Annotated[bool, typer.Option("--json", help="The rows as JSON.")] = False,
 ) -> None:
     """Show last, change, realised and implied volatility of every symbol."""
-    from ttapi.cli.session import tell, workspace_at
-    from ttapi.refresh.database import Database, Freshness
+    from ttapi.api.database import Database, Freshness
+    from ttapi.cli.terminal import tell, workspace_at
 
     if every <= 0:
         raise UsageError(f"--every {every} cannot be", hint="seconds, such as 5")
@@ -63,7 +63,7 @@ def grid(
 
 def read_grid(database: Database, symbols: frozenset[str] | None, freshness: Any) -> list[Row]:
     """Rows of `market_grid` as JSON holds them, by symbol; `symbols`: only these."""
-    from ttapi.formats.cells import plain
+    from ttapi.formats.values import plain
 
     sql = "select * from market_grid"
     if symbols is not None:
@@ -156,7 +156,7 @@ def _price(value: float) -> str:
 
 def _checked(value: float) -> str:
     """How long ago the data was compared with its source; how old it is, `as of` says."""
-    from ttapi.cli.session import seconds_text
+    from ttapi.cli.terminal import seconds_text
 
     return seconds_text(max(0.0, value))
 

@@ -20,7 +20,7 @@ from ttapi.errors import TtapiError, UsageError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from ttapi.refresh.database import Answer, Database
+    from ttapi.api.database import Answer, Database
     from ttapi.refresh.query import Prepared
 
 USAGE = "%%ttapi [--out NAME] [--no-refresh] [--max-age D] [--home DIR] SQL"
@@ -76,7 +76,7 @@ class Magic:
             sql = f"{read.sql}\n{cell or ''}".strip()
             answer = self._asked(read, sql)
         except TtapiError as exc:
-            from ttapi.cli.shell.complaints import told
+            from ttapi.cli.terminal import told
 
             # Shown without a traceback, and still an error of the cell.
             raise ShownError("\n".join(told(exc, sql))) from exc
@@ -92,7 +92,7 @@ class Magic:
         self._databases.clear()
 
     def _asked(self, read: MagicLine, sql: str) -> Answer:
-        from ttapi.refresh.database import Freshness, Watchers
+        from ttapi.api.database import Freshness, Watchers
 
         if not sql:
             raise UsageError("no SQL given", hint=USAGE)
@@ -105,8 +105,8 @@ class Magic:
         return answers[-1]
 
     def _database(self, home: str | None) -> Database:
-        from ttapi.config import find_home
-        from ttapi.refresh.database import Database
+        from ttapi.api.database import Database
+        from ttapi.home import find_home
 
         found = find_home(None if home is None else Path(home), os.environ)
         if found.root not in self._databases:
@@ -116,7 +116,7 @@ class Magic:
 
 def _tell_refreshed(prepared: Prepared) -> None:
     """Say what a reader of the notebook would not expect: work done, warnings."""
-    from ttapi.cli.shell.talk import tell_inputs
+    from ttapi.cli.terminal import tell_inputs
 
     if prepared.outcome is not None or prepared.warnings or prepared.unconfigured:
         tell_inputs(prepared)

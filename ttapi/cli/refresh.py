@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ttapi refresh`: bring datasets and what they read up to date, or say what that would take."""
+"""`ttapi refresh`: bring datasets and what they read up to date, or say what that would take.
+
+`ttapi status`: verdict, reasons and age of every dataset; opens no database, takes no lock.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ttapi.errors import ModelError, UsageError
-from ttapi.formats.spans import amount
+from ttapi.formats.values import amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ttapi.refresh.catalog import DatasetOutcome
-    from ttapi.refresh.planning.planner import Step
-    from ttapi.refresh.running.runner import RefreshOutcome
-    from ttapi.refresh.running.steps import RefreshRequest
-    from ttapi.refresh.workspace import Workspace
+    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.planner import Step
+    from ttapi.refresh.runner import RefreshOutcome
+    from ttapi.refresh.steps import RefreshRequest
+    from ttapi.store.catalog import DatasetOutcome
 
 
-def register(app: typer.Typer) -> None:
+def register_refresh(app: typer.Typer) -> None:
     """Add the command."""
     app.command("refresh")(refresh)
 
@@ -49,12 +52,11 @@ def refresh(
     as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON.")] = False,
 ) -> None:
     """Bring datasets and everything they read up to date."""
-    from ttapi.cli.journal import logged
-    from ttapi.cli.progress import watched
-    from ttapi.cli.session import open_workspace, require_home, tell_waiting
-    from ttapi.refresh.running.runner import run_refresh
-    from ttapi.refresh.running.standing import plan_only
-    from ttapi.refresh.running.steps import RefreshRequest
+    from ttapi.cli.entry import logged
+    from ttapi.cli.terminal import open_workspace, require_home, tell_waiting, watched
+    from ttapi.refresh.plan import plan_only
+    from ttapi.refresh.runner import run_refresh
+    from ttapi.refresh.steps import RefreshRequest
 
     workspace = open_workspace(context, symbols=_symbols(symbols))
     require_home(workspace)
@@ -87,8 +89,8 @@ def refresh(
 
 def _confirm_large(workspace: Workspace, request: RefreshRequest) -> None:
     """Ask on a terminal before a refresh of more source calls than `[refresh] max_calls`."""
-    from ttapi.refresh.planning.planner import plan_refresh
-    from ttapi.refresh.running.targets import targets_of
+    from ttapi.refresh.plan import targets_of
+    from ttapi.refresh.planner import plan_refresh
 
     steps = plan_refresh(
         workspace.datasets,
@@ -106,7 +108,7 @@ def _confirm_large(workspace: Workspace, request: RefreshRequest) -> None:
 
 def tell_outcome(outcome: RefreshOutcome) -> None:
     """What happened, a line a dataset that something happened to, on standard error."""
-    from ttapi.cli.session import tell
+    from ttapi.cli.terminal import tell
 
     for done in outcome.datasets:
         _tell_dataset(done)
@@ -126,7 +128,7 @@ def tell_outcome(outcome: RefreshOutcome) -> None:
 
 
 def _tell_dataset(done: DatasetOutcome) -> None:
-    from ttapi.cli.session import seconds_text, tell
+    from ttapi.cli.terminal import seconds_text, tell
 
     if done.slices_asked or done.is_changed or done.error:
         rows = f", {amount(done.rows_accepted, 'row')} accepted" if done.rows_in else ""
@@ -220,3 +222,22 @@ def _date(text: str | None, option: str) -> date | None:
         return datetime.fromisoformat(text).date()
     except ValueError as exc:
         raise UsageError(f"{option} {text!r} is no date", hint="2024-06-14 works") from exc
+
+
+def register_status(app: typer.Typer) -> None:
+    """Add the command and its alias."""
+    app.command("status")(status)
+    app.command("datasets", hidden=True)(status)
+
+
+def status(
+    context: typer.Context,
+    dataset: Annotated[
+        str | None, typer.Argument(help="One dataset; none: all.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Say how fresh every dataset is, and why."""
+    from ttapi.cli.report import report_status
+
+    report_status(context.obj, dataset, as_json)

@@ -7,17 +7,16 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from ttapi.errors import UsageError
-from ttapi.formats.nearest import did_you_mean
+from ttapi.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from ttapi.refresh.planning.datasets import Held
-    from ttapi.refresh.status import StatusRow
-    from ttapi.refresh.workspace import Workspace
+    from ttapi.refresh.datasets import Held
+    from ttapi.refresh.freshness import StatusRow
+    from ttapi.refresh.installation import Workspace
 
 
 def report_status(home: Path | None, dataset: str | None, as_json: bool) -> None:
@@ -26,7 +25,7 @@ def report_status(home: Path | None, dataset: str | None, as_json: bool) -> None
     *Raises* UsageError for a home never made, and for a dataset nobody knows; StoreError where what
     the last refresh left is damaged.
     """
-    from ttapi.cli.session import workspace_at
+    from ttapi.cli.terminal import workspace_at
 
     for line in status_lines(workspace_at(home), dataset, as_json=as_json):
         sys.stdout.write(line + "\n")
@@ -34,9 +33,9 @@ def report_status(home: Path | None, dataset: str | None, as_json: bool) -> None
 
 def status_lines(workspace: Workspace, dataset: str | None, *, as_json: bool) -> list[str]:
     """The same about the installation at hand, as lines."""
-    from ttapi.cli.session import require_home
+    from ttapi.cli.terminal import require_home
+    from ttapi.refresh.freshness import remarks_of, status_rows
     from ttapi.refresh.home_state import read_home_state, require_state
-    from ttapi.refresh.status import remarks_of, status_rows
     from ttapi.sources.traffic import traffic_text
 
     require_home(workspace)
@@ -63,8 +62,8 @@ def status_lines(workspace: Workspace, dataset: str | None, *, as_json: bool) ->
 
 def _held(workspace: Workspace) -> Held:
     """What is there; a default list that nobody knows is told, and the rest of the status shown."""
-    from ttapi.cli.session import tell
-    from ttapi.refresh.planning.datasets import Held
+    from ttapi.cli.terminal import tell
+    from ttapi.refresh.datasets import Held
 
     try:
         return workspace.held()
@@ -115,7 +114,7 @@ def _iso(instant: datetime | None) -> str | None:
 def _table(rows: Sequence[StatusRow], workspace: Workspace) -> Iterator[str]:
     from zoneinfo import ZoneInfo
 
-    from ttapi.cli.session import seconds_text
+    from ttapi.cli.terminal import seconds_text
 
     zone = ZoneInfo(workspace.settings.display_timezone)
     cells = [("dataset", "verdict", "age", f"due ({zone})", "why")]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _EPILOG = "ttapi simulate --faults lists what --fault knows: 429-burst:after=20,count=10 and more."
 
 
-def register(app: typer.Typer) -> None:
+def register_simulate(app: typer.Typer) -> None:
     """Add the command."""
     app.command("simulate", epilog=_EPILOG)(simulate)
 
@@ -56,7 +56,7 @@ def simulate(
     port: Annotated[int, typer.Option(help="0: a free one.", min=0, max=65535)] = 0,
 ) -> None:
     """Serve an invented market in the protocols of tastytrade and dxFeed until interrupted."""
-    from ttapi.cli.session import tell
+    from ttapi.cli.terminal import tell
     from ttapi.simulator.server import VendorServer
 
     if faults:

@@ -13,12 +13,12 @@ from ttapi.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ttapi.refresh.workspace import Workspace
+    from ttapi.refresh.installation import Workspace
     from ttapi.sources.contract import Resource, Source, SourceContext
     from ttapi.sources.discovery import InstalledSource
 
 
-def register(app: typer.Typer) -> None:
+def register_sources(app: typer.Typer) -> None:
     """Add the command."""
     app.command("sources")(sources)
 
@@ -32,7 +32,7 @@ def sources(
     ] = False,
 ) -> None:
     """List installed sources and what they offer."""
-    from ttapi.cli.session import open_workspace
+    from ttapi.cli.terminal import open_workspace
 
     workspace = open_workspace(context)
     wanted = _named(workspace.sources, name)
@@ -70,8 +70,8 @@ def _named(installed: Sequence[InstalledSource], name: str | None) -> list[Insta
 
 def _validate(installed: Sequence[InstalledSource], workspace: Workspace, *, as_json: bool) -> None:
     """Say what in each declaration breaks the contract, and which last fetch failed; exit 1 for either."""
-    from ttapi.cli.session import tell
-    from ttapi.sources.testing.static import static_problems
+    from ttapi.cli.terminal import tell
+    from ttapi.sources.testing.kit import static_problems
 
     problems = {
         one.origin: [one.error or "does not load"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SHORTHANDS = ("csv", "json", "jsonlines", "markdown", "box", "line")
 
 
-def register(app: typer.Typer) -> None:
+def register_sql(app: typer.Typer) -> None:
     """Add the command."""
     app.command("sql")(sql)
 
@@ -89,9 +89,9 @@ def sql(
     ] = None,
 ) -> None:
     """Run SQL on data made fresh first; without SQL, on a terminal, open the shell."""
+    from ttapi.api.database import Freshness
     from ttapi.cli.shell.options import Options
     from ttapi.cli.shell.start import Start
-    from ttapi.refresh.database import Freshness
 
     del readonly  # every session reads the published file only
     flags = (as_csv, as_json, as_jsonlines, as_markdown, as_box, as_line)
@@ -115,7 +115,7 @@ def _run(
 ) -> int:
     """Run `text`, or the shell where there is none; the exit code."""
     from ttapi.cli.shell.start import run_shell, run_text, usual_format
-    from ttapi.store.own_place import refuse_own_place
+    from ttapi.home import refuse_own_place
 
     for target in (options.once, receipt):
         if target is not None:
@@ -123,7 +123,7 @@ def _run(
     if options.format == "auto":
         options.format = usual_format(start.home)
     if receipt is not None:
-        from ttapi.cli.replay import run_with_receipt
+        from ttapi.cli.proof import run_with_receipt
 
         if start.as_of is not None:
             raise UsageError(
@@ -151,7 +151,7 @@ def _separator(text: str) -> str:
 
 def _age(text: str | None) -> str | None:
     """A duration as it was given. *Raises* UsageError for a text that is none."""
-    from ttapi.refresh.planning.ttl import parse_duration
+    from ttapi.refresh.datasets import parse_duration
 
     if text is not None:
         parse_duration(text)
@@ -171,7 +171,7 @@ def _past(text: str | None) -> str | None:
 
 
 def _format(fmt: str, shorthands: list[str]) -> str:
-    from ttapi.cli.output import format_named
+    from ttapi.formats.records import format_named
 
     given = ([fmt] if fmt != "auto" else []) + shorthands
     if len(given) > 1:
@@ -186,7 +186,7 @@ def _text(statement: str | None, command: str | None, file: Path | None) -> str 
 
     *Raises* UsageError for none, or more than one.
     """
-    from ttapi.cli.shell.scripts import unread_reason
+    from ttapi.cli.shell.start import unread_reason
 
     given = [text for text in (statement, command, file) if text is not None]
     if len(given) > 1:

@@ -14,8 +14,8 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import UsageError
-from ttapi.formats.cells import cell_text, fitted, is_number, padded, width_of
-from ttapi.formats.look import Look
+from ttapi.formats.text import Look
+from ttapi.formats.values import cell_text, fitted, is_number, padded, width_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

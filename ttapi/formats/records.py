@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows for programs: json, jsonl, csv, parquet, arrow. All in UTC, nothing cut."""
+"""Rows for programs: json, jsonl, csv, parquet, arrow. All in UTC, nothing cut.
+
+Query results written to standard output or, whole or not at all, to a file.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,19 @@ import codecs
 import csv
 import io
 import json
-from typing import IO, TYPE_CHECKING, Any
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
 
-from ttapi.formats.cells import names_of, plain, rows_of
-
-if TYPE_CHECKING:
-    from ttapi.formats.look import Look, Page
+from ttapi.errors import DiskFullError, UsageError
+from ttapi.formats import text as rendering
+from ttapi.formats.text import Look, Page
+from ttapi.formats.values import names_of, plain, rows_of
+from ttapi.home import refuse_own_place
 
 # OWASP's list for CSV injection: what makes a spreadsheet take a cell for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -90,3 +100,102 @@ def write_arrow(page: Page, stream: IO[bytes], look: Look) -> None:
     del look  # types say it all
     with pa.ipc.new_stream(stream, page.table.schema) as writer:
         writer.write_table(page.table)
+
+
+Writer = Callable[[Page, IO[bytes], Look], "str | None"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way to write an answer."""
+
+    write: Writer
+    about: str
+    is_for_people: bool = False
+    """Whether a long answer is cut, and that said."""
+    is_binary: bool = False
+    holds_one: bool = False
+    """Whether one output can hold one answer only."""
+
+
+FORMATS: dict[str, Format] = {
+    "duckbox": Format(rendering.write_duckbox, "a frame with types, as wide as the screen", True),
+    "box": Format(rendering.write_box, "a frame", True),
+    "table": Format(rendering.write_table, "aligned columns", True),
+    "markdown": Format(rendering.write_markdown, "a Markdown table", True),
+    "line": Format(rendering.write_line, "one column a line", True),
+    "csv": Format(write_csv, "comma-separated values, RFC 4180"),
+    "sheet": Format(write_sheet, "csv for a spreadsheet, formulas made harmless"),
+    "json": Format(write_json, "one array of objects", holds_one=True),
+    "jsonl": Format(write_jsonl, "one object a line"),
+    "html": Format(rendering.write_html, "an HTML table", True),
+    "parquet": Format(write_parquet, "a Parquet file", is_binary=True, holds_one=True),
+    "arrow": Format(write_arrow, "an Arrow IPC stream", is_binary=True, holds_one=True),
+}
+"""Every format by name; a new one is one function and one row."""
+ALIASES = {
+    "jsonlines": "jsonl",
+    "ndjson": "jsonl",
+    "md": "markdown",
+    "list": "csv",
+    "column": "table",
+}
+
+
+def format_named(name: str) -> str:
+    """The format's own name for `name`; auto is duckbox on a terminal, else csv.
+
+    *Raises* UsageError for an unknown one.
+    """
+    name = ALIASES.get(name, name)
+    if name == "auto":
+        return "duckbox" if sys.stdout.isatty() else "csv"
+    if name not in FORMATS:
+        raise UsageError(f"{name!r} is no format", hint=f"auto, {', '.join(FORMATS)}")
+    return name
+
+
+def write_result(page: Page, fmt: str, target: Path | None, look: Look) -> str | None:
+    """Write `page` to `target` (None: standard output); returns a remark for standard error, or None.
+
+    *Raises* UsageError for an unknown format, a binary one aimed at a terminal, or a target that is
+    ttapi's own; DiskFullError.
+    """
+    kind = FORMATS[format_named(fmt)]
+    if target is not None:
+        refuse_own_place(target)
+        return _write_file(page, kind.write, target, look)
+    if kind.is_binary and sys.stdout.isatty():
+        raise UsageError(
+            f"{fmt} is binary; name a file with -o",
+            hint="ttapi sql ... --format parquet -o out.parquet",
+        )
+    sys.stdout.flush()
+    remark = kind.write(page, sys.stdout.buffer, look)
+    sys.stdout.flush()
+    return remark
+
+
+def _write_file(page: Page, write: Writer, target: Path, look: Look) -> str | None:
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.absolute().parent)
+    except OSError as exc:
+        raise UsageError(f"{target} cannot be written: {exc.strerror}") from exc
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            remark = write(page, stream, look)
+            stream.flush()
+            os.fsync(stream.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(name).chmod(0o666 & ~umask)
+        Path(name).replace(target)
+    except OSError as exc:
+        Path(name).unlink(missing_ok=True)
+        raise DiskFullError(
+            f"{target} could not be written: {exc.strerror}", hint="nothing was left behind"
+        ) from exc
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return remark

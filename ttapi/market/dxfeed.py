@@ -2,10 +2,18 @@
 """What dxFeed says an event is: the fields of each type, the bits of its flags, its index.
 
 *Source* the dxLink specification and the dxFeed API's documentation of its event classes.
+
+Symbols of dxFeed candles: `AAPL{=5m,tho=true}` as a value, and in the form dxFeed answers with.
+
+dxFeed normalises what it is asked for: a period of one loses its number, defaults are left out,
+attributes are sorted by name. Replies are matched by that form only.
+*Source* dxFeed's classes CandleSymbol, CandlePeriod, CandleAlignment, CandlePrice, CandleSession.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from enum import IntFlag
 
 TEXT_OF_NO_NUMBER = frozenset({"NaN", "Infinity", "-Infinity"})
@@ -91,3 +99,110 @@ def event_index(time_ms: int, sequence: int = 0) -> int:
     """The index of a time-series event: seconds, then milliseconds, then its sequence."""
     seconds, part = divmod(time_ms, 1000)
     return (seconds << 32) | (part << _SEQUENCE_BITS) | sequence
+
+
+PERIOD_TYPES = frozenset(
+    {"t", "s", "m", "h", "d", "w", "mo", "o", "y", "v", "p", "pm", "pr"},
+)
+"""Ticks, seconds, minutes, hours, days, weeks, months, option expirations, years, volume, price."""
+
+_SYMBOL = re.compile(r"(?P<base>[^{}&]+)(?:&(?P<exchange>[^{}&]))?(?:\{(?P<attributes>[^{}]*)\})?")
+_PERIOD = re.compile(r"(?P<count>\d+(?:\.\d+)?)?(?P<type>[a-z]+)", re.ASCII)
+_ATTRIBUTES = {
+    "a": ("m", frozenset({"m", "s"})),
+    "price": ("last", frozenset({"last", "bid", "ask", "mark", "s"})),
+    "tho": ("false", frozenset({"false", "true"})),
+}
+"""By name the default, which is not written, and all values."""
+
+
+@dataclass(frozen=True)
+class CandleSymbol:
+    """One series of candles; its text is the normalised symbol."""
+
+    base: str
+    """The streamer symbol: `AAPL`, `.SPY250117C600`, `/ESZ26:XCME`."""
+    period: str = "t"
+    """Type of period, one of `PERIOD_TYPES`."""
+    count: float = 1
+    """Periods in a candle, above 0."""
+    tho: bool = False
+    """Regular trading hours only."""
+    price: str = "last"
+    """What is drawn: last, bid, ask, mark, or s (settlement)."""
+    alignment: str = "m"
+    """m: candles start at midnight; s: with the trading session."""
+    exchange: str = ""
+    """One letter; empty: all of them."""
+    price_level: str = ""
+    """As given after `pl=`; empty: none."""
+
+    def __str__(self) -> str:
+        attributes = []
+        if (self.period, self.count) != ("t", 1):
+            attributes.append(f"={self._count_text()}{self.period}")
+        if self.alignment != "m":
+            attributes.append(f"a={self.alignment}")
+        if self.price_level:
+            attributes.append(f"pl={self.price_level}")
+        if self.price != "last":
+            attributes.append(f"price={self.price}")
+        if self.tho:
+            attributes.append("tho=true")
+        exchange = f"&{self.exchange}" if self.exchange else ""
+        return self.base + exchange + (f"{{{','.join(attributes)}}}" if attributes else "")
+
+    def _count_text(self) -> str:
+        if self.count == 1:
+            return ""
+        return str(int(self.count)) if float(self.count).is_integer() else repr(self.count)
+
+
+def parse_candle_symbol(text: str) -> CandleSymbol:
+    """The series `text` names; a bare symbol names ticks.
+
+    *Raises* ValueError for what is no candle symbol, naming the part.
+    """
+    found = _SYMBOL.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text!r} is no candle symbol: 'AAPL{{=d}}' is one")
+    values = _attributes(text, found["attributes"])
+    period = _PERIOD.fullmatch(values.pop("", "t"))
+    if not period or period["type"] not in PERIOD_TYPES or float(period["count"] or 1) <= 0:
+        raise ValueError(f"{text!r} has no period dxFeed knows: '=d', '=5m', '=mo' are such")
+    level = values.pop("pl", "")
+    for name, value in values.items():
+        if name not in _ATTRIBUTES or value not in _ATTRIBUTES[name][1]:
+            raise ValueError(f"{text!r}: attribute {name}={value} is unknown")
+    known = {name: values.get(name, default) for name, (default, _) in _ATTRIBUTES.items()}
+    return CandleSymbol(
+        found["base"],
+        period["type"],
+        float(period["count"] or 1),
+        known["tho"] == "true",
+        known["price"],
+        known["a"],
+        found["exchange"] or "",
+        level,
+    )
+
+
+def normalise_candle_symbol(text: str) -> str:
+    """`text` as dxFeed answers with it; itself where it is no candle symbol."""
+    try:
+        return str(parse_candle_symbol(text))
+    except ValueError:
+        return text
+
+
+def _attributes(text: str, inside: str | None) -> dict[str, str]:
+    """The attributes by name; the period's name is empty, a braced nothing is refused."""
+    if inside is None:
+        return {}
+    values: dict[str, str] = {}
+    for part in inside.split(","):
+        name, equals, value = part.strip().partition("=")
+        if not equals or not value or name in values:
+            raise ValueError(f"{text!r}: {part!r} is no attribute, or stands twice")
+        values[name] = value
+    return values

@@ -3,6 +3,8 @@
 
 `closures`, `early_closes` and `late_opens` are written by scripts/make_calendar.py; `hours`,
 `overrides`, `listing_horizons` and `universes` are kept by hand, each row with its reference or date.
+
+What the exchanges' contract specifications say of options on indices (Cboe).
 """
 
 from __future__ import annotations
@@ -184,3 +186,10 @@ def _integer(text: str) -> int | None:
 
 def _date(text: str) -> date | None:
     return date.fromisoformat(text) if text else None
+
+
+EUROPEAN_INDICES = frozenset({"SPX", "XSP", "XEO", "NDX", "XND", "RUT", "MRUT", "DJX", "VIX"})
+"""Underlyings whose options are European; of index options OEX alone is American."""
+AMERICAN_INDEX = "OEX"
+AM_ROOTS = frozenset({"SPX", "NDX", "RUT", "VIX", "VIXW", "DJX"})
+"""Roots that settle by opening prices; every other one by closing prices."""

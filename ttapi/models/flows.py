@@ -6,13 +6,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ttapi.models.draft import builder_inputs
-from ttapi.models.limits import Limit, Read, Same, replaced
+from ttapi.models.barriers import may_aggregate
+from ttapi.models.graph import builder_inputs
 from ttapi.models.model import macro_parts
-from ttapi.models.readings import Flow, Readings
+from ttapi.models.model_cache import Flow, Readings
+from ttapi.models.predicates import Limit, Read, Same, replaced
 from ttapi.models.references import parse_statements
 from ttapi.models.resolve import Names, resolve
-from ttapi.models.transparency import may_aggregate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

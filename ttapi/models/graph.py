@@ -1,20 +1,224 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The models together: read from their folders, their upstreams resolved, in build order."""
+"""The models together: read from their folders, their upstreams resolved, in build order.
+
+Model files read and held against each other: which stand, which are left out and why.
+
+A wrong file of ttapi's own is a defect and raised. A wrong file of a plugin or the user is left
+out with everything that reads it, so that the rest works.
+"""
 
 from __future__ import annotations
 
+import importlib
+import re
 from dataclasses import dataclass, field
+from functools import partial
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from ttapi.models.draft import Draft, in_build_order, with_readers
-from ttapi.models.readings import Readings
+from ttapi.errors import ModelError, QueryError, did_you_mean
+from ttapi.models.model import CheckModel, Model, macro_parts, named_by, read_check, read_model
+from ttapi.models.model_cache import Reading, Readings
+from ttapi.models.portability import refuse_unportable
+from ttapi.models.references import references_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
-    from ttapi.errors import ModelError
-    from ttapi.models.draft import ModelFolder
-    from ttapi.models.model import CheckModel, Model
+_LINE = re.compile(r", line (\d+)$")
+"""How a complaint about the text of a model names a line of it."""
+_RANKS = {"catalog": 0, "raw": 0, "staged": 1, "derived": 2, "main": 3}
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A folder of model files and whose it is."""
+
+    path: Path
+    is_bundled: bool = False
+
+
+@dataclass
+class Draft:
+    """Models on their way into a graph."""
+
+    roots: frozenset[str]
+    """Datasets that exist without a model."""
+    readings: Readings = field(default_factory=Readings)
+    models: dict[str, Model] = field(default_factory=dict)
+    upstreams: dict[str, frozenset[str]] = field(default_factory=dict)
+    checks: list[CheckModel] = field(default_factory=list)
+    broken: dict[str, ModelError] = field(default_factory=dict)
+    """By dataset name; by file where a sound model, or none, has the name."""
+
+    def read(self, folder: ModelFolder) -> None:
+        """Add the models and checks below `folder`."""
+        for path in sorted(folder.path.rglob("*.sql")):
+            relative = path.relative_to(folder.path)
+            try:
+                if relative.parts[0] == "checks":
+                    self.checks.append(read_check(path, folder.path))
+                    continue
+                model = read_model(path, folder.path, is_bundled=folder.is_bundled)
+                self._refuse_twice(model)
+            except ModelError as exc:
+                name = named_by(relative)
+                is_taken = name is None or name in self.models
+                self._leave_out(exc.file if is_taken else str(name), exc, folder.is_bundled)
+            else:
+                self.models[model.name] = model
+
+    def connect(self) -> None:
+        """Find out who reads whom, and leave out what cannot stand."""
+        for name, model in list(self.models.items()):
+            try:
+                self.upstreams[name] = self._upstreams(model)
+                for upstream in sorted(self.upstreams[name] - self.broken.keys()):
+                    _require_known(upstream, model, self.models, self.roots)
+            except ModelError as exc:
+                self._leave_out(name, exc, model.is_bundled)
+        self._open_rings()
+        self.broken = with_readers(self.broken, self.models, self.upstreams)
+        for name in self.broken.keys() & self.models.keys():
+            del self.models[name]
+            self.upstreams.pop(name, None)
+
+    def _upstreams(self, model: Model) -> frozenset[str]:
+        found = self.readings.of(model, partial(_look_through, model))
+        macros = {m.stem: m.name for m in self.models.values() if m.kind == "macro"}
+        names = found.relations | {macros[f] for f in found.functions if f in macros}
+        return names - {model.name}
+
+    def _refuse_twice(self, model: Model) -> None:
+        if model.name in self.models:
+            raise ModelError(
+                f"{model.name} is already defined by {self.models[model.name].file}",
+                file=model.file,
+                hint="rename the file",
+            )
+
+    def _leave_out(self, name: str, error: ModelError, is_bundled: bool) -> None:
+        if is_bundled:
+            raise error
+        self.broken[name] = error
+
+    def _open_rings(self) -> None:
+        while True:
+            standing = {n: m for n, m in self.models.items() if n not in self.broken}
+            try:
+                in_build_order(standing, self.upstreams)
+            except CycleError as exc:
+                ring = [str(name) for name in exc.args[1]]
+                text = f"models read each other in a circle: {' -> '.join(ring)}"
+                own = [standing[name] for name in ring if not standing[name].is_bundled]
+                for model in own or [standing[ring[0]]]:
+                    error = ModelError(text, file=model.file)
+                    self._leave_out(model.name, error, model.is_bundled)
+            else:
+                return
+
+
+def with_readers(
+    broken: Mapping[str, ModelError],
+    models: Mapping[str, Model],
+    upstreams: Mapping[str, frozenset[str]],
+) -> dict[str, ModelError]:
+    """`broken` and every model that reads one of them, directly or not, each with its reason.
+
+    *Raises* ModelError when that is one of ttapi's own.
+    """
+    found = dict(broken)
+    fresh = set(broken)
+    while fresh:
+        readers = {n for n, ups in upstreams.items() if ups & fresh} - found.keys()
+        for name in sorted(readers & models.keys()):
+            lost = min(upstreams[name] & fresh)
+            error = ModelError(
+                f"{name} reads {lost}, which is left out ({found[lost].message})",
+                file=models[name].file,
+                line=_line_of(lost, models[name]),
+                hint=found[lost].hint,
+            )
+            if models[name].is_bundled:
+                raise error
+            found[name] = error
+        fresh = readers & models.keys()
+    return found
+
+
+def in_build_order(
+    models: Mapping[str, Model], upstreams: Mapping[str, frozenset[str]]
+) -> list[str]:
+    """Names of `models`, upstreams first. *Raises* CycleError."""
+    sorter = TopologicalSorter(
+        {name: sorted(upstreams[name] & models.keys()) for name in sorted(models)}
+    )
+    return list(sorter.static_order())
+
+
+def builder_inputs(builder: str) -> Mapping[str, str]:
+    """The SELECTs a builder module reads, by the name it knows them by."""
+    module = importlib.import_module(builder)
+    inputs: Mapping[str, str] = module.INPUTS
+    return inputs
+
+
+def _look_through(model: Model) -> Reading:
+    sql = macro_parts(model).body if model.kind == "macro" else model.body
+    try:
+        refuse_unportable(model, macro_parts(model) if model.kind == "macro" else None)
+        found = references_in(sql)
+    except QueryError as exc:
+        told, line = _LINE.sub("", exc.message), _error_line(exc.message, model)
+        raise ModelError(told, file=model.file, line=line) from exc
+    relations = set(found.relations) - {model.name}
+    if model.builder:
+        for select in builder_inputs(model.builder).values():
+            relations |= references_in(select).relations
+    return Reading(frozenset(relations), found.functions)
+
+
+def _require_known(
+    name: str, model: Model, models: Mapping[str, Model], roots: frozenset[str]
+) -> None:
+    line = _line_of(name, model)
+    if name not in models and name not in roots:
+        raise ModelError(
+            f"{name!r} is no relation",
+            file=model.file,
+            line=line,
+            hint=did_you_mean(name, [*models, *roots]),
+        )
+    rank = _RANKS.get(name.split(".", maxsplit=1)[0] if "." in name else "main", 3)
+    if rank > _RANKS[model.schema]:
+        raise ModelError(
+            f"{model.name} ({model.schema}) reads {name}, a step to the right",
+            file=model.file,
+            line=line,
+            hint=_left_of(name, [*models, *roots]),
+        )
+
+
+def _left_of(name: str, known: Sequence[str]) -> str:
+    """The relation further left that says the same, or the order of the layers."""
+    for candidate in (f"staged.{name}", f"derived.{name}"):
+        if candidate in known:
+            return f"read {candidate} instead; the order is raw -> staged -> derived -> main"
+    return "raw -> staged -> derived -> main"
+
+
+def _line_of(name: str, model: Model) -> int:
+    stem = re.compile(rf"\b{re.escape(name.rpartition('.')[2])}\b", re.IGNORECASE)
+    for offset, line in enumerate(model.body.splitlines()):
+        if stem.search(line.split("--")[0]):
+            return model.body_line + offset
+    return model.body_line
+
+
+def _error_line(message: str, model: Model) -> int:
+    match = _LINE.search(message)
+    return model.body_line + (int(match[1]) - 1 if match else 0)
 
 
 @dataclass(frozen=True)

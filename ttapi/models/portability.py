@@ -2,6 +2,8 @@
 """What stored SQL may hold so that DuckDB clients 1.2 to 2.0 can open the file and use it.
 
 Each rule was measured: SQL stored by the 2.0 engine in a v1.2.0 file, read by 1.2.2 to 1.5.6.
+
+What in a piece of SQL answers differently though no data changed: clocks, chance, the session.
 """
 
 from __future__ import annotations
@@ -149,3 +151,36 @@ def _line(node: exp.Expr, model: Model) -> int:
         if line := part.meta.get("line"):
             return model.body_line + head + int(line) - 1
     return model.body_line + head
+
+
+_NODES = (
+    exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.CurrentUser, exp.Rand, exp.TableSample, exp.Uuid,
+)  # fmt: skip
+_NAMES = {
+    "now", "today", "random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "get_current_time",
+    "get_current_timestamp", "transaction_timestamp", "current_localtime", "current_localtimestamp", "nextval",
+    "currval", "setseed", "txid_current", "version", "current_setting", "getenv", "current_database",
+    "current_schema", "current_query", "query", "query_table", "glob",
+}  # fmt: skip
+_PREFIXES = ("duckdb_", "pragma_", "read_", "sniff_")
+
+
+def volatile_parts(sql: str) -> list[str]:
+    """What makes `sql` no function of the stored data, as it may be named to a person.
+
+    *Raises* QueryError when the text cannot be read.
+    """
+    found: dict[str, None] = {}
+    for statement in parse_statements(sql):
+        for node in statement.walk():
+            if isinstance(node, _NODES):
+                found[node.sql(dialect="duckdb").lower()] = None
+            elif isinstance(node, exp.Anonymous):
+                name = node.name.lower()
+                if name in _NAMES or name.startswith(_PREFIXES):
+                    found[f"{name}()"] = None
+            elif isinstance(node, exp.Table) and node.db.lower() == "information_schema":
+                found[f"information_schema.{node.name.lower()}"] = None
+    for file in sorted(references_in(sql).files):
+        found[file] = None
+    return list(found)

@@ -12,13 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import ModelError, QueryError
-from ttapi.models.build import (
-    comment_on,
-    create_shape,
-    create_table,
-    output_columns,
-    quoted,
-)
+from ttapi.models.install import comment_on, create_shape, create_table, output_columns, quoted
 from ttapi.store.engine import engine_errors
 
 if TYPE_CHECKING:

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from ttapi.errors import QueryError
-from ttapi.models.limits import Read
 from ttapi.models.model import dataset_name
-from ttapi.models.predicates import Literals
-from ttapi.models.reads import Block, Context, read_query
+from ttapi.models.predicates import Literals, Read
+from ttapi.models.pushdown import Block, Context, read_query
 from ttapi.models.references import Write, parse_statements, references_in
 
 if TYPE_CHECKING:

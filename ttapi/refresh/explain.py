@@ -7,17 +7,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ttapi.refresh.plan import plan_only
 from ttapi.refresh.query import plan_query, predicted_s, refresh_of
-from ttapi.refresh.running.standing import plan_only
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pyarrow as pa
 
-    from ttapi.refresh.planning.datasets import Step
+    from ttapi.refresh.datasets import Step
+    from ttapi.refresh.installation import Workspace
     from ttapi.refresh.query import QueryRequest
-    from ttapi.refresh.workspace import Workspace
 
 _EXPLAIN = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/)*explain\s+refresh\b\s*", re.IGNORECASE | re.DOTALL

@@ -11,15 +11,15 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import ModelError, StoreError
-from ttapi.models.limits import as_document, from_document
-from ttapi.refresh.planning.coverage import Slice
-from ttapi.refresh.planning.datasets import Dataset, DatasetState
-from ttapi.store.state import read_state, write_state
+from ttapi.models.predicates import as_document, from_document
+from ttapi.refresh.datasets import Dataset
+from ttapi.store.catalog import DatasetState, Slice
+from ttapi.store.files import read_state, write_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ttapi.config import Home
+    from ttapi.home import Home
 
 _FORMAT = 7
 

@@ -8,27 +8,27 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ttapi.errors import BudgetError, LockedError, LockOwner, StaleError
-from ttapi.formats.spans import amount, seconds_text
+from ttapi.formats.values import amount, seconds_text
 from ttapi.models.resolve import Resolution, resolve
-from ttapi.refresh.planning.ages import InputAge, asked_at, input_age
-from ttapi.refresh.planning.datasets import DatasetState
-from ttapi.refresh.planning.demand import demands_of, names_of
-from ttapi.refresh.planning.planner import ASKED_FOR, closure, plan_refresh
-from ttapi.refresh.planning.ttl import parse_ttl
-from ttapi.refresh.read_only import refuse_writes
-from ttapi.refresh.running.runner import RefreshOutcome, run_refresh
-from ttapi.refresh.running.steps import RefreshRequest
-from ttapi.refresh.running.targets import broken_named, require_keys
-from ttapi.store.snapshot import read_rows
+from ttapi.refresh.coverage import demands_of, names_of
+from ttapi.refresh.datasets import parse_ttl
+from ttapi.refresh.freshness import InputAge, asked_at, input_age
+from ttapi.refresh.plan import broken_named, require_keys
+from ttapi.refresh.planner import ASKED_FOR, closure, plan_refresh
+from ttapi.refresh.request import refuse_writes
+from ttapi.refresh.runner import RefreshOutcome, run_refresh
+from ttapi.refresh.steps import RefreshRequest
+from ttapi.store.catalog import DatasetState
+from ttapi.store.reader import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from ttapi.models.limits import Read
-    from ttapi.refresh.planning.datasets import Dataset, Held, Step
-    from ttapi.refresh.running.progress import Progress
-    from ttapi.refresh.workspace import Workspace
+    from ttapi.models.predicates import Read
+    from ttapi.refresh.datasets import Dataset, Held, Step
+    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.single_flight import Progress
 
 # What `status` and `doctor` show: asking about staleness refreshes nothing.
 _ABOUT_DATA = frozenset({"freshness", "health", "rejects"})

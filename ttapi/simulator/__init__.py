@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from ttapi.simulator.ascii_files import Flaw
-from ttapi.simulator.synthetic import MarketSummary, write_market
+from ttapi.simulator.file_market import Flaw, MarketSummary, write_market
 
 __all__ = ["Flaw", "MarketSummary", "write_market"]

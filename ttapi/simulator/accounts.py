@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from ttapi.market.calendar import NEW_YORK
-from ttapi.simulator.options.book import Listed
-from ttapi.simulator.options.expirations import third_friday
-from ttapi.simulator.options.strikes import round_strike
-from ttapi.simulator.options.symbols import Contract
-from ttapi.simulator.vendor_events import ChainExpiration, RootChain
+from ttapi.simulator.derivatives.book import Listed
+from ttapi.simulator.derivatives.chain import round_strike
+from ttapi.simulator.derivatives.expirations import third_friday
+from ttapi.simulator.derivatives.symbols import Contract
+from ttapi.simulator.events import ChainExpiration, RootChain
 
 if TYPE_CHECKING:
     import random

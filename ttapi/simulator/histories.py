@@ -16,14 +16,14 @@ from datetime import date
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Protocol
 
-from ttapi.simulator.bars import extremes
-from ttapi.simulator.vendor_events import DayBar
-from ttapi.simulator.weather import OVERNIGHT, daily_variance, next_variance
+from ttapi.simulator.companies import extremes
+from ttapi.simulator.events import DayBar
+from ttapi.simulator.factors import OVERNIGHT, daily_variance, next_variance
 
 if TYPE_CHECKING:
     import random
 
-    from ttapi.simulator.climate import Climate, YearWeather
+    from ttapi.simulator.factors import Climate, YearWeather
     from ttapi.simulator.listings import Listing
 
 _REFERENCE_YEAR = 2026

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
 from ttapi.market.shipped import universe_members
-from ttapi.simulator.tickers import invented_tickers
-from ttapi.simulator.weather import SECTORS
+from ttapi.simulator.companies import invented_tickers
+from ttapi.simulator.factors import SECTORS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ttapi.simulator.vendor_events import DayBar
+    from ttapi.simulator.events import DayBar
 
 FIRST_YEAR = 1995
 

@@ -6,34 +6,43 @@
 
 The server has a thread and an event loop of its own. Whoever holds the object may set faults and
 read counters while it runs.
+
+A certificate for loopback that nobody signed, for clients that insist on TLS.
 """
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
+import ssl
+import tempfile
 import threading
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from ttapi.errors import UsageError
 from ttapi.simulator.accounts import AccountBook
-from ttapi.simulator.dxlink.serve import DXLINK, DxLinkService, serve_dxlink
-from ttapi.simulator.faults import Faults
+from ttapi.simulator.dxlink.session import DXLINK, DxLinkService, serve_dxlink
+from ttapi.simulator.faults import Budget, Counters, Faults
 from ttapi.simulator.tastytrade.app import Desk
 from ttapi.simulator.tastytrade.credentials import TOKEN_LIFETIME_S, Credentials
-from ttapi.simulator.tastytrade.service import TastytradeService
-from ttapi.simulator.traffic import Budget, Counters
+from ttapi.simulator.tastytrade.wire import TastytradeService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
-    from ttapi.simulator.self_signed import Certificate
     from ttapi.simulator.vendor_market import VendorMarket
 
 HOST = "127.0.0.1"
@@ -195,7 +204,6 @@ class VendorServer:
 
 
 def _certificate() -> Certificate:
-    from ttapi.simulator.self_signed import make_certificate  # noqa: PLC0415 - heavy, for TLS only
 
     return make_certificate(HOST)
 
@@ -229,3 +237,55 @@ class _RequestLog:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+
+
+_VALID_FROM, _VALID_TO = (
+    dt.datetime(2020, 1, 1, tzinfo=dt.UTC),
+    dt.datetime(2049, 1, 1, tzinfo=dt.UTC),
+)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Both parts as PEM."""
+
+    certificate: bytes
+    private_key: bytes = field(repr=False)
+
+    def server_context(self) -> ssl.SSLContext:
+        """TLS for a server; the key touches the disk for the moment `ssl` needs to read it, 0600."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        with tempfile.TemporaryDirectory() as folder:
+            both = Path(folder) / "both.pem"
+            both.touch(mode=0o600)
+            both.write_bytes(self.private_key + self.certificate)
+            context.load_cert_chain(both)
+        return context
+
+
+def make_certificate(host: str) -> Certificate:
+    """A fresh key and a certificate for `host` and localhost."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ttapi simulator")])
+    names = x509.SubjectAlternativeName(
+        [x509.DNSName("localhost"), x509.IPAddress(ip_address(host))]
+    )
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(_VALID_FROM)
+        .not_valid_after(_VALID_TO)
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    encoding = serialization.Encoding.PEM
+    return Certificate(
+        made.public_bytes(encoding),
+        key.private_bytes(
+            encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ),
+    )

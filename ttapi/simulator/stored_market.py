@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
 from ttapi.market.calendar import sessions
-from ttapi.simulator.climate import Climate
+from ttapi.simulator.events import ChainExpiration, DayBar, Deliverable, RootChain
+from ttapi.simulator.factors import Climate
 from ttapi.simulator.histories import YearHistory
 from ttapi.simulator.listings import Listing, stored_listing
-from ttapi.simulator.vendor_events import ChainExpiration, DayBar, Deliverable, RootChain
 from ttapi.simulator.vendor_market import VendorMarket
 
 if TYPE_CHECKING:

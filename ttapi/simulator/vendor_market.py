@@ -13,26 +13,21 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
 from ttapi.market.calendar import NEW_YORK, sessions
-from ttapi.simulator.climate import Climate
-from ttapi.simulator.futures.board import FuturesBoard
-from ttapi.simulator.futures.symbols import FutureOption
+from ttapi.simulator.derivatives.board import FuturesBoard
+from ttapi.simulator.derivatives.book import Listed, OptionBook
+from ttapi.simulator.derivatives.symbols import Contract, FutureOption, read_streamer_symbol
+from ttapi.simulator.events import SimQuote, profile, summary, trade, underlying_volatility
+from ttapi.simulator.factors import Climate
 from ttapi.simulator.histories import Histories
 from ttapi.simulator.listings import make_listings
-from ttapi.simulator.options.book import Listed, OptionBook
-from ttapi.simulator.options.symbols import Contract, read_streamer_symbol
 from ttapi.simulator.tape import Tape
-from ttapi.simulator.underlyings import profile, summary, trade, underlying_volatility
-from ttapi.simulator.vendor_events import SimQuote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ttapi.simulator.futures.board import Instrument
-    from ttapi.simulator.histories import Dividend, Earnings, Past, Split, YearHistory
-    from ttapi.simulator.listings import Listing
-    from ttapi.simulator.options.surface import Surface
-    from ttapi.simulator.options.variance import VarianceHistory
-    from ttapi.simulator.vendor_events import (
+    from ttapi.simulator.derivatives.board import Instrument
+    from ttapi.simulator.derivatives.surface import Surface, VarianceHistory
+    from ttapi.simulator.events import (
         DayBar,
         RootChain,
         SimCandle,
@@ -42,6 +37,8 @@ if TYPE_CHECKING:
         SimTrade,
         SimUnderlying,
     )
+    from ttapi.simulator.histories import Dividend, Earnings, Past, Split, YearHistory
+    from ttapi.simulator.listings import Listing
 
 _YEARS = range(1996, 2047)
 """A year of past, and the calendar far enough ahead for every expiration."""

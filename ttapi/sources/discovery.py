@@ -3,6 +3,8 @@
 
 Nothing a plugin does makes discovery fail: a broken one is listed with what is wrong and what
 would cure it.
+
+A source's code kept from bringing down what is not its own: it may be a stranger's.
 """
 
 from __future__ import annotations
@@ -11,18 +13,20 @@ import hashlib
 import importlib.util
 import inspect
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ttapi.sources.declaration import check_declaration
+from ttapi.errors import SourceError, TtapiError
+from ttapi.sources.validation import check_declaration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import ModuleType
 
-    from ttapi.sources.contract import Source
+    from ttapi.sources.contract import Batch, Source
 
 GROUP = "ttapi.sources"
 _HERE = Path(__file__).resolve().parent
@@ -160,3 +164,27 @@ def code_files(kind: type) -> list[Path]:
     own = [file] if is_alone else sorted(file.parent.rglob("*.py"))
     shared = sorted(_HERE.glob("*.py")) if file.is_relative_to(_HERE) else []
     return own + [one for one in shared if one.name in _SHARED]
+
+
+@contextmanager
+def guarded(source: str) -> Iterator[None]:
+    """Turn whatever the source raises inside the block, but ttapi's own errors, into a SourceError."""
+    try:
+        yield
+    except TtapiError:
+        raise
+    except Exception as exc:
+        text = f"source {source!r} failed with {type(exc).__name__}: {exc}"
+        raise SourceError(text, hint="ttapi sources names its file") from exc
+
+
+def guarded_batches(source: str, batches: Iterable[Batch]) -> Iterator[Batch]:
+    """`batches`, with what producing one of them raises told as the source's failure."""
+    iterator = iter(batches)
+    while True:
+        with guarded(source):
+            try:
+                batch = next(iterator)
+            except StopIteration:
+                return
+        yield batch

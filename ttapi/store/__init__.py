@@ -11,7 +11,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ttapi.store.database import Store, init_home, make_folders, open_store
     from ttapi.store.engine import Connection, connect_snapshot, engine_errors
     from ttapi.store.export import (
         ExportOutcome,
@@ -20,12 +19,13 @@ if TYPE_CHECKING:
         export_query,
         export_target,
     )
+    from ttapi.store.files import read_state, write_state
     from ttapi.store.ledger import Coverage, UnitRecord, dataset_version, read_units
     from ttapi.store.load import LoadResult, load_batch, mark_vanished, was_loaded
     from ttapi.store.lock import OwnerLock, acquire, current_owner
     from ttapi.store.publish import Publication, published_generation
-    from ttapi.store.raw_table import ensure_raw_table
-    from ttapi.store.state import read_state, write_state
+    from ttapi.store.schema import ensure_raw_table
+    from ttapi.store.store import Store, init_home, make_folders, open_store
 
 _HOMES = {
     "Connection": "engine",
@@ -35,27 +35,27 @@ _HOMES = {
     "LoadResult": "load",
     "OwnerLock": "lock",
     "Publication": "publish",
-    "Store": "database",
+    "Store": "store",
     "UnitRecord": "ledger",
     "acquire": "lock",
     "connect_snapshot": "engine",
     "current_owner": "lock",
     "dataset_version": "ledger",
     "engine_errors": "engine",
-    "ensure_raw_table": "raw_table",
+    "ensure_raw_table": "schema",
     "export_changed": "export",
     "export_query": "export",
     "export_target": "export",
-    "init_home": "database",
+    "init_home": "store",
     "load_batch": "load",
-    "make_folders": "database",
+    "make_folders": "store",
     "mark_vanished": "load",
-    "open_store": "database",
+    "open_store": "store",
     "published_generation": "publish",
-    "read_state": "state",
+    "read_state": "files",
     "read_units": "ledger",
     "was_loaded": "load",
-    "write_state": "state",
+    "write_state": "files",
 }
 
 __all__ = [

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ttapi.store.current_rows import CONCERNED, is_settled_by_key, key_text
 from ttapi.store.engine import Connection, as_literal, update_rows
 from ttapi.store.ledger import UnitChange
-from ttapi.store.raw_table import quoted, raw_name
-from ttapi.store.settle import CONCERNED, is_settled_by_key, key_text
+from ttapi.store.schema import quoted, raw_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

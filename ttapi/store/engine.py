@@ -12,12 +12,12 @@ import re
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
+from ttapi.clock import stored_instant
 from ttapi.errors import (
     DiskFullError,
     LockedError,
@@ -30,6 +30,7 @@ from ttapi.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -201,14 +202,9 @@ def write_number(connection: Connection, name: str, number: int) -> None:
     connection.execute("update catalog.meta set value = ? where name = ?", [str(number), name])
 
 
-def as_timestamp(instant: datetime) -> datetime:
-    """`instant` as the file keeps it: UTC without a zone."""
-    return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else instant
-
-
 def as_literal(instant: datetime) -> str:
     """`instant` as SQL."""
-    return f"timestamp '{as_timestamp(instant).isoformat(sep=' ')}'"
+    return f"timestamp '{stored_instant(instant).isoformat(sep=' ')}'"
 
 
 def is_fatal(error: BaseException) -> bool:

@@ -1,27 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Export: the answer of a query as a Parquet or CSV file that is there whole or not at all."""
+"""Export: the answer of a query as a Parquet or CSV file that is there whole or not at all.
+
+The child that writes exports after a publication: it reads the snapshot, never the live file.
+
+`python -m ttapi.store.export PARENT_PID HOME REQUESTS`, the requests as JSON.
+"""
 
 from __future__ import annotations
 
 import errno
 import json
 import re
+import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import duckdb
 
 from ttapi.errors import DiskFullError, StoreError, TtapiError, UsageError
-from ttapi.store.child import run_child
+from ttapi.home import Home, refuse_own_place
+from ttapi.store.copy import die_with_parent, run_child
 from ttapi.store.engine import Connection, connect_snapshot, engine_errors
 from ttapi.store.files import remove, sync_file, sync_folder, temporary_name
-from ttapi.store.own_place import refuse_own_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
-
-    from ttapi.config import Home
 
 ExportFormat = Literal["parquet", "csv"]
 
@@ -117,10 +121,10 @@ def export_changed(home: Home, requests: Sequence[ExportRequest]) -> tuple[Expor
         return ()
     work = json.dumps([asdict(request) for request in requests])
     try:
-        answer = run_child("ttapi.store.export_child", str(home.root), work)
+        answer = run_child("ttapi.store.export", str(home.root), work)
         outcomes = answer["outcomes"]
         if not isinstance(outcomes, list):
-            raise StoreError("ttapi.store.export_child answered without outcomes")
+            raise StoreError("ttapi.store.export answered without outcomes")
         return tuple(ExportOutcome(**outcome) for outcome in outcomes)
     except TtapiError as exc:
         return tuple(ExportOutcome(r.relation, r.format, "", None, str(exc)) for r in requests)
@@ -209,3 +213,21 @@ def _as_store_error(error: OSError, target: Path) -> StoreError:
             f"{target}: {error.strerror}", hint="free some space; no part of the file remains"
         )
     return StoreError(f"{target} cannot be written: {error.strerror}")
+
+
+def main(arguments: list[str]) -> int:
+    """Write every requested relation and answer with the outcomes."""
+    parent_pid, root, work = int(arguments[0]), Path(arguments[1]), arguments[2]
+    die_with_parent(parent_pid)
+    requests = [ExportRequest(**request) for request in json.loads(work)]
+    try:
+        outcomes = export_requests(Home(root), requests)
+    except TtapiError as exc:
+        sys.stderr.write(f"{exc}\n")
+        return 1
+    sys.stdout.write(json.dumps({"outcomes": [asdict(outcome) for outcome in outcomes]}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

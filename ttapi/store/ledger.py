@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, get_type_hints
 
 import pyarrow as pa
 
-from ttapi.store.engine import Connection, as_timestamp, engine_errors
+from ttapi.clock import stored_instant
+from ttapi.store.engine import Connection, engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -127,7 +128,7 @@ def unchanged(
         rows_in=known.rows_accepted + refused,
         size=report.unit.size,
         mtime_ns=report.unit.mtime_ns,
-        checked_at=as_timestamp(now),
+        checked_at=stored_instant(now),
         is_vanished=False,
         error=None,
     )
@@ -140,7 +141,7 @@ def failed(known: UnitRecord, report: UnitReport, change: UnitChange, now: datet
         known,
         rows_refused=refused,
         rows_in=known.rows_accepted + refused,
-        checked_at=as_timestamp(now),
+        checked_at=stored_instant(now),
         error=report.error,
     )
 
@@ -182,8 +183,8 @@ def loaded(
         rows_refused=refused,
         has_duplicates=_may_hold_duplicates(known, report, mode),
         load_id=load_id,
-        loaded_at=as_timestamp(now),
-        checked_at=as_timestamp(now),
+        loaded_at=stored_instant(now),
+        checked_at=stored_instant(now),
         is_vanished=False,
         error=None,
     )
@@ -191,7 +192,7 @@ def loaded(
 
 def never_loaded(unit_id: int, dataset: str, key: str, now: datetime) -> UnitRecord:
     """The record of a unit the store hears of for the first time."""
-    instant = as_timestamp(now)
+    instant = stored_instant(now)
     return UnitRecord(
         unit_id, dataset, key, None, None, None, None, None, None, None, None,
         0, 0, 0, False, 0, instant, instant, False, None,

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from ttapi.clock import stored_instant
 from ttapi.errors import QueryError, SourceError
+from ttapi.store.arrivals import store_rejects
+from ttapi.store.catalog import VANISHED, replace_notes, write_notes
+from ttapi.store.current_rows import CONCERNED, find_contested, settle, start_concerned
 from ttapi.store.difference import (
     Stamp,
     append_rows,
@@ -21,7 +25,7 @@ from ttapi.store.difference import (
     registered,
     replace_rows,
 )
-from ttapi.store.engine import Connection, as_timestamp, engine_errors
+from ttapi.store.engine import Connection, engine_errors
 from ttapi.store.ledger import (
     Coverage,
     UnitChange,
@@ -33,10 +37,7 @@ from ttapi.store.ledger import (
     unchanged,
     write_units,
 )
-from ttapi.store.notes import VANISHED, replace_notes, write_notes
-from ttapi.store.raw_table import quoted
-from ttapi.store.rejects import store_rejects
-from ttapi.store.settle import CONCERNED, find_contested, settle, start_concerned
+from ttapi.store.schema import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -146,7 +147,7 @@ def mark_vanished(
     cursor: Connection, dataset: str, unit_keys: Sequence[str], *, load_id: int, now: datetime
 ) -> int:
     """Note that units are no longer there; how many were not known to be gone. Their rows stay."""
-    instant = as_timestamp(now)
+    instant = stored_instant(now)
     gone = [
         record
         for record in read_units(cursor, dataset, unit_keys).values()
@@ -348,7 +349,7 @@ def _write_unit_versions(
             select unit_id, ?, key, content_hash, size, rows_in, accepted, refused, added, replaced, ?, ?, last_date
             from versions
             """,
-            [load.dataset, load.load_id, as_timestamp(load.now)],
+            [load.dataset, load.load_id, stored_instant(load.now)],
         )
 
 
@@ -387,6 +388,6 @@ def _write_load(load: _Load, result: LoadResult) -> None:
             result.rows_refused,
             result.rows_added,
             result.rows_replaced,
-            as_timestamp(load.now),
+            stored_instant(load.now),
         ],
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from ttapi.config import Home
+    from ttapi.home import Home
 
 if sys.platform != "win32":
     import fcntl

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import StoreError
+from ttapi.store.current_rows import is_settled_by_key, key_text, precedence
 from ttapi.store.engine import Connection, connect_memory, engine_errors
-from ttapi.store.raw_table import quoted
-from ttapi.store.settle import is_settled_by_key, key_text, precedence
+from ttapi.store.schema import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ttapi.errors import DiskFullError, QueryError, StoreError
-from ttapi.store.child import run_child
+from ttapi.store.copy import run_child
 from ttapi.store.engine import engine_errors, read_number, write_number
 from ttapi.store.files import remove, sync_folder, temporary_name
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from ttapi.config import Home
-    from ttapi.store.database import Store
+    from ttapi.home import Home
+    from ttapi.store.store import Store
 
 _SNAPSHOT = re.compile(r"market\.(\d{6,})\.duckdb")
 _CHECKPOINT_TRIES = 40

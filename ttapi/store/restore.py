@@ -15,22 +15,27 @@ from typing import TYPE_CHECKING, Literal
 
 from ttapi.config import bundled_folder
 from ttapi.errors import StoreError, TtapiError, UsageError
-from ttapi.store.agreement import disagreements, last_load
 from ttapi.store.backup import DATABASE, check_backup, check_database, list_backups
-from ttapi.store.child import run_child
+from ttapi.store.copy import run_child
 from ttapi.store.engine import connect_live, engine_errors, inspect_file
 from ttapi.store.files import remove, sync_file, sync_folder, temporary_name
-from ttapi.store.fingerprint import missing_bytes, read_whole
-from ttapi.store.migrate import pending_migrations, read_migrations
+from ttapi.store.integrity import (
+    disagreements,
+    inspect_log,
+    last_load,
+    log_of,
+    missing_bytes,
+    read_whole,
+)
 from ttapi.store.publish import snapshot_files
-from ttapi.store.write_ahead import inspect_log, log_of
+from ttapi.store.schema import pending_migrations, read_migrations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ttapi.config import Home
-    from ttapi.store.manifest import Manifest
+    from ttapi.home import Home
+    from ttapi.store.backup import Manifest
 
 MARK = "restoring.json"
 """The note in the live folder that a restore is under way."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from ttapi.errors import DiskFullError, StoreError, UsageError
+from ttapi.home import refuse_own_place
 from ttapi.store.engine import (
     STORAGE_VERSION,
     Connection,
@@ -23,14 +24,13 @@ from ttapi.store.engine import (
     inspect_file,
 )
 from ttapi.store.files import remove, sync_file, sync_folder, temporary_name
-from ttapi.store.own_place import refuse_own_place
-from ttapi.store.snapshot import published_file
+from ttapi.store.reader import published_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from ttapi.config import Home
+    from ttapi.home import Home
 
 _ACCOUNT = "account_number"
 """No column whose name holds this is shared, whatever its dataset."""

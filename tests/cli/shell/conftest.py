@@ -22,7 +22,7 @@ def loaded_home(template_home, tmp_path_factory, lab_type):
     """The home; copied, never changed."""
     import shutil
 
-    from ttapi.config import Home
+    from ttapi.home import Home
 
     root = tmp_path_factory.mktemp("shell")
     shutil.copytree(template_home.root, root / "home", symlinks=True)
@@ -40,7 +40,7 @@ def loaded(loaded_home, tmp_path, lab_type):
     """A copy of the home, of the test's own."""
     import shutil
 
-    from ttapi.config import Home
+    from ttapi.home import Home
 
     shutil.copytree(loaded_home.home.root, tmp_path / "home", symlinks=True)
     return lab_type(Home(tmp_path / "home"), loaded_home.data, dict(loaded_home.environ))

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from ttapi.cli.shell.catalog import Catalog, Column, Function, Relation
 from ttapi.cli.shell.completion import candidates
 from ttapi.cli.shell.dot import COMMANDS
+from ttapi.cli.shell.names import Catalog, Column, Function, Relation
 
 
 def relation(name, *columns, kind="view"):

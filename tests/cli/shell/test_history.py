@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
-from ttapi.cli.shell.history import LONGEST, PrivateHistory, looks_secret
-from ttapi.config import Home, load_settings
+from ttapi.cli.shell.prompt import LONGEST, PrivateHistory, looks_secret
+from ttapi.config import load_settings
+from ttapi.home import Home
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pygments.token import Keyword, Name, String
 
-from ttapi.cli.shell.catalog import Catalog, Column, Function, Relation
-from ttapi.cli.shell.lexer import DuckdbLexer
+from ttapi.cli.shell.names import Catalog, Column, DuckdbLexer, Function, Relation
 
 CATALOG = Catalog(
     relations={"eod": Relation("eod", "view", columns=(Column("close", "DOUBLE"),))},

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.cli.shell.statements import (
+from ttapi.sqltext import (
     entries_of,
     is_blank,
     is_command,

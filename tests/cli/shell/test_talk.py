@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import pytest
 
-from ttapi.cli.shell.talk import fitting_list, tell_inputs
-from ttapi.refresh.planning.ages import InputAge
+from ttapi.cli.terminal import fitting_list, tell_inputs
+from ttapi.refresh.freshness import InputAge
 from ttapi.refresh.query import Prepared
-from ttapi.refresh.running.runner import RefreshOutcome
-from ttapi.refresh.running.steps import DatasetOutcome
+from ttapi.refresh.runner import RefreshOutcome
+from ttapi.refresh.steps import DatasetOutcome
 
 NAMES = [f"raw.dataset_number_{n}" for n in range(9)]
 

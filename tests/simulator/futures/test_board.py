@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from ttapi.simulator.futures.symbols import FutureOption
-from ttapi.simulator.options.surface import RATE
+from ttapi.simulator.derivatives.surface import RATE
+from ttapi.simulator.derivatives.symbols import FutureOption
 from ttapi.simulator.stored_market import market_from_folder
 from ttapi.simulator.vendor_market import VendorMarket
 

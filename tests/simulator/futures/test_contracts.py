@@ -8,9 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from ttapi.simulator.futures.contracts import active_places, contracts_of, options_of
-from ttapi.simulator.futures.products import PRODUCTS
-from ttapi.simulator.futures.symbols import FutureOption, read_future_option
+from ttapi.simulator.derivatives.contracts import PRODUCTS, active_places, contracts_of, options_of
+from ttapi.simulator.derivatives.symbols import FutureOption, read_future_option
 
 NOW = datetime(2024, 5, 20, 17, 0, tzinfo=UTC)
 BY_CODE = {product.code: product for product in PRODUCTS}

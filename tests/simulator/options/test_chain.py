@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from ttapi.simulator.options.chain import settles_at
-from ttapi.simulator.options.expirations import expirations_of
-from ttapi.simulator.options.symbols import Contract
+from ttapi.simulator.derivatives.chain import settles_at
+from ttapi.simulator.derivatives.expirations import expirations_of
+from ttapi.simulator.derivatives.symbols import Contract
 from ttapi.simulator.vendor_market import VendorMarket
 
 NOW = datetime(2024, 6, 14, 17, 0, tzinfo=UTC)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.simulator.options.surface import RATE, Surface
-from ttapi.simulator.pricing import Terms, value_option
+from ttapi.simulator.derivatives.book import Terms, value_option
+from ttapi.simulator.derivatives.surface import RATE, Surface
 from ttapi.simulator.vendor_market import VendorMarket
 
 NOW = datetime(2026, 11, 20, 17, 3, 20, tzinfo=UTC)

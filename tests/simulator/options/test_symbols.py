@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.simulator.options.symbols import Contract, read_occ_symbol, read_streamer_symbol
+from ttapi.simulator.derivatives.symbols import Contract, read_occ_symbol, read_streamer_symbol
 
 CONTRACTS = st.builds(
     Contract,

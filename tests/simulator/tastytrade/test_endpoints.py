@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from ttapi.simulator.options.symbols import read_occ_symbol, read_streamer_symbol
+from ttapi.simulator.derivatives.symbols import read_occ_symbol, read_streamer_symbol
 
 
 def items(client, path):

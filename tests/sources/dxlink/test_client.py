@@ -13,8 +13,8 @@ import pytest
 
 from ttapi.errors import SourceDownError, UsageError
 from ttapi.simulator.faults import FAULTS
+from ttapi.sources.dxlink.candles import CandleRequest
 from ttapi.sources.dxlink.client import DxLinkClient, QuoteToken, Retries, Timing
-from ttapi.sources.dxlink.histories import CandleRequest
 
 SINCE = date(2023, 1, 1)
 SYMBOLS = ("SPY", "QQQ", "AAPL", "BRK/B", "SPX", "VIX", "IWM")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.sources.dxlink.decode import Refusal, decode_feed_data
+from ttapi.sources.dxlink.events import Refusal, decode_feed_data
 
 QUOTE = {"eventType": "Quote", "eventSymbol": "SPY", "bidPrice": 10.5, "askPrice": None}
 NAMES = ("eventType", "eventSymbol", "bidPrice", "askPrice", "bidSize", "sequence")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttapi.errors import SourceError
-from ttapi.sources.dxlink.frames import Subscription, parse_frame, subscription_frames
+from ttapi.sources.dxlink.protocol import Subscription, parse_frame, subscription_frames
 
 SUBSCRIPTIONS = st.lists(
     st.builds(

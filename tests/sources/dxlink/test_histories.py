@@ -6,8 +6,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.sources.dxlink.decode import Refusal
-from ttapi.sources.dxlink.histories import ANSWER_S, SETTLE_S, CandleRequest, HistoryRun
+from ttapi.sources.dxlink.candles import ANSWER_S, SETTLE_S, CandleRequest, HistoryRun
+from ttapi.sources.dxlink.events import Refusal
 
 
 def requests(*symbols):

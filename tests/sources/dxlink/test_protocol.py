@@ -7,7 +7,6 @@ import json
 
 import pytest
 
-from ttapi.sources.dxlink.frames import Subscription
 from ttapi.sources.dxlink.protocol import (
     Authorized,
     AuthRefused,
@@ -18,6 +17,7 @@ from ttapi.sources.dxlink.protocol import (
     FeedData,
     Phase,
     ServerError,
+    Subscription,
     Unreadable,
 )
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.sources.dxlink.snapshots import Series, SnapshotAssembler
+from ttapi.sources.dxlink.events import Series, SnapshotAssembler
 
 TX, REMOVE, BEGIN, END, SNIP = 0x01, 0x02, 0x04, 0x08, 0x10
 

@@ -1,18 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a session is set to; dot-commands and flags change it."""
+"""What a session is set to; dot-commands and flags change it.
+
+Where answers go: the screen, a pager when they are taller than it, or a file.
+"""
 
 from __future__ import annotations
 
+import io
 import os
+import shlex
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ttapi.formats.look import Look
+from ttapi.errors import UsageError
+from ttapi.formats.records import FORMATS, format_named, write_result
+from ttapi.formats.text import Look
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ttapi.formats.text import Page
 
 SHOWN_ROWS = 1000
 """A format for people shows at most this many rows, and says so when there are more."""
@@ -77,3 +87,72 @@ def screen_width() -> int:
 def is_dumb() -> bool:
     """Whether the terminal takes plain lines only."""
     return os.environ.get("TERM", "") in {"", "dumb"}
+
+
+def show_page(page: Page, options: Options, look: Look) -> str | None:
+    """Write an answer where `options` say; the remark of its format, or None.
+
+    *Raises* UsageError for a binary format on a terminal, DiskFullError for a file that is refused.
+    """
+    name = format_named(options.format)
+    if options.once is not None:
+        target, options.once = options.once, None
+        return write_result(page, name, target, look)
+    if options.output is not None:
+        return _append(page, name, options.output, look)
+    kind = FORMATS[name]
+    if not (kind.is_for_people and sys.stdout.isatty()):
+        return write_result(page, name, None, look)
+    buffer = io.BytesIO()
+    remark = kind.write(page, buffer, look)
+    show_text(buffer.getvalue().decode(), has_pager=options.has_pager)
+    return remark
+
+
+def show_text(text: str, *, has_pager: bool) -> None:
+    """Write `text` to the screen, through the pager when it is taller."""
+    rows = shutil.get_terminal_size().lines
+    if has_pager and text.count("\n") >= rows and sys.stdout.isatty() and not is_dumb():
+        pager = pager_command(os.environ.get("PAGER"))
+        if pager and _paged(pager, text):
+            return
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def pager_command(wanted: str | None) -> list[str]:
+    """The pager's command line: $PAGER, else less where there is one; empty for none."""
+    if wanted is not None:
+        return shlex.split(wanted)
+    less = shutil.which("less")
+    return [less] if less else []
+
+
+def _paged(command: list[str], text: str) -> bool:
+    # -F: leave at once what fits; -R: pass colours; -S: no wrapping; -X: keep the text on the screen.
+    environ = {"LESS": "FRSX", **os.environ}
+    try:
+        child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, env=environ, text=True
+        )  # the user's own pager
+    except OSError:
+        return False
+    try:
+        child.communicate(text)
+    except KeyboardInterrupt:
+        # Ctrl-C belongs to the pager; it leaves when its reader does.
+        child.wait()
+    except BrokenPipeError:
+        child.wait()
+    return True
+
+
+def _append(page: Page, name: str, target: Path, look: Look) -> str | None:
+    kind = FORMATS[name]
+    if kind.holds_one:
+        return write_result(page, name, target, look)
+    try:
+        with target.open("ab") as stream:
+            return kind.write(page, stream, look)
+    except OSError as exc:
+        raise UsageError(f"{target} cannot be written: {exc.strerror}") from exc

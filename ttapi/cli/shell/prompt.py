@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The line editor: completion, colours, history, many lines until a semicolon."""
+"""The line editor: completion, colours, history, many lines until a semicolon.
+
+What was typed, kept in the home with mode 0600; what looks like a secret is not kept.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -12,16 +17,18 @@ from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import Completer, Completion, ThreadedCompleter
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition
+from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings
 
-from ttapi.cli.session import tell
-from ttapi.cli.shell.history import PrivateHistory
 from ttapi.cli.shell.options import is_dumb
 from ttapi.cli.shell.session import LeaveShell
-from ttapi.cli.shell.statements import is_blank, is_command, is_complete
+from ttapi.cli.terminal import tell
+from ttapi.secret import scrubbed
+from ttapi.sqltext import is_blank, is_command, is_complete
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from prompt_toolkit.completion import CompleteEvent
     from prompt_toolkit.document import Document
@@ -29,8 +36,46 @@ if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyPressEvent
     from prompt_toolkit.output import Output
 
-    from ttapi.cli.shell.catalog import Catalog
+    from ttapi.cli.shell.names import Catalog
     from ttapi.cli.shell.session import Session
+
+_SECRET = re.compile(
+    r"password|passwd|secret|token|credential|api_?key|\bkey\w*\s*(=|:=|')|bearer\s", re.IGNORECASE
+)
+LONGEST = 20_000
+"""Characters of an entry that is kept."""
+
+
+def looks_secret(text: str) -> bool:
+    """Whether `text` may hold a password, a token or a key."""
+    return bool(_SECRET.search(text))
+
+
+class PrivateHistory(FileHistory):
+    """A history file that only its owner reads."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(str(file))
+        self._file = file
+
+    def append_string(self, string: str) -> None:
+        """Keep what was typed, for this session only where it looks like a secret."""
+        if not string.strip() or (self._loaded_strings and self._loaded_strings[0] == string):
+            return
+        super().append_string(string)
+
+    def store_string(self, string: str) -> None:
+        """Write what was typed to the file; a file that cannot be written is done without."""
+        if looks_secret(string) or scrubbed(string) != string or len(string) > LONGEST:
+            return
+        try:
+            descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            os.fchmod(descriptor, 0o600)
+            os.close(descriptor)
+            super().store_string(string)
+        except OSError:
+            return
+
 
 _STYLE = {
     "pygments.keyword": "bold ansiblue",
@@ -90,9 +135,9 @@ class ShellCompleter(Completer):
     ) -> Iterable[Completion]:
         """What fits at the cursor."""
         del complete_event
-        from ttapi.cli.shell.catalog import Catalog
         from ttapi.cli.shell.completion import candidates
         from ttapi.cli.shell.dot import COMMANDS
+        from ttapi.cli.shell.names import Catalog
 
         found = candidates(
             document.text, document.cursor_position, self._words.now() or Catalog(), COMMANDS
@@ -191,7 +236,7 @@ def _lexer(words: Words) -> Any:
     from prompt_toolkit.lexers import PygmentsLexer
     from prompt_toolkit.lexers.pygments import SyncFromStart
 
-    from ttapi.cli.shell.lexer import DuckdbLexer
+    from ttapi.cli.shell.names import DuckdbLexer
 
     def made(**options: Any) -> DuckdbLexer:
         return DuckdbLexer(words.now, **options)

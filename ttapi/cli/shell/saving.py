@@ -7,18 +7,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ttapi.cli.shell.statements import without_end
 from ttapi.errors import LockedError, ModelError, TtapiError, UsageError
+from ttapi.models.model import RESERVED
 from ttapi.models.references import references_in
-from ttapi.models.reserved import RESERVED
-from ttapi.refresh.planning.ttl import parse_ttl
+from ttapi.refresh.datasets import parse_ttl
+from ttapi.sqltext import without_end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ttapi.api.database import Database
     from ttapi.models.graph import ModelGraph
-    from ttapi.refresh.database import Database
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 

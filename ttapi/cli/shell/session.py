@@ -1,27 +1,64 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One session: statements and dot-commands run one after the other, from a prompt or a script."""
+"""One session: statements and dot-commands run one after the other, from a prompt or a script.
+
+Ctrl-C while a statement runs: the engine is told at once, wherever the main thread is.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import sys
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ttapi.cli.session import seconds_text, tell, tell_waiting
-from ttapi.cli.shell.interrupts import interrupting
 from ttapi.cli.shell.options import Options
-from ttapi.cli.shell.statements import Entry, entries_of, is_command, without_end, words_of
+from ttapi.cli.terminal import seconds_text, tell, tell_waiting
 from ttapi.errors import InterruptedQueryError, QueryError, TtapiError, UsageError
+from ttapi.sqltext import Entry, entries_of, is_command, without_end, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ttapi.cli.shell.catalog import Catalog, Relation
-    from ttapi.config import Home
-    from ttapi.refresh.database import Answer, Database, Freshness
+    from ttapi.api.database import Answer, Database, Freshness
+    from ttapi.cli.shell.names import Catalog, Relation
+    from ttapi.home import Home
     from ttapi.refresh.query import Prepared
+
+
+@contextmanager
+def interrupting(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Call `interrupt` for each SIGINT inside the block.
+
+    Python's own handler runs when the main thread is back from the engine, which may be minutes
+    later; the byte that the signal writes is read at once, by a thread. Outside the main thread
+    there is no signal to hear, and nothing happens.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard, written = socket.socketpair()
+    written.setblocking(False)
+    before = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
+    listener = threading.Thread(target=_listen, args=(heard, interrupt), daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        written.close()
+        listener.join()
+        heard.close()
+
+
+def _listen(heard: socket.socket, interrupt: Callable[[], None]) -> None:
+    while number := heard.recv(1):
+        if number[0] == signal.SIGINT:
+            interrupt()
 
 
 _REACHES_OUT = {"copy", "export", "import", "attach", "install", "load"}
@@ -79,7 +116,7 @@ class Session:
         *Raises* UsageError for a wrong setting.
         """
         if self._database is None:
-            from ttapi.refresh.database import Database
+            from ttapi.api.database import Database
 
             self._database = Database(self.home, environ=self.manners.environ)
         return self._database
@@ -87,7 +124,7 @@ class Session:
     @property
     def published(self) -> Catalog:
         """What the newest generation names, read once; from any thread."""
-        from ttapi.cli.shell.catalog import read_catalog
+        from ttapi.cli.shell.names import read_catalog
 
         generation = os.path.realpath(self.home.public_file)
         if generation not in self._catalogs:
@@ -101,7 +138,7 @@ class Session:
 
     def renew_temporary(self) -> None:
         """Look again at which tables and views are the session's own."""
-        from ttapi.cli.shell.catalog import read_temporary
+        from ttapi.cli.shell.names import read_temporary
 
         self._temporary = read_temporary(self.rows)
 
@@ -205,9 +242,9 @@ class Session:
 
         `keep_rows` -1: as the options have it.
         """
-        from ttapi.cli.journal import logged
-        from ttapi.cli.shell.talk import LateBars, ask_yes, tell_inputs
-        from ttapi.refresh.database import Watchers
+        from ttapi.api.database import Watchers
+        from ttapi.cli.entry import logged
+        from ttapi.cli.terminal import LateBars, ask_yes, tell_inputs
 
         bars = LateBars()
 
@@ -238,8 +275,8 @@ class Session:
 
     def show(self, answer: Answer) -> None:
         """Write an answer's rows and say how many they are."""
-        from ttapi.cli.shell.screen import show_page
-        from ttapi.formats.look import Page
+        from ttapi.cli.shell.options import show_page
+        from ttapi.formats.text import Page
 
         if answer.rows is None:
             return
@@ -255,7 +292,7 @@ class Session:
 
     def complain(self, error: TtapiError, text: str) -> None:
         """Tell an error, with the place in `text` that it is about."""
-        from ttapi.cli.shell.complaints import told
+        from ttapi.cli.terminal import told
 
         head = "" if self.manners.is_interactive else "ttapi: "
         for line in told(error, "" if is_command(text) else text):
@@ -264,7 +301,7 @@ class Session:
 
     def _kept_rows(self) -> int | None:
         """Rows worth keeping: what people read is cut, what programs and files take is not."""
-        from ttapi.cli.output import FORMATS, format_named
+        from ttapi.formats.records import FORMATS, format_named
 
         to_file = self.options.once is not None or self.options.output is not None
         is_read = self.manners.is_interactive and sys.stdout.isatty() and not to_file
@@ -291,7 +328,7 @@ class Session:
 
     def _holder(self) -> str:
         """What holds one answer only and is where answers go; '': several fit."""
-        from ttapi.cli.output import FORMATS, format_named
+        from ttapi.formats.records import FORMATS, format_named
 
         if self.manners.one_file is not None:
             return str(self.manners.one_file)
@@ -313,7 +350,7 @@ class Session:
 
     def _note(self, text: str) -> None:
         if self.options.log is not None:
-            from ttapi.cli.shell.history import looks_secret
+            from ttapi.cli.shell.prompt import looks_secret
 
             if not looks_secret(text):
                 with self.options.log.open("a", encoding="utf-8") as stream:

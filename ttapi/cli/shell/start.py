@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ttapi sql` begun: the interactive shell, or statements run once."""
+"""`ttapi sql` begun: the interactive shell, or statements run once.
+
+The prompt of a terminal that takes plain lines only: no colours, no cursor codes.
+
+Scripts: statements and dot-commands from a file, run inside a session.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +14,83 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ttapi.cli.session import tell
 from ttapi.cli.shell.options import Options, is_dumb
-from ttapi.cli.shell.scripts import read_script
 from ttapi.cli.shell.session import LeaveShell, Manners, Session
-from ttapi.config import find_home, load_settings
+from ttapi.cli.terminal import tell
+from ttapi.config import load_settings
+from ttapi.errors import TtapiError, UsageError
+from ttapi.home import find_home
+from ttapi.sqltext import is_blank, is_command, is_complete
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from ttapi.refresh.database import Freshness
+    from ttapi.api.database import Freshness
+
+
+def run_plain(session: Session) -> int:
+    """Read and do one line after the other until the input ends; the exit code."""
+    waiting = ""
+    while True:
+        try:
+            line = _asked(session.options.prompt if is_blank(waiting) else "...> ")
+        except KeyboardInterrupt:
+            sys.stderr.write("\n")
+            waiting = ""
+            continue
+        if not line:
+            sys.stderr.write("\n")
+            return 0
+        if not (is_blank(waiting) and is_command(line)):
+            waiting += line
+            if is_blank(waiting) or not is_complete(waiting):
+                continue
+            line = waiting
+        waiting = ""
+        try:
+            session.run_script(line)
+        except LeaveShell as exc:
+            return exc.code
+
+
+def _asked(prompt: str) -> str:
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    return sys.stdin.readline()
+
+
+_DEEPEST = 8
+
+
+def read_script(session: Session, read: Callable[[], str], name: str) -> None:
+    """Run a script inside a session.
+
+    *Raises* UsageError for what cannot be read or reads itself; TtapiError when something in it
+    failed, with the exit code of that.
+    """
+    if session.depth >= _DEEPEST:
+        raise UsageError(f"{name} reads itself, or is the ninth script inside another")
+    try:
+        text = read()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise UsageError(f"{name} cannot be read: {unread_reason(exc)}") from exc
+    session.depth += 1
+    try:
+        error = session.run_script(text)
+    finally:
+        session.depth -= 1
+    if error is not None:
+        failed = TtapiError(f"{name}: not everything in it worked")
+        failed.exit_code = error.exit_code
+        raise failed
+
+
+def unread_reason(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file of SQL cannot be read, without its name."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start + 1} is no UTF-8"
+    return error.strerror or str(error)
 
 
 @dataclass(frozen=True)
@@ -58,8 +130,6 @@ def run_shell(start: Start, options: Options) -> int:
         except LeaveShell as exc:
             return exc.code
         if is_dumb() or not sys.stdout.isatty():
-            from ttapi.cli.shell.plain import run_plain
-
             return run_plain(session)
         from ttapi.cli.shell.prompt import run_prompt
 

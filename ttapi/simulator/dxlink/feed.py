@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from ttapi.market.candle_symbol import normalise_candle_symbol
-from ttapi.market.dxfeed import EVENT_FIELDS, TIME_SERIES
-from ttapi.simulator.dxlink.candles import candle_history, empty_history, forming_candle
-from ttapi.simulator.dxlink.events import LAST_EVENTS, last_event
+from ttapi.market.dxfeed import EVENT_FIELDS, TIME_SERIES, normalise_candle_symbol
+from ttapi.simulator.dxlink.events import (
+    LAST_EVENTS,
+    candle_history,
+    empty_history,
+    forming_candle,
+    last_event,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

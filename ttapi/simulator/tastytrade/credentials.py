@@ -1,12 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may call: the OAuth grant, legacy sessions, quote tokens; all invented, from the seed."""
+"""Who may call: the OAuth grant, legacy sessions, quote tokens; all invented, from the seed.
+
+OAuth and the sessions of old.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ttapi.simulator.tastytrade.wire import ApiError, Call, Reply
+from ttapi.simulator.tastytrade.wire import (
+    ApiError,
+    Call,
+    Endpoint,
+    Reply,
+    TastytradeService,
+    filled,
+    instant,
+)
 
 if TYPE_CHECKING:
     import random
@@ -130,3 +142,42 @@ def _token(call: Call) -> str:
 
 def _refused(status: int, code: str, description: str) -> Reply:
     return Reply({"error_code": code, "error_description": description}, status)
+
+
+EMAIL = "simulated@example.com"
+USER_ID = "U0001000000"
+
+
+def _oauth(service: TastytradeService, call: Call) -> Reply:
+    return service.credentials.refresh(call)
+
+
+def _log_in(service: TastytradeService, call: Call) -> Reply:
+    token, remembered = service.credentials.log_in(call)
+    ends = service.market.now + timedelta(seconds=SESSION_LIFETIME_S)
+    user = {"email": EMAIL, "username": service.credentials.grant.login, "external-id": USER_ID}
+    data = {
+        "user": user,
+        "session-token": token,
+        "session-expiration": instant(ends),
+        "remember-token": remembered,
+    }
+    return Reply({"data": filled(data), "context": call.path}, 201)
+
+
+def _log_out(service: TastytradeService, call: Call) -> Reply:
+    service.credentials.log_out(call)
+    return Reply(None, 204)
+
+
+def _validate(service: TastytradeService, call: Call) -> Reply:
+    data = {"email": EMAIL, "username": service.credentials.grant.login, "external-id": USER_ID}
+    return Reply({"data": data, "context": call.path}, 201)
+
+
+ENDPOINTS = (
+    Endpoint("POST", "/oauth/token", _oauth, is_open=True),
+    Endpoint("POST", "/sessions", _log_in, is_open=True),
+    Endpoint("POST", "/sessions/validate", _validate),
+    Endpoint("DELETE", "/sessions", _log_out),
+)

@@ -6,15 +6,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from ttapi.simulator.futures.contracts import active_places
-from ttapi.simulator.futures.symbols import FutureOption
+from ttapi.simulator.derivatives.contracts import active_places
+from ttapi.simulator.derivatives.symbols import FutureOption
 from ttapi.simulator.tastytrade.futures import option_ticks, product_document, product_of
-from ttapi.simulator.tastytrade.service import TastytradeService, get
 from ttapi.simulator.tastytrade.wire import (
     ApiError,
     Call,
     Document,
     Reply,
+    TastytradeService,
+    get,
     instant,
     many,
     one,
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from datetime import date
     from decimal import Decimal
 
-    from ttapi.simulator.futures.contracts import FutureContract, FutureOptions
-    from ttapi.simulator.futures.products import FutureProduct
+    from ttapi.simulator.derivatives.contracts import FutureContract, FutureOptions, FutureProduct
 
 _ROOT_KINDS = (("with_future", "Regular"), ("weekly", "Weekly"), ("month_end", "End-Of-Month"))
 _FRIDAYS = range(1, 5)

@@ -11,28 +11,29 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from ttapi.simulator.options.chain import years_until
-from ttapi.simulator.options.surface import RATE
-from ttapi.simulator.tastytrade.service import TastytradeService, get
+from ttapi.simulator.derivatives.chain import years_until
+from ttapi.simulator.derivatives.surface import RATE
+from ttapi.simulator.events import shares_outstanding
 from ttapi.simulator.tastytrade.wire import (
     ApiError,
     Call,
     Document,
     Reply,
+    TastytradeService,
     decimal,
     filled,
+    get,
     instant,
     many,
     one,
 )
-from ttapi.simulator.underlyings import shares_outstanding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from ttapi.simulator.derivatives.surface import VarianceHistory
     from ttapi.simulator.listings import Listing
-    from ttapi.simulator.options.variance import VarianceHistory
     from ttapi.simulator.vendor_market import VendorMarket
 
 _MONTH = 30 / 365

@@ -25,7 +25,7 @@ from websockets.exceptions import (
 
 from ttapi.errors import SourceDownError, UsageError
 from ttapi.market.dxfeed import EVENT_FIELDS
-from ttapi.sources.dxlink.histories import IN_FLIGHT, CandleHistory, CandleRequest, HistoryRun
+from ttapi.sources.dxlink.candles import IN_FLIGHT, CandleHistory, CandleRequest, HistoryRun
 from ttapi.sources.dxlink.protocol import (
     HANDSHAKE_S,
     Authorized,

@@ -6,22 +6,24 @@
 
 What is wanted (channels, subscriptions) outlives a connection: after `connect` all of it is asked
 for again, in the order the vendor enforces. `now` is any clock in seconds that runs forward.
+
+The text frames a dxLink client sends, and the safe reading of those it gets.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from ttapi.sources.dxlink import frames
-from ttapi.sources.dxlink.decode import Refusal, decode_feed_data
+from ttapi.errors import SourceError
+from ttapi.sources.dxlink.events import Refusal, decode_feed_data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from ttapi.sources.dxlink.decode import Event
-    from ttapi.sources.dxlink.frames import Message, Subscription
+    from ttapi.sources.dxlink.events import Event
 
 Contract = Literal["AUTO", "HISTORY", "STREAM", "TICKER"]
 KEEPALIVE_S = 60
@@ -119,7 +121,7 @@ class DxLinkProtocol:
 
     def __init__(self, *, aggregation_s: float = 0.0) -> None:
         self.phase = Phase.CLOSED
-        self.chunk_bytes = frames.SUBSCRIPTION_BYTES
+        self.chunk_bytes = SUBSCRIPTION_BYTES
         """Longest subscription frame."""
         self._aggregation_s = aggregation_s
         self._channels: dict[int, _Channel] = {}
@@ -156,7 +158,7 @@ class DxLinkProtocol:
         self._outgoing.clear()
         for channel in self._channels.values():
             channel.is_open, channel.granted = False, {}
-        self._outgoing.append(frames.setup(KEEPALIVE_S))
+        self._outgoing.append(setup(KEEPALIVE_S))
 
     def disconnect(self) -> None:
         """The connection is gone."""
@@ -188,13 +190,13 @@ class DxLinkProtocol:
                 continue
             if deadline.kind != "ping":
                 return deadline
-            self._outgoing.append(frames.frame("KEEPALIVE"))
+            self._outgoing.append(frame("KEEPALIVE"))
         return None
 
     def receive(self, text: str | bytes, now: float) -> list[Happening]:
         """What a frame says; what must be answered is answered."""
         self._heard_at = now
-        message = frames.parse_frame(text)
+        message = parse_frame(text)
         if isinstance(message, str):
             return [Unreadable(message)]
         handle = getattr(self, f"_on_{message['type'].lower()}", None)
@@ -218,7 +220,7 @@ class DxLinkProtocol:
         if self._sent_token:
             return AuthRefused("the token was not accepted")
         self._sent_token = True
-        self._outgoing.append(frames.frame("AUTH", token=self._token))
+        self._outgoing.append(frame("AUTH", token=self._token))
         return None
 
     def _on_channel_opened(self, message: Message) -> Happening | None:
@@ -227,7 +229,7 @@ class DxLinkProtocol:
         if channel is None or channel.is_open:
             return None
         channel.is_open = True
-        self._outgoing.append(frames.feed_setup(number, channel.fields, self._aggregation_s))
+        self._outgoing.append(feed_setup(number, channel.fields, self._aggregation_s))
         wanted = list(channel.subscriptions.values())
         if wanted:
             self._subscribe(number, add=wanted, is_reset=True)
@@ -269,9 +271,7 @@ class DxLinkProtocol:
     def _request(self, number: int) -> None:
         contract = self._channels[number].contract
         self._outgoing.append(
-            frames.frame(
-                "CHANNEL_REQUEST", number, service="FEED", parameters={"contract": contract}
-            )
+            frame("CHANNEL_REQUEST", number, service="FEED", parameters={"contract": contract})
         )
 
     def _subscribe(
@@ -283,6 +283,108 @@ class DxLinkProtocol:
         is_reset: bool = False,
     ) -> None:
         if self.phase is Phase.READY and self._channels[number].is_open:
-            self._outgoing += frames.subscription_frames(
+            self._outgoing += subscription_frames(
                 number, add=add, remove=remove, is_reset=is_reset, limit=self.chunk_bytes
             )
+
+
+VERSION = "0.1-ttapi/0.1"
+"""The protocol's version, then the client's."""
+SUBSCRIPTION_BYTES = 8192
+"""Longest subscription frame; dxFeed's own client keeps to it too."""
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True, order=True)
+class Subscription:
+    """One series or symbol wanted of a channel."""
+
+    type: str
+    """Event type: `Candle`, `Quote`."""
+    symbol: str
+    """As dxFeed writes it; candles normalised."""
+    from_time: int | None = None
+    """Milliseconds since 1970, inclusive; None: last values only."""
+
+    def entry(self) -> Message:
+        """The subscription as a message names it."""
+        entry: Message = {"type": self.type, "symbol": self.symbol}
+        return entry if self.from_time is None else entry | {"fromTime": self.from_time}
+
+
+def frame(message_type: str, channel: int = 0, **fields: Any) -> str:
+    """One message as text."""
+    return _text({"type": message_type, "channel": channel, **fields})
+
+
+def parse_frame(text: str | bytes) -> Message | str:
+    """The message in `text`, or why there is none."""
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        return f"no JSON: {type(exc).__name__}"
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        return "no object with a type"
+    channel = message.setdefault("channel", 0)
+    if not isinstance(channel, int) or isinstance(channel, bool):
+        return "its channel is no number"
+    return message
+
+
+def setup(keepalive_s: float) -> str:
+    """The first frame of a connection."""
+    return frame(
+        "SETUP", version=VERSION, keepaliveTimeout=keepalive_s, acceptKeepaliveTimeout=keepalive_s
+    )
+
+
+def feed_setup(channel: int, fields: Mapping[str, Sequence[str]], aggregation_s: float) -> str:
+    """What is asked of a feed: its columns by event type, in compact form."""
+    return frame(
+        "FEED_SETUP",
+        channel,
+        acceptAggregationPeriod=aggregation_s,
+        acceptDataFormat="COMPACT",
+        acceptEventFields={event_type: list(names) for event_type, names in fields.items()},
+    )
+
+
+def subscription_frames(
+    channel: int,
+    *,
+    add: Sequence[Subscription] = (),
+    remove: Sequence[Subscription] = (),
+    is_reset: bool = False,
+    limit: int = SUBSCRIPTION_BYTES,
+) -> Iterator[str]:
+    """Frames of at most `limit` bytes that together say it: the reset first, in order.
+
+    *Raises* SourceError for a symbol that fits into no frame.
+    """
+    empty: Message = {"type": "FEED_SUBSCRIPTION", "channel": channel}
+    held, is_due = dict(empty), is_reset
+    if is_reset:
+        held["reset"] = True
+    size = len(_text(held))
+    for list_name, subscriptions in (("remove", remove), ("add", add)):
+        for subscription in subscriptions:
+            entry = subscription.entry()
+            length = len(_text(entry)) + 1
+            heading = 0 if list_name in held else len(_text({list_name: []}))
+            if size + heading + length > limit and len(held) > len(empty):
+                yield _text(held)
+                held = dict(empty)
+                size, heading = len(_text(held)), len(_text({list_name: []}))
+            if size + heading + length > limit:
+                raise SourceError(f"symbol {subscription.symbol[:40]!r}... fits into no message")
+            held.setdefault(list_name, []).append(entry)
+            size += heading + length
+            is_due = True
+    if is_due and len(held) > len(empty):
+        yield _text(held)
+
+
+def _text(message: Message) -> str:
+    # Only ASCII: its characters are its bytes.
+    return json.dumps(message, separators=(",", ":"), allow_nan=False)

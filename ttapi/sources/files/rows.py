@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ttapi.errors import SourceError
-from ttapi.sources.columns import BLANKS, plain_number
 from ttapi.sources.dates import find_order, is_zero, parse_date
-from ttapi.sources.files.origin import bare_name
+from ttapi.sources.files.tables import bare_name
+from ttapi.sources.text_files import BLANKS, plain_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ttapi.sources.contract import Column
-    from ttapi.sources.files.origin import Origin
-    from ttapi.sources.files.specs import ResourceSpec
-    from ttapi.sources.files.tables import TextTable
+    from ttapi.sources.files.kinds import ResourceSpec
+    from ttapi.sources.files.tables import Origin, TextTable
 
 _NUMBERS: dict[str, type[pl.DataType]] = {
     "DOUBLE": pl.Float64,

@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From prepared files to typed rows, many files in one pass of Polars."""
+"""From prepared files to typed rows, many files in one pass of Polars.
+
+Many prepared files parsed together: plain ones at once, the lines that need care one by one.
+
+A line of a plain file that is not plain is looked at alone. Refused there, it is refused; accepted
+there (a date written another way), it may decide how its neighbours read, so its whole file is
+taken line by line. Either way the outcome is that of the careful way.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +18,20 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ttapi.sources.columns import BLANKS, plain_number
 from ttapi.sources.dates import FIRST_YEAR, DateOrder, find_order, is_zero, parse_date
-from ttapi.sources.metastock.prepare import (
+from ttapi.sources.metastock.dialect import (
     TORN,
     UNPARSABLE_CLOSE,
     UNPARSABLE_DATE,
     Prepared,
     Reject,
+    pick_lines,
+    prepare_lines,
 )
-from ttapi.sources.texts import TEXT_LIMIT
+from ttapi.sources.text_files import BLANKS, TEXT_LIMIT, plain_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 PRICES = ("open", "high", "low", "close")
 NUMBERS = (*PRICES, "volume", "open_interest")
@@ -237,3 +245,72 @@ def _all_rejects(files: Sequence[Numbered], refused: pl.DataFrame) -> dict[int, 
             Reject(line, TORN if is_torn else reason, file.texts[own][:TEXT_LIMIT])
         )
     return {unit: sorted(own, key=lambda one: one.line) for unit, own in rejects.items()}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Accepted rows of files written alike; see `Typed.rows`."""
+
+    rows: pl.DataFrame
+    time_digits: int | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of every row of a set of files, by unit."""
+
+    parts: tuple[Part, ...]
+    rejects: dict[int, list[Reject]]
+    notes: dict[int, list[str]]
+
+
+def parse_together(
+    files: Mapping[int, Prepared], content_of: Callable[[int], bytes], today: date
+) -> Outcome:
+    """The rows and refused lines of files given by unit; `content_of` hands out a file's bytes."""
+    plain = _parse(
+        {unit: file for unit, file in files.items() if file.is_plain}, parse_plain, today
+    )
+    picked = {
+        unit: pick_lines(files[unit], lines)
+        for typed, _ in plain
+        for unit, lines in typed.doubtful.items()
+    }
+    looks = _parse(picked, parse_careful, today)
+    again = {unit for typed, _ in plain for unit in typed.uncounted}
+    again |= {unit for typed, _ in looks for unit in typed.rows["unit"].unique()}
+    careful = {unit: file for unit, file in files.items() if not file.is_plain}
+    careful |= {unit: prepare_lines(content_of(unit)) for unit in sorted(again)}
+    whole = _parse(careful, parse_careful, today)
+    rejects = {unit: own for typed, _ in looks + whole for unit, own in typed.rejects.items()}
+    return Outcome(
+        parts=tuple(
+            Part(rows, digits) for rows, digits in _rows(plain, again) + _rows(whole) if rows.height
+        ),
+        rejects={unit: own for unit, own in rejects.items() if own},
+        notes={u: own for typed, _ in plain + looks + whole for u, own in typed.notes.items()},
+    )
+
+
+def _rows(
+    parsed: Sequence[tuple[Typed, int | None]], without: Collection[int] = ()
+) -> list[tuple[pl.DataFrame, int | None]]:
+    if not without:
+        return [(typed.rows, digits) for typed, digits in parsed]
+    is_kept = ~pl.col("unit").is_in(sorted(without))
+    return [(typed.rows.filter(is_kept), digits) for typed, digits in parsed]
+
+
+def _parse(
+    files: Mapping[int, Prepared],
+    parse: Callable[[Sequence[Numbered], date], Typed],
+    today: date,
+) -> list[tuple[Typed, int | None]]:
+    """Each set of files with the same columns parsed in one pass, with its time digits."""
+    alike: dict[tuple[object, ...], list[Numbered]] = {}
+    for unit, file in files.items():
+        dialect = file.dialect
+        if dialect.columns:
+            key = (dialect.columns, file.separator, dialect.time_digits)
+            alike.setdefault(key, []).append(Numbered(unit, file))
+    return [(parse(group, today), group[0].file.dialect.time_digits) for group in alike.values()]

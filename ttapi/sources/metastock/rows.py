@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pyarrow as pa
 
-from ttapi.sources.columns import BLANKS, Words
-from ttapi.sources.instants import known_at_close
+from ttapi.sources.dates import known_at_close
+from ttapi.sources.text_files import BLANKS, Words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

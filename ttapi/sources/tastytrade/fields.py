@@ -2,22 +2,30 @@
 """JSON objects of the vendor into typed rows, by a table of fields.
 
 Keys the table does not name are kept as they came, in one column of JSON: nothing is dropped.
+
+Documents of one answer into the rows of one unit: good ones, refused ones, a hash of the content.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from ttapi.sources.contract import Column, ColumnType
+import pyarrow as pa
+
+from ttapi.sources.contract import Batch, Column, ColumnType, UnitReport
+from ttapi.sources.text_files import REJECT_SCHEMA, TEXT_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ttapi.sources.contract import Resource, UnitRequest
 
 Document = dict[str, Any]
 EXTRA = "extra"
@@ -79,18 +87,18 @@ def row_of(document: object, table: tuple[Field, ...], *, known: frozenset[str])
     if not isinstance(document, dict):
         raise FieldError("", f"is {_kind(document)}, not an object")
     row: Document = {}
-    for field in table:
-        value = _at(document, field.key)
+    for entry in table:
+        value = _at(document, entry.key)
         if value is None:
-            if field.is_required:
-                raise FieldError(field.key, "is missing")
-            row[field.column] = None
+            if entry.is_required:
+                raise FieldError(entry.key, "is missing")
+            row[entry.column] = None
             continue
         try:
-            row[field.column] = KINDS[field.kind][1](value)
+            row[entry.column] = KINDS[entry.kind][1](value)
         except (TypeError, ValueError, InvalidOperation, OverflowError) as exc:
-            raise FieldError(field.key, f"is {_shown(value)}, not {field.kind}") from exc
-    heads = known | {field.key.partition(".")[0] for field in table}
+            raise FieldError(entry.key, f"is {_shown(value)}, not {entry.kind}") from exc
+    heads = known | {entry.key.partition(".")[0] for entry in table}
     rest = {key: value for key, value in document.items() if key not in heads}
     row[EXTRA] = json.dumps(rest, sort_keys=True, separators=(",", ":")) if rest else None
     return row
@@ -215,3 +223,139 @@ def _kind(value: object) -> str:
 
 def _shown(value: object) -> str:
     return _kind(value) if isinstance(value, dict | list) else repr(value)[:60]
+
+
+_ARROW = {
+    "VARCHAR": pa.string(),
+    "DOUBLE": pa.float64(),
+    "DECIMAL(20,6)": pa.decimal128(20, 6),
+    "DATE": pa.date32(),
+    "BIGINT": pa.int64(),
+    "INTEGER": pa.int32(),
+    "BOOLEAN": pa.bool_(),
+    "TIMESTAMP": pa.timestamp("us"),
+}
+
+
+class DriftError(Exception):
+    """More than half of an answer's rows cannot be read: it is another answer than was agreed."""
+
+
+@dataclass
+class Content:
+    """What one unit holds, as read."""
+
+    rows: list[Document] = field(default_factory=list)
+    rejects: list[tuple[str, str]] = field(default_factory=list)
+    """Reason and text of each refused row."""
+    notes: list[str] = field(default_factory=list)
+
+    def read(
+        self,
+        documents: Iterable[object],
+        table: Sequence[Field],
+        *,
+        known: frozenset[str] = frozenset(),
+        complete: Callable[[Document, Any], Iterable[Document]] = lambda row, _: [row],
+    ) -> None:
+        """Add the rows of `documents`; `complete` makes rows of a row and its document.
+
+        *Raises* DriftError when more than half of them cannot be read.
+        """
+        seen, refused = 0, 0
+        first = ""
+        for document in documents:
+            seen += 1
+            try:
+                row = row_of(document, tuple(table), known=known)
+                self.rows += complete(row, document)
+            except FieldError as exc:
+                refused += 1
+                first = first or str(exc)
+                text = json.dumps(document, default=str)[:TEXT_LIMIT]
+                self.rejects.append((str(exc), text))
+        if refused * 2 > seen:
+            more = f", and {refused} of {seen} rows are like that" if seen > 1 else ""
+            raise DriftError(f"{first}{more}")
+
+
+@dataclass(frozen=True)
+class ReadUnit:
+    """One unit as it will be loaded, in a tenth of the memory its documents take."""
+
+    report: UnitReport
+    rows: pa.Table | None = None
+    """Without the column `unit`; None: none, or as they were."""
+    rejects: tuple[tuple[str, str], ...] = ()
+    """Reason and text of each refused row."""
+
+
+def read_unit(
+    resource: Resource, request: UnitRequest, content: Content | str, *, is_absent: bool = False
+) -> ReadUnit:
+    """What `content` holds of the unit asked for; a text stands for why the unit failed."""
+    if isinstance(content, str):
+        return ReadUnit(UnitReport(request.unit, error=content, is_absent=is_absent))
+    report = _report(resource, request, content)
+    rows = None if report.is_unchanged or not content.rows else _table(resource, content.rows)
+    return ReadUnit(report, rows, tuple(content.rejects))
+
+
+def batch_of(units: Sequence[ReadUnit]) -> Batch:
+    """One batch of several units."""
+    tables = [
+        one.rows.append_column("unit", pa.repeat(pa.scalar(place, pa.int32()), one.rows.num_rows))
+        for place, one in enumerate(units)
+        if one.rows is not None
+    ]
+    rejects = [(place, *reject) for place, one in enumerate(units) for reject in one.rejects]
+    reports = tuple(one.report for one in units)
+    return Batch(reports, pa.concat_tables(tables) if tables else None, _rejects(rejects))
+
+
+def _report(resource: Resource, request: UnitRequest, content: Content) -> UnitReport:
+    digest = _hash(content)
+    facts = {tuple(row.get(name) for name in resource.grain) for row in content.rows}
+    days = [row[resource.time_column] for row in content.rows] if resource.time_column else []
+    return UnitReport(
+        request.unit,
+        digest,
+        rows_in=len(content.rows) + len(content.rejects),
+        rows_accepted=len(content.rows),
+        rows_refused=len(content.rejects),
+        first_date=min(days, default=None),
+        last_date=max(days, default=None),
+        is_unchanged=request.known_hash == digest,
+        has_duplicates=len(facts) < len(content.rows),
+        notes=tuple(content.notes),
+    )
+
+
+def _hash(content: Content) -> str:
+    """Of what was read: the order in which the vendor lists things says nothing."""
+    lines = sorted(repr(tuple(row.values())) for row in content.rows)
+    lines += sorted(repr(reject) for reject in content.rejects)
+    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+
+
+def _table(resource: Resource, rows: Sequence[Document]) -> pa.Table:
+    data = {
+        column.name: pa.array([row.get(column.name) for row in rows], _ARROW[column.type])
+        for column in resource.columns
+    }
+    data["line"] = pa.nulls(len(rows), pa.int32())
+    data["known_at"] = pa.array([row.get("known_at") for row in rows], pa.timestamp("us"))
+    return pa.table(data)
+
+
+def _rejects(rejects: Sequence[tuple[int, str, str]]) -> pa.Table | None:
+    if not rejects:
+        return None
+    places, reasons, texts = zip(*rejects, strict=True)
+    values = [places, [None] * len(rejects), reasons, texts]
+    return pa.table(
+        {
+            field.name: pa.array(column, field.type)
+            for field, column in zip(REJECT_SCHEMA, values, strict=True)
+        }
+    )

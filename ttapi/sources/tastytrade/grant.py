@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import CredentialError, SourceDownError
 from ttapi.secret import Secret
-from ttapi.sources.exchange import Request
+from ttapi.sources.http import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ttapi.sources.exchange import Response
-    from ttapi.sources.http import HttpClient
+    from ttapi.sources.http import HttpClient, Response
 
 _RENEWED_BEFORE_S = 60.0
 _LIFETIME_S = 900.0

@@ -11,18 +11,16 @@ import asyncio
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from ttapi.market.index_options import AMERICAN_INDEX, EUROPEAN_INDICES
-from ttapi.sources.tastytrade.fields import Document, FieldError
-from ttapi.sources.tastytrade.lists import vendor_symbol
-from ttapi.sources.tastytrade.market_tables import QUOTE_FIELDS
-from ttapi.sources.tastytrade.rows import Content
-from ttapi.sources.tastytrade.underlyings import read_chain
+from ttapi.market.shipped import AMERICAN_INDEX, EUROPEAN_INDICES
+from ttapi.sources.tastytrade.fields import Content, Document, FieldError
+from ttapi.sources.tastytrade.instruments import read_chain, vendor_symbol
+from ttapi.sources.tastytrade.market_fields import QUOTE_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from ttapi.sources.exchange import Response
+    from ttapi.sources.http import Response
     from ttapi.sources.tastytrade.api import TastytradeApi
 
 _A_CALL = 100

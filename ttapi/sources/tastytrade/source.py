@@ -2,26 +2,33 @@
 """The source `tastytrade`: what it offers, and which setting it waits for.
 
 What speaks HTTP is imported when something is fetched.
+
+The token that opens dxFeed's feed, which tastytrade hands to its customers for a day.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ttapi.errors import ResponseError
+from ttapi.secret import Secret
 from ttapi.sources.contract import Batch, Resource, SourceContext, Unit, UnitRequest
 from ttapi.sources.credentials import has_secret
-from ttapi.sources.tastytrade.account_tables import ACCOUNTS, BALANCES, POSITIONS, TRANSACTIONS
-from ttapi.sources.tastytrade.future_tables import CRYPTOCURRENCIES, FUTURE_OPTIONS, FUTURES
-from ttapi.sources.tastytrade.market_tables import (
+from ttapi.sources.tastytrade.accounts import ACCOUNTS, BALANCES, POSITIONS, TRANSACTIONS
+from ttapi.sources.tastytrade.fetch import SECRETS, connected
+from ttapi.sources.tastytrade.market_fields import (
     CHAINS,
+    CRYPTOCURRENCIES,
     EVENTS,
+    FUTURE_OPTIONS,
+    FUTURES,
     METRICS,
     OPTION_QUOTES,
     SEARCH,
     SYMBOLS,
     WATCHLISTS,
 )
-from ttapi.sources.tastytrade.settings import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,7 +82,7 @@ class TastytradeSource:
 
         *Raises* CredentialError when it refuses them, SourceDownError when it cannot be reached.
         """
-        from ttapi.sources.tastytrade.load import prove  # noqa: PLC0415 - brings httpx and asyncio
+        from ttapi.sources.tastytrade.fetch import prove  # noqa: PLC0415 - brings httpx and asyncio
 
         return prove(context)
 
@@ -98,6 +105,28 @@ class TastytradeSource:
         """
         if not requests:
             return
-        from ttapi.sources.tastytrade.load import load  # noqa: PLC0415 - brings httpx and asyncio
+        from ttapi.sources.tastytrade.fetch import load  # noqa: PLC0415 - brings httpx and asyncio
 
         yield from load(resource, requests, context)
+
+
+@dataclass(frozen=True)
+class FeedAccess:
+    """Where the feed is and what opens it."""
+
+    url: str
+    token: str
+
+
+async def quote_token_of(context: SourceContext) -> FeedAccess:
+    """Asked of the vendor each time; the feed's client keeps it for a day.
+
+    *Raises* CredentialError, ResponseError (a customer without an account has none), SourceDownError.
+    """
+    async with connected(context) as api:
+        data, _ = await api.one("/api-quote-tokens")
+    url, token = data.get("dxlink-url"), data.get("token")
+    if not isinstance(url, str) or not isinstance(token, str):
+        raise ResponseError("/api-quote-tokens", 200, "field 'token' or 'dxlink-url' is missing")
+    # Known as a secret from here on: nothing that is logged shows it.
+    return FeedAccess(url, Secret(token).reveal())

@@ -9,8 +9,7 @@ def test_my_source(tmp_path):
 
 from __future__ import annotations
 
-from ttapi.sources.testing.kit import Check, check_source, source_checks
-from ttapi.sources.testing.static import static_problems
+from ttapi.sources.testing.kit import Check, check_source, source_checks, static_problems
 from ttapi.sources.testing.world import Observed, World, observe
 
 __all__ = [

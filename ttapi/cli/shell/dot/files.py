@@ -8,19 +8,19 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ttapi.cli.output import ALIASES, FORMATS, write_result
-from ttapi.cli.session import tell
 from ttapi.cli.shell.dot.command import DotCommand, words_in
-from ttapi.cli.shell.scripts import read_script
 from ttapi.cli.shell.session import LeaveShell
+from ttapi.cli.shell.start import read_script
+from ttapi.cli.terminal import tell
 from ttapi.errors import QueryError, UsageError
-from ttapi.formats.look import Page
-from ttapi.formats.spans import amount
-from ttapi.store.own_place import refuse_own_place
+from ttapi.formats.records import ALIASES, FORMATS, write_result
+from ttapi.formats.text import Page
+from ttapi.formats.values import amount
+from ttapi.home import refuse_own_place
 
 if TYPE_CHECKING:
+    from ttapi.api.database import Answer
     from ttapi.cli.shell.session import Session
-    from ttapi.refresh.database import Answer
 
 _READERS = {
     ".csv": "read_csv",
@@ -150,7 +150,7 @@ def _copy(session: Session, rest: str) -> None:
 
 
 def _open(session: Session, rest: str) -> None:
-    from ttapi.config import Home
+    from ttapi.home import Home
 
     word = words_in(rest, ".open HOME", least=1)[0]
     session.open(Home(Path(word).expanduser().absolute()))

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ttapi.cli.session import seconds_text, tell, tell_waiting
 from ttapi.cli.shell.dot.command import DotCommand, words_in
 from ttapi.cli.shell.dot.files import last_query
 from ttapi.cli.shell.dot.inspect import columns_of, show_lines
+from ttapi.cli.terminal import seconds_text, tell, tell_waiting
 from ttapi.errors import TtapiError
-from ttapi.formats.spans import amount
+from ttapi.formats.values import amount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,11 +27,11 @@ def _status(session: Session, rest: str) -> None:
 
 
 def _refresh(session: Session, rest: str) -> None:
-    from ttapi.cli.journal import logged
+    from ttapi.cli.entry import logged
     from ttapi.cli.refresh import tell_outcome
-    from ttapi.cli.shell.talk import LateBars
-    from ttapi.refresh.running.runner import run_refresh
-    from ttapi.refresh.running.steps import RefreshRequest
+    from ttapi.cli.terminal import LateBars
+    from ttapi.refresh.runner import run_refresh
+    from ttapi.refresh.steps import RefreshRequest
 
     names = words_in(rest, ".refresh [DATASET...]", most=99)
     workspace = session.database.workspace

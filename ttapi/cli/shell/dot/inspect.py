@@ -9,19 +9,18 @@ import sys
 from typing import TYPE_CHECKING
 
 from ttapi.cli.shell.dot.command import DotCommand, words_in
-from ttapi.errors import UsageError
-from ttapi.formats.nearest import did_you_mean
+from ttapi.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ttapi.cli.shell.catalog import Relation
+    from ttapi.cli.shell.names import Relation
     from ttapi.cli.shell.session import Session
 
 
 def show_lines(session: Session, lines: Sequence[str]) -> None:
     """Write lines of data to the screen, or to where `.output` says."""
-    from ttapi.cli.shell.screen import show_text
+    from ttapi.cli.shell.options import show_text
 
     text = "".join(f"{line}\n" for line in lines)
     target = session.options.once or session.options.output
@@ -39,7 +38,7 @@ def show_lines(session: Session, lines: Sequence[str]) -> None:
 def columns_of(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> list[str]:
     """Rows as aligned columns under their heads, the last one cut to the screen."""
     from ttapi.cli.shell.options import screen_width
-    from ttapi.formats.cells import fitted, shown
+    from ttapi.formats.values import fitted, shown
 
     table = [heads, *([shown(cell) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in table) for i in range(len(heads))]

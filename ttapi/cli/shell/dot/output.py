@@ -6,12 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ttapi.cli.output import FORMATS, format_named
-from ttapi.cli.session import tell
 from ttapi.cli.shell.dot.command import DotCommand, counted, switched, words_in
 from ttapi.cli.shell.dot.inspect import columns_of, show_lines
+from ttapi.cli.terminal import tell
 from ttapi.errors import UsageError
-from ttapi.store.own_place import refuse_own_place
+from ttapi.formats.records import FORMATS, format_named
+from ttapi.home import refuse_own_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

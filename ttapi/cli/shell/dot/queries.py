@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ttapi.cli.output import write_result
-from ttapi.cli.session import seconds_text, tell
 from ttapi.cli.shell.dot.command import DotCommand, words_in
 from ttapi.cli.shell.dot.files import last_query, whole_page
 from ttapi.cli.shell.dot.inspect import show_lines
 from ttapi.cli.shell.options import is_dumb, screen_width
+from ttapi.cli.terminal import seconds_text, tell
 from ttapi.errors import UsageError
+from ttapi.formats.records import write_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ def _last(session: Session, rest: str) -> None:
 
 
 def _chart(session: Session, rest: str) -> None:
-    from ttapi.cli.symbol_charts import SYMBOL_CHARTS
+    from ttapi.cli.cone import SYMBOL_CHARTS
     from ttapi.formats.chart import CHARTS, draw_chart
 
     usage = (
@@ -67,7 +67,7 @@ def _chart(session: Session, rest: str) -> None:
 
 
 def _symbol_chart(session: Session, words: Sequence[str], usage: str) -> None:
-    from ttapi.cli.symbol_charts import SYMBOL_CHARTS, parameters_of, write_png
+    from ttapi.cli.cone import SYMBOL_CHARTS, parameters_of, write_png
 
     name, *rest = words
     files = [word for word in rest if word.lower().endswith(".png")]

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from ttapi.cli.shell.dot import files, freshness, inspect, output, queries
 from ttapi.cli.shell.dot.command import DotCommand, words_in
 from ttapi.cli.shell.options import screen_width
-from ttapi.errors import UsageError
-from ttapi.formats.nearest import closest
+from ttapi.errors import UsageError, closest
 
 if TYPE_CHECKING:
     from ttapi.cli.shell.session import Session

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Findings about the folder: what is in it, who may read it, room on the disk, what was left over.
+
+Findings about the live file, its log and its lock.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shlex
+import shutil
+import socket
+import stat
+from typing import TYPE_CHECKING
+
+from ttapi.audit.findings import Finding
+from ttapi.config import bundled_folder
+from ttapi.errors import LockedError, StoreError, TtapiError
+from ttapi.store.backup import list_backups
+from ttapi.store.engine import inspect_file
+from ttapi.store.files import leftovers
+from ttapi.store.integrity import inspect_log, log_of
+from ttapi.store.publish import snapshot_files
+from ttapi.store.restore import read_mark
+from ttapi.store.schema import pending_migrations, read_migrations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from ttapi.audit.findings import Patient
+
+_CLOCK_SLACK_S = 120.0
+_ROOM = 1.1
+"""A publication writes the live file once more; the tenth is for what a refresh adds."""
+
+
+def find_in_folders(patient: Patient) -> Iterator[Finding]:
+    """Findings that need no database."""
+    yield from _missing(patient)
+    yield from _modes(patient)
+    yield from _room(patient)
+    yield from _left_over(patient)
+    yield from _times(patient)
+    yield from _restores(patient)
+    yield from _backups(patient)
+
+
+def _missing(patient: Patient) -> Iterator[Finding]:
+    missing = [folder.name for folder in patient.home.folders() if not folder.is_dir()]
+    if missing:
+        is_whole = patient.live_error is None and patient.home.snapshots.is_dir()
+        command = patient.ttapi("init") if is_whole else patient.republish
+        yield Finding("folder-missing", f"{patient.home.root} lacks {', '.join(missing)}", command)
+
+
+def _modes(patient: Patient) -> Iterator[Finding]:
+    home = patient.home
+    own = [path for path in (*home.folders(), *_files(home.live)) if path.exists()]
+    refused = [
+        path for path in own if not (_mode(path) & stat.S_IWUSR and os.access(path, os.W_OK))
+    ]
+    if refused:
+        yield Finding(
+            "folder-read-only",
+            f"{refused[0]} has mode {_mode(refused[0]):04o} and cannot be written",
+            f"chmod u+rwX {_arguments(refused)}",
+        )
+    writable = [file for file in snapshot_files(home).values() if _mode(file) & 0o222]
+    if writable:
+        text = f"{writable[0]} has mode {_mode(writable[0]):04o}"
+        yield Finding("published-writable", text, f"chmod a-w {_arguments(writable)}")
+    if home.root.is_dir() and _mode(home.root) & 0o077:
+        yield Finding(
+            "folder-open",
+            f"{home.root} has mode {_mode(home.root):04o}",
+            f"chmod 700 {shlex.quote(str(home.root))}",
+        )
+    if home.settings_file.is_file() and _mode(home.settings_file) & 0o077:
+        yield Finding(
+            "settings-open",
+            f"{home.settings_file} has mode {_mode(home.settings_file):04o}",
+            f"chmod 600 {shlex.quote(str(home.settings_file))}",
+        )
+
+
+def _room(patient: Patient) -> Iterator[Finding]:
+    home = patient.home
+    if not home.live_file.is_file():
+        return
+    needed = int(home.live_file.stat().st_size * _ROOM)
+    free = shutil.disk_usage(home.live).free
+    if free < needed:
+        yield Finding(
+            "disk-low",
+            f"{home.root} has {_megabytes(free)} free, and a publication takes {_megabytes(needed)};"
+            f" {_largest(home.root)}",
+            patient.ttapi("backup --list"),
+        )
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if limit not in {resource.RLIM_INFINITY, -1} and limit < needed:
+        yield Finding(
+            "file-limit",
+            f"this process may write {_megabytes(limit)} to a file, and a publication takes"
+            f" {_megabytes(needed)}",
+            "ulimit -f unlimited",
+        )
+
+
+def _left_over(patient: Patient) -> Iterator[Finding]:
+    home = patient.home
+    refresh = patient.ttapi("refresh") if patient.live_error is None else patient.bring_back
+    for code, folders in (
+        ("published-half", [home.snapshots]),
+        ("backup-half", [home.backups]),
+        ("leftover-files", [home.root, home.live, home.exports]),
+    ):
+        found = [path for folder in folders for path in leftovers(folder)]
+        if found:
+            yield Finding(code, _named(found), refresh)
+
+
+def _times(patient: Patient) -> Iterator[Finding]:
+    home = patient.home
+    latest = patient.clock.timestamp() + _CLOCK_SLACK_S
+    files = [home.live_file, home.state_file, home.settings_file, *home.snapshots.glob("*.duckdb")]
+    late = [file for file in files if file.is_file() and file.stat().st_mtime > latest]
+    if late:
+        ahead = max(file.stat().st_mtime for file in late) - patient.clock.timestamp()
+        yield Finding(
+            "file-time-in-future",
+            f"{_named(late)}: up to {ahead / 3600:,.1f} h ahead of this machine's clock",
+            f"touch {_arguments(late)}",
+        )
+
+
+def _restores(patient: Patient) -> Iterator[Finding]:
+    mark = read_mark(patient.home)
+    if mark is not None:
+        words = mark.get("command", "restore")
+        yield Finding("restore-half", f"{words!r} did not come to its end", patient.ttapi(words))
+    kept = [
+        path
+        for word in ("damaged", "replaced")
+        for path in sorted(patient.home.live.glob(f"{word}-*"))
+    ]
+    if kept:
+        size = sum(_size(path) for path in kept)
+        yield Finding(
+            "kept-aside",
+            f"{_named(kept)}, {_megabytes(size)}: kept until you have seen that all is well",
+            patient.ttapi("verify"),
+        )
+
+
+def _backups(patient: Patient) -> Iterator[Finding]:
+    backups = list_backups(patient.home.backups)
+    usable = [one for one in backups if one.manifest is not None]
+    broken = [one for one in backups if one.manifest is None]
+    if not backups:
+        yield Finding("backup-missing", f"{patient.home.backups} is empty", patient.ttapi("backup"))
+    elif broken:
+        code = "backup-old" if usable else "backup-unusable"
+        newest_name = max(one.folder.name for one in backups)
+        if usable and newest_name in {one.folder.name for one in broken}:
+            code = "backup-unusable"
+        yield Finding(code, str(broken[0].error), patient.ttapi("backup"))
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in _inside(folder) if path.is_file()] if folder.is_dir() else []
+
+
+def _arguments(paths: Iterable[Path]) -> str:
+    return " ".join(shlex.quote(str(path)) for path in paths)
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def _named(paths: list[Path]) -> str:
+    more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
+    return ", ".join(str(path) for path in paths[:3]) + more
+
+
+def _largest(root: Path) -> str:
+    sizes = sorted(((_size(path), path.name) for path in _inside(root)), reverse=True)
+    return ", ".join(f"{name} {_megabytes(size)}" for size, name in sizes[:4])
+
+
+def _inside(folder: Path) -> Iterable[Path]:
+    return [path for path in folder.iterdir() if not path.is_symlink()]
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+    return sum(file.lstat().st_size for file in files)
+
+
+def _megabytes(size: float) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+_OF_KIND = {
+    "altered schema": "live-altered-schema",
+    "damaged": "live-damaged",
+    "damaged log": "log-damaged",
+    "foreign": "live-foreign",
+    "foreign log": "log-foreign",
+    "missing": "live-missing",
+    "newer engine": "live-newer-engine",
+    "newer schema": "live-newer-schema",
+    "no database": "live-no-database",
+    "other storage": "live-other-storage",
+    "torn log": "log-torn",
+}
+_LOG = {"log-damaged", "log-foreign", "log-torn"}
+
+
+def find_in_live(patient: Patient) -> Iterator[Finding]:
+    """Findings about what only its owner opens for writing."""
+    yield from _lock(patient)
+    if patient.lock.is_held:
+        return
+    error = patient.live_error
+    if error is None:
+        yield from _waiting(patient)
+    elif isinstance(error, LockedError):
+        yield Finding("live-open-elsewhere", str(error), patient.ttapi("status"))
+    else:
+        kind = error.kind if isinstance(error, StoreError) else ""
+        code = _OF_KIND.get(kind, "live-unreadable")
+        yield Finding(code, _evidence(code, error), _cure(patient, code))
+
+
+def _lock(patient: Patient) -> Iterator[Finding]:
+    owner = patient.lock.owner
+    if patient.lock.is_held:
+        who = f"process {owner.pid} ({owner.command})" if owner else "another process"
+        yield Finding("live-locked", f"{who} holds the lock", patient.ttapi("status"))
+    elif owner is not None:
+        text = f"the lock file names process {owner.pid} ({owner.command}) on {owner.host}"
+        is_here = owner.host == socket.gethostname()
+        code = "lock-stale" if is_here else "lock-foreign"
+        held = "it holds no lock" if is_here else "nobody on this machine holds the lock"
+        command = patient.ttapi("refresh") if patient.live_error is None else _cure(patient, "")
+        yield Finding(code, f"{text}, since {owner.started_at}; {held}", command)
+
+
+def _waiting(patient: Patient) -> Iterator[Finding]:
+    """What the next command that writes will see to by itself."""
+    file = patient.home.live_file
+    log = log_of(file)
+    if inspect_log(log) is not None:
+        yield Finding(
+            "log-left",
+            f"{log} holds {log.stat().st_size:,} bytes of whole writes",
+            patient.ttapi("refresh"),
+        )
+    try:
+        steps = read_migrations(bundled_folder("migrations"))
+        pending = pending_migrations(inspect_file(file).applied, steps, file)
+    except TtapiError as exc:
+        yield Finding("live-unreadable", str(exc), patient.bring_back)
+        return
+    if pending:
+        first = pending[0].version
+        yield Finding(
+            "live-older-schema",
+            f"{file} is at schema version {first - 1}, and this ttapi at {pending[-1].version}",
+            patient.ttapi("refresh"),
+        )
+
+
+def _cure(patient: Patient, code: str) -> str:
+    kind = patient.live_error.kind if isinstance(patient.live_error, StoreError) else ""
+    if code in _LOG or _OF_KIND.get(kind) in _LOG:
+        return patient.ttapi("restore live")
+    return patient.bring_back
+
+
+def _evidence(code: str, error: TtapiError) -> str:
+    if code == "live-newer-schema":
+        return f"{error.message}; upgrading ttapi keeps all of it, the command goes back to a copy"
+    return error.message

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every command starts with: the workspace, the log file, someone to tell.
+
+Progress bars, on a terminal's standard error only.
+
+What is said on standard error around a query: what was refreshed, how old its inputs are.
+
+An error as the shell tells it: what happened, the line with a caret, and what was meant.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ttapi.api.suggestions import missing_name
+from ttapi.config import load_settings, now_from
+from ttapi.errors import LockOwner, UsageError
+from ttapi.formats.values import amount, seconds_text
+from ttapi.home import find_home
+from ttapi.refresh.single_flight import Progress, Silence
+from ttapi.secret import scrubbed
+from ttapi.sqltext import pieces_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import typer
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+    from ttapi.errors import TtapiError
+    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.query import Prepared
+
+_PLAIN_WIDTH = 80
+
+__all__ = [
+    "open_workspace",
+    "require_home",
+    "seconds_text",
+    "talk_width",
+    "tell",
+    "tell_waiting",
+    "workspace_at",
+]
+
+
+def open_workspace(context: typer.Context, *, symbols: frozenset[str] | None = None) -> Workspace:
+    """The workspace of the command's `--home`, with the environment's settings.
+
+    *Raises* UsageError for a wrong setting.
+    """
+    return workspace_at(context.obj, symbols=symbols)
+
+
+def workspace_at(flag: Path | None, *, symbols: frozenset[str] | None = None) -> Workspace:
+    """The workspace of the home at `flag`, or of the default one.
+
+    *Raises* UsageError for a wrong setting.
+    """
+    from ttapi.refresh.installation import Workspace
+
+    home = find_home(flag, os.environ)
+    return Workspace(home, load_settings(home, os.environ), now_from(os.environ), symbols=symbols)
+
+
+def require_home(workspace: Workspace) -> None:
+    """Nothing, or UsageError when the home was never made."""
+    if not workspace.home.live_file.exists():
+        raise UsageError(
+            f"{workspace.home.root} holds no ttapi database",
+            hint=f"ttapi --home {workspace.home.root} init makes one",
+        )
+
+
+def tell(text: str) -> None:
+    """One line of talk, on standard error."""
+    sys.stderr.write(scrubbed(text) + "\n")
+    sys.stderr.flush()
+
+
+def talk_width() -> int:
+    """Columns of the terminal that standard error is; 80 where it is none."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _PLAIN_WIDTH
+    except (OSError, ValueError):
+        return _PLAIN_WIDTH
+
+
+def tell_waiting(owner: LockOwner | None) -> None:
+    """Say who is being waited for."""
+    who = (
+        f"process {owner.pid} ({owner.command}) on {owner.host}, since {owner.started_at}"
+        if owner
+        else "another process"
+    )
+    tell(f"ttapi: waiting for {who}")
+
+
+class Bars:
+    """A bar a dataset."""
+
+    def __init__(self, bars: RichProgress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def started(self, what: str, total: int) -> None:
+        """Show a bar for `what`."""
+        self._tasks[what] = self._bars.add_task(what, total=total or None)
+
+    def advanced(self, what: str, done: int) -> None:
+        """Move it."""
+        self._bars.update(self._tasks[what], completed=done)
+
+    def finished(self, what: str) -> None:
+        """Take it away: the summary will name it."""
+        self._bars.remove_task(self._tasks.pop(what))
+
+
+@contextmanager
+def watched() -> Iterator[Progress]:
+    """A watcher that draws bars on a terminal and is silent elsewhere."""
+    if not sys.stderr.isatty():
+        yield Silence()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    with RichProgress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bars:
+        yield Bars(bars)
+
+
+class LateBars:
+    """Progress bars that appear with the first thing to watch: most queries have none."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._bars: Progress | None = None
+
+    def started(self, what: str, total: int) -> None:
+        """Show a bar for `what`."""
+        if self._bars is None:
+            self._bars = self._stack.enter_context(watched())
+        self._bars.started(what, total)
+
+    def advanced(self, what: str, done: int) -> None:
+        """Move it."""
+        if self._bars is not None:
+            self._bars.advanced(what, done)
+
+    def finished(self, what: str) -> None:
+        """Take it away."""
+        if self._bars is not None:
+            self._bars.finished(what)
+
+    def close(self) -> None:
+        """Leave the screen to the rows."""
+        self._stack.close()
+        self._bars = None
+
+
+def tell_inputs(prepared: Prepared, *, lister: str = "ttapi status") -> None:
+    """Say what was refreshed for a query, and how old its inputs are, the oldest first.
+
+    `lister`: the command that lists them all, where the line is too short for it.
+    """
+    if prepared.as_of is not None:
+        tell(f"-- {prepared.as_of}")
+    if prepared.outcome is None:
+        tell(f"-- 0 calls, {seconds_text(prepared.planned_s)}")
+    else:
+        _tell_outcome(prepared)
+    if prepared.ages:
+        oldest_first = sorted(
+            prepared.ages, key=lambda a: -math.inf if a.age_s is None else -a.age_s
+        )
+        ages = [f"{age.dataset} {age.told}" for age in oldest_first]
+        tell(fitting_list("-- inputs: ", ages, f" ({lister})"))
+    # Each with the setting that fills it: what one acts upon is not cut.
+    for one in prepared.unconfigured:
+        tell(f"-- not configured, so empty: {one}")
+    for warning in prepared.warnings:
+        tell(f"-- {warning}")
+
+
+def _tell_outcome(prepared: Prepared) -> None:
+    done = prepared.outcome.datasets if prepared.outcome else ()
+    slices_fetched = prepared.slices_fetched
+    changed = [d.dataset for d in done if d.is_changed]
+    slices = (
+        f"fetched {amount(slices_fetched, 'slice')}" if slices_fetched else "brought up to date"
+    )
+    tell(f"-- {slices}, {seconds_text(prepared.refresh_s)}")
+    if changed:
+        tell(fitting_list("-- changed: ", changed))
+    for one in done:
+        if one.rows_refused:
+            refused = amount(one.rows_refused, "row")
+            tell(f"-- {one.dataset}: {refused} refused; select * from rejects")
+        for failure in ([one.error] if one.error else []) + list(one.failed_units[:3]):
+            tell(f"-- {one.dataset}: {failure}")
+
+
+def fitting_list(head: str, parts: Sequence[str], pointer: str = "") -> str:
+    """As many of `parts` as a line of talk holds, then how many more there are, and `pointer`.
+
+    The first is told whatever its length.
+    """
+    width = talk_width()
+    whole = head + ", ".join(parts)
+    if len(whole) <= width:
+        return whole
+    for kept in range(len(parts) - 1, 0, -1):
+        line = f"{head}{', '.join(parts[:kept])}, {len(parts) - kept} more"
+        for told in (line + pointer, line):
+            if len(told) <= width:
+                return told
+    return head + parts[0] + (f", {len(parts) - 1} more" if len(parts) > 1 else "")
+
+
+def ask_yes(question: str) -> bool:
+    """Whether the person at the terminal says yes."""
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+_CARET = re.compile(r"LINE \d+:")
+
+
+def told(error: TtapiError, sql: str) -> list[str]:
+    """The lines that tell `error`, which `sql` met with."""
+    lines = [line for line in error.message.rstrip().splitlines() if line.strip()]
+    missing = missing_name(error.message)
+    if missing and not _CARET.search(error.message):
+        lines[1:1] = caret_lines(sql, missing[1])
+    return lines + ([error.hint] if error.hint else [])
+
+
+def caret_lines(sql: str, name: str) -> list[str]:
+    """The line of `sql` in which `name` first stands as a word, and a caret under it."""
+    wanted = name.rpartition(".")[2].lower()
+    for piece in pieces_of(sql):
+        if piece.kind in {"name", "quoted"} and piece.text.strip('"').lower() == wanted:
+            line_start = sql.rfind("\n", 0, piece.start) + 1
+            line_end = sql.find("\n", piece.start)
+            line = sql[line_start : len(sql) if line_end < 0 else line_end]
+            head = f"LINE {sql.count(chr(10), 0, piece.start) + 1}: "
+            blanks = " " * (len(head) + piece.start - line_start)
+            return [head + line, f"{blanks}^"]
+    return []

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows for people in frames: box, and duckbox, which has types and keeps to the screen's width.
+
+Rows for people without frames: table, markdown, line.
+
+The rows to write, and how they are to look.
+
+Rows as an HTML table, for a page and for a notebook.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from html import escape
+from typing import IO, TYPE_CHECKING
+
+from ttapi.formats.values import (
+    amount,
+    cell_text,
+    fitted,
+    heads_of,
+    is_number,
+    padded,
+    rows_of,
+    shown,
+    width_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+
+def write_table(page: Page, stream: IO[bytes], look: Look) -> None:
+    """Write aligned columns under a dashed line."""
+    heads = heads_of(page.table, look.zone)
+    rows = cells(page, look)
+    right = [is_number(field.type) for field in page.table.schema]
+    shown = [heads, *rows] if look.has_header else rows
+    widths = [max((width_of(row[i]) for row in shown), default=0) for i in range(len(heads))]
+    lines = [_line(row, widths, right) for row in rows]
+    if look.has_header:
+        lines[:0] = [_line(heads, widths, right), "  ".join("-" * width for width in widths)]
+    _write(stream, [line.rstrip() for line in lines])
+
+
+def write_markdown(page: Page, stream: IO[bytes], look: Look) -> None:
+    """Write a table as Markdown has it."""
+    heads = heads_of(page.table, look.zone)
+    right = [is_number(field.type) for field in page.table.schema]
+    lines = [_barred(heads), "|" + "|".join(" ---: " if r else " --- " for r in right) + "|"]
+    _write(stream, lines + [_barred(row) for row in cells(page, look)])
+
+
+def write_line(page: Page, stream: IO[bytes], look: Look) -> None:
+    """Write one `column = value` a line, a blank line between rows."""
+    heads = heads_of(page.table, look.zone)
+    width = max((width_of(head) for head in heads), default=0)
+    blocks = [
+        "".join(
+            f"{padded(head, width, is_right=True)} = {cell}".rstrip() + "\n"
+            for head, cell in zip(heads, row, strict=True)
+        )
+        for row in cells(page, look)
+    ]
+    stream.write("\n".join(blocks).encode())
+
+
+def cells(page: Page, look: Look, null: str = "") -> list[list[str]]:
+    """The rows as text for people."""
+    return [[cell_text(value, look, null) for value in row] for row in rows_of(page.table)]
+
+
+def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    parts = zip(row, widths, right, strict=True)
+    return "  ".join(padded(cell, width, is_right=is_right) for cell, width, is_right in parts)
+
+
+def _barred(row: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+
+
+def _write(stream: IO[bytes], lines: Sequence[str]) -> None:
+    stream.write("".join(f"{line}\n" for line in lines).encode())
+
+
+@dataclass(frozen=True)
+class Page:
+    """The rows at hand of an answer."""
+
+    table: pa.Table
+    total: int
+    """Rows the answer has, at hand or not."""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether rows were left out."""
+        return bool(self.table.num_rows < self.total)
+
+    @property
+    def count_text(self) -> str:
+        """`3 rows`, or `1,000 of 60,137 rows shown`."""
+        if self.is_cut:
+            return f"{self.table.num_rows:,} of {self.total:,} rows shown"
+        return amount(self.total, "row")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How rows are shown; a format uses what concerns it."""
+
+    zone: str = "America/New_York"
+    """Zone in which formats for people show instants; the others are UTC."""
+    null: str | None = None
+    """Text of a missing value; None: the format's own."""
+    has_header: bool = True
+    separator: str = ","
+    """Between the cells of csv."""
+    thousands: str = ""
+    """Between groups of three digits, in formats for people."""
+    width: int = 0
+    """Screen columns that duckbox may fill; 0: any number."""
+
+
+_NARROWEST = 12
+"""Screen columns below which a column is left out rather than cut further."""
+_PROMPT_ROWS = 20
+_PROMPT_WIDTH = 80
+_ELIDED = "…"
+_CUTTABLE = ("varchar", "struct", "map", "blob")
+_TYPES = {
+    "string": "varchar",
+    "large_string": "varchar",
+    "string_view": "varchar",
+    "bool": "boolean",
+    "date32[day]": "date",
+    "binary": "blob",
+    "time64[us]": "time",
+    "null": "null",
+    "month_day_nano_interval": "interval",
+}
+
+
+@dataclass(frozen=True)
+class _Column:
+    head: str
+    kind: str
+    cells: Sequence[str]
+    is_right: bool
+
+    @property
+    def width(self) -> int:
+        return max([width_of(self.head), width_of(self.kind), *map(width_of, self.cells)])
+
+    def narrowed(self, width: int) -> _Column:
+        """Text cut to `width`; a number or a date is shown whole or not at all."""
+        if not self.kind.startswith(_CUTTABLE):
+            width = max([width, *map(width_of, self.cells)])
+        cut = [fitted(cell, width) for cell in self.cells]
+        return _Column(fitted(self.head, width), fitted(self.kind, width), cut, self.is_right)
+
+
+def write_box(page: Page, stream: IO[bytes], look: Look) -> None:
+    """Write a frame around heads and rows."""
+    columns = _columns(page, look, heads_of(page.table, look.zone), [""] * page.table.num_columns)
+    stream.write(_framed(columns, has_kinds=False, has_header=look.has_header).encode())
+
+
+def write_duckbox(page: Page, stream: IO[bytes], look: Look) -> str | None:
+    """Write a frame with types; the remark says which part of the columns was left out."""
+    kinds = [type_text(field.type, look.zone) for field in page.table.schema]
+    columns = _columns(page, look, [shown(name) for name in page.table.column_names], kinds)
+    fitting = _fitting(columns, look.width)
+    if page.is_cut:
+        fitting = [
+            _Column(c.head, c.kind, [*c.cells, *"···"[: len(c.cells)]], c.is_right) for c in fitting
+        ]
+    stream.write(_framed(fitting, has_kinds=True, has_header=look.has_header).encode())
+    left_out = len(columns) - sum(1 for column in fitting if column.head != _ELIDED)
+    if left_out > 0:
+        return f"{len(columns) - left_out} of {len(columns)} columns shown; .mode line shows all"
+    return None
+
+
+def prompt_text(table: pa.Table, total: int, zone: str) -> str:
+    """The first rows of an answer for a Python prompt, instants in `zone`, saying what was left out."""
+    page = Page(table.slice(0, _PROMPT_ROWS), total)
+    buffer = io.BytesIO()
+    remark = write_duckbox(page, buffer, Look(zone=zone, width=_PROMPT_WIDTH))
+    return buffer.getvalue().decode() + "\n".join([page.count_text, *([remark] if remark else [])])
+
+
+def type_text(kind: pa.DataType, zone: str) -> str:
+    """A column's type in the engine's word; of an instant, the zone it is shown in."""
+    import pyarrow as pa  # noqa: PLC0415 - a shell's first prompt does not wait for it
+
+    if pa.types.is_timestamp(kind):
+        return zone
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return f"{type_text(kind.value_type, zone)}[]"
+    text = str(kind)
+    if text.startswith("decimal128"):
+        return text.replace("decimal128", "decimal").replace(" ", "")
+    return _TYPES.get(text, text.partition("<")[0])
+
+
+def _columns(page: Page, look: Look, heads: Sequence[str], kinds: Sequence[str]) -> list[_Column]:
+    rows = cells(page, look, "NULL")
+    right = [is_number(field.type) for field in page.table.schema]
+    return [
+        _Column(head, kind, [row[i] for row in rows], right[i])
+        for i, (head, kind) in enumerate(zip(heads, kinds, strict=True))
+    ]
+
+
+def _fitting(columns: list[_Column], width: int) -> list[_Column]:
+    """The columns that `width` holds: wide ones cut first, then middle ones left out, marked."""
+    if not width or _frame_width(columns) <= width:
+        return columns
+    columns = _narrowed(columns, width)
+    if _frame_width(columns) <= width:
+        return columns
+    mark = _Column(_ELIDED, "", [_ELIDED] * len(columns[0].cells), is_right=False)
+    left, right = columns[:1], columns[1:][-1:]
+    inner = columns[1:-1]
+    while inner and _frame_width([*left, inner[0], mark, *right]) <= width:
+        left = [*left, inner.pop(0)]
+        if inner and _frame_width([*left, mark, inner[-1], *right]) <= width:
+            right = [inner.pop(), *right]
+    return [*left, mark, *right] if inner else [*left, *right]
+
+
+def _narrowed(columns: list[_Column], width: int) -> list[_Column]:
+    """The widest columns cut to one common width, no narrower than text can be read in."""
+    for limit in range(max(c.width for c in columns), _NARROWEST - 1, -1):
+        tried = [c if c.width <= limit else c.narrowed(limit) for c in columns]
+        if limit == _NARROWEST or _frame_width(tried) <= width:
+            return tried
+    return columns
+
+
+def _frame_width(columns: Sequence[_Column]) -> int:
+    return sum(column.width + 3 for column in columns) + 1
+
+
+def _framed(columns: Sequence[_Column], *, has_kinds: bool, has_header: bool) -> str:
+    widths = [column.width for column in columns]
+    lines = [_rule("┌┬┐", widths)]
+    if has_header:
+        lines.append(_row([c.head for c in columns], columns, widths))
+        if has_kinds:
+            lines.append(_row([c.kind for c in columns], columns, widths))
+        lines.append(_rule("├┼┤", widths))
+    rows = zip(*(column.cells for column in columns), strict=True)
+    lines += [_row(row, columns, widths) for row in rows]
+    lines.append(_rule("└┴┘", widths))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _rule(corners: str, widths: Sequence[int]) -> str:
+    return corners[0] + corners[1].join("─" * (width + 2) for width in widths) + corners[2]
+
+
+def _row(texts: Sequence[str], columns: Sequence[_Column], widths: Sequence[int]) -> str:
+    parts = zip(texts, widths, columns, strict=True)
+    inner = (f" {padded(text, width, is_right=c.is_right)} " for text, width, c in parts)
+    return "│" + "│".join(inner) + "│"
+
+
+_NOTEBOOK_ROWS = 50
+
+
+def write_html(page: Page, stream: IO[bytes], look: Look) -> None:
+    """Write one table element; a caption says when rows were left out."""
+    stream.write(html_text(page, look).encode())
+
+
+def html_text(page: Page, look: Look) -> str:
+    """One table element; a caption says when rows were left out."""
+    right = [
+        ' style="text-align: right"' if is_number(field.type) else "" for field in page.table.schema
+    ]
+    lines = ["<table>"]
+    if page.is_cut:
+        lines.append(f"<caption>{page.count_text}</caption>")
+    if look.has_header:
+        heads = zip(heads_of(page.table, look.zone), right, strict=True)
+        cells_of_head = "".join(f"<th{style}>{escape(head)}</th>" for head, style in heads)
+        lines.append(f"<thead><tr>{cells_of_head}</tr></thead>")
+    lines.append("<tbody>")
+    for row in cells(page, look):
+        inner = zip(row, right, strict=True)
+        line = "".join(f"<td{style}>{escape(cell)}</td>" for cell, style in inner)
+        lines.append(f"<tr>{line}</tr>")
+    return "\n".join([*lines, "</tbody>", "</table>", ""])
+
+
+def notebook_html(table: pa.Table, total: int, zone: str) -> str:
+    """The first rows of an answer for a notebook, instants in `zone`, saying how many there are."""
+    return html_text(Page(table.slice(0, _NOTEBOOK_ROWS), total), Look(zone=zone))

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Places that are ttapi's own: what a user writes never lands there, whichever door it comes through.
+
+Any home counts, not only the one that is open; it is known by what lies in it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ttapi.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def find_home(flag: Path | None, environ: Mapping[str, str]) -> Home:
+    """The home folder: `--home`, else TTAPI_HOME, else the platform's user data folder."""
+    chosen = flag or (Path(environ["TTAPI_HOME"]) if environ.get("TTAPI_HOME") else None)
+    return Home((chosen or default_home()).expanduser().absolute())
+
+
+def default_home() -> Path:
+    """The platform's user data folder for ttapi."""
+    import platformdirs  # noqa: PLC0415 - only needed where neither flag nor TTAPI_HOME is given
+
+    return Path(platformdirs.user_data_dir("ttapi", appauthor=False))
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of one ttapi installation's data, and the names in it."""
+
+    root: Path
+
+    @property
+    def settings_file(self) -> Path:
+        """`ttapi.toml`."""
+        return self.root / "ttapi.toml"
+
+    @property
+    def sql(self) -> Path:
+        """The user's own models."""
+        return self.root / "sql"
+
+    @property
+    def sources(self) -> Path:
+        """The user's own one-file plugins."""
+        return self.root / "sources"
+
+    @property
+    def live(self) -> Path:
+        """The folder of the live file, its lock and its state."""
+        return self.root / "live"
+
+    @property
+    def live_file(self) -> Path:
+        """The file the one owner writes; never opened by any other process."""
+        return self.live / "market.duckdb"
+
+    @property
+    def lock_file(self) -> Path:
+        """What the owner holds a lock on."""
+        return self.live / "market.lock"
+
+    @property
+    def state_file(self) -> Path:
+        """Verdicts and asked times, for `status`."""
+        return self.live / "state.json"
+
+    @property
+    def readings_file(self) -> Path:
+        """What looking through the models told, for commands to come."""
+        return self.live / "models.json"
+
+    @property
+    def public_file(self) -> Path:
+        """The symbolic link every client opens, read-only."""
+        return self.root / "market.duckdb"
+
+    @property
+    def snapshots(self) -> Path:
+        """The published generations."""
+        return self.root / "snapshots"
+
+    @property
+    def exports(self) -> Path:
+        """Where exports go."""
+        return self.root / "exports"
+
+    @property
+    def backups(self) -> Path:
+        """Where sealed copies go."""
+        return self.root / "backups"
+
+    @property
+    def journal(self) -> Path:
+        """Where streams are written down before they are loaded."""
+        return self.root / "journal"
+
+    @property
+    def logs(self) -> Path:
+        """Where the log files are."""
+        return self.root / "logs"
+
+    def folders(self) -> tuple[Path, ...]:
+        """Every folder `init` makes, the root first."""
+        return (
+            self.root,
+            self.sql,
+            self.sources,
+            self.live,
+            self.snapshots,
+            self.exports,
+            self.backups,
+            self.journal,
+            self.logs,
+        )
+
+
+_OWN = frozenset({"live", "snapshots", "journal", "backups", "logs", "ttapi.toml"})
+"""Names in a home, lower case; so is everything that begins like the published file."""
+_PUBLIC = "market.duckdb"
+_MARKS = (Path("live/market.duckdb"), Path("live/market.lock"), Path("live/state.json"))
+"""What a home is known by: one of them is enough."""
+
+
+def refuse_own_place(target: Path | str, *, is_backup: bool = False) -> None:
+    """Nothing, or UsageError where `target` lies in, is, or holds what is ttapi's own.
+
+    Links and relative paths are followed first. `is_backup`: the folder of backups is allowed.
+    """
+    place = Path(os.path.normpath(Path(target).expanduser().absolute()))
+    for path in dict.fromkeys((place, _followed(place))):
+        if (home := _home_of(path)) is None:
+            continue
+        inside = path.relative_to(home).parts
+        if is_backup and inside[:1] == ("backups",):
+            continue
+        if not inside or _is_own(inside[0].lower()):
+            raise UsageError(
+                f"{target} is ttapi's own place, kept by the commands that write it",
+                hint=f"{home / 'exports'} works, or a folder outside {home}",
+            )
+
+
+def is_live(target: Path | str) -> bool:
+    """Whether `target` lies in the folder that only the owner of a live file opens."""
+    path = _followed(Path(target).expanduser().absolute())
+    home = _home_of(path)
+    return home is not None and path.relative_to(home).parts[:1] == ("live",)
+
+
+def _is_own(name: str) -> bool:
+    return name in _OWN or name.startswith(_PUBLIC)
+
+
+def _followed(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):  # a circle of links, or no path at all
+        return path
+
+
+def _home_of(path: Path) -> Path | None:
+    """The home that `path` is, or lies in; None: neither."""
+    for folder in (path, *path.parents):
+        if any(_exists(folder / mark) for mark in _MARKS):
+            return folder
+    return None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models into the file: views and macros created, tables given their shape, everything commented.
+
+Checks: SELECTs of bad rows, from model headers and from `sql/checks/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ttapi.errors import ModelError, QueryError
+from ttapi.models.model import Model, dataset_name, macro_parts
+from ttapi.models.model_cache import made_by
+from ttapi.store.engine import engine_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from ttapi.models.graph import ModelGraph
+    from ttapi.models.model import Check, CheckModel
+
+_MADE = "models_made_of"
+_UNREADABLE = (
+    "TIMESTAMP WITH TIME ZONE",
+    "TIMESTAMP_NS",
+    "TIMESTAMPTZ_NS",
+    "TIME WITH TIME ZONE",
+    "VARIANT",
+)
+
+
+def install_models(cursor: Any, graph: ModelGraph) -> None:
+    """Create or replace views and macros, and give every table that lacks one its empty shape.
+
+    What stands there as it would be made now is left alone: nothing that it is made of has changed.
+    Runs in the caller's transaction. Tables that exist keep their rows.
+
+    *Raises* ModelError naming the file when the engine refuses a statement.
+    """
+    standing = _drop_removed(cursor, graph)
+    wanted, before = _making(graph, read_columns(cursor)), read_note(cursor, _MADE)
+    changed = [
+        model
+        for name, model in graph.models.items()
+        if model.qualified not in standing or before.get(name) != wanted[name]
+    ]
+    for model in changed:
+        try:
+            with engine_errors():
+                _install(cursor, model)
+        except QueryError as exc:
+            raise ModelError(_engine_text(exc), file=model.file, line=model.body_line) from exc
+    _comment_on_all(cursor, graph, {model.name for model in changed})
+    write_note(cursor, _MADE, wanted)
+
+
+def read_columns(cursor: Any, database: str | None = None) -> dict[str, tuple[str, ...]]:
+    """Columns of every relation of the file, or of the attached `database`, by dataset name."""
+    where = "current_database()" if database is None else "?"
+    rows = cursor.execute(
+        "select schema_name, table_name, list(column_name order by column_index)"
+        f" from duckdb_columns() where database_name = {where} and not internal group by all",
+        [] if database is None else [database],
+    ).fetchall()
+    return {
+        dataset_name(schema, table): tuple(name.lower() for name in names)
+        for schema, table, names in rows
+    }
+
+
+def read_note(cursor: Any, name: str) -> dict[str, str]:
+    """What an installation before left under `name` for the next one; empty where none did."""
+    rows = cursor.execute("select value from catalog.meta where name = ?", [name]).fetchall()
+    found: dict[str, str] = json.loads(rows[0][0]) if rows else {}
+    return found
+
+
+def write_note(cursor: Any, name: str, note: Mapping[str, str]) -> None:
+    """Leave `note` under `name` for the next installation."""
+    cursor.execute("delete from catalog.meta where name = ?", [name])
+    cursor.execute("insert into catalog.meta values (?, ?)", [name, json.dumps(note)])
+
+
+def create_table(cursor: Any, model: Model) -> None:
+    """An empty table of `model`'s shape, its SQL body being the definition."""
+    _refuse_unreadable_output(cursor, model)
+    create_shape(cursor, f"table {model.qualified}", model.body)
+
+
+def create_shape(cursor: Any, what: str, sql: str) -> None:
+    """Create `what` (`table x`, `temp table y`) empty, with the columns that `sql` gives.
+
+    Not by `create table as ... limit 0`: DuckDB 2.0.0 shows none of the rows that the same
+    transaction then inserts into such a table, once they are more than one row group.
+    """
+    columns = ", ".join(
+        f'"{name}" {kind}' for name, kind in output_columns(cursor, f"({sql})").items()
+    )
+    cursor.execute(f"create or replace {what} ({columns})")
+
+
+def output_columns(cursor: Any, sql: str) -> dict[str, str]:
+    """Engine type by output column of a SELECT, in order."""
+    return {row[0]: row[1] for row in cursor.execute(f"describe {sql}").fetchall()}
+
+
+def comment_on(cursor: Any, model: Model, inherited: Mapping[str, str] | None = None) -> None:
+    """The header's `about` and every column comment, as COMMENT ON."""
+    if model.kind == "macro":
+        kind = "macro table" if _is_table_macro(model) else "macro"
+        cursor.execute(f"comment on {kind} {model.qualified} is {quoted(model.about)}")
+        return
+    cursor.execute(f"comment on {model.kind} {model.qualified} is {quoted(model.about)}")
+    comments = {**(inherited or {}), **model.column_comments}
+    for column in output_columns(cursor, f"select * from {model.qualified}"):
+        text = comments.get(column.lower())
+        if text:
+            cursor.execute(f'comment on column {model.qualified}."{column}" is {quoted(text)}')
+
+
+def quoted(text: str) -> str:
+    """`text` as a SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _making(graph: ModelGraph, columns: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """By model, a hash of all that decides what is stored of it: itself and everything behind it."""
+    found: dict[str, str] = {}
+    for name, model in graph.models.items():
+        digest = hashlib.blake2b(f"{made_by()} {model.fingerprint}".encode(), digest_size=8)
+        for upstream in sorted(graph.upstreams[name]):
+            digest.update(f"{upstream} {found.get(upstream, columns.get(upstream))}\n".encode())
+        found[name] = digest.hexdigest()
+    return found
+
+
+def _install(cursor: Any, model: Model) -> None:
+    if model.kind == "macro":
+        head = model.body[: model.body.lower().index(model.stem)]
+        rest = model.body[len(head) + len(model.stem) :]
+        cursor.execute(f"create or replace macro {model.qualified}{rest}")
+    elif model.kind == "view":
+        _drop_if(cursor, model, "BASE TABLE", "table")
+        body = _refuse_unreadable_output(cursor, model)
+        cursor.execute(f"create or replace view {model.qualified} as {body}")
+    else:
+        _drop_if(cursor, model, "VIEW", "view")
+        wanted = output_columns(cursor, f"({model.body})")
+        if _existing_columns(cursor, model) != wanted:
+            create_table(cursor, model)
+
+
+def _refuse_unreadable_output(cursor: Any, model: Model) -> str:
+    """The body to store: a user's own output columns are cast to their types, ours say so already."""
+    columns = output_columns(cursor, f"({model.body})")
+    for name, kind in columns.items():
+        if kind.startswith(_UNREADABLE):
+            raise ModelError(
+                f"column {name} has type {kind}, which not every client can read",
+                file=model.file,
+                line=model.body_line,
+                hint="cast it to TIMESTAMP (UTC)",
+            )
+    if model.is_bundled:
+        return model.body
+    casts = ", ".join(f'q."{name}"::{kind} as "{name}"' for name, kind in columns.items())
+    return f"select {casts} from ({model.body}\n) as q"
+
+
+def _existing_columns(cursor: Any, model: Model) -> dict[str, str]:
+    rows = cursor.execute(
+        "select column_name, data_type from information_schema.columns"
+        " where table_schema = ? and table_name = ? order by ordinal_position",
+        [model.schema, model.stem],
+    ).fetchall()
+    return dict(rows)
+
+
+def _drop_if(cursor: Any, model: Model, table_type: str, keyword: str) -> None:
+    found = cursor.execute(
+        "select 1 from information_schema.tables where table_schema = ? and table_name = ? and table_type = ?",
+        [model.schema, model.stem, table_type],
+    ).fetchall()
+    if found:
+        cursor.execute(f"drop {keyword} {model.qualified}")
+
+
+def _drop_removed(cursor: Any, graph: ModelGraph) -> frozenset[str]:
+    """Drop relations of model schemas that no model defines any more; the qualified names of the others."""
+    wanted = {model.qualified for model in graph.models.values()}
+    relations = cursor.execute(
+        "select table_schema || '.' || table_name, table_type from information_schema.tables"
+        " where table_catalog = current_database() and table_schema in ('main', 'staged', 'derived')"
+    ).fetchall()
+    for name, table_type in relations:
+        if name not in wanted:
+            cursor.execute(f"drop {'view' if table_type == 'VIEW' else 'table'} {name}")
+    macros = cursor.execute(
+        "select distinct schema_name || '.' || function_name, function_type from duckdb_functions()"
+        " where not internal and database_name = current_database() and function_type in ('macro', 'table_macro')"
+    ).fetchall()
+    for name, function_type in macros:
+        if name not in wanted:
+            cursor.execute(
+                f"drop {'macro table' if function_type == 'table_macro' else 'macro'} {name}"
+            )
+    return frozenset(name for name, _ in (*relations, *macros)) & wanted
+
+
+def _comment_on_all(cursor: Any, graph: ModelGraph, only: Collection[str]) -> None:
+    known: dict[str, dict[str, str]] = {}
+    for name, model in graph.models.items():
+        inherited: dict[str, str] = {}
+        for upstream in sorted(graph.upstreams[name]):
+            inherited |= known.get(upstream, {})
+        if name in only:
+            comment_on(cursor, model, inherited)
+        known[name] = {**inherited, **model.column_comments}
+
+
+def _is_table_macro(model: Model) -> bool:
+
+    return macro_parts(model).is_table
+
+
+def _engine_text(exc: QueryError) -> str:
+    return exc.message.splitlines()[0]
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """What a check found."""
+
+    dataset: str
+    check: str
+    failures: int
+    sample: str | None
+    """The first bad row as JSON; None when there is none."""
+
+
+def run_header_checks(
+    cursor: Any, model: Model, keys: Sequence[str] | None = None
+) -> list[CheckOutcome]:
+    """Outcomes of `model`'s header checks, on the rows of `keys` only where its grain has the key.
+
+    *Raises* ModelError when a check cannot run, such as an unknown column.
+    """
+    condition = "true"
+    if keys is not None and "symbol" in model.grain:
+        condition = f"symbol in ({', '.join(quoted(k) for k in keys)})" if keys else "false"
+    source = f"(select * from {model.qualified} where {condition})"
+    return [
+        _run(cursor, model.name, str(c), check_sql(c, model, source), model) for c in model.checks
+    ]
+
+
+def run_check_models(cursor: Any, checks: Iterable[CheckModel]) -> list[CheckOutcome]:
+    """Outcomes of the files in `sql/checks/`."""
+    return [_run(cursor, f"checks.{c.name}", c.name, c.body, c) for c in checks]
+
+
+def prove_checks(cursor: Any, graph: ModelGraph) -> None:
+    """Have the engine bind every check of a plugin's or the user's, without running one.
+
+    *Raises* ModelError naming the file of one that cannot run, such as one of an unknown column.
+    """
+    for model in graph.models.values():
+        if not model.is_bundled:
+            for check in model.checks:
+                _bind(cursor, str(check), check_sql(check, model, model.qualified), model)
+    for file in graph.checks:
+        _bind(cursor, file.name, file.body, file)
+
+
+def _bind(cursor: Any, name: str, sql: str, model: Model | CheckModel) -> None:
+    try:
+        with engine_errors():
+            cursor.execute(f"describe {sql}")
+    except QueryError as exc:
+        raise _cannot_run(name, exc, model) from exc
+
+
+def _cannot_run(name: str, exc: QueryError, model: Model | CheckModel) -> ModelError:
+    return ModelError(f"check {name}: {exc.message.splitlines()[0]}", file=model.file)
+
+
+def check_sql(check: Check, model: Model, source: str) -> str:
+    """The SELECT of bad rows of one header check on `source`."""
+    names = model.grain if check.arguments == ("grain",) else check.arguments
+    if check.kind == "not_null":
+        return f"select * from {source} where {' or '.join(f'{n} is null' for n in names)}"
+    if check.kind == "unique":
+        listed = ", ".join(names)
+        return (
+            f"select {listed}, count(*) as rows from {source} group by {listed} having count(*) > 1"
+        )
+    column, low, high = check.arguments
+    return f"select * from {source} where {column} < {low} or {column} > {high}"
+
+
+def _run(cursor: Any, dataset: str, name: str, sql: str, model: Model | CheckModel) -> CheckOutcome:
+    try:
+        with engine_errors():
+            failures = cursor.execute(f"select count(*) from ({sql}) as bad").fetchall()[0][0]
+            sample = None
+            if failures:
+                described = cursor.execute(f"select * from ({sql}) as bad limit 1")
+                names = [column[0] for column in described.description]
+                sample = json.dumps(
+                    dict(zip(names, described.fetchall()[0], strict=True)), default=str
+                )
+    except QueryError as exc:
+        raise _cannot_run(name, exc, model) from exc
+    return CheckOutcome(dataset, name, failures, sample)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What looking through a model told, kept so that a model that has not changed is not looked through again.
+
+Parsing all models takes seconds, and whoever adds one view changes one of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ttapi.models.predicates import Read, as_document, from_document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ttapi.models.model import Model
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One relation as readers see it: its columns, and what a limit on them means further up."""
+
+    columns: tuple[str, ...] | None = None
+    """Output columns, lower case; None: not known, or a scalar macro."""
+    parameters: tuple[str, ...] = ()
+    """Of a macro, in order."""
+    reads: tuple[Read, ...] = ()
+    """Empty for raw tables."""
+    is_row_wise: bool = False
+    """Of a scalar macro: whether its value is that of one row, no aggregate."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One sound model looked through."""
+
+    relations: frozenset[str]
+    """Dataset names it reads, those of its builder among them."""
+    functions: frozenset[str]
+    """Lower-case names of functions that may be macros."""
+    meaning: str | None = None
+    """Hash of what its names meant when `flow` was found; None: it was not."""
+    flow: Flow | None = None
+
+
+@dataclass
+class Readings:
+    """Of every model met; those of earlier commands stand for what has not changed since."""
+
+    known: Mapping[str, Reading] = field(default_factory=dict)
+    """By key of a model."""
+    met: dict[str, Reading] = field(default_factory=dict)
+    """Of these, and what was looked through since, what somebody asked for."""
+
+    def of(self, model: Model, look: Callable[[], Reading]) -> Reading:
+        """What `look` says of `model`, which is called where nobody has looked. Its errors pass."""
+        key = _key_of(model)
+        if key not in self.met:
+            self.met[key] = self.known[key] if key in self.known else look()
+        return self.met[key]
+
+    def flow_of(self, model: Model, meaning: object, find: Callable[[], Flow]) -> Flow:
+        """What `find` says of `model`, whose names mean what `meaning` tells in full."""
+        key, told = _key_of(model), _hash(repr(meaning))
+        seen = self.met.get(key)
+        if seen is not None and seen.flow is not None and seen.meaning == told:
+            return seen.flow
+        flow = find()
+        if seen is not None:
+            self.met[key] = replace(seen, meaning=told, flow=flow)
+        return flow
+
+    @property
+    def is_news(self) -> bool:
+        """Whether it says something else than what was known."""
+        return bool(self.met) and self.met != self.known
+
+
+def readings_document(readings: Readings) -> dict[str, Any]:
+    """What was met, as JSON holds it."""
+    return {"made_by": made_by(), "models": {k: _told(r) for k, r in readings.met.items()}}
+
+
+def readings_from(document: Mapping[str, Any]) -> Readings:
+    """What `readings_document` wrote; nothing where other code wrote it, or something else stands there."""
+    if document.get("made_by") != made_by():
+        return Readings()
+    try:
+        return Readings({key: _heard(entry) for key, entry in document["models"].items()})
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return Readings()
+
+
+@cache
+def made_by() -> str:
+    """Hash of the code that looks through models and installs them, and of the parser's version."""
+    code = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    return _hash(f"{version('sqlglot')} {hashlib.blake2b(b''.join(code)).hexdigest()}")
+
+
+def _key_of(model: Model) -> str:
+    return f"{model.name} {model.fingerprint} {'bundled' if model.is_bundled else 'own'}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _told(reading: Reading) -> dict[str, Any]:
+    flow = reading.flow
+    return {
+        "relations": sorted(reading.relations),
+        "functions": sorted(reading.functions),
+        "meaning": reading.meaning,
+        "flow": flow
+        and {
+            "columns": flow.columns,
+            "parameters": flow.parameters,
+            "reads": as_document(flow.reads),
+            "is_row_wise": flow.is_row_wise,
+        },
+    }
+
+
+def _heard(entry: Mapping[str, Any]) -> Reading:
+    said = entry["flow"]
+    flow = said and Flow(
+        None if said["columns"] is None else tuple(said["columns"]),
+        tuple(said["parameters"]),
+        from_document(said["reads"]),
+        said["is_row_wise"],
+    )
+    return Reading(
+        frozenset(entry["relations"]), frozenset(entry["functions"]), entry["meaning"], flow
+    )

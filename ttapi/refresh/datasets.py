@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a plan is made of: declared datasets, where they stand, the moment, and the steps.
+
+How long a dataset stays fresh: durations (`7d`, `5m`) and market time (`next close + 45m`).
+
+Market time counts session closes, so weekends and holidays make nothing stale.
+
+Datasets as sources and models declare them: pure functions of one resource or one model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from ttapi.errors import UsageError
+from ttapi.refresh.coverage import Ask, Demand
+from ttapi.sources.contract import NarrowingSource, Resource, Source
+from ttapi.store.catalog import EVERYTHING, DatasetState, Slice
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from ttapi.models.model import Model
+    from ttapi.models.model_cache import Flow
+    from ttapi.models.predicates import Read
+
+NextClose = Callable[[datetime], datetime]
+"""The first XNYS session close strictly after an instant; both zone-aware UTC."""
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_NEXT_CLOSE = re.compile(r"next close(?:\s*\+\s*(.+))?")
+_SESSIONS = re.compile(r"(\d+)\s*sessions?")
+
+
+@dataclass(frozen=True)
+class Ttl:
+    """A parsed time to live: `sessions` closes (0: none) plus `offset`."""
+
+    sessions: int
+    offset: timedelta
+
+    def due_at(self, asked_at: datetime, next_close: NextClose) -> datetime:
+        """The instant from which something asked at `asked_at` is stale."""
+        if not self.sessions:
+            return asked_at + self.offset
+        close = asked_at - self.offset
+        for _ in range(self.sessions):
+            close = next_close(close)
+        return close + self.offset
+
+
+def parse_ttl(text: str) -> Ttl:
+    """`7d`, `24h`, `5m`, `next close`, `next close + 45m`, `5 sessions`.
+
+    *Raises* UsageError for anything else.
+    """
+    plain = text.strip().lower()
+    if match := _SESSIONS.fullmatch(plain):
+        return Ttl(int(match[1]), timedelta())
+    if match := _NEXT_CLOSE.fullmatch(plain):
+        return Ttl(1, _duration(match[1], text) if match[1] else timedelta())
+    return Ttl(0, _duration(plain, text))
+
+
+def parse_duration(text: str) -> timedelta:
+    """`5m`, `2h`, `1d`: clock time only. *Raises* UsageError for anything else."""
+    return _duration(text.lower(), text)
+
+
+def _duration(text: str, whole: str) -> timedelta:
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(
+            f"{whole!r} is no duration", hint="7d, 24h, 5m, 5 sessions, or next close + 45m"
+        )
+    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+
+
+Verdict = Literal["fresh", "stale", "missing", "failed", "blocked", "not configured"]
+Action = Literal["ask", "rebuild", "none"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One declared dataset: a raw resource or a SQL model."""
+
+    name: str
+    kind: Literal["raw", "table", "view", "macro"]
+    fingerprint: str
+    """Hash of the code that makes it; of a raw resource `<code>.<settings of its source>`."""
+    upstreams: frozenset[str] = frozenset()
+    """Datasets it reads directly; empty for raw."""
+    ttl: str | None = None
+    source: str | None = None
+    key: str | None = None
+    """Of a raw dataset, the column whose values its slices are; None: it has none."""
+    tracked: str | None = None
+    """Column its changes are tracked by; None: as a whole."""
+    through: str | None = None
+    """The stored table that tells, by the same key, what every other change of its inputs touches."""
+    is_local: bool = False
+    is_private: bool = False
+    missing_setting: str | None = None
+    """The setting its source lacks; None: it is configured."""
+    max_stale: str | None = None
+    """How far past its TTL it may answer at once; None: not at all."""
+    max_stale_on_error: str = "5 sessions"
+    requires: tuple[str, ...] = ()
+    """Keys a query must bind; its slices are then values of `key`, not units of a listing."""
+    is_bound_only: bool = False
+    """Whether nothing is asked for who binds no key; see `Resource.is_bound_only`."""
+    units_a_call: int = 1
+    """How many keys one call of its source answers."""
+    completes: str | None = None
+    """The raw dataset it fills up; see `Resource.completes`."""
+    is_narrowable: bool = False
+    """Whether its source can tell which units hold given keys."""
+    time_column: str | None = None
+    sessions: str | None = None
+    """Market outside whose sessions it has no facts."""
+    revise: str | None = None
+    columns: tuple[str, ...] | None = None
+    """Lower case; None: not known."""
+    parameters: tuple[str, ...] = ()
+    """Of a macro."""
+    is_row_wise: bool = False
+    """Of a scalar macro: whether its value is that of one row, no aggregate."""
+    reads: tuple[Read, ...] = ()
+    """Of a model: how limits on its columns travel to what it reads."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The instant a plan is made for, and the market clock."""
+
+    now: datetime
+    """Zone-aware UTC."""
+    next_close: NextClose
+    is_session: Callable[[str, date], bool] | None = None
+    """Whether a market has a session on a date; None: every day counts as one."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """How a local folder differs from the ledger."""
+
+    new: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    vanished: tuple[str, ...] = ()
+
+    every: tuple[str, ...] = ()
+    """All units that exist now: what a forced step would read."""
+
+    @property
+    def to_fetch(self) -> tuple[str, ...]:
+        """What must be read: new and changed units."""
+        return (*self.new, *self.changed)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One considered dataset: what to do with it and why."""
+
+    dataset: str
+    action: Action
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    slices: tuple[str, ...] = ()
+    """Units to fetch; empty means all that the source has, or nothing."""
+    calls: int = 0
+    """Source calls this step would make; files read count, directory listings do not."""
+    may_change: bool = True
+    """False: it is known already that nothing downstream can differ."""
+    keys: frozenset[str] | None = None
+    """Of a listing source: only units that may hold these keys; None: all units."""
+    asks: tuple[Ask, ...] = ()
+    """Of a source asked key by key: what to ask."""
+    held: int = 0
+    """Of such a source: keys wanted that need no call."""
+    absent: tuple[str, ...] = ()
+    """Of those, keys that the source said it has not."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is known of slices when a plan is made."""
+
+    demands: Mapping[str, Demand] = field(default_factory=dict)
+    """By raw dataset; one that is missing here is wanted as a whole."""
+    slices: Mapping[str, Sequence[Slice]] = field(default_factory=dict)
+    """By raw dataset: what was asked alone since it was last asked as a whole."""
+    universe: frozenset[str] | None = None
+    """The default universe; None: none is set."""
+
+    def demand(self, dataset: str) -> Demand:
+        """What is wanted of `dataset`."""
+        return self.demands.get(dataset, Demand(None, EVERYTHING))
+
+
+def due_at(dataset: Dataset, state: DatasetState, moment: Moment) -> datetime | None:
+    """From when on `dataset` is stale by TTL; None without a TTL or before the first load."""
+    if dataset.ttl is None or state.asked_at is None:
+        return None
+    return parse_ttl(dataset.ttl).due_at(state.asked_at, moment.next_close)
+
+
+def is_past_ttl(dataset: Dataset, state: DatasetState, moment: Moment) -> bool:
+    """Whether `dataset` was last asked longer ago than its TTL allows."""
+    due = due_at(dataset, state, moment)
+    return due is not None and due <= moment.now
+
+
+def code_of(fingerprint: str) -> str:
+    """The part of a raw resource's fingerprint that its settings do not touch."""
+    return fingerprint.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One resource and the source that offers it."""
+
+    source: Source
+    resource: Resource
+
+    @property
+    def dataset(self) -> str:
+        """The catalog's name of the raw table."""
+        return f"raw.{self.resource.table}"
+
+
+def completing_last(named: tuple[str, Offer]) -> tuple[bool, str]:
+    """Sort key of named offers: what completes another is asked after it."""
+    name, offer = named
+    return offer.resource.completes is not None, name
+
+
+def raw_dataset(offer: Offer, fingerprint: str, missing_setting: str | None) -> Dataset:
+    """The raw table that `offer` fills; `missing_setting`: what it must be told first, None for nothing."""
+    source, resource = offer.source, offer.resource
+    return Dataset(
+        name=offer.dataset,
+        kind="raw",
+        fingerprint=fingerprint,
+        ttl=resource.ttl,
+        source=source.name,
+        key=resource.keys[0] if resource.keys else None,
+        tracked=resource.tracked_by,
+        is_local=resource.is_local,
+        is_private=resource.is_private,
+        missing_setting=missing_setting,
+        max_stale=resource.max_stale,
+        max_stale_on_error=resource.max_stale_on_error,
+        requires=resource.requires,
+        units_a_call=resource.units_a_call,
+        is_bound_only=resource.is_bound_only,
+        completes=f"raw.{resource.completes}" if resource.completes else None,
+        is_narrowable=isinstance(source, NarrowingSource),
+        time_column=resource.time_column,
+        sessions=resource.sessions,
+        revise=resource.revise,
+        columns=tuple(column.name.lower() for column in resource.columns),
+    )
+
+
+def model_dataset(
+    model: Model, flow: Flow, upstreams: frozenset[str], known: Mapping[str, Dataset]
+) -> Dataset:
+    """What `model` builds from `upstreams`, each of which is in `known`; private if one of them is."""
+    return Dataset(
+        name=model.name,
+        kind=model.kind,
+        fingerprint=model.fingerprint,
+        upstreams=upstreams,
+        ttl=model.ttl,
+        through=model.through,
+        tracked=model.incremental,
+        is_private=model.is_private or any(known[u].is_private for u in upstreams),
+        columns=flow.columns,
+        parameters=flow.parameters,
+        reads=flow.reads,
+        is_row_wise=flow.is_row_wise,
+    )

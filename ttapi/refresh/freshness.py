@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How old the data behind a query is: since when each part that matters was last asked.
+
+Verdict, reasons and age of every dataset, from `live/state.json` alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ttapi.formats.values import seconds_text
+from ttapi.refresh.datasets import Dataset, Held, Moment, Step, due_at
+from ttapi.refresh.planner import closure, plan_refresh
+from ttapi.store.catalog import DatasetState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from ttapi.errors import ModelError
+    from ttapi.refresh.home_state import HomeState
+    from ttapi.refresh.installation import Workspace
+
+_NAMED = 3
+"""Keys that are named where many are loaded."""
+
+
+@dataclass(frozen=True)
+class InputAge:
+    """How old one root input of a query is."""
+
+    dataset: str
+    age_s: float | None
+    """None: some part of it that matters was never asked."""
+    loaded: tuple[str, ...] = ()
+    """The keys that are there all the same, where `age_s` is None."""
+    has_rows: bool = False
+    """Whether some rows are there all the same."""
+
+    @property
+    def told(self) -> str:
+        """`3 min old`, `loaded in part (AAPL)`, `never loaded`."""
+        if self.age_s is not None:
+            return f"{seconds_text(max(0.0, self.age_s))} old"
+        if self.loaded:
+            return _part_told(self.loaded)
+        return "loaded in part" if self.has_rows else "never loaded"
+
+
+def _part_told(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+    return f"loaded in part ({', '.join(keys[:_NAMED])}{more})"
+
+
+def asked_at(dataset: Dataset, left: HomeState, held: Held) -> datetime | None:
+    """When the oldest wanted part of a raw dataset was last asked; None: some part never was."""
+    state = left.states.get(dataset.name)
+    whole = state.asked_at if state else None
+    keys = held.demand(dataset.name).keys
+    slices: dict[str, datetime] = {}
+    for one in left.slices.get(dataset.name, ()):
+        slices[one.key] = max(slices.get(one.key, one.asked_at), one.asked_at)
+    if dataset.requires:
+        asked = [slices.get(key) for key in (slices if keys is None else keys)]
+    elif keys is None or not dataset.is_narrowable:
+        return whole
+    else:
+        asked = [max((t for t in (slices.get(key), whole) if t), default=None) for key in keys]
+    known = [instant for instant in asked if instant is not None]
+    return min(known) if known and len(known) == len(asked) else None
+
+
+def input_age(name: str, workspace: Workspace, held: Held) -> InputAge:
+    """The age of a raw dataset, as far as it matters."""
+    left = workspace.home_state
+    asked = asked_at(workspace.datasets[name], left, held)
+    if asked is not None:
+        return InputAge(name, (workspace.now - asked).total_seconds())
+    state = left.states.get(name)
+    loaded = tuple(sorted({one.key for one in left.slices.get(name, ())}))
+    return InputAge(name, None, loaded, has_rows=bool(state and state.rows))
+
+
+@dataclass(frozen=True)
+class StatusRow:
+    """One dataset as `ttapi status` shows it; instants are zone-aware UTC."""
+
+    dataset: str
+    verdict: str
+    reasons: tuple[str, ...]
+    age_s: float | None
+    """Seconds since the oldest of its root inputs was last compared with the world; None: never."""
+    ttl_s: float | None
+    """Seconds its data is good for, from when it was asked; None: it follows its inputs."""
+    last_load_at: datetime | None
+    due_at: datetime | None
+    """When it, or the first of its inputs, gets stale."""
+
+
+def status_rows(
+    datasets: Mapping[str, Dataset],
+    states: Mapping[str, DatasetState],
+    *,
+    moment: Moment,
+    held: Held | None = None,
+    only: Iterable[str] | None = None,
+    broken: Mapping[str, ModelError] | None = None,
+    remarks: Mapping[str, Sequence[str]] | None = None,
+) -> Sequence[StatusRow]:
+    """One row per dataset, upstreams first; `only` restricts to some names.
+
+    Without it formulas are left out: a macro that reads no data is never stale.
+
+    `broken`: models that were left out; they follow the others. `remarks`: further reasons by dataset.
+    """
+    left_out = broken or {}
+    everything = (name for name in datasets if not _is_formula(name, datasets))
+    wanted = list(everything if only is None else [n for n in only if n not in left_out])
+    steps = plan_refresh(datasets, states, wanted, moment=moment, held=held)
+    shown = set(wanted)
+    rows = [_row(step, datasets, states, moment) for step in steps if step.dataset in shown]
+    rows = [
+        replace(row, reasons=(*row.reasons, *said))
+        if (said := (remarks or {}).get(row.dataset))
+        else row
+        for row in rows
+    ]
+    told = left_out if only is None else [name for name in only if name in left_out]
+    return rows + [_left_out(name, left_out[name]) for name in told]
+
+
+def remarks_of(left: HomeState, datasets: Mapping[str, Dataset]) -> dict[str, list[str]]:
+    """What the last refresh could not get of each dataset, and which sources were slowed."""
+    found: dict[str, list[str]] = {name: [text] for name, text in left.partly.items()}
+    for name, keys in left.absent.items():
+        first, *others = sorted(keys)
+        more = f" and {len(others):,} more" if others else ""
+        if name in datasets and name not in found:
+            found[name] = [f"its source does not know {first}{more}"]
+    for name, dataset in datasets.items():
+        account = left.traffic.get(dataset.source or "")
+        if dataset.kind != "raw" or account is None:
+            continue
+        allowed, pace = account["allowed_per_s"], account["pace_per_s"]
+        if allowed and pace is not None and pace < allowed * 0.99:
+            found.setdefault(name, []).append(
+                f"slowed to {pace:g} of {allowed:g} requests/s by status 429"
+            )
+    return found
+
+
+def _is_formula(name: str, datasets: Mapping[str, Dataset]) -> bool:
+    return all(datasets[member].kind == "macro" for member in closure(datasets, [name]))
+
+
+def _left_out(name: str, error: ModelError) -> StatusRow:
+    return StatusRow(name, "failed", (f"left out: {error.message}",), None, None, None, None)
+
+
+def root_age_s(
+    name: str, datasets: Mapping[str, Dataset], states: Mapping[str, DatasetState], now: datetime
+) -> float | None:
+    """Age of the data behind `name`: now minus when its oldest root input was asked."""
+    asked = [
+        state.asked_at
+        for root in closure(datasets, [name])
+        if datasets[root].kind == "raw"
+        and (state := states.get(root)) is not None
+        and state.asked_at is not None
+    ]
+    return (now - min(asked)).total_seconds() if asked else None
+
+
+def _row(
+    step: Step, datasets: Mapping[str, Dataset], states: Mapping[str, DatasetState], moment: Moment
+) -> StatusRow:
+    name = step.dataset
+    state = states.get(name, DatasetState())
+    own_due = due_at(datasets[name], state, moment)
+    dues = [
+        due
+        for member in closure(datasets, [name])
+        if not datasets[member].missing_setting
+        and (due := due_at(datasets[member], states.get(member, DatasetState()), moment))
+        is not None
+    ]
+    changes = [
+        states[member].changed_at
+        for member in closure(datasets, [name])
+        if member in states and states[member].changed_at is not None
+    ]
+    return StatusRow(
+        dataset=name,
+        verdict=step.verdict,
+        reasons=step.reasons,
+        age_s=root_age_s(name, datasets, states, moment.now),
+        ttl_s=(own_due - state.asked_at).total_seconds() if own_due and state.asked_at else None,
+        last_load_at=max((c for c in changes if c is not None), default=None),
+        due_at=min(dues, default=None),
+    )

@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One raw dataset brought up to date: surveyed, fetched, loaded batch by batch.
+
+Each batch is whole units; its rows, ledger entries and the dataset's state commit together.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ttapi.errors import CommitUnknownError, SourceDownError, SourceError, TtapiError
+from ttapi.refresh.coverage import after_asking
+from ttapi.refresh.datasets import Dataset, Step, Survey, code_of
+from ttapi.refresh.planner import rules_of
+from ttapi.sources.contract import Batch, NarrowingSource, Unit, UnitReport, UnitRequest
+from ttapi.sources.discovery import guarded, guarded_batches
+from ttapi.sources.validation import conforming
+from ttapi.store.catalog import (
+    DatasetState,
+    Slice,
+    Span,
+    forget_slices,
+    mark_changed,
+    write_asked,
+    write_state,
+)
+from ttapi.store.ledger import UnitRecord, dataset_version
+from ttapi.store.load import LoadResult, load_batch, mark_vanished, was_loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import date
+
+    from ttapi.refresh.datasets import Offer
+    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.single_flight import Progress
+    from ttapi.store.store import Store
+
+log = logging.getLogger(__name__)
+
+
+Ledger = Callable[[str], Mapping[str, UnitRecord]]
+"""The units of a dataset, by key."""
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """What exists now, beside what the ledger holds."""
+
+    units: Sequence[Unit]
+    ledger: Mapping[str, UnitRecord]
+    difference: Survey
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """One dataset's refresh: where to, from where, under which number."""
+
+    store: Store
+    workspace: Workspace
+    offer: Offer
+    dataset: Dataset
+    load_id: int
+    progress: Progress
+
+
+@dataclass
+class Ingested:
+    """Running account of one dataset's refresh."""
+
+    rows_in: int = 0
+    rows_accepted: int = 0
+    rows_refused: int = 0
+    source_calls: int = 0
+    is_changed: bool = False
+    failed_units: list[str] = field(default_factory=list)
+    """`key: reason` of each unit that failed."""
+    error: str | None = None
+    is_down: bool = False
+    units: int = 0
+    asked: int = 0
+    """Units the source was asked for; several may share a call."""
+    batches: int = 0
+    touched: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
+    """Size and time of each unit looked at, by key."""
+    absent: dict[str, str] = field(default_factory=dict)
+    """Units that the source said it has not, and how it said so."""
+
+    def add(
+        self, loaded: LoadResult, batch: Batch, *, is_changed: bool, may_be_empty: bool
+    ) -> None:
+        """Count one committed batch; `may_be_empty`: a unit without rows is an answer too."""
+        self.is_changed |= is_changed
+        self.rows_in += loaded.rows_in
+        self.rows_accepted += loaded.rows_accepted
+        self.rows_refused += loaded.rows_refused
+        self.units += len(batch.units)
+        for report in batch.units:
+            if not report.error:
+                self.touched[report.unit.key] = (report.unit.size, report.unit.mtime_ns)
+            elif report.is_absent:
+                self.absent[report.unit.key] = report.error
+            if reason := (report.error if may_be_empty else _failure(report)):
+                self.failed_units.append(f"{report.unit.key}: {reason}")
+
+    def fail_if_nothing_was_answered(self) -> None:
+        """Make it the dataset's error when not one of its units was answered."""
+        if self.error is None and self.units and len(self.failed_units) == self.units:
+            first = self.failed_units[0]
+            if self.units > 1:
+                # Where not one of many is known, the answer is odd, not what was asked.
+                self.absent.clear()
+            several = f"none of {self.units:,} slices was answered: {first}"
+            self.error = first if self.units == 1 else several
+
+
+def survey_offer(workspace: Workspace, offer: Offer, ledger: Ledger) -> Surveyed:
+    """What `offer`'s source lists now against the ledger; a listing is no source call.
+
+    *Raises* UsageError for a missing folder, SourceDownError when the source is out of reach.
+    """
+    with guarded(offer.source.name):
+        units = offer.source.survey(offer.resource, workspace.context(offer.source))
+    known = ledger(offer.dataset)
+    return Surveyed(units, known, _difference(units, known))
+
+
+def _difference(units: Sequence[Unit], ledger: Mapping[str, UnitRecord]) -> Survey:
+    new, changed = [], []
+    for unit in units:
+        known = ledger.get(unit.key)
+        if known is None:
+            new.append(unit.key)
+        elif known.is_vanished or _may_differ(unit, known):
+            changed.append(unit.key)
+    present = {unit.key for unit in units}
+    vanished = [
+        key for key, known in ledger.items() if key not in present and not known.is_vanished
+    ]
+    return Survey(tuple(new), tuple(changed), tuple(vanished), tuple(u.key for u in units))
+
+
+def _may_differ(unit: Unit, known: UnitRecord) -> bool:
+    """Whether `unit` must be asked: it looks otherwise, or has nothing by which one could tell."""
+    looks = (unit.size, unit.mtime_ns)
+    return looks == (None, None) or looks != (known.size, known.mtime_ns)
+
+
+def ingest(
+    task: Ingest,
+    state: DatasetState,
+    surveyed: Surveyed,
+    step: Step,
+    *,
+    is_forced: bool,
+    span: tuple[date | None, date | None] = (None, None),
+) -> tuple[Ingested, DatasetState]:
+    """Fetch and load what differs; the account, and the state as committed.
+
+    A changed ingestor asks every unit again with no known hash. Changed settings, and `is_forced`,
+    ask every unit too, but equal content is not loaded again. A step for some keys leaves the
+    other units for later.
+    """
+    is_new_code = code_of(state.fingerprint) not in {"", code_of(task.dataset.fingerprint)}
+    is_reset = state.fingerprint not in {"", task.dataset.fingerprint}
+    requests = _requests(
+        surveyed, everything=is_forced or is_reset, trust_hash=not is_new_code, span=span
+    )
+    keys = None if is_reset else step.keys
+    account = Ingested()
+    with failures_told(account):
+        if keys is not None:
+            units = [request.unit for request in requests]
+            wanted = units_holding(task.workspace, task.offer, units, keys)
+            requests = [request for request in requests if request.unit.key in wanted]
+        state = fetch_and_load(task, state, requests, account)
+    # A file that cannot be read is there all the same; what a vendor was asked for is not.
+    if not task.dataset.is_local:
+        account.fail_if_nothing_was_answered()
+    return account, _finish(task, state, surveyed, account, keys)
+
+
+@contextmanager
+def failures_told(account: Ingested) -> Iterator[None]:
+    """What a source raises inside the block becomes the account's error."""
+    try:
+        yield
+    except SourceDownError as exc:
+        account.error, account.is_down = str(exc), True
+    except SourceError as exc:
+        account.error = str(exc)
+
+
+def fetch_and_load(
+    task: Ingest,
+    state: DatasetState,
+    requests: Sequence[UnitRequest],
+    account: Ingested,
+    asked: Mapping[str, Slice] | None = None,
+) -> DatasetState:
+    """Ask the source for `requests` and commit what comes, batch by batch.
+
+    `asked`: the slice each unit stands for, noted with its rows. *Raises* SourceError.
+    """
+    account.asked += len(requests)
+    account.source_calls += -(-len(requests) // task.dataset.units_a_call)
+    task.progress.started(task.dataset.name, len(requests))
+    try:
+        for batch in _batches(task, requests):
+            state = _load(task, state, batch, account, asked or {})
+            task.progress.advanced(task.dataset.name, account.units)
+    finally:
+        task.progress.finished(task.dataset.name)
+    return state
+
+
+def units_holding(
+    workspace: Workspace, offer: Offer, units: Sequence[Unit], keys: frozenset[str]
+) -> frozenset[str]:
+    """Keys of those of `units` that may hold a row of one of `keys`: all where the source cannot tell."""
+    source = offer.source
+    if not isinstance(source, NarrowingSource):
+        return frozenset(unit.key for unit in units)
+    with guarded(source.name):
+        chosen = source.units_holding(offer.resource, units, keys, workspace.context(source))
+    return frozenset(unit.key for unit in chosen)
+
+
+def _requests(
+    surveyed: Surveyed, *, everything: bool, trust_hash: bool, span: tuple[date | None, date | None]
+) -> list[UnitRequest]:
+    wanted = {*surveyed.difference.to_fetch}
+    requests = []
+    for unit in surveyed.units:
+        if everything or unit.key in wanted:
+            known = surveyed.ledger.get(unit.key)
+            known_hash = (
+                known.content_hash if known and trust_hash and not known.is_vanished else None
+            )
+            requests.append(UnitRequest(unit, known_hash, *span))
+    return requests
+
+
+def _batches(task: Ingest, requests: Sequence[UnitRequest]) -> Iterable[Batch]:
+    if not requests:
+        return ()
+    source = task.offer.source
+    with guarded(source.name):
+        fetched = source.fetch(task.offer.resource, requests, task.workspace.context(source))
+    batches = conforming(task.offer.resource, requests, guarded_batches(source.name, fetched))
+    from ttapi.refresh.batches import OF_ANSWERS, OF_FILES, joined  # noqa: PLC0415 - brings Arrow
+
+    return joined(batches, OF_FILES if task.dataset.is_local else OF_ANSWERS)
+
+
+def _load(
+    task: Ingest,
+    state: DatasetState,
+    batch: Batch,
+    account: Ingested,
+    asked: Mapping[str, Slice],
+) -> DatasetState:
+    """Commit one batch with its ledger, slices and the dataset's state; the state as committed."""
+    name, now = task.dataset.name, task.workspace.now
+    batch_no = account.batches
+    account.batches += 1
+    reports = {report.unit.key: report for report in batch.units}
+    answered = [asked[r.unit.key] for r in batch.units if r.unit.key in asked and not r.error]
+    try:
+        with task.store.transaction() as cursor:
+            loaded = load_batch(
+                cursor,
+                task.offer.resource,
+                name,
+                batch,
+                load_id=task.load_id,
+                batch_no=batch_no,
+                now=now,
+                coverage={one.key: _given(one.span, reports[one.key]) for one in answered},
+            )
+            write_asked(
+                cursor,
+                name,
+                answered,
+                join=partial(after_asking, rules=rules_of(task.dataset, task.workspace.moment)),
+                load_id=task.load_id,
+            )
+            is_changed = loaded.changed_keys_count > 0
+            if is_changed:
+                version = dataset_version(cursor, name)
+                state = replace(state, version=version, load_id=task.load_id, changed_at=now)
+                write_state(cursor, name, state)
+            if is_changed or loaded.rows_refused or loaded.units_failed:
+                mark_changed(cursor)
+    except CommitUnknownError:
+        task.store.reopen()
+        with task.store.reading() as cursor:
+            if not was_loaded(cursor, name, load_id=task.load_id, batch_no=batch_no):
+                raise
+    account.add(loaded, batch, is_changed=is_changed, may_be_empty=bool(asked))
+    log.info(
+        "batch loaded",
+        extra={
+            "dataset": name,
+            "load_id": task.load_id,
+            "batch_no": batch_no,
+            "units": len(batch.units),
+            "rows_in": loaded.rows_in,
+            "rows_accepted": loaded.rows_accepted,
+            "rows_refused": loaded.rows_refused,
+        },
+    )
+    return state
+
+
+def _given(span: Span, report: UnitReport) -> Span:
+    """What of the interval asked the world gave: a truncated history begins later than asked."""
+    start, end = span
+    first = report.truncated_before
+    if first is None or (start is not None and start >= first):
+        return span
+    return first, end
+
+
+def _failure(report: UnitReport) -> str | None:
+    """Why a unit failed: it says so, or not one of its rows was accepted."""
+    if report.error:
+        return report.error
+    if report.is_unchanged or report.rows_accepted:
+        return None
+    return f"no accepted row of {report.rows_in}" if report.rows_in else "no rows"
+
+
+def _finish(
+    task: Ingest,
+    state: DatasetState,
+    surveyed: Surveyed,
+    account: Ingested,
+    keys: frozenset[str] | None,
+) -> DatasetState:
+    """The dataset's state after the last batch: asked now, wholly or for `keys`, or failed now."""
+    name, now = task.dataset.name, task.workspace.now
+    with task.store.transaction() as cursor:
+        if surveyed.difference.vanished or account.error != state.error:
+            mark_changed(cursor)
+        if surveyed.difference.vanished:
+            gone = surveyed.difference.vanished
+            mark_vanished(cursor, name, gone, load_id=task.load_id, now=now)
+        if account.error:
+            state = replace(state, error=account.error, failed_at=now)
+        else:
+            state = replace(state, fingerprint=task.dataset.fingerprint, error=None, failed_at=None)
+            if keys is None:
+                state = replace(state, asked_at=now)
+                forget_slices(cursor, name)
+            else:
+                rules = rules_of(replace(task.dataset, time_column=None), task.workspace.moment)
+                asked = [Slice(key, now) for key in sorted(keys)]
+                write_asked(
+                    cursor,
+                    name,
+                    asked,
+                    join=partial(after_asking, rules=rules),
+                    load_id=task.load_id,
+                )
+        state = replace(state, rows=rows_held(cursor, name))
+        write_state(cursor, name, state)
+    return state
+
+
+def rows_held(cursor: Any, dataset: str) -> int:
+    """Accepted rows of `dataset`, as the ledger counts them."""
+    (row,) = cursor.execute(
+        "select coalesce(sum(rows_accepted), 0)::bigint from catalog.units where dataset = ?",
+        [dataset],
+    ).fetchall()
+    return int(row[0])
+
+
+def account_of_error(error: TtapiError) -> Ingested:
+    """The account of a dataset whose survey already failed."""
+    return Ingested(error=str(error), is_down=isinstance(error, SourceDownError))

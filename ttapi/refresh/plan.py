@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where everything stands before a refresh, what the sources offer, and the plan that follows.
+
+Which datasets a refresh is for: the names a user or a query gave, and the keys they must bind.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ttapi.errors import SourceDownError, TtapiError, UsageError, did_you_mean
+from ttapi.refresh.coverage import Demand
+from ttapi.refresh.ingest import Ledger, Surveyed, survey_offer, units_holding
+from ttapi.refresh.planner import closure, plan_refresh
+from ttapi.sources.credentials import how_to_give
+from ttapi.store.catalog import EVERYTHING, Slice
+from ttapi.store.ledger import UnitRecord, read_units
+from ttapi.store.reader import open_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ttapi.errors import ModelError
+    from ttapi.refresh.datasets import Dataset, Step
+    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.steps import RefreshRequest
+    from ttapi.store.catalog import DatasetState
+
+
+def require_keys(workspace: Workspace, request: RefreshRequest, steps: Iterable[Step]) -> None:
+    """Nothing, or UsageError when a dataset that was asked for by name, or by a query, lacks its key.
+
+    A target that has other inputs too does without the one that lacks its key.
+    """
+    datasets = workspace.datasets
+    lacking = {
+        step.dataset
+        for step in steps
+        if datasets[step.dataset].requires and step.verdict == "missing" and step.action == "none"
+    }
+    if not request.targets or not lacking:
+        return
+    for target in request.targets:
+        meant = targets_of(workspace, [target], is_named=request.is_named)
+        roots = {n for n in closure(datasets, meant) if datasets[n].kind == "raw"}
+        usable = {name for name in roots if not datasets[name].missing_setting}
+        if usable and usable <= lacking:
+            name = min(usable)
+            key = datasets[name].requires[0]
+            hint = f"where {key} = ..."
+            if key == "symbol":
+                hint = (
+                    "where symbol = 'SPY', --symbols, --list, or [universe] default in ttapi.toml"
+                )
+            raise UsageError(f"{name} is asked {key} by {key}, and none was named", hint=hint)
+
+
+def targets_of(
+    workspace: Workspace, names: Sequence[str], *, is_named: bool = True
+) -> Iterable[str]:
+    """Dataset names meant by `names`: a dataset, its last part, or a source; none: all.
+
+    *Raises* UsageError for a name nobody knows and, when a user named them (`is_named`), for what
+    is not configured.
+    """
+    datasets = workspace.datasets
+    if not names:
+        return list(datasets)
+    found: list[str] = []
+    for name in names:
+        matches = _matches(name.lower(), datasets)
+        if not matches and (error := broken_named(workspace, name.lower())) is not None:
+            raise error
+        if not matches:
+            known = [*datasets, *(n.rpartition(".")[2] for n in datasets)]
+            hint = did_you_mean(name, known) or "ttapi status lists them"
+            raise UsageError(f"{name!r} is no dataset", hint=hint)
+        for match in matches:
+            missing = datasets[match].missing_setting
+            if missing and is_named:
+                source = str(datasets[match].source)
+                raise UsageError(
+                    f"{match} is not configured: [sources.{source}] {missing} is not set",
+                    hint=f"{_way_to_give(workspace, match)}, or TTAPI_{source.upper()}_{missing.upper()}",
+                )
+            if is_named:
+                _require_a_configured_root(workspace, match)
+        found.extend(matches)
+    return found
+
+
+def _way_to_give(workspace: Workspace, name: str) -> str:
+    """What a user does about the setting that the raw dataset `name` lacks."""
+    missing = str(workspace.datasets[name].missing_setting)
+    return how_to_give(workspace.offers[name].source, missing)
+
+
+def _require_a_configured_root(workspace: Workspace, name: str) -> None:
+    """UsageError for a named view of which no input is configured."""
+    datasets = workspace.datasets
+    stem = name.rpartition(".")[2]
+    roots = [datasets[n] for n in sorted(closure(datasets, [name])) if datasets[n].kind == "raw"]
+    # A source that is called as the view is the one that was meant.
+    roots.sort(key=lambda root: root.source != stem)
+    if roots and all(root.missing_setting for root in roots):
+        raise UsageError(
+            f"{name} reads {roots[0].name}, which is not configured",
+            hint=_way_to_give(workspace, roots[0].name),
+        )
+
+
+def broken_named(workspace: Workspace, name: str) -> ModelError | None:
+    """Why the model that `name` means was left out; None where it means no such model."""
+    for broken, error in workspace.broken.items():
+        if name in {broken, broken.rpartition(".")[2]}:
+            return error
+    return None
+
+
+def _matches(name: str, datasets: Mapping[str, Dataset]) -> list[str]:
+    if name in datasets:
+        return [name]
+    stems = [n for n in datasets if n.rpartition(".")[2] == name]
+    return stems or [n for n, d in datasets.items() if d.source == name]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where everything stands: as the live file says, or as the last refresh left it."""
+
+    states: Mapping[str, DatasetState]
+    slices: Mapping[str, Sequence[Slice]]
+    ledger: Ledger
+
+
+def plan_only(workspace: Workspace, request: RefreshRequest) -> tuple[Step, ...]:
+    """What `run_refresh` would do, with nothing fetched or rebuilt and no lock taken.
+
+    *Raises* UsageError for wrong names and settings, ModelError.
+    """
+    left = workspace.home_state
+    with closing(open_snapshot(workspace.home)) as connection:
+
+        def ledger(dataset: str) -> Mapping[str, UnitRecord]:
+            found = read_units(connection, dataset)
+            for key, (size, mtime_ns) in left.touched.get(dataset, {}).items():
+                if key in found:
+                    found[key] = replace(found[key], size=size, mtime_ns=mtime_ns)
+            return found
+
+        standing = Standing(left.states, left.slices, ledger)
+        surveys = survey(workspace, request, standing)
+        steps = plan(workspace, request, standing, surveys)
+    require_keys(workspace, request, steps)
+    return tuple(_narrowed(workspace, step, surveys.get(step.dataset)) for step in steps)
+
+
+def _narrowed(workspace: Workspace, step: Step, found: Surveyed | TtapiError | None) -> Step:
+    """`step` with only those units that may hold the keys it is for."""
+    if step.keys is None or not isinstance(found, Surveyed):
+        return step
+    units = [unit for unit in found.units if unit.key in set(step.slices)]
+    chosen = units_holding(workspace, workspace.offers[step.dataset], units, step.keys)
+    slices = tuple(key for key in step.slices if key in chosen)
+    return replace(step, slices=slices, calls=len(slices), may_change=bool(slices))
+
+
+def plan(
+    workspace: Workspace,
+    request: RefreshRequest,
+    standing: Standing,
+    surveys: Mapping[str, Surveyed | TtapiError],
+) -> tuple[Step, ...]:
+    """The steps of `request` against where everything stands, and these surveys."""
+    differences = {
+        name: found.difference for name, found in surveys.items() if isinstance(found, Surveyed)
+    }
+    held = workspace.held(_demands(workspace, request))
+    held = replace(held, slices=workspace.home_state.with_absences(standing.slices))
+    return plan_refresh(
+        workspace.datasets,
+        standing.states,
+        targets_of(workspace, request.targets, is_named=request.is_named),
+        moment=workspace.moment,
+        surveys=differences,
+        held=held,
+        force=request.force,
+        ask=request.ask,
+        spared=request.spared,
+    )
+
+
+def _demands(workspace: Workspace, request: RefreshRequest) -> Mapping[str, Demand]:
+    """What is wanted of each raw dataset: as a query says, or as `--symbols`, `--from` and `--to` do."""
+    if request.demands is not None:
+        return request.demands
+    if workspace.symbols is None and request.span == EVERYTHING:
+        return {}
+    other = _asked_by_other_keys(workspace, request)
+    return {
+        name: Demand(None if name in other else workspace.symbols, request.span)
+        for name in workspace.raw_datasets
+    }
+
+
+def _asked_by_other_keys(workspace: Workspace, request: RefreshRequest) -> frozenset[str]:
+    """Datasets whose key is no symbol, where others are asked by symbol: those are meant.
+
+    Alone they take what `--symbols` names: `refresh future_options --symbols ES`.
+    """
+    targets = targets_of(workspace, request.targets, is_named=request.is_named)
+    meant = closure(workspace.datasets, targets)
+    keys = {
+        name: dataset.requires[0]
+        for name, dataset in workspace.raw_datasets.items()
+        if dataset.requires and name in meant
+    }
+    other = frozenset(name for name, key in keys.items() if key != "symbol")
+    return other if len(other) < len(keys) else frozenset()
+
+
+def survey(
+    workspace: Workspace, request: RefreshRequest, standing: Standing
+) -> dict[str, Surveyed | TtapiError]:
+    """Surveys of the raw datasets the request reaches: local ones, or all that are about to be asked."""
+    wanted = closure(
+        workspace.datasets, targets_of(workspace, request.targets, is_named=request.is_named)
+    )
+    steps = plan(workspace, request, standing, {})
+    asked = {step.dataset for step in steps if step.action == "ask"}
+    surveys: dict[str, Surveyed | TtapiError] = {}
+    for name, offer in workspace.offers.items():
+        dataset = workspace.datasets[name]
+        if name not in wanted or dataset.missing_setting or dataset.requires:
+            continue
+        if name in asked or (dataset.is_local and request.survey_local):
+            try:
+                surveys[name] = survey_offer(workspace, offer, standing.ledger)
+            except UsageError as exc:
+                held = standing.states.get(name)
+                if request.is_named or held is None or not held.rows:
+                    raise
+                # A query reads on from what was loaded, such as while a share is not mounted.
+                surveys[name] = SourceDownError(exc.message, hint=exc.hint)
+            except TtapiError as exc:
+                surveys[name] = exc
+    return surveys

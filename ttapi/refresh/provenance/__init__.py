@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""Where a value comes from, and proof that it still does."""

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A query made one about what was known at a point in time: `ttapi sql --as-of T`.
+
+A statement that would change the published file, answered with what works instead.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ttapi.errors import InterruptedQueryError, QueryError
+from ttapi.models.as_of_query import rewritten
+from ttapi.models.as_of_relations import Installed
+from ttapi.models.model_cache import Flow
+from ttapi.refresh.coverage import names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from pathlib import Path
+
+    from ttapi.models.as_of import AsOf
+    from ttapi.models.as_of_query import Rewritten
+    from ttapi.models.references import Write
+    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.query import QueryRequest
+
+
+def past_query(
+    workspace: Workspace, request: QueryRequest, as_of: AsOf
+) -> tuple[QueryRequest, Rewritten]:
+    """`request` for what was known at `as_of`, and how it was rewritten.
+
+    *Raises* UsageError for another statement than one SELECT, and for a relation without an as-of
+    form; ModelError for a relation whose file is wrong.
+    """
+    installed = installed_at(workspace, request)
+    found = rewritten(request.sql, installed, as_of, request.bound)
+    return replace(request, sql=found.sql, reads=found.reads, until=as_of.until), found
+
+
+def installed_at(workspace: Workspace, request: QueryRequest | None = None) -> Installed:
+    """What there is to read, in the session that `request` comes from."""
+    datasets = workspace.datasets
+    return Installed(
+        graph=workspace.graph,
+        names=names_of(
+            datasets,
+            views=request.views if request else None,
+            temporary=request.temporary if request else frozenset(),
+            schema=request.schema if request else "main",
+            broken=workspace.broken,
+        ),
+        flows={name: Flow(d.columns, d.parameters, d.reads) for name, d in datasets.items()},
+        resources={name: offer.resource for name, offer in workspace.offers.items()},
+    )
+
+
+_SCHEMAS = frozenset({"", "main", "raw", "staged", "derived", "catalog", "market"})
+"""Schemas of the published file, and its name; any other is of a database the user attached."""
+_READ_ONLY = re.compile(r"on database \"market\" which is attached in read-only mode")
+_NEW = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*create\b.*?\b(type)\b", re.IGNORECASE | re.DOTALL)
+
+
+def refuse_writes(writes: Iterable[Write], *, own: Collection[str], sql_folder: Path) -> None:
+    """Nothing, or QueryError for what would change the published file, before anything is fetched.
+
+    `own`: the session's temporary tables and views. Where it cannot be told whose a name is, the
+    engine tells: it opens the file for reading only.
+    """
+    refused = sorted(write for write in writes if _is_of_file(write, own))
+    if not refused:
+        return
+    first = refused[0]
+    what = f"an index on {first.name}" if first.kind == "index" else first.name
+    what = f"schema {what}" if first.kind == "schema" else what
+    raise QueryError(
+        f"{what} cannot be written: the published file is read-only",
+        hint=_instead(first, sql_folder),
+    )
+
+
+def told_read_only(error: QueryError, sql: str) -> QueryError:
+    """`error` in words about the published file where the engine says it is read-only."""
+    if isinstance(error, InterruptedQueryError) or not _READ_ONLY.search(error.message):
+        return error
+    hint = "what is temporary can be changed: create temp table mine as from eod"
+    if _NEW.match(sql):
+        hint = "create temp type NAME lasts for this session"
+    return QueryError("this would change the published file, which is read-only", hint=hint)
+
+
+def _is_of_file(write: Write, own: Collection[str]) -> bool:
+    schema = write.name.rpartition(".")[0]
+    return write.name not in own and (write.kind == "schema" or schema in _SCHEMAS)
+
+
+def _instead(write: Write, sql_folder: Path) -> str:
+    name = write.name.rpartition(".")[2]
+    if write.kind == "schema":
+        return "what is temporary needs none: create temp table mine as from eod"
+    if write.kind == "index":
+        return (
+            f"queries need none here; create temp table mine as from {write.name}"
+            " makes a copy that can have one"
+        )
+    if not write.is_new:
+        return (
+            f"create temp table mine as from {write.name} makes a copy to change, for this session"
+        )
+    if write.kind == "sequence":
+        return (
+            f"create temp sequence {name} lasts for this session; row_number() over () counts too"
+        )
+    if write.kind == "macro":
+        return f"create temp macro {name} lasts for this session; one to keep is a file in {sql_folder / 'macros'}"
+    return (
+        f"create temp {write.kind} {name} lasts for this session; a view to keep is a file in"
+        f" {sql_folder / 'views'}"
+    )

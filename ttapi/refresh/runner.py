@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A refresh carried out: the lock taken, steps run in order, data published, state written.
+
+The file brought to what the code says: raw tables, models, lineage and declarations.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ttapi.errors import ModelError
+from ttapi.models.install import install_models, prove_checks
+from ttapi.models.model_cache import readings_document
+from ttapi.refresh.home_state import Absence, HomeState, read_home_state, write_home_state
+from ttapi.refresh.maintenance import export_after_publication, export_formats
+from ttapi.refresh.plan import Standing, plan, require_keys, survey
+from ttapi.refresh.planner import rules_of
+from ttapi.refresh.single_flight import Announcer, Listener, Progress, Silence
+from ttapi.refresh.steps import RefreshRequest, Run, check_views, record, run_step
+from ttapi.store.catalog import (
+    DatasetOutcome,
+    forget_checks,
+    is_publication_due,
+    mark_changed,
+    read_slices,
+    read_states,
+    write_declarations,
+)
+from ttapi.store.files import write_document
+from ttapi.store.ledger import UnitRecord, read_units
+from ttapi.store.publish import publish, published_generation
+from ttapi.store.schema import ensure_raw_table
+from ttapi.store.store import Store, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ttapi.errors import LockOwner
+    from ttapi.models.install import CheckOutcome
+    from ttapi.refresh.ingest import Ledger
+    from ttapi.refresh.installation import Workspace
+    from ttapi.store.export import ExportOutcome
+
+
+def install(store: Store, workspace: Workspace) -> bool:
+    """Raw tables, models and declarations as the code says; False when the file has them.
+
+    A model of a plugin or the user that the engine refuses is left out.
+
+    *Raises* ModelError for one of ttapi's own, UsageError: nothing is changed then.
+    """
+    with store.reading() as cursor:
+        found = cursor.execute(
+            "select value from catalog.meta where name = 'models_fingerprint'"
+        ).fetchall()
+    wanted = workspace.installation_fingerprint
+    if found and found[0][0] == wanted:
+        return False
+    while True:
+        try:
+            _install(store, workspace)
+        except ModelError as exc:
+            workspace.leave_out(exc)
+        else:
+            break
+    if workspace.readings.is_news:
+        write_document(workspace.home.readings_file, readings_document(workspace.readings))
+    return True
+
+
+def _install(store: Store, workspace: Workspace) -> None:
+    from ttapi.models.lineage import install_lineage  # noqa: PLC0415 - sqlglot takes 0.2 s and 15 MB
+
+    graph, wanted = workspace.graph, workspace.installation_fingerprint
+    resources = {name: offer.resource for name, offer in workspace.offers.items()}
+    with store.transaction() as cursor:
+        for resource in resources.values():
+            ensure_raw_table(cursor, resource)
+        install_models(cursor, graph)
+        prove_checks(cursor, graph)
+        macros = {n: d.columns for n, d in workspace.datasets.items() if d.kind == "macro"}
+        install_lineage(cursor, graph, macros)
+        write_declarations(cursor, workspace.datasets, graph, resources)
+        cursor.execute("delete from catalog.meta where name = 'models_fingerprint'")
+        cursor.execute("insert into catalog.meta values ('models_fingerprint', ?)", [wanted])
+        forget_checks(cursor, graph)
+        mark_changed(cursor)
+
+
+@dataclass(frozen=True)
+class RefreshOutcome:
+    """What a refresh did."""
+
+    load_id: int
+    generation: int
+    datasets: tuple[DatasetOutcome, ...]
+    failed_checks: tuple[CheckOutcome, ...] = ()
+    exports: tuple[ExportOutcome, ...] = ()
+    """What `[export] datasets` wrote after the publication."""
+    broken: tuple[ModelError, ...] = ()
+    """Why models of plugins and the user were left out."""
+
+    @property
+    def exit_code(self) -> int:
+        """0; 3 when all that failed was out of reach and nothing else worked; 1 for any other failure."""
+        failed = [d for d in self.datasets if d.error or d.failed_units]
+        if not failed:
+            return 0
+        asked = [d for d in self.datasets if d.source_calls or d.is_down]
+        return 3 if asked and all(d.is_down for d in asked) else 1
+
+
+def run_refresh(
+    workspace: Workspace,
+    request: RefreshRequest,
+    *,
+    progress: Progress | None = None,
+    on_wait: Callable[[LockOwner | None], None] | None = None,
+) -> RefreshOutcome:
+    """Bring the request's datasets and all they read up to date, and publish what changed.
+
+    *Raises* LockedError past `wait_s`; UsageError and ModelError before anything is changed;
+    StoreError when the file cannot be used. A failing dataset is an outcome, not an exception.
+    """
+    # A wrong setting is told before the lock is waited for.
+    _ = workspace.offers
+    export_formats(workspace.settings.export_formats)
+    outcome = _refresh_under_lock(workspace, request, progress or Silence(), on_wait)
+    changed = {d.dataset for d in outcome.datasets if d.is_changed}
+    if not changed or not workspace.settings.export_datasets:
+        return outcome
+    exports = export_after_publication(workspace, changed, load_id=outcome.load_id)
+    return replace(outcome, exports=tuple(exports))
+
+
+def _refresh_under_lock(
+    workspace: Workspace,
+    request: RefreshRequest,
+    progress: Progress,
+    on_wait: Callable[[LockOwner | None], None] | None,
+) -> RefreshOutcome:
+    seen = workspace.home_state.load_id
+    listener, announcer = Listener(progress, workspace.home), Announcer(progress, workspace.home)
+    with (
+        open_store(
+            workspace.home,
+            command=request.command,
+            wait_s=request.wait_s,
+            on_wait=on_wait,
+            pause=listener.pause,
+            now=workspace.now,
+            memory_limit=workspace.settings.memory_limit,
+        ) as store,
+        closing(announcer),
+    ):
+        listener.close()
+        request = _joined(workspace, request, seen)
+        with store.reading() as cursor:
+            was_cut_short = is_publication_due(cursor, published_generation(workspace.home))
+        is_new = install(store, workspace) or was_cut_short
+        with store.reading() as cursor:
+            states, slices = read_states(cursor), read_slices(cursor)
+        standing = Standing(states, slices, _live_ledger(store))
+        surveys = survey(workspace, request, standing)
+        steps = plan(workspace, request, standing, surveys)
+        require_keys(workspace, request, steps)
+        load_id = store.next_load_id()
+        run = Run(store, workspace, request, announcer, load_id, states, surveys, is_new)
+        for step in steps:
+            run_step(run, step)
+        check_views(run)
+        record(run)
+        with store.reading() as cursor:
+            is_due = is_publication_due(cursor, published_generation(workspace.home))
+        if is_due:
+            publish(store, keep=workspace.settings.snapshots_kept)
+        _leave_state(run)
+        return RefreshOutcome(
+            run.load_id,
+            store.generation,
+            tuple(run.outcomes),
+            tuple(c for c in run.checks if c.failures),
+            broken=tuple(workspace.broken.values()),
+        )
+
+
+def _joined(workspace: Workspace, request: RefreshRequest, seen: int) -> RefreshRequest:
+    """`request` without what another command asked while this one waited; `seen`: the last load before."""
+    workspace.home_state = read_home_state(workspace.home)
+    asked_by = workspace.home_state.asked_by
+    joined = frozenset(name for name, load_id in asked_by.items() if load_id > seen)
+    return replace(request, spared=joined, ask=request.ask - joined)
+
+
+def _leave_state(run: Run) -> None:
+    workspace = run.workspace
+    before = workspace.home_state
+    worked = [d for d in run.outcomes if _is_telling(d, before)]
+    with run.store.reading() as cursor:
+        slices = read_slices(cursor)
+    touched = {} if before.generation != run.store.generation else dict(before.touched)
+    if before.generation == run.store.generation:
+        for name, units in run.touched.items():
+            touched[name] = {**touched.get(name, {}), **units}
+    state = HomeState(
+        workspace.installation_fingerprint,
+        run.store.generation,
+        workspace.datasets,
+        run.states,
+        {**before.seconds, **{d.dataset: d.seconds for d in worked}},
+        slices,
+        {**before.calls, **{d.dataset: d.source_calls for d in worked}},
+        touched,
+        run.load_id,
+        {**before.asked_by, **dict.fromkeys(run.asked_whole, run.load_id)},
+        {**before.traffic, **_accounts(workspace)},
+        {**{n: t for n, t in before.partly.items() if n not in run.touched}, **_partly(run)},
+        workspace.broken,
+        _absences(run, before),
+    )
+    write_home_state(workspace.home, state)
+    workspace.home_state = state
+
+
+def _is_telling(done: DatasetOutcome, before: HomeState) -> bool:
+    """Whether predictions go by this run from now on.
+
+    A few calls say little of thousands: most of their time is what it takes to begin.
+    """
+    if not done.source_calls:
+        return done.is_changed
+    return 2 * done.source_calls >= before.calls.get(done.dataset, 0)
+
+
+def _accounts(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    return {
+        name: traffic.as_document()
+        for name, traffic in workspace.traffic.items()
+        if traffic.requests or traffic.refusal
+    }
+
+
+def _absences(run: Run, before: HomeState) -> dict[str, dict[str, Absence]]:
+    """What the sources have not: as they say now, and as they said while that holds."""
+    workspace = run.workspace
+    found: dict[str, dict[str, Absence]] = {}
+    for name in sorted(before.absent.keys() | run.absent.keys()):
+        dataset = workspace.datasets.get(name)
+        if dataset is None:
+            continue
+        due_at = rules_of(dataset, workspace.moment).due_at
+        answered = run.touched.get(name, {})
+        held = {
+            key: one
+            for key, one in before.absent.get(name, {}).items()
+            if key not in answered and due_at(one.asked_at) > workspace.now
+        }
+        said = {key: Absence(workspace.now, told) for key, told in run.absent.get(name, {}).items()}
+        if held or said:
+            found[name] = {**held, **said}
+    return found
+
+
+def _partly(run: Run) -> dict[str, str]:
+    """Of the datasets asked now: how many of their units failed, and the first of them."""
+    return {
+        d.dataset: f"{len(d.failed_units):,} of {d.slices_asked:,} failed: {d.failed_units[0]}"
+        for d in run.outcomes
+        if d.failed_units and not run.states[d.dataset].error
+    }
+
+
+def _live_ledger(store: Store) -> Ledger:
+    def ledger(dataset: str) -> Mapping[str, UnitRecord]:
+        with store.reading() as cursor:
+            return read_units(cursor, dataset)
+
+    return ledger

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""The options of the vendor market: what is listed, and what it is worth."""

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which files a statement would write, by the engine's own tokens; none of ttapi's own is let through."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from ttapi.errors import UsageError
+from ttapi.home import is_live, refuse_own_place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_REACHES_FILES = frozenset(
+    {"copy", "export", "attach", "explain", "prepare", "set", "pragma", "call"}
+)
+"""First words of statements that may write a file."""
+_TOKEN = re.compile(r"""[A-Za-z]?'(?:[^']|'')*'|"(?:[^"]|"")*"|\S+?(?=\s|--|/\*|\Z)""")
+_COMMENT = r"--[^\n]*(?:\n|\Z)|/\*.*?\*/"
+_FIRST = re.compile(rf"(?:\s|{_COMMENT})*([A-Za-z]+)", re.DOTALL)
+_CONTINUED = re.compile(rf"(?:\s|{_COMMENT})*('(?:[^']|'')*')", re.DOTALL)
+_FILE_URL = re.compile(r"file:(//[^/]*)?(?=/)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Token:
+    text: str
+    is_string: bool
+
+    @property
+    def word(self) -> str:
+        return self.text.lower()
+
+    @property
+    def value(self) -> str:
+        """The text that a string or a quoted name stands for."""
+        quote = self.text[:1]
+        if quote not in {"'", '"'}:
+            return self.text
+        return self.text[1:-1].replace(quote * 2, quote)
+
+
+def refuse_own_files(sql: str) -> None:
+    """Nothing, or UsageError for one statement that would write, or open to write, a file of ttapi's own.
+
+    A target that is computed where the statement runs is refused too: nobody can tell where it leads.
+    """
+    first = _FIRST.match(sql)
+    if first is None or first[1].lower() not in _REACHES_FILES:
+        return
+    tokens = _tokens(sql)
+    match first[1].lower():
+        case "attach":
+            _refuse_attach(tokens)
+        case "copy" | "explain" | "prepare":
+            _refuse_copy(tokens)
+        case _:
+            for token in tokens:
+                if token.is_string:
+                    _refuse_target(token.value)
+
+
+def _refuse_copy(tokens: Sequence[_Token]) -> None:
+    """`copy X to TARGET (options)`, also behind `explain analyze` and `prepare p as`."""
+    outer = list(_outside_brackets(tokens))
+    words = [token.word for _, token in outer]
+    if "copy" not in words:
+        return
+    behind = words.index("copy")
+    if "to" not in words[behind:]:
+        return
+    at, _ = outer[words.index("to", behind)]
+    target, *options = tokens[at + 1 :]
+    is_name = bool(re.fullmatch(r'"(?:[^"]|"")*"|[A-Za-z_]\w*', target.text))
+    is_joined = bool(options) and options[0].is_string
+    if not (is_name or (target.is_string and target.text[:1] == "'")) or is_joined:
+        raise UsageError(
+            f"COPY to {target.text} does not say by itself which file it writes",
+            hint="name the file: copy (select ...) to 'answer.csv'",
+        )
+    for option in options:
+        if option.is_string and ".." in option.value:
+            raise UsageError(
+                f"COPY with {option.text} would leave the folder it writes to",
+                hint="name a folder as the target, and files without ..",
+            )
+    _refuse_target(target.value)
+
+
+def _refuse_attach(tokens: Sequence[_Token]) -> None:
+    is_read_only = any(token.word == "read_only" for token in tokens)
+    for token in tokens:
+        if not token.is_string:
+            continue
+        path = _plain(token.value)
+        if is_live(path):
+            raise UsageError(
+                f"{path} belongs to the commands that write it",
+                hint="its published copy is open already, as market",
+            )
+        if not is_read_only:
+            refuse_own_place(path)
+
+
+def _refuse_target(text: str) -> None:
+    refuse_own_place(_plain(text))
+
+
+def _plain(text: str) -> str:
+    """A path as the engine takes it: without `file:` in front."""
+    return _FILE_URL.sub("", text)
+
+
+def _tokens(sql: str) -> list[_Token]:
+    """The tokens of `sql` without comments, which DuckDB 2.0 tells apart and 1.5 passes over.
+
+    A string that goes on in the next line is several tokens, which 1.5 takes for one.
+    """
+    text = sql.encode()
+    found = duckdb.tokenize(sql)
+    ends = [offset for offset, _ in found[1:]] + [len(text)]
+    tokens = []
+    for (offset, kind), end in zip(found, ends, strict=True):
+        piece = text[offset:end].decode()
+        token = _TOKEN.match(piece)
+        if token is None or kind == duckdb.token_type.comment:
+            continue
+        is_string = kind == duckdb.token_type.string_const
+        tokens.append(_Token(token[0], is_string))
+        while is_string and (token := _CONTINUED.match(piece, token.end())):
+            tokens.append(_Token(token[1], is_string=True))
+    return tokens
+
+
+def _outside_brackets(tokens: Sequence[_Token]) -> Iterator[tuple[int, _Token]]:
+    """The tokens that stand in no bracket, with their places."""
+    depth = 0
+    for n, token in enumerate(tokens):
+        depth += (token.text == "(") - (token.text == ")")
+        if depth == 0 and token.text != ")":
+            yield n, token
