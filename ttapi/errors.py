@@ -19,8 +19,6 @@
     └── BudgetError                 4   a refresh would exceed its call or time budget
 
 A message says what happened, with what value, and what would have worked.
-
-What was probably meant by a name that nothing has.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ _MARKS = (Path("live/market.duckdb"), Path("live/market.lock"), Path("live/state
 """What a home is known by: one of them is enough."""
 
 
-def refuse_own_place(target: Path | str, *, is_backup: bool = False) -> None:
+def refuse_home_path(target: Path | str, *, is_backup: bool = False) -> None:
     """Nothing, or UsageError where `target` lies in, is, or holds what is ttapi's own.
 
     Links and relative paths are followed first. `is_backup`: the folder of backups is allowed.
@@ -147,7 +147,7 @@ def refuse_own_place(target: Path | str, *, is_backup: bool = False) -> None:
             )
 
 
-def is_live(target: Path | str) -> bool:
+def is_live_path(target: Path | str) -> bool:
     """Whether `target` lies in the folder that only the owner of a live file opens."""
     path = _followed(Path(target).expanduser().absolute())
     home = _home_of(path)

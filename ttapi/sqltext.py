@@ -31,7 +31,7 @@ _PIECE = re.compile(
 _BLOCK_EDGE = re.compile(r"/\*|\*/")
 
 
-class Piece(NamedTuple):
+class SqlToken(NamedTuple):
     """A run of characters of one kind."""
 
     kind: Kind
@@ -47,7 +47,7 @@ class Piece(NamedTuple):
         return self.start + len(self.text)
 
 
-def pieces_of(text: str) -> Iterator[Piece]:
+def tokenize(text: str) -> Iterator[SqlToken]:
     """The pieces of `text`, in order; together they are the text."""
     at = 0
     while at < len(text):
@@ -59,7 +59,7 @@ def pieces_of(text: str) -> Iterator[Piece]:
         kind = "dollar" if match["dollar"] is not None else match.lastgroup
         if kind == "block":
             end, is_closed = _block_end(text, at)
-            yield Piece("comment", text[at:end], at, not is_closed)
+            yield SqlToken("comment", text[at:end], at, not is_closed)
             at = end
             continue
         found = match[0]
@@ -67,9 +67,9 @@ def pieces_of(text: str) -> Iterator[Piece]:
         if kind == "dollar":
             closing = f"${match['tag']}$"
             is_open = len(found) < 2 * len(closing) or not found.endswith(closing)
-            yield Piece("string", found, match.start(), is_open)
+            yield SqlToken("string", found, match.start(), is_open)
         else:
-            yield Piece(kind, found, match.start(), _is_open(kind, found))  # type: ignore[arg-type]  # a group's name is a kind
+            yield SqlToken(kind, found, match.start(), _is_open(kind, found))  # type: ignore[arg-type]  # a group's name is a kind
 
 
 def split_statements(text: str) -> list[str]:
@@ -80,7 +80,7 @@ def split_statements(text: str) -> list[str]:
     found: list[str] = []
     start = 0
     has_words = False
-    for piece in pieces_of(text):
+    for piece in tokenize(text):
         if piece.kind == "end":
             _add(found, text[start : piece.end], is_statement=has_words)
             start, has_words = piece.end, False
@@ -94,7 +94,7 @@ def split_statements(text: str) -> list[str]:
 def is_complete(text: str) -> bool:
     """Whether `text` ends behind a semicolon that ends a statement, or holds no statement."""
     last = None
-    for piece in pieces_of(text):
+    for piece in tokenize(text):
         if piece.is_open:
             return False
         if piece.kind not in {"space", "comment"}:
@@ -104,19 +104,19 @@ def is_complete(text: str) -> bool:
 
 def is_blank(text: str) -> bool:
     """Whether `text` holds no statement: blanks, comments, semicolons."""
-    return all(piece.kind in {"space", "comment", "end"} for piece in pieces_of(text))
+    return all(piece.kind in {"space", "comment", "end"} for piece in tokenize(text))
 
 
 def without_end(statement: str) -> str:
     """`statement` without its semicolon and what is blank or comment around it."""
-    kept = [p for p in pieces_of(statement) if p.kind not in {"space", "comment", "end"}]
+    kept = [p for p in tokenize(statement) if p.kind not in {"space", "comment", "end"}]
     return statement[kept[0].start : kept[-1].end] if kept else ""
 
 
-def words_of(statement: str, count: int) -> list[str]:
+def first_words(statement: str, count: int) -> list[str]:
     """The first `count` words of `statement`, lower case."""
     words = []
-    for piece in pieces_of(statement):
+    for piece in tokenize(statement):
         if piece.kind in {"space", "comment"}:
             continue
         words.append(piece.text.lower())

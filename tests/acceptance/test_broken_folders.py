@@ -15,7 +15,7 @@ import breakage
 import breakage_around
 import pytest
 
-from ttapi.audit import CODES, diagnose, examine
+from ttapi.audit import CODES, diagnose, start_examination
 from ttapi.home import Home
 
 CLOCK = datetime(2080, 1, 1, tzinfo=UTC)
@@ -113,7 +113,7 @@ def broken(sound, lab_type, tmp_path):
 
 def found_in(lab, *, is_deep=False):
     """Findings but notes, by code."""
-    patient = examine(lab.home, lab.environ, now=lab.now, clock=CLOCK)
+    patient = start_examination(lab.home, lab.environ, now=lab.now, clock=CLOCK)
     found = diagnose(patient, is_deep=is_deep, wait_s=0).findings
     for one in found:
         assert not re.search(r"\brm\b|delet|remov|unlink", one.command + one.about), one

@@ -12,7 +12,7 @@ import sys
 import pytest
 from outside import plain_environ
 
-from ttapi.audit import diagnose, examine
+from ttapi.audit import diagnose, start_examination
 from ttapi.home import Home
 from ttapi.store.backup import list_backups
 from ttapi.store.engine import connect_snapshot
@@ -77,7 +77,9 @@ def copy_of(sound, lab_type, folder):
 
 
 def trouble(lab):
-    patient = examine(lab.home, lab.environ, now=lab.now, clock=lab.now.replace(year=2080))
+    patient = start_examination(
+        lab.home, lab.environ, now=lab.now, clock=lab.now.replace(year=2080)
+    )
     return [one for one in diagnose(patient).findings if one.severity != "note"]
 
 

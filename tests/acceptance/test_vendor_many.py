@@ -128,4 +128,4 @@ def held(lab, dataset):
 
 def grain(lab, dataset):
     """The columns that make one fact of a dataset."""
-    return ", ".join(lab.workspace().offers[dataset].resource.grain)
+    return ", ".join(lab.workspace().resources[dataset].resource.grain)

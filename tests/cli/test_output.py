@@ -12,7 +12,7 @@ import pytest
 
 from ttapi.errors import DiskFullError, UsageError
 from ttapi.formats.records import FORMATS, Format, format_named, write_result
-from ttapi.formats.text import Look, Page
+from ttapi.formats.text import DisplayStyle, Page
 
 TABLE = pa.table(
     {
@@ -39,7 +39,7 @@ NULLS = dict.fromkeys(ROW)
 def written(tmp_path):
     def write(fmt, table=TABLE):
         target = tmp_path / f"out.{fmt}"
-        write_result(Page(table, table.num_rows), fmt, target, Look())
+        write_result(Page(table, table.num_rows), fmt, target, DisplayStyle())
         return target
 
     return write
@@ -81,7 +81,7 @@ def test_formats_have_the_names_people_know(tmp_path):
     with pytest.raises(UsageError, match="'xml' is no format"):
         format_named("xml")
     with pytest.raises(UsageError, match="cannot be written"):
-        write_result(Page(TABLE, 3), "csv", tmp_path / "none" / "x.csv", Look())
+        write_result(Page(TABLE, 3), "csv", tmp_path / "none" / "x.csv", DisplayStyle())
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
@@ -94,6 +94,6 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
 
     monkeypatch.setitem(FORMATS, "broken", Format(broken, "breaks"))
     with pytest.raises(DiskFullError, match="No space left"):
-        write_result(Page(TABLE, 3), "broken", target, Look())
+        write_result(Page(TABLE, 3), "broken", target, DisplayStyle())
     assert target.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]

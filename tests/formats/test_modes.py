@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ttapi.formats.records import FORMATS
-from ttapi.formats.text import Look, Page
+from ttapi.formats.text import DisplayStyle, Page
 
 TABLE = pa.table(
     {
@@ -43,19 +43,19 @@ def written(name, page, look):
 
 @pytest.mark.parametrize("name", list(FORMATS))
 def test_every_format_is_as_its_golden_file(golden, name):
-    data, remark = written(name, Page(TABLE, TABLE.num_rows), Look(width=100))
+    data, remark = written(name, Page(TABLE, TABLE.num_rows), DisplayStyle(width=100))
     text = str(BINARY[name](data)) if name in BINARY else data.decode()
     golden(f"{name}.txt", text + (f"remark: {remark}\n" if remark else ""))
 
 
 def test_binary_formats_hold_the_very_table():
     for name, read in BINARY.items():
-        data, _ = written(name, Page(TABLE, TABLE.num_rows), Look())
+        data, _ = written(name, Page(TABLE, TABLE.num_rows), DisplayStyle())
         assert str(read(data).to_pylist()) == str(TABLE.to_pylist())
 
 
 def test_null_header_separator_and_thousands_are_as_set():
-    look = Look(null="-", has_header=False, separator=";", thousands="_")
+    look = DisplayStyle(null="-", has_header=False, separator=";", thousands="_")
     table = TABLE.select(["symbol", "n", "close"]).slice(0, 2)
     assert (
         written("csv", Page(table, 2), look)[0].decode()
@@ -69,14 +69,17 @@ def test_null_header_separator_and_thousands_are_as_set():
 def test_a_cut_answer_shows_that_it_is_cut():
     page = Page(pa.table({"n": pa.array([1, 2], pa.int64())}), 60_137)
     assert page.count_text == "2 of 60,137 rows shown"
-    assert written("duckbox", page, Look())[0].decode().count("·") == 2
-    assert "<caption>2 of 60,137 rows shown</caption>" in written("html", page, Look())[0].decode()
+    assert written("duckbox", page, DisplayStyle())[0].decode().count("·") == 2
+    assert (
+        "<caption>2 of 60,137 rows shown</caption>"
+        in written("html", page, DisplayStyle())[0].decode()
+    )
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 100, 200])
 def test_duckbox_keeps_to_the_width_or_to_its_outer_columns(width):
     wide = pa.table({f"column_{n}": [n * 10**11] for n in range(20)})
-    data, remark = written("duckbox", Page(wide, 1), Look(width=width))
+    data, remark = written("duckbox", Page(wide, 1), DisplayStyle(width=width))
     lines = data.decode().splitlines()
     shown = [head.strip() for head in lines[1].strip("│").split("│")]
     assert len({len(line) for line in lines}) == 1
@@ -92,13 +95,17 @@ def test_duckbox_keeps_to_the_width_or_to_its_outer_columns(width):
 def test_an_empty_answer_has_its_heads_in_every_format():
     empty = Page(TABLE.slice(0, 0), 0)
     for name in ("duckbox", "box", "table", "markdown", "csv", "html"):
-        assert b"symbol" in written(name, empty, Look(width=200))[0]
-    assert written("json", empty, Look())[0] == b"[]\n"
-    assert written("line", empty, Look())[0] == written("jsonl", empty, Look())[0] == b""
+        assert b"symbol" in written(name, empty, DisplayStyle(width=200))[0]
+    assert written("json", empty, DisplayStyle())[0] == b"[]\n"
+    assert (
+        written("line", empty, DisplayStyle())[0]
+        == written("jsonl", empty, DisplayStyle())[0]
+        == b""
+    )
 
 
 def test_a_sheet_runs_no_cell():
     page = Page(pa.table({"=a": ["=1+1", "@x", "-x", "fine"], "n": [-1, 2, 3, 4]}), 4)
-    assert written("sheet", page, Look())[0].decode("utf-8-sig") == (
+    assert written("sheet", page, DisplayStyle())[0].decode("utf-8-sig") == (
         "'=a,n\n'=1+1,-1\n'@x,2\n'-x,3\nfine,4\n"
     )

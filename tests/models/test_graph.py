@@ -7,7 +7,7 @@ import pytest
 
 from ttapi.config import bundled_folder
 from ttapi.errors import ModelError
-from ttapi.models.graph import ModelFolder, read_graph
+from ttapi.models.graph import ModelFolder, load_graph
 
 RAW = ["raw.bars"]
 
@@ -22,7 +22,7 @@ def folder(tmp_path):
             path = sql / (name.replace("__", "/") + ".sql")
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
-        graph = read_graph([ModelFolder(sql)], RAW)
+        graph = load_graph([ModelFolder(sql)], RAW)
         for error in graph.broken.values():
             raise error
         return graph
@@ -183,7 +183,7 @@ def test_two_files_cannot_define_one_relation(tmp_path):
         path = tmp_path / name / "views" / "v.sql"
         path.parent.mkdir(parents=True)
         path.write_text("select 1::integer as x")
-    graph = read_graph([ModelFolder(tmp_path / "one"), ModelFolder(tmp_path / "two")], RAW)
+    graph = load_graph([ModelFolder(tmp_path / "one"), ModelFolder(tmp_path / "two")], RAW)
     assert graph.models["v"].file == "one/views/v.sql"
     (error,) = graph.broken.values()
     assert str(error).startswith("two/views/v.sql:1: v is already defined by one/views/v.sql")
@@ -198,7 +198,7 @@ def test_a_wrong_model_is_left_out_with_its_readers_and_nothing_else(tmp_path):
     (sql / "reader_of_reader.sql").write_text("select r.x::integer as x from reader as r")
     (sql / "ring_a.sql").write_text("select b.x::integer as x from ring_b as b")
     (sql / "ring_b.sql").write_text("select a.x::integer as x from ring_a as a")
-    graph = read_graph([ModelFolder(tmp_path / "sql")], RAW)
+    graph = load_graph([ModelFolder(tmp_path / "sql")], RAW)
     assert list(graph.models) == ["good"]
     assert {name: (error.file, error.line) for name, error in graph.broken.items()} == {
         name: (f"sql/views/{name}.sql", 1)
@@ -226,12 +226,12 @@ def test_bundled_models_cast_and_name_every_output_column(tmp_path, body):
     path.parent.mkdir(parents=True)
     path.write_text(body)
     with pytest.raises(ModelError):
-        read_graph([ModelFolder(tmp_path / "sql", is_bundled=True)], RAW)
+        load_graph([ModelFolder(tmp_path / "sql", is_bundled=True)], RAW)
 
 
 def test_every_bundled_model_says_what_it_is_and_explains_its_columns():
     from ttapi.refresh.installation import _migrated_tables
 
-    graph = read_graph([ModelFolder(bundled_folder("sql"), is_bundled=True)], _migrated_tables())
+    graph = load_graph([ModelFolder(bundled_folder("sql"), is_bundled=True)], _migrated_tables())
     assert all(model.about for model in graph.models.values())
     assert all(model.grain for model in graph.models.values() if model.kind == "table")

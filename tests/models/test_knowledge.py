@@ -9,12 +9,12 @@ import pytest
 
 from ttapi.errors import UsageError
 from ttapi.models.as_of import parse_as_of
-from ttapi.models.as_of_query import rewritten
-from ttapi.models.as_of_relations import Installed
-from ttapi.models.flows import model_flows
-from ttapi.models.graph import ModelFolder, read_graph
-from ttapi.models.model_cache import Flow
-from ttapi.models.resolve import Names
+from ttapi.models.as_of_query import rewrite_as_of
+from ttapi.models.as_of_relations import AsOfCatalog
+from ttapi.models.flows import pushdown_infos
+from ttapi.models.graph import ModelFolder, load_graph
+from ttapi.models.model_cache import PushdownInfo
+from ttapi.models.resolve import NameScope
 from ttapi.sources.contract import Column, Resource
 
 NOW = datetime(2024, 6, 14, 22, tzinfo=UTC)
@@ -84,25 +84,27 @@ def installed(tmp_path_factory):
     for path, text in MODELS.items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(text + "\n")
-    graph = read_graph([ModelFolder(folder)], {"raw.events", "raw.rules", "catalog.loads"})
+    graph = load_graph([ModelFolder(folder)], {"raw.events", "raw.rules", "catalog.loads"})
     assert graph.broken == {}
     roots = {
         "raw.events": ("symbol", "date", "known_at", "is_current"),
         "raw.rules": ("root",),
     }
-    flows = model_flows(graph, roots) | {name: Flow(columns) for name, columns in roots.items()}
+    flows = pushdown_infos(graph, roots) | {
+        name: PushdownInfo(columns) for name, columns in roots.items()
+    }
     macros = {m.stem: name for name, m in graph.models.items() if m.kind == "macro"}
-    names = Names({name: flow.columns for name, flow in flows.items()}, macros)
+    names = NameScope({name: flow.columns for name, flow in flows.items()}, macros)
     resources = {"raw.events": EVENTS, "raw.rules": RULES}
-    return Installed(graph, names, flows, resources)
+    return AsOfCatalog(graph, names, flows, resources)
 
 
 @pytest.fixture
 def ask(installed):
     def rewrite(sql, **session):
-        names = Names(installed.names.relations, installed.names.macros, **session)
-        return rewritten(
-            sql, Installed(installed.graph, names, installed.flows, installed.resources), T
+        names = NameScope(installed.names.relations, installed.names.macros, **session)
+        return rewrite_as_of(
+            sql, AsOfCatalog(installed.graph, names, installed.flows, installed.resources), T
         )
 
     return rewrite
@@ -127,7 +129,7 @@ def ask(installed):
 def test_a_definition_stands_in_front_of_the_text_as_it_was_written(ask, sql, then):
     found = ask(sql)
     assert found.sql == f"{STAGED}\n{then}"
-    assert found.told == "as of 2024-06-03 20:00 UTC: staged.events -> its definition"
+    assert found.text == "as of 2024-06-03 20:00 UTC: staged.events -> its definition"
 
 
 def test_what_a_query_defines_itself_comes_behind(ask):
@@ -155,7 +157,7 @@ def test_a_bound_key_reads_through_the_macro_value_by_value(ask):
         f'with\n"days as of" as not materialized (\n{calls}\n),'
         " a as (select * from \"days as of\" as \"days\" where symbol in ('B', 'it''s')) select date from a"
     )
-    assert found.told.endswith(": days -> days_asof")
+    assert found.text.endswith(": days -> days_asof")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +196,7 @@ def test_what_depends_on_no_knowledge_is_read_as_it_is(ask):
     assert ", twice" not in found.sql
     assert "from rules, raw.rules r, (" in found.sql
     assert found.sql.endswith(" f, 'mine.csv', scratch, other.x")
-    assert found.told.partition(": ")[2] == (
+    assert found.text.partition(": ")[2] == (
         "rules as it is, raw.rules as it is, firsts -> its definition, scratch as it is, mine.csv as of now"
     )
 
@@ -212,12 +214,12 @@ def test_temporary_views_are_rewritten_in_turn(ask):
 def test_keys_reach_the_raw_table_where_rows_of_a_grain_share_them(installed):
     keyed = Resource(**{**vars(EVENTS), "grain": ("symbol", "date")})
     resources = {**installed.resources, "raw.events": keyed}
-    asked = Installed(installed.graph, installed.names, installed.flows, resources)
-    found = rewritten("select * from events where symbol = 'A'", asked, T).sql
+    asked = AsOfCatalog(installed.graph, installed.names, installed.flows, resources)
+    found = rewrite_as_of("select * from events where symbol = 'A'", asked, T).sql
     assert found.count("""and rows."symbol" in ('A')""") == 3
     assert found.count("raw.units") == 0
     assert f"derived.units_asof({LIMIT}, 'raw.events')" in found
-    assert """in ('""" not in rewritten("select * from events", asked, T).sql
+    assert """in ('""" not in rewrite_as_of("select * from events", asked, T).sql
 
 
 @pytest.mark.parametrize(
@@ -260,10 +262,12 @@ def test_a_macro_without_a_definition_beside_it_needs_its_key(tmp_path, installe
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(text + "\n")
-    graph = read_graph([ModelFolder(tmp_path)], {"raw.events", "catalog.loads"})
-    flows = model_flows(graph, {"raw.events": ("symbol",)})
-    names = Names({name: flow.columns for name, flow in flows.items()}, {"sums_asof": "sums_asof"})
-    asked = Installed(graph, names, flows, {"raw.events": EVENTS})
-    assert "sums_asof('A'" in rewritten("select * from sums where symbol = 'A'", asked, T).sql
+    graph = load_graph([ModelFolder(tmp_path)], {"raw.events", "catalog.loads"})
+    flows = pushdown_infos(graph, {"raw.events": ("symbol",)})
+    names = NameScope(
+        {name: flow.columns for name, flow in flows.items()}, {"sums_asof": "sums_asof"}
+    )
+    asked = AsOfCatalog(graph, names, flows, {"raw.events": EVENTS})
+    assert "sums_asof('A'" in rewrite_as_of("select * from sums where symbol = 'A'", asked, T).sql
     with pytest.raises(UsageError, match="sums is answered for its symbol alone"):
-        rewritten("select * from sums", asked, T)
+        rewrite_as_of("select * from sums", asked, T)

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from ttapi.models.column_trace import Origin, Trace, Untraced, trace_query
+from ttapi.models.column_trace import SourceColumn, Trace, UntracedColumn, trace_query
 from ttapi.models.lineage import UNTRACED, LineageGraph, LineageRow
 from ttapi.store.engine import connect_snapshot
 from ttapi.store.store import open_store
@@ -107,11 +107,11 @@ def test_formulas_are_as_written_without_cast_and_comments():
         ("step", "b.close - lag(b.close) over w")
     ]
     assert (found.is_passed_on("symbol"), found.is_passed_on("way")) == (True, False)
-    assert found.origins("symbol") == {Origin("raw.bars", "symbol")}
+    assert found.origins("symbol") == {SourceColumn("raw.bars", "symbol")}
 
 
 def test_what_cannot_be_read_says_why():
-    assert isinstance(trace_query("select from where", KNOWN, MACROS), Untraced)
+    assert isinstance(trace_query("select from where", KNOWN, MACROS), UntracedColumn)
 
 
 def lineage(lab):

@@ -13,7 +13,7 @@ import pytest
 
 from ttapi.models.barriers import ROW_BY_ROW
 from ttapi.models.resolve import resolve
-from ttapi.refresh.coverage import demands_of, names_of
+from ttapi.refresh.coverage import name_scope, raw_demands
 from ttapi.store.reader import Reader
 
 SHAPES = Path(__file__).resolve().parents[2] / "fixtures" / "queries" / "shapes.sql"
@@ -50,11 +50,11 @@ def statements():
 
 
 def test_every_shape_resolves_to_what_it_depends_on(installation, statements, golden):
-    names = names_of(installation)
+    names = name_scope(installation)
     lines = []
     for sql in statements:
         found = resolve(sql, names, bound=BOUND)
-        demands = demands_of(found.reads, installation)
+        demands = raw_demands(found.reads, installation)
         lines.append(sql)
         lines += [f"    {name}: {told(one)}" for name, one in sorted(demands.items())]
         lines += [f"    not resolved: {doubt}" for doubt in found.unresolved]

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from ttapi.errors import QueryError
 from ttapi.models.references import parse_statements, references_in
-from ttapi.models.resolve import Names, default_schema, resolve
+from ttapi.models.resolve import NameScope, default_schema, resolve
 
 KINDS = Path(__file__).resolve().parents[2] / "fixtures" / "queries" / "kinds.sql"
 STATEMENTS = [line for line in KINDS.read_text().splitlines() if line and line[:2] != "--"]
-NAMES = Names(
+NAMES = NameScope(
     {
         "eod": ("symbol", "date", "close"),
         "returns": ("symbol", "date"),

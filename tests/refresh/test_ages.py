@@ -41,7 +41,7 @@ def database(lab, **environ):
     ],
 )
 def test_an_age_is_told_in_a_few_words(age, told):
-    assert age.told == told
+    assert age.text == told
 
 
 def test_what_was_loaded_in_part_is_not_called_never_loaded(three):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttapi.market.calendar import sessions
-from ttapi.refresh.keyed import Life, gaps_of, wanted_spans
+from ttapi.refresh.keyed import Lifetime, gaps_of, wanted_spans
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
 
@@ -30,7 +30,7 @@ def _holds(spans, day):
 def test_every_wanted_session_that_is_missing_after_the_first_held_is_asked_for(held, asked):
     first, last = min(held), max(held)
     missing = [day for day in CALENDAR if first < day < last and day not in held]
-    spans = wanted_spans(asked, Life(last, gaps_of(missing)), CALENDAR[-1])
+    spans = wanted_spans(asked, Lifetime(last, gaps_of(missing)), CALENDAR[-1])
     for day in CALENDAR:
         if _holds([asked], day) and (day in missing or day > last):
             assert _holds(spans, day), day
@@ -46,8 +46,8 @@ def test_every_wanted_session_that_is_missing_after_the_first_held_is_asked_for(
 def test_nothing_held_is_asked_as_it_was_and_everything_held_is_not_asked():
     today = date(2024, 6, 14)
     assert wanted_spans((None, None), None, today) == [(None, None)]
-    assert wanted_spans((None, None), Life(today, ()), today) == []
-    assert wanted_spans((None, date(2024, 6, 15)), Life(today, ()), today) == []
+    assert wanted_spans((None, None), Lifetime(today, ()), today) == []
+    assert wanted_spans((None, date(2024, 6, 15)), Lifetime(today, ()), today) == []
 
 
 @pytest.fixture

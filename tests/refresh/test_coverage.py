@@ -9,8 +9,16 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.models.predicates import Among, Within
-from ttapi.refresh.coverage import Demand, Rules, after_asking, asks_for, demand_of, merged, missing
+from ttapi.models.predicates import ValueRange, ValueSet
+from ttapi.refresh.coverage import (
+    CoverageRules,
+    Demand,
+    coverage_after,
+    demand_of,
+    merged,
+    missing,
+    missing_slices,
+)
 from ttapi.store.catalog import Slice
 
 FIRST = date(2024, 1, 1)
@@ -28,7 +36,7 @@ def days_of(span):
 def rules(now_day, **changes):
     now = datetime.combine(now_day, datetime.min.time(), UTC) + timedelta(hours=22)
     settings = {"due_at": lambda asked: asked + timedelta(days=1), "now": now, "today": now_day}
-    return Rules(**{**settings, **changes})
+    return CoverageRules(**{**settings, **changes})
 
 
 @given(st.lists(spans, max_size=5))
@@ -55,44 +63,47 @@ def test_a_history_of_asking_leaves_nothing_wanted_unasked_and_nothing_settled_a
     slices: list[Slice] = []
     for today, wanted in sorted(history, key=lambda item: item[0]):
         current = rules(today)
-        asks = asks_for("A", wanted, slices, current)
+        asks = missing_slices("A", wanted, slices, current)
         due = {d for d in days_of(wanted) if d <= today}
         for ask in asks:
             for day in days_of(ask.span):
                 # A day is asked again only when it was not over, or not yet there, when last asked.
                 assert day not in asked or asked[day] <= day, (day, asked[day], str(ask))
-            slices = after_asking(slices, Slice("A", current.now, ask.span), current)
+            slices = coverage_after(slices, Slice("A", current.now, ask.span), current)
         for ask in asks:
             asked |= {day: today for day in days_of(ask.span) if day <= today}
         assert due <= asked.keys()
-        assert asks_for("A", wanted, slices, current) == []
+        assert missing_slices("A", wanted, slices, current) == []
 
 
 def test_an_open_end_stays_fresh_until_the_ttl_and_then_asks_from_the_day_of_asking():
     first = rules(DAYS[3])
-    held = after_asking([], Slice("A", first.now, (None, None)), first)
+    held = coverage_after([], Slice("A", first.now, (None, None)), first)
     later = rules(DAYS[3], now=first.now + timedelta(hours=5))
-    assert asks_for("A", (None, None), held, later) == []
-    (ask,) = asks_for("A", (None, None), held, rules(DAYS[5]))
+    assert missing_slices("A", (None, None), held, later) == []
+    (ask,) = missing_slices("A", (None, None), held, rules(DAYS[5]))
     assert ask.span == (DAYS[3], None)
-    (ask,) = asks_for("A", (None, None), held, rules(DAYS[5], revise=timedelta(days=3)))
+    (ask,) = missing_slices("A", (None, None), held, rules(DAYS[5], revise=timedelta(days=3)))
     assert ask.span == (DAYS[1], None)
-    assert asks_for("A", (None, DAYS[2]), held, rules(DAYS[5])) == []
+    assert missing_slices("A", (None, DAYS[2]), held, rules(DAYS[5])) == []
 
 
 def test_a_slice_without_time_is_held_whole_until_its_ttl():
-    held = after_asking([], Slice("A", rules(DAYS[0]).now), rules(DAYS[0], has_time=False))
-    assert asks_for("A", (None, None), held, rules(DAYS[0], has_time=False)) == []
-    (ask,) = asks_for("A", (None, None), held, rules(DAYS[2], has_time=False))
+    held = coverage_after([], Slice("A", rules(DAYS[0]).now), rules(DAYS[0], has_time=False))
+    assert missing_slices("A", (None, None), held, rules(DAYS[0], has_time=False)) == []
+    (ask,) = missing_slices("A", (None, None), held, rules(DAYS[2], has_time=False))
     assert (ask.span, ask.reason) == ((None, None), "ttl passed")
 
 
 def test_days_without_a_session_are_trimmed_and_alone_never_asked():
     weekdays = {"is_session": lambda day: day.weekday() < 5}
-    (ask,) = asks_for("A", (date(2024, 1, 6), date(2024, 1, 9)), [], rules(DAYS[11], **weekdays))
+    (ask,) = missing_slices(
+        "A", (date(2024, 1, 6), date(2024, 1, 9)), [], rules(DAYS[11], **weekdays)
+    )
     assert ask.span == (date(2024, 1, 8), date(2024, 1, 9))
     assert (
-        asks_for("A", (date(2024, 1, 6), date(2024, 1, 8)), [], rules(DAYS[11], **weekdays)) == []
+        missing_slices("A", (date(2024, 1, 6), date(2024, 1, 8)), [], rules(DAYS[11], **weekdays))
+        == []
     )
 
 
@@ -101,16 +112,21 @@ def test_limits_become_keys_and_closed_open_dates():
         return demand_of({k: frozenset(v) for k, v in limits.items()}, "symbol", "date")
 
     assert demand() == Demand(None, (None, None))
-    assert demand(symbol=[Among(frozenset("AB")), Among(frozenset("BC"))]).keys == frozenset("B")
-    assert demand(date=[Among(frozenset({"2024-01-02"}))]).span == (DAYS[1], DAYS[2])
-    assert demand(date=[Within("2024-01-02", "2024-01-04")]).span == (DAYS[1], DAYS[4])
+    assert demand(symbol=[ValueSet(frozenset("AB")), ValueSet(frozenset("BC"))]).keys == frozenset(
+        "B"
+    )
+    assert demand(date=[ValueSet(frozenset({"2024-01-02"}))]).span == (DAYS[1], DAYS[2])
+    assert demand(date=[ValueRange("2024-01-02", "2024-01-04")]).span == (DAYS[1], DAYS[4])
     out = [
-        Within("2024-01-02", None, is_low_out=True),
-        Within(None, "2024-01-04", is_high_out=True),
+        ValueRange("2024-01-02", None, is_low_out=True),
+        ValueRange(None, "2024-01-04", is_high_out=True),
     ]
     assert demand(date=out).span == (DAYS[2], DAYS[3])
     instants = [
-        Within("2024-01-02 10:00:00", "2024-01-04 10:00:00", is_low_out=True, is_high_out=True)
+        ValueRange("2024-01-02 10:00:00", "2024-01-04 10:00:00", is_low_out=True, is_high_out=True)
     ]
     assert demand(date=instants).span == (DAYS[1], DAYS[4])
-    assert demand(date=[Among(frozenset({"yesterday"})), Within("soon", None)]).span == (None, None)
+    assert demand(date=[ValueSet(frozenset({"yesterday"})), ValueRange("soon", None)]).span == (
+        None,
+        None,
+    )

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ttapi.models.model_cache import Flow
-from ttapi.models.resolve import Names, resolve
-from ttapi.refresh.coverage import demands_of, names_of
+from ttapi.models.model_cache import PushdownInfo
+from ttapi.models.resolve import NameScope, resolve
+from ttapi.refresh.coverage import name_scope, raw_demands
 from ttapi.refresh.datasets import Dataset
 
 SYMBOLS = ("A", "B", "C")
@@ -42,11 +42,11 @@ def installation():
         for name in ("raw.one", "raw.two")
     }
     for name, sql in VIEWS.items():
-        names = names_of(datasets)
+        names = name_scope(datasets)
         reads = resolve(sql, names).reads
-        columns = resolve(sql, Names(dict(names.relations))).columns
+        columns = resolve(sql, NameScope(dict(names.relations))).columns
         datasets[name] = Dataset(
-            name, "view", "", columns=columns, reads=Flow(columns, (), reads).reads
+            name, "view", "", columns=columns, reads=PushdownInfo(columns, (), reads).reads
         )
     return datasets
 
@@ -271,9 +271,9 @@ def test_no_trap_narrows_too_far(connection, sql):
 
 def check(connection, sql, dice, rounds):
     """The answer over tables that agree where the demand says, and differ elsewhere."""
-    resolved = resolve(sql, names_of(DATASETS))
+    resolved = resolve(sql, name_scope(DATASETS))
     assert resolved.unresolved == ()
-    demands = demands_of(resolved.reads, DATASETS)
+    demands = raw_demands(resolved.reads, DATASETS)
     for _ in range(rounds):
         before = {name: content(dice) for name in ("raw.one", "raw.two")}
         after = {name: another(dice, t, demands.get(name)) for name, t in before.items()}

@@ -14,7 +14,7 @@ from ttapi.api.database import Database
 from ttapi.config import load_settings
 from ttapi.refresh.installation import Workspace
 from ttapi.refresh.runner import run_refresh
-from ttapi.refresh.single_flight import Announcer, Listener, Silence
+from ttapi.refresh.single_flight import NoProgress, ProgressReader, ProgressWriter
 from ttapi.refresh.steps import RefreshRequest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,8 +53,8 @@ def requests(lab):
 
 def test_a_listener_shows_what_the_owner_announced(lab):
     shown, clock = Watcher(), iter(range(100))
-    owner = Announcer(Silence(), lab.home, clock=lambda: next(clock))
-    listener = Listener(shown, lab.home, sleep=lambda _: None)
+    owner = ProgressWriter(NoProgress(), lab.home, clock=lambda: next(clock))
+    listener = ProgressReader(shown, lab.home, sleep=lambda _: None)
     listener.pause(1)
     owner.started("raw.x", 10)
     owner.advanced("raw.x", 4)
@@ -78,7 +78,7 @@ def test_a_listener_shows_what_the_owner_announced(lab):
 def test_damaged_progress_is_no_progress(lab):
     (lab.home.live / "progress.json").write_text("{")
     shown = Watcher()
-    Listener(shown, lab.home, sleep=lambda _: None).pause(1)
+    ProgressReader(shown, lab.home, sleep=lambda _: None).pause(1)
     assert shown.seen == []
 
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from ttapi.market.calendar import sessions
 from ttapi.refresh.coverage import Demand
-from ttapi.refresh.datasets import Held
+from ttapi.refresh.datasets import PlanInputs
 from ttapi.refresh.planner import (
     Dataset,
     DatasetState,
-    Moment,
-    Survey,
+    ListingDiff,
+    MarketClock,
     closure,
     current_versions,
     plan_refresh,
@@ -42,7 +42,7 @@ DATASETS = {d.name: d for d in (RAW, ACTIONS, EOD, FACTORS, SERIES)}
 
 
 def moment(now=FRIDAY_EVENING):
-    return Moment(now, NEXT_CLOSE)
+    return MarketClock(now, NEXT_CLOSE)
 
 
 def settled(datasets=DATASETS, asked_at=FRIDAY_EVENING):
@@ -113,7 +113,7 @@ def test_a_plain_duration_counts_hours():
 
 
 def test_a_changed_folder_is_a_reason_and_its_units_are_the_slices():
-    surveys = {"raw.bars": Survey(new=("A.csv",), changed=("B.csv",), vanished=("C.csv",))}
+    surveys = {"raw.bars": ListingDiff(new=("A.csv",), changed=("B.csv",), vanished=("C.csv",))}
     steps = plan(settled(), surveys=surveys)
     assert steps["raw.bars"].reasons == ("1 file new", "1 file changed", "1 file vanished")
     assert (steps["raw.bars"].slices, steps["raw.bars"].calls) == (("A.csv", "B.csv"), 2)
@@ -221,12 +221,12 @@ def test_a_key_its_source_has_not_is_asked_again_when_the_ttl_has_passed_and_by_
     slices = {"raw.metrics": (Slice("SPY", asked_at), Slice("NONE", asked_at, is_absent=True))}
 
     def step(keys, after, **changes):
-        held = Held({"raw.metrics": Demand(keys)}, slices)
+        held = PlanInputs({"raw.metrics": Demand(keys)}, slices)
         states = {"raw.metrics": DatasetState(fingerprint="code-1")}
         (found,) = plan_refresh(
             {"raw.metrics": metrics}, states, ["raw.metrics"], moment=moment(asked_at + after), held=held, **changes
         )  # fmt: skip
-        return [ask.key for ask in found.asks], found.absent, found.held
+        return [ask.key for ask in found.asks], found.unavailable, found.held
 
     both, soon, later = frozenset({"SPY", "NONE"}), timedelta(minutes=5), timedelta(hours=2)
     assert step(both, soon) == ([], ("NONE",), 2)

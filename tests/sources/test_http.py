@@ -19,7 +19,7 @@ from scripted_server import GoingAwayServer, ScriptedServer
 
 from ttapi.errors import CredentialError, ResponseError, SourceDownError, UsageError
 from ttapi.secret import Secret
-from ttapi.sources.http import HttpClient, Request, Tuning
+from ttapi.sources.http import HostLimits, HttpClient, Request
 from ttapi.sources.traffic import Traffic, traffic_text
 
 QUICK = {"requests_per_s": 10_000.0, "first_wait_s": 0.001, "longest_wait_s": 0.002}
@@ -36,7 +36,7 @@ def ask(server, *requests, signer=None, verify=True, **tuning):
 
     async def run():
         async with HttpClient(
-            server.url, traffic, tuning=Tuning(**{**QUICK, **tuning}), verify=verify
+            server.url, traffic, tuning=HostLimits(**{**QUICK, **tuning}), verify=verify
         ) as client:
             client.signer = signer
             sent = [client.send(request) for request in requests]
@@ -260,7 +260,7 @@ def test_http2_connections_that_go_away_are_opened_anew(tmp_path):
     async def run():
         async with (
             GoingAwayServer(context) as server,
-            HttpClient(server.url, traffic, tuning=Tuning(**QUICK), verify=trust) as client,
+            HttpClient(server.url, traffic, tuning=HostLimits(**QUICK), verify=trust) as client,
         ):
             return server, await client.send(GET)
 

@@ -8,7 +8,7 @@ from datetime import date
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ttapi.sources.metastock.dialect import Prepared, prepare_lines, prepare_plain
+from ttapi.sources.metastock.dialect import PreparedFile, prepare_lines, prepare_plain
 from ttapi.sources.metastock.parse import Numbered, Outcome, parse_careful, parse_together
 from ttapi.sources.text_files import decode, physical_lines
 
@@ -65,7 +65,7 @@ def outcome_as_values(outcome: Outcome) -> tuple[object, ...]:
     return [tuple(cell or None if cell == "" else cell for cell in row) for row in rows], rejects
 
 
-def both_ways(content: bytes) -> tuple[Outcome, Outcome, Prepared]:
+def both_ways(content: bytes) -> tuple[Outcome, Outcome, PreparedFile]:
     careful = prepare_lines(content)
     chosen = prepare_plain(content) or careful
     fast = parse_together({0: chosen}, lambda _: content, TODAY)

@@ -11,7 +11,7 @@ from aiohttp import web
 from scripted_server import ScriptedServer
 
 from ttapi.errors import ResponseError
-from ttapi.sources.http import HttpClient, Tuning
+from ttapi.sources.http import HostLimits, HttpClient
 from ttapi.sources.tastytrade.api import TastytradeApi
 from ttapi.sources.tastytrade.option_quotes import read_option_quotes
 from ttapi.sources.traffic import Quarantine, Traffic
@@ -79,7 +79,7 @@ class Vendor:
 
 def snapshot(vendor, tmp_path, symbol="AAPL"):
     async def read(server):
-        tuning = Tuning(requests_per_s=10_000.0, give_up_s=0.1)
+        tuning = HostLimits(requests_per_s=10_000.0, give_up_s=0.1)
         async with HttpClient(server.url, Traffic(), tuning=tuning) as client:
             return await read_option_quotes(
                 TastytradeApi(client, Quarantine(tmp_path)), symbol, NOW

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 from calendar_in_database import load_calendar
 
-from ttapi.models.graph import ModelFolder, read_graph
+from ttapi.models.graph import ModelFolder, load_graph
 from ttapi.models.install import install_models
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,7 +87,7 @@ def whole_database():
         "select table_schema || '.' || table_name from information_schema.tables"
         " where table_schema in ('raw', 'catalog')"
     ).fetchall()
-    graph = read_graph([ModelFolder(ROOT / "sql", is_bundled=True)], [name for (name,) in tables])
+    graph = load_graph([ModelFolder(ROOT / "sql", is_bundled=True)], [name for (name,) in tables])
     install_models(con, graph)
     rebuild(con, graph, "derived.calendar", "derived.expiration_series")
     return con, graph

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ttapi.models.resolve import resolve
-from ttapi.refresh.coverage import demands_of, names_of
+from ttapi.refresh.coverage import name_scope, raw_demands
 
 RELATIONS = (
     "chain",
@@ -44,8 +44,8 @@ def datasets(template_home, lab_type):
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_the_underlying_reaches_the_quotes(datasets, name):
-    found = resolve(QUERIES[name], names_of(datasets))
-    demands = demands_of(found.reads, datasets)
+    found = resolve(QUERIES[name], name_scope(datasets))
+    demands = raw_demands(found.reads, datasets)
     for raw in ("raw.option_quotes", "raw.tastytrade_option_quotes"):
         assert demands[raw].keys == frozenset({"AAA"}), raw
 

@@ -14,7 +14,7 @@ from ttapi.config import load_settings
 from ttapi.errors import StoreError, TtapiError
 from ttapi.refresh.installation import Workspace
 from ttapi.refresh.maintenance import RestoreRequest, back_up, restore
-from ttapi.store.backup import MANIFEST, check_backup, look_at, read_manifest
+from ttapi.store.backup import MANIFEST, check_backup, inspect_backup, read_manifest
 
 DAMAGES = 10_000 if os.environ.get("TTAPI_CAMPAIGN") else 60
 
@@ -129,7 +129,7 @@ def test_a_manifest_written_another_way_is_refused(sealed, tmp_path):
     file = tmp_path / "backup" / MANIFEST
     file.chmod(0o600)
     file.write_text(json.dumps(json.loads(file.read_text())))
-    found = look_at(tmp_path / "backup")
+    found = inspect_backup(tmp_path / "backup")
     assert found.manifest is None
     assert "seal does not fit" in str(found.error)
 

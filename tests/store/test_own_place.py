@@ -9,9 +9,9 @@ from contextlib import closing
 import pytest
 
 from ttapi.errors import UsageError
-from ttapi.home import refuse_own_place
+from ttapi.home import refuse_home_path
 from ttapi.store.reader import Reader
-from ttapi.store.statements import refuse_own_files
+from ttapi.store.statements import refuse_writes_into_home
 
 COPIES = [
     "copy (select 1) to '{}'",
@@ -68,7 +68,7 @@ def test_every_own_file_and_folder_is_refused(place, tmp_path, monkeypatch):
     ]
     for target in targets:
         with pytest.raises(UsageError) as refused:
-            refuse_own_place(target)
+            refuse_home_path(target)
         assert refused.value.hint == (f"{place.exports} works, or a folder outside {place.root}"), (
             target
         )
@@ -86,8 +86,8 @@ def test_everywhere_else_is_free(place, tmp_path, monkeypatch):
         "",
         "a\0b",
     ):
-        refuse_own_place(target)
-    refuse_own_place(place.backups / "x", is_backup=True)
+        refuse_home_path(target)
+    refuse_home_path(place.backups / "x", is_backup=True)
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,12 @@ def test_everywhere_else_is_free(place, tmp_path, monkeypatch):
 )
 def test_a_copy_says_by_itself_which_file_it_writes(target):
     with pytest.raises(UsageError, match="which file it writes"):
-        refuse_own_files(f"copy (select 1) to {target}")
+        refuse_writes_into_home(f"copy (select 1) to {target}")
 
 
 def test_a_copy_stays_in_its_folder():
     with pytest.raises(UsageError, match="leave the folder"):
-        refuse_own_files(
+        refuse_writes_into_home(
             "copy t to 'x' (format parquet, per_thread_output, filename_pattern '../live')"
         )
 
@@ -123,4 +123,4 @@ def test_a_copy_stays_in_its_folder():
     ],
 )
 def test_what_writes_nothing_of_ttapi_is_left_alone(place, sql):
-    refuse_own_files(sql.format(live=place.live, snapshots=place.snapshots))
+    refuse_writes_into_home(sql.format(live=place.live, snapshots=place.snapshots))

@@ -22,8 +22,8 @@ from ttapi.models.resolve import default_schema
 from ttapi.refresh.datasets import parse_duration
 from ttapi.refresh.explain import as_table, explain_refresh, explained_query
 from ttapi.refresh.installation import Workspace
-from ttapi.refresh.query import Prepared, QueryRequest, prepare_query
-from ttapi.refresh.request import told_read_only
+from ttapi.refresh.query import PreparedQuery, QueryRequest, prepare_query
+from ttapi.refresh.request import explain_read_only
 from ttapi.refresh.runner import run_refresh
 from ttapi.store.reader import Reader, Rows, Statement
 
@@ -68,7 +68,7 @@ class Watchers:
     on_wait: Callable[[LockOwner | None], None] | None = None
     confirm: Callable[[str], bool] | None = None
     """Asked when the refresh would exceed its budget; None: refused then."""
-    on_prepared: Callable[[Prepared], None] | None = None
+    on_prepared: Callable[[PreparedQuery], None] | None = None
     """Told what was refreshed, before the statement runs."""
 
 
@@ -79,7 +79,7 @@ class Answer:
     statement: Statement
     rows: Rows | None
     """None: the statement has no answer."""
-    prepared: Prepared
+    prepared: PreparedQuery
     seconds: float
     """Of the statement itself, without the refresh before it."""
     zone: str = "America/New_York"
@@ -247,12 +247,12 @@ class Database:
         *,
         freshness: Freshness | None = None,
         watchers: Watchers | None = None,
-    ) -> Prepared:
+    ) -> PreparedQuery:
         """Make what `sql` reads as fresh as asked, without running it."""
         request = self.request(sql, freshness or Freshness(), parameters)
         return self._prepared(request, watchers or Watchers())
 
-    def _prepared(self, request: QueryRequest, watchers: Watchers) -> Prepared:
+    def _prepared(self, request: QueryRequest, watchers: Watchers) -> PreparedQuery:
         return prepare_query(
             self.workspace,
             request,
@@ -264,11 +264,11 @@ class Database:
     def _as_of(self, request: QueryRequest, given: str | date) -> tuple[QueryRequest, str]:
         """`request` as of the point in time that `given` means, and how it is read, in words."""
         from ttapi.models.as_of import parse_as_of  # noqa: PLC0415 - for as-of queries only
-        from ttapi.refresh.request import past_query  # noqa: PLC0415 - so is this
+        from ttapi.refresh.request import as_of_request  # noqa: PLC0415 - so is this
 
         workspace = self.workspace
-        past, found = past_query(workspace, request, parse_as_of(given, workspace.now))
-        return past, found.told
+        past, found = as_of_request(workspace, request, parse_as_of(given, workspace.now))
+        return past, found.text
 
     def request(
         self,
@@ -291,11 +291,11 @@ class Database:
             schema=self._schema,
         )
 
-    def revalidate(self, prepared: Prepared, *, progress: Progress | None = None) -> bool:
+    def revalidate(self, prepared: PreparedQuery, *, progress: Progress | None = None) -> bool:
         """Carry out the refresh an answer did not wait for; whether there was one."""
-        if prepared.later is None:
+        if prepared.deferred is None:
             return False
-        run_refresh(self.workspace, prepared.later, progress=progress)
+        run_refresh(self.workspace, prepared.deferred, progress=progress)
         return True
 
     def _split(self, sql: str) -> list[Statement]:
@@ -321,7 +321,7 @@ class Database:
             # It reads nothing of ours: the engine says better than an empty plan what may be wrong.
             self._run(f"explain {query}")
         table = as_table(slices)
-        nothing = Prepared(None, (), (), 0.0)
+        nothing = PreparedQuery(None, (), (), 0.0)
         taken = time.monotonic() - started
         return Answer(statement, Rows(table, table.num_rows), nothing, taken)
 
@@ -342,7 +342,7 @@ class Database:
         except QueryError as exc:
             if written not in {None, sql} and not isinstance(exc, InterruptedQueryError):
                 self._bind(str(written), given)
-            raise with_suggestion(told_read_only(exc, sql), sql, self._catalog_rows) from exc
+            raise with_suggestion(explain_read_only(exc, sql), sql, self._catalog_rows) from exc
 
     def _bind(self, sql: str, given: Sequence[Any] | Mapping[str, Any]) -> None:
         """Nothing, or the QueryError for a name that `sql` gets wrong; it is not run."""

@@ -7,6 +7,6 @@ The doctor: what is wrong with a home, how one sees it, and the one command that
 from __future__ import annotations
 
 from ttapi.audit.doctor import Diagnosis, diagnose
-from ttapi.audit.findings import CODES, Finding, Patient, examine
+from ttapi.audit.findings import CODES, Examination, Finding, start_examination
 
-__all__ = ["CODES", "Diagnosis", "Finding", "Patient", "diagnose", "examine"]
+__all__ = ["CODES", "Diagnosis", "Examination", "Finding", "diagnose", "start_examination"]

@@ -35,7 +35,7 @@ from ttapi.store.reader import read_rows
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ttapi.audit.findings import Patient
+    from ttapi.audit.findings import Examination
     from ttapi.refresh.freshness import StatusRow
 
 _SLACK = timedelta(minutes=2)
@@ -54,7 +54,7 @@ _FAILED_CHECKS = """
 """
 
 
-def find_in_datasets(patient: Patient) -> Iterator[Finding]:
+def find_in_datasets(patient: Examination) -> Iterator[Finding]:
     """Findings about data, as state file and published file tell them."""
     try:
         rows = _status(patient)
@@ -71,14 +71,14 @@ def find_in_datasets(patient: Patient) -> Iterator[Finding]:
         return
 
 
-def _status(patient: Patient) -> Sequence[StatusRow]:
+def _status(patient: Examination) -> Sequence[StatusRow]:
     workspace = patient.workspace
     left = read_home_state(patient.home)
     datasets = {**left.datasets, **workspace.raw_datasets}
     return status_rows(datasets, left.states, moment=workspace.moment)
 
 
-def _verdicts(patient: Patient, rows: Sequence[StatusRow]) -> Iterator[Finding]:
+def _verdicts(patient: Examination, rows: Sequence[StatusRow]) -> Iterator[Finding]:
     for row in rows:
         if row.verdict in {"failed", "blocked"}:
             text = f"{row.dataset}: {'; '.join(row.reasons)}"
@@ -89,7 +89,7 @@ def _verdicts(patient: Patient, rows: Sequence[StatusRow]) -> Iterator[Finding]:
         yield Finding("dataset-stale", ", ".join(due[:3]) + more, patient.ttapi("refresh"))
 
 
-def _future(patient: Patient) -> Iterator[Finding]:
+def _future(patient: Examination) -> Iterator[Finding]:
     latest = patient.workspace.now + _SLACK
     states = read_home_state(patient.home).states
     late = [name for name, state in states.items() if state.asked_at and state.asked_at > latest]
@@ -99,13 +99,13 @@ def _future(patient: Patient) -> Iterator[Finding]:
         yield Finding("asked-in-future", text, patient.ttapi("refresh --force"))
 
 
-def _units(patient: Patient) -> Iterator[Finding]:
+def _units(patient: Examination) -> Iterator[Finding]:
     for dataset, count, key, error in read_rows(patient.home, _FAILED_UNITS):
         text = f"{count:,} of {dataset}, such as {key}: {error}"
         yield Finding("unit-failed", text, patient.ttapi(f"refresh {dataset}"))
 
 
-def _checks(patient: Patient) -> Iterator[Finding]:
+def _checks(patient: Examination) -> Iterator[Finding]:
     for dataset, check, failures, sample in read_rows(patient.home, _FAILED_CHECKS):
         text = f"{check} of {dataset}: {amount(failures, 'bad row')}, such as {sample}"
         name = dataset.removeprefix("checks.")
@@ -117,7 +117,7 @@ _OWN_BOOKS = "catalog."
 """Tables of this schema may say something newer in the live file without anything being due."""
 
 
-def find_in_depths(patient: Patient, *, wait_s: float) -> Iterator[Finding]:
+def find_in_contents(patient: Examination, *, wait_s: float) -> Iterator[Finding]:
     """Findings of reading every block of the live file, the published file and the newest backup.
 
     The lock is held meanwhile, so that nobody writes. *Raises* LockedError past `wait_s`.
@@ -133,17 +133,17 @@ def find_in_depths(patient: Patient, *, wait_s: float) -> Iterator[Finding]:
     yield from _backup(patient)
 
 
-def _unreadable(patient: Patient, live: Contents) -> Iterator[Finding]:
+def _unreadable(patient: Examination, live: Contents) -> Iterator[Finding]:
     for table, said in live.unreadable.items():
         yield Finding("live-damaged", f"table {table}: {said}", patient.bring_back)
 
 
-def _parted(patient: Patient) -> Iterator[Finding]:
+def _parted(patient: Examination) -> Iterator[Finding]:
     for line in disagreements(patient.home.live_file):
         yield Finding("ledger-parted", line, patient.bring_back)
 
 
-def _published(patient: Patient, live: Contents | None) -> Iterator[Finding]:
+def _published(patient: Examination, live: Contents | None) -> Iterator[Finding]:
     try:
         file = patient.home.public_file.resolve(strict=True)
         published = read_contents(file)
@@ -164,7 +164,7 @@ def _published(patient: Patient, live: Contents | None) -> Iterator[Finding]:
         yield Finding("published-differs", line, cure)
 
 
-def _is_due(patient: Patient) -> bool:
+def _is_due(patient: Examination) -> bool:
     with closing(connect_snapshot(patient.home.live_file)) as connection:
         return is_publication_due(connection, published_generation(patient.home))
 
@@ -174,7 +174,7 @@ def _data(contents: Contents) -> Contents:
     return Contents(tables, {})
 
 
-def _backup(patient: Patient) -> Iterator[Finding]:
+def _backup(patient: Examination) -> Iterator[Finding]:
     usable = [one for one in list_backups(patient.home.backups) if one.manifest is not None]
     if not usable:
         return
@@ -184,7 +184,7 @@ def _backup(patient: Patient) -> Iterator[Finding]:
         yield Finding("backup-unusable", str(exc), patient.ttapi("backup"))
 
 
-def find_in_published(patient: Patient) -> Iterator[Finding]:
+def find_in_published(patient: Examination) -> Iterator[Finding]:
     """Findings about the link, the snapshots and the state file."""
     link = list(_link(patient))
     yield from link
@@ -193,7 +193,7 @@ def find_in_published(patient: Patient) -> Iterator[Finding]:
         yield from _state(patient)
 
 
-def _link(patient: Patient) -> Iterator[Finding]:
+def _link(patient: Examination) -> Iterator[Finding]:
     link, cure = patient.home.public_file, patient.republish
     if not link.is_symlink():
         if link.exists():
@@ -214,7 +214,7 @@ def _link(patient: Patient) -> Iterator[Finding]:
     yield from _file(patient)
 
 
-def _file(patient: Patient) -> Iterator[Finding]:
+def _file(patient: Examination) -> Iterator[Finding]:
     file = patient.home.public_file.resolve()
     try:
         facts = inspect_file(file)
@@ -233,14 +233,14 @@ def _file(patient: Patient) -> Iterator[Finding]:
         yield Finding("published-damaged", text, patient.republish)
 
 
-def _order(patient: Patient, published: int) -> Iterator[Finding]:
+def _order(patient: Examination, published: int) -> Iterator[Finding]:
     live = inspect_file(patient.home.live_file).generation
     if live < published:
         text = f"{patient.home.live_file} stands at generation {live}, and {published} is published"
         yield Finding("live-behind", text, patient.ttapi("restore snapshot --yes"))
 
 
-def _snapshots(patient: Patient) -> Iterator[Finding]:
+def _snapshots(patient: Examination) -> Iterator[Finding]:
     found = snapshot_files(patient.home)
     kept = patient.workspace.settings.snapshots_kept + 1
     if len(found) > kept:
@@ -252,7 +252,7 @@ def _snapshots(patient: Patient) -> Iterator[Finding]:
         yield Finding("published-log", text, patient.republish)
 
 
-def _state(patient: Patient) -> Iterator[Finding]:
+def _state(patient: Examination) -> Iterator[Finding]:
     file = patient.home.state_file
     generation = published_generation(patient.home)
     if not file.exists():

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttapi import __version__
-from ttapi.audit.data_findings import find_in_datasets, find_in_depths, find_in_published
+from ttapi.audit.data_findings import find_in_contents, find_in_datasets, find_in_published
 from ttapi.audit.findings import Finding, edit
 from ttapi.audit.home_findings import find_in_folders, find_in_live
 from ttapi.errors import ModelError, TtapiError
@@ -22,14 +22,14 @@ from ttapi.store.integrity import engine_version
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ttapi.audit.findings import Patient
+    from ttapi.audit.findings import Examination
     from ttapi.sources.discovery import InstalledSource
 
 _ENGINES = ((1, 5, 5), (3, 0, 0))
 """First version ttapi is made for, and first it is not; as `dependencies` in pyproject.toml."""
 
 
-def find_in_installation(patient: Patient) -> Iterator[Finding]:
+def find_in_installation(patient: Examination) -> Iterator[Finding]:
     """Findings about what ttapi runs on and what the user gave it."""
     yield from _engine()
     if patient.settings_error is not None:
@@ -53,7 +53,7 @@ def _engine() -> Iterator[Finding]:
         )
 
 
-def _sections(patient: Patient) -> Iterator[Finding]:
+def _sections(patient: Examination) -> Iterator[Finding]:
     """What only shows when settings meet sources, and models meet both."""
     workspace, file = patient.workspace, patient.home.settings_file
     try:
@@ -73,13 +73,13 @@ def _sections(patient: Patient) -> Iterator[Finding]:
         yield Finding("model-broken", str(error), edit(file, f"line {error.line}"))
 
 
-def _model_file(patient: Patient, named: str) -> Path:
+def _model_file(patient: Examination, named: str) -> Path:
     """The file an error names from its model folder's own name on; the user's where it is theirs."""
     found = [folder.parent / named for folder in reversed(patient.workspace.folders)]
     return next((file for file in found if file.exists()), Path(named))
 
 
-def _unconfigured(patient: Patient) -> Iterator[Finding]:
+def _unconfigured(patient: Examination) -> Iterator[Finding]:
     try:
         datasets = patient.workspace.raw_datasets
     except TtapiError:
@@ -94,7 +94,7 @@ def _unconfigured(patient: Patient) -> Iterator[Finding]:
         yield Finding("source-not-configured", text, edit(patient.home.settings_file, ""))
 
 
-def _open_plugin(patient: Patient, installed: InstalledSource) -> str:
+def _open_plugin(patient: Examination, installed: InstalledSource) -> str:
     file = Path(installed.origin)
     if file.is_absolute():
         return edit(file, installed.error or "")
@@ -122,7 +122,7 @@ class Diagnosis:
         return any(one.severity == "error" for one in self.findings)
 
 
-def diagnose(patient: Patient, *, is_deep: bool = False, wait_s: float = 60.0) -> Diagnosis:
+def diagnose(patient: Examination, *, is_deep: bool = False, wait_s: float = 60.0) -> Diagnosis:
     """Every finding about `patient`; nothing is changed.
 
     Only the deep examination takes the lock. *Raises* LockedError when it cannot within `wait_s`.
@@ -145,7 +145,7 @@ def diagnose(patient: Patient, *, is_deep: bool = False, wait_s: float = 60.0) -
         *find_in_datasets(patient),
     ]
     if is_deep:
-        findings += find_in_depths(patient, wait_s=wait_s)
+        findings += find_in_contents(patient, wait_s=wait_s)
     unique = dict.fromkeys(findings)
     ordered = sorted(unique, key=lambda one: _ORDER[one.severity])
     return Diagnosis(versions, tuple(ordered))

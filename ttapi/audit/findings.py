@@ -127,7 +127,7 @@ _LINE = re.compile(r"\bline (\d+)")
 
 
 @dataclass(frozen=True)
-class Patient:
+class Examination:
     """What every check is handed."""
 
     home: Home
@@ -159,14 +159,14 @@ class Patient:
         return self.ttapi("restore" if self.has_copies else "restore empty")
 
 
-def examine(
+def start_examination(
     home: Home,
     environ: Mapping[str, str],
     *,
     now: datetime,
     clock: datetime,
     prefix: str = "ttapi",
-) -> Patient:
+) -> Examination:
     """`home`, looked at once; never raises on what is wrong with it."""
     settings, error = Settings(), None
     try:
@@ -174,7 +174,7 @@ def examine(
     except TtapiError as exc:
         error = str(exc)
     lock = read_lock(home)
-    return Patient(
+    return Examination(
         home,
         Workspace(home, settings, now),
         error,

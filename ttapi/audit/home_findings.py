@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from ttapi.audit.findings import Patient
+    from ttapi.audit.findings import Examination
 
 _CLOCK_SLACK_S = 120.0
 _ROOM = 1.1
 """A publication writes the live file once more; the tenth is for what a refresh adds."""
 
 
-def find_in_folders(patient: Patient) -> Iterator[Finding]:
+def find_in_folders(patient: Examination) -> Iterator[Finding]:
     """Findings that need no database."""
     yield from _missing(patient)
     yield from _modes(patient)
@@ -47,7 +47,7 @@ def find_in_folders(patient: Patient) -> Iterator[Finding]:
     yield from _backups(patient)
 
 
-def _missing(patient: Patient) -> Iterator[Finding]:
+def _missing(patient: Examination) -> Iterator[Finding]:
     missing = [folder.name for folder in patient.home.folders() if not folder.is_dir()]
     if missing:
         is_whole = patient.live_error is None and patient.home.snapshots.is_dir()
@@ -55,7 +55,7 @@ def _missing(patient: Patient) -> Iterator[Finding]:
         yield Finding("folder-missing", f"{patient.home.root} lacks {', '.join(missing)}", command)
 
 
-def _modes(patient: Patient) -> Iterator[Finding]:
+def _modes(patient: Examination) -> Iterator[Finding]:
     home = patient.home
     own = [path for path in (*home.folders(), *_files(home.live)) if path.exists()]
     refused = [
@@ -85,7 +85,7 @@ def _modes(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _room(patient: Patient) -> Iterator[Finding]:
+def _room(patient: Examination) -> Iterator[Finding]:
     home = patient.home
     if not home.live_file.is_file():
         return
@@ -108,7 +108,7 @@ def _room(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _left_over(patient: Patient) -> Iterator[Finding]:
+def _left_over(patient: Examination) -> Iterator[Finding]:
     home = patient.home
     refresh = patient.ttapi("refresh") if patient.live_error is None else patient.bring_back
     for code, folders in (
@@ -121,7 +121,7 @@ def _left_over(patient: Patient) -> Iterator[Finding]:
             yield Finding(code, _named(found), refresh)
 
 
-def _times(patient: Patient) -> Iterator[Finding]:
+def _times(patient: Examination) -> Iterator[Finding]:
     home = patient.home
     latest = patient.clock.timestamp() + _CLOCK_SLACK_S
     files = [home.live_file, home.state_file, home.settings_file, *home.snapshots.glob("*.duckdb")]
@@ -135,7 +135,7 @@ def _times(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _restores(patient: Patient) -> Iterator[Finding]:
+def _restores(patient: Examination) -> Iterator[Finding]:
     mark = read_mark(patient.home)
     if mark is not None:
         words = mark.get("command", "restore")
@@ -154,7 +154,7 @@ def _restores(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _backups(patient: Patient) -> Iterator[Finding]:
+def _backups(patient: Examination) -> Iterator[Finding]:
     backups = list_backups(patient.home.backups)
     usable = [one for one in backups if one.manifest is not None]
     broken = [one for one in backups if one.manifest is None]
@@ -219,7 +219,7 @@ _OF_KIND = {
 _LOG = {"log-damaged", "log-foreign", "log-torn"}
 
 
-def find_in_live(patient: Patient) -> Iterator[Finding]:
+def find_in_live(patient: Examination) -> Iterator[Finding]:
     """Findings about what only its owner opens for writing."""
     yield from _lock(patient)
     if patient.lock.is_held:
@@ -235,7 +235,7 @@ def find_in_live(patient: Patient) -> Iterator[Finding]:
         yield Finding(code, _evidence(code, error), _cure(patient, code))
 
 
-def _lock(patient: Patient) -> Iterator[Finding]:
+def _lock(patient: Examination) -> Iterator[Finding]:
     owner = patient.lock.owner
     if patient.lock.is_held:
         who = f"process {owner.pid} ({owner.command})" if owner else "another process"
@@ -249,7 +249,7 @@ def _lock(patient: Patient) -> Iterator[Finding]:
         yield Finding(code, f"{text}, since {owner.started_at}; {held}", command)
 
 
-def _waiting(patient: Patient) -> Iterator[Finding]:
+def _waiting(patient: Examination) -> Iterator[Finding]:
     """What the next command that writes will see to by itself."""
     file = patient.home.live_file
     log = log_of(file)
@@ -274,7 +274,7 @@ def _waiting(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _cure(patient: Patient, code: str) -> str:
+def _cure(patient: Examination, code: str) -> str:
     kind = patient.live_error.kind if isinstance(patient.live_error, StoreError) else ""
     if code in _LOG or _OF_KIND.get(kind) in _LOG:
         return patient.ttapi("restore live")

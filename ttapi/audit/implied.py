@@ -55,7 +55,7 @@ _RATE = """
 
 
 @dataclass(frozen=True)
-class ImpliedStory:
+class ImpliedExplanation:
     """How one implied volatility came about.
 
     *Units* prices in USD per share, rates and volatilities as fractions a year.
@@ -84,7 +84,7 @@ class ImpliedStory:
     """The row its quote stands in, and the load that brought it."""
 
 
-def implied_story(reader: Reader, row: Mapping[str, Any]) -> ImpliedStory | None:
+def implied_story(reader: Reader, row: Mapping[str, Any]) -> ImpliedExplanation | None:
     """The story behind a row of chain or derived.option_implied; None for rows of other relations."""
     if not {"occ_symbol", "snapshot_at", "iv_reason"} <= row.keys():
         return None
@@ -94,7 +94,7 @@ def implied_story(reader: Reader, row: Mapping[str, Any]) -> ImpliedStory | None
     contract = found[0]
     lower, upper = _bounds(contract)
     is_parity = contract["forward_method"] == "parity"
-    return ImpliedStory(
+    return ImpliedExplanation(
         price=contract["mid"],
         quote=_quote(contract),
         lower_bound=lower,

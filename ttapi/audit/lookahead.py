@@ -16,7 +16,7 @@ from ttapi.models.as_of import as_text, parse_as_of
 from ttapi.models.as_of_relations import is_timeless
 from ttapi.refresh.planner import closure
 from ttapi.refresh.query import QueryRequest
-from ttapi.refresh.request import installed_at, past_query
+from ttapi.refresh.request import as_of_catalog, as_of_request
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -98,7 +98,7 @@ def find_look_ahead(
     plain = f"select * from {model.qualified}{_where(database, model, symbols)}"
     database.prepare(plain)
     database.reader.follow()
-    request, _ = past_query(database.workspace, QueryRequest(plain), as_of)
+    request, _ = as_of_request(database.workspace, QueryRequest(plain), as_of)
     types = column_types(database.reader, model.qualified)
     if lacking := [name for name in model.grain if name not in types]:
         raise UsageError(f"{model.name} has no column {lacking[0]!r}, which its grain names")
@@ -115,7 +115,7 @@ def find_look_ahead(
     examples = [_example(row, model.grain) for row in found]
     return LookAhead(
         model.name,
-        as_of.told,
+        as_of.text,
         column,
         counted[0]["n"],
         counted[0]["early"],
@@ -231,7 +231,7 @@ def _late_inputs(
 ) -> list[LateInput]:
     """Of each raw table behind `model`, the first row that was known after `as_of` only."""
     workspace = database.workspace
-    installed = installed_at(workspace)
+    installed = as_of_catalog(workspace)
     found: list[LateInput] = []
     for name in sorted(closure(workspace.datasets, [model.name])):
         resource = installed.resources.get(name)

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 from ttapi import __version__
 from ttapi.errors import QueryError, UsageError
-from ttapi.home import refuse_own_place
+from ttapi.home import refuse_home_path
 from ttapi.models.model import macro_parts
 from ttapi.models.portability import volatile_parts
 from ttapi.models.references import references_in
 from ttapi.models.resolve import resolve
-from ttapi.refresh.coverage import names_of
+from ttapi.refresh.coverage import name_scope
 from ttapi.refresh.planner import closure
 from ttapi.store.past import read_position
 
@@ -134,7 +134,7 @@ def require_provable(sql: str, workspace: Workspace) -> tuple[str, ...]:
     *Raises* UsageError for a query whose answer is no function of the stored data alone.
     """
     volatile = volatile_parts(sql)
-    names = names_of(workspace.datasets)
+    names = name_scope(workspace.datasets)
     found = resolve(sql, names)
     if found.writes or found.unresolved:
         why = min(found.writes).name + " would be written" if found.writes else found.unresolved[0]
@@ -199,7 +199,7 @@ def write_receipt(receipt: Receipt, file: Path) -> None:
 
     *Raises* UsageError when it cannot be written, or the place is ttapi's own.
     """
-    refuse_own_place(file)
+    refuse_home_path(file)
     document = json.loads(json.dumps(asdict(receipt), default=str))
     document["seal"] = _seal(document)
     building = file.with_name(f".{file.name}.{os.getpid()}.tmp")

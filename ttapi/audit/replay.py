@@ -118,7 +118,7 @@ def _lay_out(
     connection: Any, workspace: Workspace, receipt: Receipt
 ) -> tuple[list[str], list[str]]:
     """The models over the past raw layer: tables built again, and those that came out otherwise."""
-    resources = {name: offer.resource for name, offer in workspace.offers.items()}
+    resources = {name: offer.resource for name, offer in workspace.resources.items()}
     stored = {one.dataset: one for one in receipt.inputs}
     rebuilt: list[str] = []
     unlike: list[str] = []
@@ -170,7 +170,7 @@ def _difference(receipt: Receipt, rows: int, unlike: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Filler:
+class RawSource:
     """What fills a raw table."""
 
     source: str
@@ -178,7 +178,7 @@ class Filler:
     """The setting that says where it reads; None: it needs none."""
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """For a person: the source and its setting."""
         return f"source {self.source}" + (
             f", [sources.{self.source}] {self.setting}" if self.setting else ""
@@ -207,15 +207,15 @@ def read_lineage(database: Database) -> LineageGraph:
     )
 
 
-def filler_of(workspace: Workspace, relation: str) -> Filler | None:
+def filler_of(workspace: Workspace, relation: str) -> RawSource | None:
     """The source behind a raw table; None where the store itself writes it."""
-    offer = workspace.offers.get(relation)
+    offer = workspace.resources.get(relation)
     if offer is None:
         return None
     source = offer.source
     with guarded(source.name):
         setting = source.missing_setting(offer.resource, SourceContext({}, workspace.now))
-    return Filler(source.name, setting)
+    return RawSource(source.name, setting)
 
 
 def find_node(lineage: LineageGraph, text: str, workspace: Workspace) -> Node:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import QueryError, UsageError
-from ttapi.models.flows import model_flows, reads_behind
-from ttapi.models.predicates import Among, Read, Within
+from ttapi.models.flows import pushdown_infos, upstream_reads
+from ttapi.models.predicates import RelationRead, ValueRange, ValueSet
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ttapi.models.graph import ModelGraph
     from ttapi.models.lineage import LineageGraph
-    from ttapi.models.model_cache import Flow
+    from ttapi.models.model_cache import PushdownInfo
     from ttapi.models.predicates import Limit
     from ttapi.store.reader import Reader
 
@@ -64,12 +64,12 @@ def find_row(reader: Reader, relation: str, grain: Sequence[str], words: Sequenc
     rows = _rows(reader, f"select * from {relation} where {where or 'true'} limit {_LISTED + 1}")
     if not rows:
         raise NoRowError(
-            f"{relation} has no row with {told_key(conditions)}",
+            f"{relation} has no row with {key_text(conditions)}",
             hint=_nearest(reader, relation, conditions, types),
         )
     if len(rows) > 1:
         total = _rows(reader, f"select count(*) as n from {relation} where {where or 'true'}")
-        told = f"have {told_key(conditions)}" if conditions else "are there"
+        told = f"have {key_text(conditions)}" if conditions else "are there"
         raise UsageError(
             f"{total[0]['n']:,} rows of {relation} {told}; name one",
             hint=_listed(rows, [name for name in grain if name in types] or list(types)),
@@ -83,7 +83,7 @@ def column_types(reader: Reader, relation: str) -> dict[str, str]:
     return {str(row["column_name"]).lower(): str(row["column_type"]) for row in rows}
 
 
-def told_key(conditions: Sequence[Condition]) -> str:
+def key_text(conditions: Sequence[Condition]) -> str:
     """`symbol AAPL, lookback 20`."""
     return ", ".join(f"{c.column} {c.value}" for c in conditions) or "a key"
 
@@ -184,7 +184,7 @@ SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Inputs:
+class InputRows:
     """Rows of one relation that the explained row can depend on."""
 
     relation: str
@@ -202,15 +202,15 @@ class Inputs:
 
 def inputs_behind(
     reader: Reader, graph: ModelGraph, lineage: LineageGraph, relation: str, row: FoundRow
-) -> list[Inputs]:
+) -> list[InputRows]:
     """What `row` of `relation` was made of: nearest relation first, raw tables last.
 
     *Shape* relations that are stored, and those the relation reads directly. Every row that could
     matter meets the condition; of these the last up to the row's own dates are shown.
     """
-    flows = model_flows(graph, _roots(lineage))
-    limits = {c.column: frozenset([Among(frozenset([c.value]))]) for c in row.key}
-    reads = _all_reads(reader, graph, flows, Read(relation, limits))
+    flows = pushdown_infos(graph, _roots(lineage))
+    limits = {c.column: frozenset([ValueSet(frozenset([c.value]))]) for c in row.key}
+    reads = _all_reads(reader, graph, flows, RelationRead(relation, limits))
     dates = _date_bounds(lineage, relation, row)
     used = _columns_read(lineage, relation)
     return [
@@ -229,20 +229,20 @@ def _roots(lineage: LineageGraph) -> dict[str, tuple[str, ...]]:
 
 
 def _all_reads(
-    reader: Reader, graph: ModelGraph, flows: Mapping[str, Flow], first: Read
-) -> dict[str, list[Read]]:
+    reader: Reader, graph: ModelGraph, flows: Mapping[str, PushdownInfo], first: RelationRead
+) -> dict[str, list[RelationRead]]:
     """Every way each relation behind `first` is read, in order of distance.
 
     A stored table without a row of the key gave nothing: it and what it was made of are left out.
     """
-    reads: dict[str, list[Read]] = {first.relation: [first]}
+    reads: dict[str, list[RelationRead]] = {first.relation: [first]}
     for name in reversed(list(graph.models)):
         if name != first.relation and name in reads and graph.models[name].kind == "table":
             found = reader.run(f"select 1 from {name} where {_condition(reads[name])} limit 1")
             if found is not None and not found.table.num_rows:
                 del reads[name]
         for read in reads.get(name, []):
-            for behind in reads_behind(read, flows[name]):
+            for behind in upstream_reads(read, flows[name]):
                 ways = reads.setdefault(behind.relation, [])
                 if behind not in ways:
                     ways.append(behind)
@@ -301,10 +301,10 @@ def _date_bounds(lineage: LineageGraph, relation: str, row: FoundRow) -> dict[st
 def _inputs(
     reader: Reader,
     name: str,
-    ways: Sequence[Read],
+    ways: Sequence[RelationRead],
     bounds: Mapping[str, date],
     used: Collection[str],
-) -> Inputs:
+) -> InputRows:
     types = column_types(reader, name)
     condition = _condition(ways)
     live = "is_current" if "is_current" in types and name.startswith("raw.") else "true"
@@ -323,9 +323,9 @@ def _inputs(
     assert rows is not None
     limited = {column for way in ways for column in way.limits}
     own = {"line", "known_at", "load_id"} if name.startswith("raw.") else set()
-    return Inputs(
+    return InputRows(
         name,
-        _told(condition, live),
+        _text(condition, live),
         " and ".join(until).replace('"', "") or None,
         counted.table.to_pylist()[0]["n"],
         rows.table.to_pylist(),
@@ -333,7 +333,7 @@ def _inputs(
     )
 
 
-def _condition(ways: Sequence[Read]) -> str:
+def _condition(ways: Sequence[RelationRead]) -> str:
     """What holds of every row that one of the ways reads; a way within a wider one adds nothing."""
     asked = [way.limits.items() for way in ways]
     widest = [one for one in asked if not any(other < one for other in asked)]
@@ -343,7 +343,7 @@ def _condition(ways: Sequence[Read]) -> str:
     return clauses[0] if len(clauses) == 1 else " or ".join(f"({one})" for one in clauses)
 
 
-def _told(condition: str, live: str) -> str:
+def _text(condition: str, live: str) -> str:
     told = f"({condition})" if " or " in condition and live != "true" else condition
     parts = [part for part in (told, live) if part != "true"]
     return " and ".join(parts).replace('"', "") or "true"
@@ -357,13 +357,13 @@ def _clause(limits: Mapping[str, Limit]) -> str:
 def _atoms(column: str, limit: Limit) -> Iterable[str]:
     name = quoted_name(column)
     for atom in limit:
-        if isinstance(atom, Among):
+        if isinstance(atom, ValueSet):
             values = sorted(atom.values)
             if len(values) == 1:
                 yield f"{name} = {quoted_text(values[0])}"
             else:
                 yield f"{name} in ({', '.join(map(quoted_text, values))})"
-        elif isinstance(atom, Within):
+        elif isinstance(atom, ValueRange):
             if atom.low is not None:
                 yield f"{name} {'>' if atom.is_low_out else '>='} {quoted_text(atom.low)}"
             if atom.high is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttapi.audit.implied import implied_story
 from ttapi.audit.replay import filler_of, find_node, read_lineage
-from ttapi.audit.row_inputs import Inputs, NoRowError, find_row, inputs_behind
+from ttapi.audit.row_inputs import InputRows, NoRowError, find_row, inputs_behind
 from ttapi.errors import UsageError
 from ttapi.models.column_trace import Trace
 from ttapi.models.lineage import trace_model
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ttapi.api.database import Database
-    from ttapi.audit.implied import ImpliedStory
+    from ttapi.audit.implied import ImpliedExplanation
     from ttapi.audit.row_inputs import FoundRow
-    from ttapi.models.column_trace import Ingredient
+    from ttapi.models.column_trace import InputExpression
     from ttapi.models.graph import ModelGraph
     from ttapi.models.lineage import LineageGraph
     from ttapi.refresh.installation import Workspace
@@ -83,12 +83,12 @@ class Explanation:
     """The model's file; None: a raw table."""
     key: Mapping[str, str]
     columns: Sequence[ExplainedColumn]
-    inputs: Sequence[Inputs]
+    inputs: Sequence[InputRows]
     calls: Sequence[SourceCall]
     checks: Sequence[CheckSeen]
     downstream: Sequence[str]
     """Every relation that would change with it."""
-    implied: ImpliedStory | None = None
+    implied: ImpliedExplanation | None = None
     """How its implied volatility came about; None: the row is no option contract."""
 
 
@@ -142,7 +142,7 @@ def _what_lacks(workspace: Workspace, name: str) -> str | None:
         if (age := input_age(root.name, workspace, held)).age_s is None
     ]
     if lacking:
-        told = ", ".join(f"{age.dataset} is {age.told}" for age in lacking[:2])
+        told = ", ".join(f"{age.dataset} is {age.text}" for age in lacking[:2])
         more = f" and {len(lacking) - 2} more" if len(lacking) > 2 else ""
         return f"{told}{more}; ttapi refresh {name} fills it"
     unset = [
@@ -166,12 +166,12 @@ def _downstream(graph: ModelGraph, lineage: LineageGraph, name: str) -> Sequence
 
 
 def _raw_grain(workspace: Workspace, name: str) -> tuple[str, ...]:
-    offer = workspace.offers.get(name)
+    offer = workspace.resources.get(name)
     return offer.resource.grain if offer else ()
 
 
-def _itself(name: str, row: FoundRow) -> Inputs:
-    return Inputs(name, "true", None, 1, [row.values], list(row.values))
+def _itself(name: str, row: FoundRow) -> InputRows:
+    return InputRows(name, "true", None, 1, [row.values], list(row.values))
 
 
 class _Formulas:
@@ -209,8 +209,8 @@ class _Formulas:
 
 
 def _first_formula(
-    written: str, ingredients: Sequence[Ingredient]
-) -> tuple[str, Sequence[Ingredient]]:
+    written: str, ingredients: Sequence[InputExpression]
+) -> tuple[str, Sequence[InputExpression]]:
     """A mere name of an inner column gives way to what makes that."""
     if not ingredients or not _NAME.fullmatch(written):
         return written, ingredients
@@ -219,7 +219,7 @@ def _first_formula(
     return " | ".join(one.expression for one in same), ingredients[len(same) :]
 
 
-def _calls(workspace: Workspace, reader: Reader, inputs: Inputs) -> Iterable[SourceCall]:
+def _calls(workspace: Workspace, reader: Reader, inputs: InputRows) -> Iterable[SourceCall]:
     """The units behind the shown raw rows of one relation."""
     lines: dict[tuple[int, int], list[int]] = {}
     for row in inputs.rows:

@@ -39,7 +39,7 @@ def backup(
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
 ) -> None:
     """Seal a copy of everything committed, with models, plugins and settings but no secrets."""
-    from ttapi.cli.entry import logged
+    from ttapi.cli.entry import run_log
     from ttapi.cli.terminal import open_workspace, require_home, tell, tell_waiting
     from ttapi.refresh.maintenance import back_up
     from ttapi.store.backup import list_backups
@@ -56,7 +56,7 @@ def backup(
         return
     require_home(workspace)
     folder = None if to is None else to.expanduser().absolute()
-    with logged(workspace.home, "backup"):
+    with run_log(workspace.home, "backup"):
         done = back_up(workspace, folder, keep=keep, wait_s=wait, on_wait=tell_waiting)
     _show_backup([done.backup], as_json=as_json)
     tell(f"{done.backup.folder}: read back, equal in every table")
@@ -118,7 +118,7 @@ def restore(
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
 ) -> None:
     """Bring the database back; what was there is kept beside it."""
-    from ttapi.cli.entry import logged
+    from ttapi.cli.entry import run_log
     from ttapi.cli.terminal import open_workspace, tell_waiting
     from ttapi.refresh.maintenance import WORDS, RestoreRequest, require_copy
     from ttapi.refresh.maintenance import restore as bring_back
@@ -132,7 +132,7 @@ def restore(
     require_copy(workspace.home, what)
     make_folders(workspace.home)
     is_confirmed = yes or _confirmed(what)
-    with logged(workspace.home, "restore"):
+    with run_log(workspace.home, "restore"):
         request = RestoreRequest(what, is_confirmed=is_confirmed, wait_s=wait)
         done = bring_back(workspace, request, on_wait=tell_waiting)
     _show_restored(done, as_json=as_json)

@@ -43,13 +43,13 @@ def report(context: typer.Context, *, is_deep: bool, as_json: bool, wait_s: floa
     """Examine the home and write what was found. *Raises* typer.Exit(1) for an error among it."""
     import shlex
 
-    from ttapi.audit import diagnose, examine
+    from ttapi.audit import diagnose, start_examination
     from ttapi.config import now_from
     from ttapi.home import find_home
 
     home = find_home(context.obj, os.environ)
     prefix = f"ttapi --home {shlex.quote(str(home.root))}" if context.obj else "ttapi"
-    patient = examine(
+    patient = start_examination(
         home, os.environ, now=now_from(os.environ), clock=datetime.now(UTC), prefix=prefix
     )
     found = diagnose(patient, is_deep=is_deep, wait_s=wait_s)

@@ -105,10 +105,10 @@ def _run(arguments: Sequence[str]) -> None:
         return
     shell = plain_shell(arguments)
     if shell is not None and sys.stdin.isatty():
-        from ttapi.cli.shell.options import Options
+        from ttapi.cli.shell.options import DisplayOptions
         from ttapi.cli.shell.start import Start, run_shell
 
-        sys.exit(run_shell(Start(home=shell[0]), Options()))
+        sys.exit(run_shell(Start(home=shell[0]), DisplayOptions()))
     from ttapi.cli.app import app
 
     app(prog_name="ttapi")
@@ -129,7 +129,7 @@ _FILES = 10
 
 
 @contextmanager
-def logged(home: Home, command: str) -> Iterator[str]:
+def run_log(home: Home, command: str) -> Iterator[str]:
     """Log what happens inside the block to `logs/ttapi.log`; yields the run id.
 
     A home whose log folder cannot be written is logged to nowhere: the command itself will say so.

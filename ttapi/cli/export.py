@@ -64,7 +64,7 @@ def export(
 ) -> None:
     """Write a relation or a query to files, made fresh first."""
     from ttapi.cli.terminal import open_workspace, require_home
-    from ttapi.home import refuse_own_place
+    from ttapi.home import refuse_home_path
     from ttapi.refresh.maintenance import export_formats
     from ttapi.refresh.query import QueryRequest
 
@@ -80,7 +80,7 @@ def export(
     if relation is None or to is None:
         raise UsageError("name a relation and a folder", hint="ttapi export eod --to exports")
     sql, stem = _select(relation, name)
-    refuse_own_place(to / stem)
+    refuse_home_path(to / stem)
     columns = [c.strip() for c in (partition_by or "").split(",") if c.strip()]
     files = _Files(to, stem, export_formats(fmt.split(",")), columns, formula_safe)
     request = QueryRequest(sql, refresh=not no_refresh, wait_s=wait, is_budget_waived=yes)
@@ -94,12 +94,12 @@ def _select(relation: str, name: str | None) -> tuple[str, str]:
 
 
 def _write_files(workspace: Workspace, request: QueryRequest, files: _Files) -> None:
-    from ttapi.cli.entry import logged
+    from ttapi.cli.entry import run_log
     from ttapi.cli.terminal import tell_waiting, watched
     from ttapi.refresh.query import prepare_query
     from ttapi.store.reader import open_snapshot
 
-    with logged(workspace.home, "export"):
+    with run_log(workspace.home, "export"):
         with watched() as progress:
             prepare_query(workspace, request, progress=progress, on_wait=tell_waiting)
         try:

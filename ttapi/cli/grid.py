@@ -42,11 +42,11 @@ def grid(
 ) -> None:
     """Show last, change, realised and implied volatility of every symbol."""
     from ttapi.api.database import Database, Freshness
-    from ttapi.cli.terminal import tell, workspace_at
+    from ttapi.cli.terminal import open_environment, tell
 
     if every <= 0:
         raise UsageError(f"--every {every} cannot be", hint="seconds, such as 5")
-    workspace = workspace_at(context.obj)
+    workspace = open_environment(context.obj)
     with closing(Database(workspace.home)) as database:
         symbols = workspace.members(universe) if universe else None
         freshness = Freshness(refresh=not no_refresh)

@@ -37,7 +37,7 @@ def init(
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
 ) -> None:
     """Create the data folder, the database and every view; harmless when run again."""
-    from ttapi.cli.entry import logged
+    from ttapi.cli.entry import run_log
     from ttapi.cli.terminal import open_workspace, tell, tell_waiting
     from ttapi.config import load_settings
     from ttapi.refresh.installation import Workspace
@@ -58,7 +58,7 @@ def init(
         import os
 
         workspace = Workspace(home, load_settings(home, os.environ), workspace.now)
-    with logged(home, "init"):
+    with run_log(home, "init"):
         run_refresh(
             workspace,
             RefreshRequest(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from ttapi.api.database import Answer, Database
-    from ttapi.refresh.query import Prepared
+    from ttapi.refresh.query import PreparedQuery
 
 USAGE = "%%ttapi [--out NAME] [--no-refresh] [--max-age D] [--home DIR] SQL"
 
@@ -76,10 +76,10 @@ class Magic:
             sql = f"{read.sql}\n{cell or ''}".strip()
             answer = self._asked(read, sql)
         except TtapiError as exc:
-            from ttapi.cli.terminal import told
+            from ttapi.cli.terminal import error_lines
 
             # Shown without a traceback, and still an error of the cell.
-            raise ShownError("\n".join(told(exc, sql))) from exc
+            raise ShownError("\n".join(error_lines(exc, sql))) from exc
         if read.out is None:
             return answer
         self._shell.user_ns[read.out] = answer
@@ -114,7 +114,7 @@ class Magic:
         return self._databases[found.root]
 
 
-def _tell_refreshed(prepared: Prepared) -> None:
+def _tell_refreshed(prepared: PreparedQuery) -> None:
     """Say what a reader of the notebook would not expect: work done, warnings."""
     from ttapi.cli.terminal import tell_inputs
 

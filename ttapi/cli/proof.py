@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ttapi.audit.lookahead import EarlyRow, LateInput, LookAhead
     from ttapi.audit.receipt import Receipt
     from ttapi.audit.replay import Replay
-    from ttapi.cli.shell.options import Options
+    from ttapi.cli.shell.options import DisplayOptions
     from ttapi.cli.shell.start import Start
 
 
@@ -127,25 +127,25 @@ def replay(
     if as_json:
         typer.echo(json.dumps(asdict(found)))
     else:
-        typer.echo(_told(found, receipt))
+        typer.echo(_text(found, receipt))
     if not found.is_equal:
         raise typer.Exit(1)
 
 
-def run_with_receipt(start: Start, options: Options, text: str, file: Path) -> int:
+def run_with_receipt(start: Start, options: DisplayOptions, text: str, file: Path) -> int:
     """Run the one SELECT of `text` as `ttapi sql` does, and leave its receipt in `file`.
 
     *Raises* UsageError for a text no receipt can be made of, before anything is fetched.
     """
     from ttapi.audit.receipt import make_receipt, require_provable, write_receipt
-    from ttapi.cli.shell.session import Manners, Session
+    from ttapi.cli.shell.session import Session, SessionOptions
     from ttapi.cli.terminal import tell
     from ttapi.home import find_home
 
     if not file.absolute().parent.is_dir():
         raise UsageError(f"{file.absolute().parent} is no folder", hint="make it first")
     home = find_home(start.home, os.environ)
-    manners = Manners(freshness=start.freshness)
+    manners = SessionOptions(freshness=start.freshness)
     with closing(Session(home, options, manners)) as session:
         database = session.database
         statements = database.reader.split(text)
@@ -167,7 +167,7 @@ def run_with_receipt(start: Start, options: Options, text: str, file: Path) -> i
     return 0
 
 
-def _told(found: Replay, receipt: Receipt) -> str:
+def _text(found: Replay, receipt: Receipt) -> str:
     if not found.is_equal:
         return f"not equal: {found.reason}"
     since = found.newest_load_id - found.load_id

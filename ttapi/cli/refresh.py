@@ -52,9 +52,9 @@ def refresh(
     as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON.")] = False,
 ) -> None:
     """Bring datasets and everything they read up to date."""
-    from ttapi.cli.entry import logged
+    from ttapi.cli.entry import run_log
     from ttapi.cli.terminal import open_workspace, require_home, tell_waiting, watched
-    from ttapi.refresh.plan import plan_only
+    from ttapi.refresh.plan import dry_run
     from ttapi.refresh.runner import run_refresh
     from ttapi.refresh.steps import RefreshRequest
 
@@ -74,9 +74,9 @@ def refresh(
     if not plan and not yes:
         _confirm_large(workspace, request)
     if plan:
-        _show_plan(plan_only(workspace, request), as_json=as_json)
+        _show_plan(dry_run(workspace, request), as_json=as_json)
         return
-    with logged(workspace.home, "refresh"), watched() as progress:
+    with run_log(workspace.home, "refresh"), watched() as progress:
         outcome = run_refresh(workspace, request, progress=progress, on_wait=tell_waiting)
     if as_json:
         typer.echo(json.dumps(_outcome_document(outcome)))
@@ -140,7 +140,11 @@ def _tell_dataset(done: DatasetOutcome) -> None:
         what = f"{units}{held}{rows}{refused}{failed}"
         tell(f"{done.dataset}: {word}{what}, {seconds_text(done.seconds)}")
     elif done.slices_held:
-        absent = f", {len(done.absent):,} of them unknown: {done.absent[0]}" if done.absent else ""
+        absent = (
+            f", {len(done.unavailable):,} of them unknown: {done.unavailable[0]}"
+            if done.unavailable
+            else ""
+        )
         tell(f"{done.dataset}: fresh, {amount(done.slices_held, 'slice')} held{absent}")
     if done.error:
         tell(f"  {done.error}")

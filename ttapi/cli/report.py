@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from ttapi.refresh.datasets import Held
+    from ttapi.refresh.datasets import PlanInputs
     from ttapi.refresh.freshness import StatusRow
     from ttapi.refresh.installation import Workspace
 
@@ -25,9 +25,9 @@ def report_status(home: Path | None, dataset: str | None, as_json: bool) -> None
     *Raises* UsageError for a home never made, and for a dataset nobody knows; StoreError where what
     the last refresh left is damaged.
     """
-    from ttapi.cli.terminal import workspace_at
+    from ttapi.cli.terminal import open_environment
 
-    for line in status_lines(workspace_at(home), dataset, as_json=as_json):
+    for line in status_lines(open_environment(home), dataset, as_json=as_json):
         sys.stdout.write(line + "\n")
 
 
@@ -60,16 +60,16 @@ def status_lines(workspace: Workspace, dataset: str | None, *, as_json: bool) ->
     return [*_table(rows, workspace), *told, *([] if dataset else [_market_line(workspace.now)])]
 
 
-def _held(workspace: Workspace) -> Held:
+def _held(workspace: Workspace) -> PlanInputs:
     """What is there; a default list that nobody knows is told, and the rest of the status shown."""
     from ttapi.cli.terminal import tell
-    from ttapi.refresh.datasets import Held
+    from ttapi.refresh.datasets import PlanInputs
 
     try:
         return workspace.held()
     except UsageError as exc:
         tell(f"ttapi: [universe] default: {exc.message}")
-        return Held(slices=workspace.home_state.slices)
+        return PlanInputs(slices=workspace.home_state.slices)
 
 
 def _market_line(now: datetime) -> str:

@@ -12,7 +12,7 @@ import typer
 from ttapi.errors import UsageError
 
 if TYPE_CHECKING:
-    from ttapi.cli.shell.options import Options
+    from ttapi.cli.shell.options import DisplayOptions
     from ttapi.cli.shell.start import Start
 
 _SHORTHANDS = ("csv", "json", "jsonlines", "markdown", "box", "line")
@@ -90,12 +90,12 @@ def sql(
 ) -> None:
     """Run SQL on data made fresh first; without SQL, on a terminal, open the shell."""
     from ttapi.api.database import Freshness
-    from ttapi.cli.shell.options import Options
+    from ttapi.cli.shell.options import DisplayOptions
     from ttapi.cli.shell.start import Start
 
     del readonly  # every session reads the published file only
     flags = (as_csv, as_json, as_jsonlines, as_markdown, as_box, as_line)
-    options = Options(
+    options = DisplayOptions(
         format=_format(fmt, [name for name, flag in zip(_SHORTHANDS, flags, strict=True) if flag]),
         max_rows=max_rows,
         has_header=not no_header,
@@ -111,15 +111,20 @@ def sql(
 
 
 def _run(
-    start: Start, options: Options, text: str | None, *, bail: bool | None, receipt: Path | None
+    start: Start,
+    options: DisplayOptions,
+    text: str | None,
+    *,
+    bail: bool | None,
+    receipt: Path | None,
 ) -> int:
     """Run `text`, or the shell where there is none; the exit code."""
     from ttapi.cli.shell.start import run_shell, run_text, usual_format
-    from ttapi.home import refuse_own_place
+    from ttapi.home import refuse_home_path
 
     for target in (options.once, receipt):
         if target is not None:
-            refuse_own_place(target)
+            refuse_home_path(target)
     if options.format == "auto":
         options.format = usual_format(start.home)
     if receipt is not None:

@@ -24,9 +24,9 @@ from ttapi.config import load_settings, now_from
 from ttapi.errors import LockOwner, UsageError
 from ttapi.formats.values import amount, seconds_text
 from ttapi.home import find_home
-from ttapi.refresh.single_flight import Progress, Silence
+from ttapi.refresh.single_flight import NoProgress, Progress
 from ttapi.secret import scrubbed
-from ttapi.sqltext import pieces_of
+from ttapi.sqltext import tokenize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,18 +37,18 @@ if TYPE_CHECKING:
 
     from ttapi.errors import TtapiError
     from ttapi.refresh.installation import Workspace
-    from ttapi.refresh.query import Prepared
+    from ttapi.refresh.query import PreparedQuery
 
 _PLAIN_WIDTH = 80
 
 __all__ = [
+    "open_environment",
     "open_workspace",
     "require_home",
     "seconds_text",
-    "talk_width",
+    "stderr_width",
     "tell",
     "tell_waiting",
-    "workspace_at",
 ]
 
 
@@ -57,10 +57,10 @@ def open_workspace(context: typer.Context, *, symbols: frozenset[str] | None = N
 
     *Raises* UsageError for a wrong setting.
     """
-    return workspace_at(context.obj, symbols=symbols)
+    return open_environment(context.obj, symbols=symbols)
 
 
-def workspace_at(flag: Path | None, *, symbols: frozenset[str] | None = None) -> Workspace:
+def open_environment(flag: Path | None, *, symbols: frozenset[str] | None = None) -> Workspace:
     """The workspace of the home at `flag`, or of the default one.
 
     *Raises* UsageError for a wrong setting.
@@ -86,7 +86,7 @@ def tell(text: str) -> None:
     sys.stderr.flush()
 
 
-def talk_width() -> int:
+def stderr_width() -> int:
     """Columns of the terminal that standard error is; 80 where it is none."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or _PLAIN_WIDTH
@@ -128,7 +128,7 @@ class Bars:
 def watched() -> Iterator[Progress]:
     """A watcher that draws bars on a terminal and is silent elsewhere."""
     if not sys.stderr.isatty():
-        yield Silence()
+        yield NoProgress()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -145,7 +145,7 @@ def watched() -> Iterator[Progress]:
         yield Bars(bars)
 
 
-class LateBars:
+class DelayedProgress:
     """Progress bars that appear with the first thing to watch: most queries have none."""
 
     def __init__(self) -> None:
@@ -174,7 +174,7 @@ class LateBars:
         self._bars = None
 
 
-def tell_inputs(prepared: Prepared, *, lister: str = "ttapi status") -> None:
+def tell_inputs(prepared: PreparedQuery, *, lister: str = "ttapi status") -> None:
     """Say what was refreshed for a query, and how old its inputs are, the oldest first.
 
     `lister`: the command that lists them all, where the line is too short for it.
@@ -189,7 +189,7 @@ def tell_inputs(prepared: Prepared, *, lister: str = "ttapi status") -> None:
         oldest_first = sorted(
             prepared.ages, key=lambda a: -math.inf if a.age_s is None else -a.age_s
         )
-        ages = [f"{age.dataset} {age.told}" for age in oldest_first]
+        ages = [f"{age.dataset} {age.text}" for age in oldest_first]
         tell(fitting_list("-- inputs: ", ages, f" ({lister})"))
     # Each with the setting that fills it: what one acts upon is not cut.
     for one in prepared.unconfigured:
@@ -198,7 +198,7 @@ def tell_inputs(prepared: Prepared, *, lister: str = "ttapi status") -> None:
         tell(f"-- {warning}")
 
 
-def _tell_outcome(prepared: Prepared) -> None:
+def _tell_outcome(prepared: PreparedQuery) -> None:
     done = prepared.outcome.datasets if prepared.outcome else ()
     slices_fetched = prepared.slices_fetched
     changed = [d.dataset for d in done if d.is_changed]
@@ -221,7 +221,7 @@ def fitting_list(head: str, parts: Sequence[str], pointer: str = "") -> str:
 
     The first is told whatever its length.
     """
-    width = talk_width()
+    width = stderr_width()
     whole = head + ", ".join(parts)
     if len(whole) <= width:
         return whole
@@ -243,7 +243,7 @@ def ask_yes(question: str) -> bool:
 _CARET = re.compile(r"LINE \d+:")
 
 
-def told(error: TtapiError, sql: str) -> list[str]:
+def error_lines(error: TtapiError, sql: str) -> list[str]:
     """The lines that tell `error`, which `sql` met with."""
     lines = [line for line in error.message.rstrip().splitlines() if line.strip()]
     missing = missing_name(error.message)
@@ -255,7 +255,7 @@ def told(error: TtapiError, sql: str) -> list[str]:
 def caret_lines(sql: str, name: str) -> list[str]:
     """The line of `sql` in which `name` first stands as a word, and a caret under it."""
     wanted = name.rpartition(".")[2].lower()
-    for piece in pieces_of(sql):
+    for piece in tokenize(sql):
         if piece.kind in {"name", "quoted"} and piece.text.strip('"').lower() == wanted:
             line_start = sql.rfind("\n", 0, piece.start) + 1
             line_end = sql.find("\n", piece.start)

@@ -18,8 +18,8 @@ from ttapi.formats.values import amount
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ttapi.audit.implied import ImpliedStory
-    from ttapi.audit.row_inputs import Inputs
+    from ttapi.audit.implied import ImpliedExplanation
+    from ttapi.audit.row_inputs import InputRows
     from ttapi.audit.why import Explanation, SourceCall
     from ttapi.models.lineage import LineageGraph, Node, TreeLine
     from ttapi.refresh.installation import Workspace
@@ -85,7 +85,7 @@ def explanation_lines(found: Explanation) -> Iterator[str]:
     yield f"would change with it: {', '.join(found.downstream) or 'nothing'}"
 
 
-def _implied(story: ImpliedStory) -> Iterator[str]:
+def _implied(story: ImpliedExplanation) -> Iterator[str]:
     if story.volatility is not None:
         yield f"implied volatility {story.volatility:.6g} of price {story.price:g} ({story.quote})"
     else:
@@ -127,7 +127,7 @@ def _columns(found: Explanation) -> Iterator[str]:
             yield f"{indent}  and {len(column.ingredients) - _LINES} more: --json has them all"
 
 
-def _inputs(inputs: Inputs) -> Iterator[str]:
+def _inputs(inputs: InputRows) -> Iterator[str]:
     where = (
         "in all: no part of the key reaches it"
         if inputs.condition == "true"
@@ -290,7 +290,7 @@ def _tree_text(graph: LineageGraph, line: TreeLine, workspace: Workspace) -> str
     if expression is not None and expression.rpartition(".")[2] != line.node[1]:
         return f"{text} = {expression}"
     filler = filler_of(workspace, line.node[0])
-    return f"{text} <- {filler.told}" if filler else text
+    return f"{text} <- {filler.text}" if filler else text
 
 
 def _name(node: Node) -> str:

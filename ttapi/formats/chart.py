@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import UsageError
-from ttapi.formats.text import Look
+from ttapi.formats.text import DisplayStyle
 from ttapi.formats.values import cell_text, fitted, is_number, padded, width_of
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _bar(axes: _Axes) -> str:
     y = _number_column(axes, axes.y, avoid=axes.x)
     x = axes.x or _first(axes.table, lambda kind: not is_number(kind), avoid=y)
     shown = axes.table.slice(0, max(axes.height, 40))
-    look = Look()
+    look = DisplayStyle()
     labels = (
         [cell_text(value, look) for value in shown.column(x).to_pylist()]
         if x

@@ -20,15 +20,15 @@ from typing import IO, Any
 
 from ttapi.errors import DiskFullError, UsageError
 from ttapi.formats import text as rendering
-from ttapi.formats.text import Look, Page
+from ttapi.formats.text import DisplayStyle, Page
 from ttapi.formats.values import names_of, plain, rows_of
-from ttapi.home import refuse_own_place
+from ttapi.home import refuse_home_path
 
 # OWASP's list for CSV injection: what makes a spreadsheet take a cell for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_json(page: Page, stream: IO[bytes], look: Look) -> None:
+def write_json(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write one array of objects."""
     del look  # JSON has one look
     stream.write(b"[")
@@ -37,7 +37,7 @@ def write_json(page: Page, stream: IO[bytes], look: Look) -> None:
     stream.write(b"\n]\n" if page.table.num_rows else b"]\n")
 
 
-def write_jsonl(page: Page, stream: IO[bytes], look: Look) -> None:
+def write_jsonl(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write one object a line."""
     del look  # JSON has one look
     for line in _objects(page):
@@ -51,7 +51,7 @@ def _objects(page: Page) -> Any:
         yield json.dumps(pairs, ensure_ascii=False).encode()
 
 
-def write_csv(page: Page, stream: IO[bytes], look: Look) -> None:
+def write_csv(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write comma-separated values, RFC 4180, a missing value empty."""
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text, lineterminator="\n", delimiter=look.separator)
@@ -69,7 +69,7 @@ def _csv_text(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, dict | list) else value
 
 
-def write_sheet(page: Page, stream: IO[bytes], look: Look) -> None:
+def write_sheet(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write csv for a spreadsheet: what it would run as a formula gets an apostrophe, no number does."""
     stream.write(codecs.BOM_UTF8)
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
@@ -85,7 +85,7 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def write_parquet(page: Page, stream: IO[bytes], look: Look) -> None:
+def write_parquet(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write a Parquet file, zstd."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - a shell's first prompt does not wait for it
 
@@ -93,7 +93,7 @@ def write_parquet(page: Page, stream: IO[bytes], look: Look) -> None:
     pq.write_table(page.table, stream, compression="zstd")
 
 
-def write_arrow(page: Page, stream: IO[bytes], look: Look) -> None:
+def write_arrow(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write an Arrow IPC stream."""
     import pyarrow as pa  # noqa: PLC0415 - a shell's first prompt does not wait for it
 
@@ -102,7 +102,7 @@ def write_arrow(page: Page, stream: IO[bytes], look: Look) -> None:
         writer.write_table(page.table)
 
 
-Writer = Callable[[Page, IO[bytes], Look], "str | None"]
+Writer = Callable[[Page, IO[bytes], DisplayStyle], "str | None"]
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def format_named(name: str) -> str:
     return name
 
 
-def write_result(page: Page, fmt: str, target: Path | None, look: Look) -> str | None:
+def write_result(page: Page, fmt: str, target: Path | None, look: DisplayStyle) -> str | None:
     """Write `page` to `target` (None: standard output); returns a remark for standard error, or None.
 
     *Raises* UsageError for an unknown format, a binary one aimed at a terminal, or a target that is
@@ -163,7 +163,7 @@ def write_result(page: Page, fmt: str, target: Path | None, look: Look) -> str |
     """
     kind = FORMATS[format_named(fmt)]
     if target is not None:
-        refuse_own_place(target)
+        refuse_home_path(target)
         return _write_file(page, kind.write, target, look)
     if kind.is_binary and sys.stdout.isatty():
         raise UsageError(
@@ -176,7 +176,7 @@ def write_result(page: Page, fmt: str, target: Path | None, look: Look) -> str |
     return remark
 
 
-def _write_file(page: Page, write: Writer, target: Path, look: Look) -> str | None:
+def _write_file(page: Page, write: Writer, target: Path, look: DisplayStyle) -> str | None:
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.absolute().parent)
     except OSError as exc:

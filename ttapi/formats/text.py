@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def write_table(page: Page, stream: IO[bytes], look: Look) -> None:
+def write_table(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write aligned columns under a dashed line."""
     heads = heads_of(page.table, look.zone)
     rows = cells(page, look)
@@ -46,7 +46,7 @@ def write_table(page: Page, stream: IO[bytes], look: Look) -> None:
     _write(stream, [line.rstrip() for line in lines])
 
 
-def write_markdown(page: Page, stream: IO[bytes], look: Look) -> None:
+def write_markdown(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write a table as Markdown has it."""
     heads = heads_of(page.table, look.zone)
     right = [is_number(field.type) for field in page.table.schema]
@@ -54,7 +54,7 @@ def write_markdown(page: Page, stream: IO[bytes], look: Look) -> None:
     _write(stream, lines + [_barred(row) for row in cells(page, look)])
 
 
-def write_line(page: Page, stream: IO[bytes], look: Look) -> None:
+def write_line(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write one `column = value` a line, a blank line between rows."""
     heads = heads_of(page.table, look.zone)
     width = max((width_of(head) for head in heads), default=0)
@@ -68,7 +68,7 @@ def write_line(page: Page, stream: IO[bytes], look: Look) -> None:
     stream.write("\n".join(blocks).encode())
 
 
-def cells(page: Page, look: Look, null: str = "") -> list[list[str]]:
+def cells(page: Page, look: DisplayStyle, null: str = "") -> list[list[str]]:
     """The rows as text for people."""
     return [[cell_text(value, look, null) for value in row] for row in rows_of(page.table)]
 
@@ -108,7 +108,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Look:
+class DisplayStyle:
     """How rows are shown; a format uses what concerns it."""
 
     zone: str = "America/New_York"
@@ -162,13 +162,13 @@ class _Column:
         return _Column(fitted(self.head, width), fitted(self.kind, width), cut, self.is_right)
 
 
-def write_box(page: Page, stream: IO[bytes], look: Look) -> None:
+def write_box(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write a frame around heads and rows."""
     columns = _columns(page, look, heads_of(page.table, look.zone), [""] * page.table.num_columns)
     stream.write(_framed(columns, has_kinds=False, has_header=look.has_header).encode())
 
 
-def write_duckbox(page: Page, stream: IO[bytes], look: Look) -> str | None:
+def write_duckbox(page: Page, stream: IO[bytes], look: DisplayStyle) -> str | None:
     """Write a frame with types; the remark says which part of the columns was left out."""
     kinds = [type_text(field.type, look.zone) for field in page.table.schema]
     columns = _columns(page, look, [shown(name) for name in page.table.column_names], kinds)
@@ -188,7 +188,7 @@ def prompt_text(table: pa.Table, total: int, zone: str) -> str:
     """The first rows of an answer for a Python prompt, instants in `zone`, saying what was left out."""
     page = Page(table.slice(0, _PROMPT_ROWS), total)
     buffer = io.BytesIO()
-    remark = write_duckbox(page, buffer, Look(zone=zone, width=_PROMPT_WIDTH))
+    remark = write_duckbox(page, buffer, DisplayStyle(zone=zone, width=_PROMPT_WIDTH))
     return buffer.getvalue().decode() + "\n".join([page.count_text, *([remark] if remark else [])])
 
 
@@ -206,7 +206,9 @@ def type_text(kind: pa.DataType, zone: str) -> str:
     return _TYPES.get(text, text.partition("<")[0])
 
 
-def _columns(page: Page, look: Look, heads: Sequence[str], kinds: Sequence[str]) -> list[_Column]:
+def _columns(
+    page: Page, look: DisplayStyle, heads: Sequence[str], kinds: Sequence[str]
+) -> list[_Column]:
     rows = cells(page, look, "NULL")
     right = [is_number(field.type) for field in page.table.schema]
     return [
@@ -272,12 +274,12 @@ def _row(texts: Sequence[str], columns: Sequence[_Column], widths: Sequence[int]
 _NOTEBOOK_ROWS = 50
 
 
-def write_html(page: Page, stream: IO[bytes], look: Look) -> None:
+def write_html(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write one table element; a caption says when rows were left out."""
     stream.write(html_text(page, look).encode())
 
 
-def html_text(page: Page, look: Look) -> str:
+def html_text(page: Page, look: DisplayStyle) -> str:
     """One table element; a caption says when rows were left out."""
     right = [
         ' style="text-align: right"' if is_number(field.type) else "" for field in page.table.schema
@@ -299,4 +301,4 @@ def html_text(page: Page, look: Look) -> str:
 
 def notebook_html(table: pa.Table, total: int, zone: str) -> str:
     """The first rows of an answer for a notebook, instants in `zone`, saying how many there are."""
-    return html_text(Page(table.slice(0, _NOTEBOOK_ROWS), total), Look(zone=zone))
+    return html_text(Page(table.slice(0, _NOTEBOOK_ROWS), total), DisplayStyle(zone=zone))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from ttapi.formats.text import Look
+    from ttapi.formats.text import DisplayStyle
 
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -81,7 +81,7 @@ def heads_of(table: pa.Table, zone: str) -> list[str]:
     ]
 
 
-def cell_text(value: Any, look: Look, null: str = "") -> str:
+def cell_text(value: Any, look: DisplayStyle, null: str = "") -> str:
     """A value for people, on one line and without control characters."""
     if value is None:
         return null if look.null is None else look.null

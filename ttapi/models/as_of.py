@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from ttapi.errors import UsageError
-from ttapi.store.current_rows import precedence
+from ttapi.store.current_rows import current_order
 from ttapi.store.schema import quoted, raw_name
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class AsOf:
         return self.limit if self.day is None else f"date '{self.day}'"
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """For a person: `2014-06-06 20:00 UTC`, `2014-06-06 (until midnight UTC)`."""
         if self.day is not None:
             return f"{self.day} (until midnight UTC)"
@@ -121,7 +121,7 @@ def key_of(resource: Resource) -> str | None:
     return key if key in resource.grain and types[key] == "VARCHAR" else None
 
 
-def raw_as_of(resource: Resource, as_of: AsOf, keys: Collection[str] | None) -> str:
+def raw_rows_as_of(resource: Resource, as_of: AsOf, keys: Collection[str] | None) -> str:
     """SELECT of the rows of a raw table that were there at `as_of`, with the columns it has.
 
     Rows that had been replaced by then are among them, as they are in the table. `keys`: values of
@@ -165,7 +165,7 @@ def _settled(resource: Resource, as_of: AsOf, is_known: str, is_standing: str) -
 left join (
     select
         rows.rid,
-        row_number() over (partition by {grain} order by {precedence(resource)}) = 1 as wins
+        row_number() over (partition by {grain} order by {current_order(resource)}) = 1 as wins
     from (
         select rows.*, rows.rowid as rid
         from {table} as rows

@@ -19,36 +19,36 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from ttapi.errors import QueryError, UsageError
-from ttapi.models.as_of_relations import Installed, Layers, NoFormError
-from ttapi.models.flows import reads_behind
+from ttapi.models.as_of_relations import AsOfCatalog, AsOfRewriter, NoAsOfFormError
+from ttapi.models.flows import upstream_reads
 from ttapi.models.portability import volatile_parts
-from ttapi.models.predicates import replaced
+from ttapi.models.predicates import bind_parameters
 from ttapi.models.references import parse_statements
 from ttapi.models.resolve import resolve
-from ttapi.models.sql_edit import front_of, tokens_of
+from ttapi.models.sql_edit import prepend_ctes, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ttapi.models.as_of import AsOf
-    from ttapi.models.model_cache import Flow
-    from ttapi.models.predicates import Read
+    from ttapi.models.model_cache import PushdownInfo
+    from ttapi.models.predicates import RelationRead
 
 
 @dataclass(frozen=True)
-class Rewritten:
+class AsOfQuery:
     """A query as of a point in time."""
 
     sql: str
-    told: str
+    text: str
     """What was read how, for a person: `as of 2014-06-06 20:00 UTC: eod -> eod_asof`."""
-    reads: tuple[Read, ...]
+    reads: tuple[RelationRead, ...]
     """What it reads: raw tables, macros, and what is read as it is."""
 
 
-def rewritten(
-    sql: str, installed: Installed, as_of: AsOf, bound: Mapping[str, object] | None = None
-) -> Rewritten:
+def rewrite_as_of(
+    sql: str, installed: AsOfCatalog, as_of: AsOf, bound: Mapping[str, object] | None = None
+) -> AsOfQuery:
     """`sql`, one SELECT, as of a point in time.
 
     *Raises* UsageError for another statement, and for a relation that has no as-of form.
@@ -56,17 +56,17 @@ def rewritten(
     _require_select(sql, as_of)
     found = resolve(sql, installed.names, bound=bound)
     if found.unresolved:
-        raise UsageError(f"as of {as_of.told}: {found.unresolved[0]}", hint="name what it reads")
-    layers = Layers(installed, as_of, _all_reads(found.reads, installed.flows))
+        raise UsageError(f"as of {as_of.text}: {found.unresolved[0]}", hint="name what it reads")
+    layers = AsOfRewriter(installed, as_of, _all_reads(found.reads, installed.flows))
     try:
         text = layers.text(sql, installed.names)
-    except NoFormError as exc:
+    except NoAsOfFormError as exc:
         hint = exc.hint or _with_form(installed, as_of)
-        raise UsageError(f"as of {as_of.told}: {exc}", hint=hint) from exc
-    told = [*layers.told.values(), *(f"{part} as of now" for part in volatile_parts(sql))]
-    return Rewritten(
-        front_of(text, layers.tables),
-        f"as of {as_of.told}: {', '.join(told) or 'nothing is read'}",
+        raise UsageError(f"as of {as_of.text}: {exc}", hint=hint) from exc
+    told = [*layers.texts.values(), *(f"{part} as of now" for part in volatile_parts(sql))]
+    return AsOfQuery(
+        prepend_ctes(text, layers.tables),
+        f"as of {as_of.text}: {', '.join(told) or 'nothing is read'}",
         tuple(layers.ends),
     )
 
@@ -78,19 +78,21 @@ def _require_select(sql: str, as_of: AsOf) -> None:
         is_explained = first is not None and first.text.lower() == "explain"
         parsed = () if is_explained else parse_statements(sql)
     except QueryError as exc:
-        raise UsageError(f"as of {as_of.told}: {exc.message}") from exc
+        raise UsageError(f"as of {as_of.text}: {exc.message}") from exc
     if len(parsed) != 1 or not isinstance(parsed[0], exp.Query | exp.Values):
         raise UsageError(
-            f"as of {as_of.told} only a SELECT is answered, one at a time",
+            f"as of {as_of.text} only a SELECT is answered, one at a time",
             hint="leave --as-of out for anything else",
         )
 
 
-def _all_reads(reads: Iterable[Read], flows: Mapping[str, Flow]) -> dict[str, list[Read]]:
+def _all_reads(
+    reads: Iterable[RelationRead], flows: Mapping[str, PushdownInfo]
+) -> dict[str, list[RelationRead]]:
     """Every way each relation behind `reads` is read, themselves included."""
-    found: dict[str, list[Read]] = {}
-    waiting = [replaced(read, {}, {}) for read in reads]
-    visited: set[Read] = set()
+    found: dict[str, list[RelationRead]] = {}
+    waiting = [bind_parameters(read, {}, {}) for read in reads]
+    visited: set[RelationRead] = set()
     while waiting:
         read = waiting.pop()
         if read in visited:
@@ -98,18 +100,18 @@ def _all_reads(reads: Iterable[Read], flows: Mapping[str, Flow]) -> dict[str, li
         visited.add(read)
         found.setdefault(read.relation, []).append(read)
         if read.relation in flows:
-            behind = reads_behind(read, flows[read.relation])
-            waiting += [replaced(one, {}, {}) for one in behind]
+            behind = upstream_reads(read, flows[read.relation])
+            waiting += [bind_parameters(one, {}, {}) for one in behind]
     return found
 
 
-def _with_form(installed: Installed, as_of: AsOf) -> str:
+def _with_form(installed: AsOfCatalog, as_of: AsOf) -> str:
     """The public relations that have an as-of form, as a hint."""
     having = []
     for name, model in installed.graph.models.items():
         if model.schema != "main" or model.kind == "macro":
             continue
-        with suppress(NoFormError):
-            Layers(installed, as_of, {}).relation(name)
+        with suppress(NoAsOfFormError):
+            AsOfRewriter(installed, as_of, {}).relation(name)
             having.append(name)
     return f"relations that have one: {', '.join(sorted(having))}"

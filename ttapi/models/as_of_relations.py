@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from ttapi.errors import QueryError
-from ttapi.models.as_of import as_text, key_of, raw_as_of
+from ttapi.models.as_of import as_text, key_of, raw_rows_as_of
 from ttapi.models.model import macro_parts
 from ttapi.models.portability import volatile_parts
-from ttapi.models.predicates import NO_LIMIT, Among, Read, values_of
+from ttapi.models.predicates import NO_LIMIT, RelationRead, ValueSet, values_of
 from ttapi.models.references import is_cte, looks_like_file, parse_statements
-from ttapi.models.resolve import FILE, Names
+from ttapi.models.resolve import FILE, NameScope
 from ttapi.models.sql_edit import (
     call_of,
     called_names,
-    name_place,
+    name_span,
     parameter_places,
     qualifier_place,
-    replaced_text,
+    replace_spans,
     tokens_of,
 )
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from ttapi.models.as_of import AsOf
     from ttapi.models.graph import ModelGraph
     from ttapi.models.model import Model
-    from ttapi.models.model_cache import Flow
-    from ttapi.models.sql_edit import Argument, Place
+    from ttapi.models.model_cache import PushdownInfo
+    from ttapi.models.sql_edit import Argument, TextSpan
     from ttapi.sources.contract import Resource
 
 _OWN = "_asof"
@@ -44,18 +44,18 @@ _COMPUTED = {"query", "query_table"}
 
 
 @dataclass(frozen=True)
-class Installed:
+class AsOfCatalog:
     """What there is to read."""
 
     graph: ModelGraph
-    names: Names
-    flows: Mapping[str, Flow]
+    names: NameScope
+    flows: Mapping[str, PushdownInfo]
     """By dataset name."""
     resources: Mapping[str, Resource]
     """By dataset name."""
 
 
-class NoFormError(Exception):
+class NoAsOfFormError(Exception):
     """A relation cannot be answered as of a point in time; the text says why."""
 
     def __init__(self, text: str, hint: str | None = None) -> None:
@@ -64,7 +64,7 @@ class NoFormError(Exception):
         self.hint = hint
 
 
-def is_timeless(name: str, installed: Installed) -> bool:
+def is_timeless(name: str, installed: AsOfCatalog) -> bool:
     """Whether nothing behind `name` depends on what was known when."""
     if (resource := installed.resources.get(name)) is not None:
         return resource.is_timeless
@@ -73,35 +73,35 @@ def is_timeless(name: str, installed: Installed) -> bool:
 
 
 @dataclass
-class Layers:
+class AsOfRewriter:
     """The common table expressions a rewritten query needs, upstreams first."""
 
-    installed: Installed
+    installed: AsOfCatalog
     as_of: AsOf
-    reads: Mapping[str, list[Read]]
+    reads: Mapping[str, list[RelationRead]]
     """Every way each relation is read."""
     tables: dict[str, str] = field(default_factory=dict)
     """What follows `as`, by quoted name."""
-    told: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
     """How what the query itself names is read."""
-    ends: list[Read] = field(default_factory=list)
+    ends: list[RelationRead] = field(default_factory=list)
     """Where reading ends: raw tables, macros, what is read as it is."""
 
-    def text(self, sql: str, names: Names, model: Model | None = None) -> str:
+    def text(self, sql: str, names: NameScope, model: Model | None = None) -> str:
         """`sql` reading what was known; `model`: whose definition it is, None: the query's."""
         try:
             parsed = parse_statements(sql)
         except QueryError as exc:
-            raise NoFormError(exc.message) from exc
+            raise NoAsOfFormError(exc.message) from exc
         places = [one for s in parsed for one in self._places(sql, s, names, model)]
         # What stands within a macro's arguments is part of the macro.
         outer = [a for a in places if not any(a != b and a[0].is_within(b[0]) for b in places)]
-        return replaced_text(sql, outer)
+        return replace_spans(sql, outer)
 
     def relation(self, name: str) -> str | None:
         """What stands for `name`, a dataset; None: itself."""
         if is_timeless(name, self.installed):
-            self.ends += self.reads.get(name, [Read(name)])
+            self.ends += self.reads.get(name, [RelationRead(name)])
             return None
         quoted = f'"{name} as of"'
         if quoted not in self.tables:
@@ -115,36 +115,38 @@ class Layers:
     def _select_of(self, name: str) -> str:
         resource = self.installed.resources.get(name)
         if resource is not None:
-            self.ends += self.reads.get(name, [Read(name)])
-            return raw_as_of(resource, self.as_of, self._values(name, key_of(resource)))
+            self.ends += self.reads.get(name, [RelationRead(name)])
+            return raw_rows_as_of(resource, self.as_of, self._values(name, key_of(resource)))
         model = self.installed.graph.models.get(name)
         if model is None:
             for broken, error in self.installed.graph.broken.items():
                 if name in {broken, broken.rpartition(".")[2]}:
                     raise error
-            raise NoFormError(_refused(name, None))
+            raise NoAsOfFormError(_refused(name, None))
         macro, key = self._own_macro(name)
         values = self._values(name, key)
         if macro is not None and values is not None and len(values) <= _MOST:
             return self._through(macro, name, str(key), values)
         try:
             return self._definition(model, model.body)
-        except NoFormError as exc:
+        except NoAsOfFormError as exc:
             if macro is None:
                 raise
-            raise NoFormError(
+            raise NoAsOfFormError(
                 f"{name} is answered for its {key} alone",
                 hint=f"where {key} = ..., or {key} in (...) of {_MOST} at most",
             ) from exc
 
     def _definition(self, model: Model, sql: str) -> str:
         if moving := volatile_parts(sql):
-            raise NoFormError(
+            raise NoAsOfFormError(
                 f"{model.name} has no as-of form: {model.file} asks for {moving[0]},"
                 " which is of this moment"
             )
         names = self.installed.names
-        return self.text(sql, Names(names.relations, names.macros, row_wise=names.row_wise), model)
+        return self.text(
+            sql, NameScope(names.relations, names.macros, row_wise=names.row_wise), model
+        )
 
     def _own_macro(self, name: str) -> tuple[Model | None, str | None]:
         """The macro `R_asof` of a relation R, and the parameter that is its key."""
@@ -170,7 +172,7 @@ class Layers:
         """The macro's rows of each value; the condition keeps a value to its own rows."""
         columns = ", ".join(f'v."{column}"' for column in self.installed.flows[name].columns or ())
         order = macro_parts(macro).parameters
-        self.ends.append(Read(macro.name, {}, {key: frozenset([Among(values)])}))
+        self.ends.append(RelationRead(macro.name, {}, {key: frozenset([ValueSet(values)])}))
         selects = []
         for value in sorted(values) or [""]:
             given = [self.as_of.argument if p == "as_of" else as_text(value) for p in order]
@@ -181,8 +183,8 @@ class Layers:
         return "\nunion all\n".join(selects) + "\n"
 
     def _places(
-        self, sql: str, statement: exp.Expr, names: Names, model: Model | None
-    ) -> Iterator[tuple[Place, str]]:
+        self, sql: str, statement: exp.Expr, names: NameScope, model: Model | None
+    ) -> Iterator[tuple[TextSpan, str]]:
         calls = set()
         for table in statement.find_all(exp.Table):
             if isinstance(table.this, exp.Anonymous):
@@ -191,7 +193,7 @@ class Layers:
                 place = call_of(sql, table).place if text else None
             elif isinstance(table.this, exp.Identifier):
                 text = self._named(table, names, model)
-                place = name_place(table)
+                place = name_span(table)
             else:
                 continue
             if text and place:
@@ -202,7 +204,7 @@ class Layers:
                 self._require_no_rows(names.macros.get(name, ""))
         yield from _unqualified(statement, names)
 
-    def _named(self, table: exp.Table, names: Names, model: Model | None) -> str | None:
+    def _named(self, table: exp.Table, names: NameScope, model: Model | None) -> str | None:
         """What takes the place of a relation's name; None: nothing does."""
         schema, name = table.db.lower(), table.name.lower()
         if is_cte(table) or table.catalog.lower() not in {"", FILE}:
@@ -216,13 +218,13 @@ class Layers:
         dataset = names.dataset(schema, name)
         if dataset is None:
             if schema in _LAYERS:
-                raise NoFormError(_refused(f"{schema}.{name}", model))
+                raise NoAsOfFormError(_refused(f"{schema}.{name}", model))
             return None
         found = self.relation(dataset)
         return found if model is not None else self._note(dataset, self._how(dataset, found), found)
 
-    def _note(self, name: str, told: str, found: str | None) -> str | None:
-        self.told.setdefault(name, told)
+    def _note(self, name: str, text: str, found: str | None) -> str | None:
+        self.texts.setdefault(name, text)
         return found
 
     def _how(self, name: str, found: str | None) -> str:
@@ -234,7 +236,7 @@ class Layers:
             return f"{name} -> {macro.name}"
         return f"{name} -> {'rows known then' if name.startswith('raw.') else 'its definition'}"
 
-    def _view(self, name: str, names: Names) -> str:
+    def _view(self, name: str, names: NameScope) -> str:
         """A temporary view of the session, by its SELECT; it may build on those before it."""
         quoted = f'"{name} as of"'
         if quoted not in self.tables:
@@ -244,11 +246,13 @@ class Layers:
             self.tables[quoted] = f"not materialized (\n{self.text(sql, inner)}\n)"
         return quoted
 
-    def _called(self, sql: str, table: exp.Table, names: Names, model: Model | None) -> str | None:
+    def _called(
+        self, sql: str, table: exp.Table, names: NameScope, model: Model | None
+    ) -> str | None:
         """What takes the place of a table function; None: nothing does."""
         name = table.this.name.lower()
         if name in _COMPUTED:
-            raise NoFormError(f"{name}() computes what it reads: name it instead")
+            raise NoAsOfFormError(f"{name}() computes what it reads: name it instead")
         macro = self.installed.graph.models.get(names.macros.get(name, ""))
         if macro is None:
             return None
@@ -264,7 +268,7 @@ class Layers:
             self._note(macro.name, f"{macro.name} -> its definition" if found else name, found)
         return found
 
-    def _argument(self, sql: str, names: Names, model: Model | None) -> str:
+    def _argument(self, sql: str, names: NameScope, model: Model | None) -> str:
         """An argument of a macro; a query within it reads what was known as well."""
         return self.text(f"{_SELECT}{sql}", names, model).removeprefix(_SELECT)
 
@@ -276,33 +280,33 @@ class Layers:
             name = argument.name or (parts.parameters[i] if i < len(parts.parameters) else "")
             given[name] = argument.text
         if missing := [p for p in parts.parameters if p not in given]:
-            raise NoFormError(f"{macro.name} is called without {missing[0]}")
+            raise NoAsOfFormError(f"{macro.name} is called without {missing[0]}")
         (body,) = parse_statements(parts.body)
         places = [(at, f"({given[name]})") for at, name in parameter_places(body, parts.parameters)]
-        return self._definition(macro, replaced_text(parts.body, places))
+        return self._definition(macro, replace_spans(parts.body, places))
 
     def _refuse_own(self, macro: Model) -> None:
         base = macro.name.removesuffix(_OWN)
         if base != macro.name and base in self.installed.names.relations:
-            raise NoFormError(f"{macro.name} takes its own instant: read {base} instead")
+            raise NoAsOfFormError(f"{macro.name} takes its own instant: read {base} instead")
 
     def _require_no_rows(self, name: str) -> None:
         """*Raises* NoFormError for a macro that reads rows, where none is taken apart."""
         if name in self.installed.graph.models and not is_timeless(name, self.installed):
             read = min(self.installed.graph.upstreams[name])
-            raise NoFormError(
+            raise NoAsOfFormError(
                 f"{name} has no as-of form: it is called within a row, and reads {read}"
             )
 
 
-def _unqualified(statement: exp.Expr, names: Names) -> Iterator[tuple[Place, str]]:
+def _unqualified(statement: exp.Expr, names: NameScope) -> Iterator[tuple[TextSpan, str]]:
     """Where columns are written with a schema (`main.eod.symbol`), which an alias has none of."""
     for column in statement.find_all(exp.Column):
         if column.db and names.dataset(column.db.lower(), column.table.lower()) is not None:
             yield qualifier_place(column), _bare(column.args["table"])
 
 
-def _follows(sql: str, place: Place, word: str) -> bool:
+def _follows(sql: str, place: TextSpan, word: str) -> bool:
     """Whether `word` stands before a place: behind TABLE there is no alias."""
     before = [token for token in tokens_of(sql) if token.end < place.start]
     return bool(before) and before[-1].text.lower() == word

@@ -31,7 +31,7 @@ ROW_BY_ROW = frozenset(
 _MIXING = ("limit", "offset", "fetch", "sample", "pivots", "connect", "match", "laterals")
 
 
-def is_opaque(node: exp.Select) -> bool:
+def blocks_pushdown(node: exp.Select) -> bool:
     """Whether rows of one value can push out rows of another: LIMIT, OFFSET, samples, pivots."""
     return any(node.args.get(part) for part in _MIXING)
 
@@ -47,7 +47,7 @@ class Grouping:
     partitions: Sequence[Sequence[exp.Expr]]
     """PARTITION BY of every window."""
 
-    def keeps_apart(self, place: tuple[str, str], scope: Scope) -> bool:
+    def keeps_separate(self, place: tuple[str, str], scope: Scope) -> bool:
         """Whether rows with one value of the column at `place` never depend on rows with another."""
         if self.distinct_on is not None and not _among(place, self.distinct_on, scope):
             return False

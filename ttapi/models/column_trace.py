@@ -34,7 +34,7 @@ _BEFORE = {TokenType.COMMA, TokenType.SELECT, TokenType.DISTINCT}
 
 
 @dataclass(frozen=True)
-class Origin:
+class SourceColumn:
     """A column of a relation outside the SELECT; column None: its rows are counted."""
 
     relation: str
@@ -42,14 +42,14 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Untraced:
+class UntracedColumn:
     """A SELECT that could not be taken apart."""
 
     reason: str
 
 
 @dataclass(frozen=True)
-class Ingredient:
+class InputExpression:
     """One step of a formula: a column of a common table expression, and the SQL that makes it."""
 
     name: str
@@ -62,10 +62,10 @@ class Trace:
     def __init__(self, root: Scope) -> None:
         self._root = root
         self._scopes = {id(scope.expression): scope for scope in root.traverse()}
-        self._found: dict[tuple[int, str], frozenset[Origin]] = {}
+        self._found: dict[tuple[int, str], frozenset[SourceColumn]] = {}
         self.columns = tuple(name.lower() for name in _outputs(root))
 
-    def origins(self, column: str) -> frozenset[Origin]:
+    def origins(self, column: str) -> frozenset[SourceColumn]:
         """What the output column `column` is made of."""
         found = self._origins(self._root, column)
         read = {origin.relation for origin in found if origin.column}
@@ -76,9 +76,9 @@ class Trace:
         texts = [_text(projection) for _, projection in self._projections(self._root, column)]
         return " | ".join(dict.fromkeys(texts))
 
-    def ingredients(self, column: str) -> list[Ingredient]:
+    def ingredients(self, column: str) -> list[InputExpression]:
         """The inner columns behind an output column, nearest first; mere renamings left out."""
-        found: dict[Ingredient, None] = {}
+        found: dict[InputExpression, None] = {}
         waiting = self._projections(self._root, column)
         seen: set[tuple[int, str]] = set()
         while waiting:
@@ -89,7 +89,7 @@ class Trace:
                 seen.add((id(inner), name))
                 for deeper, made in self._projections(inner, name):
                     if not isinstance(_bare(made), exp.Column):
-                        found[Ingredient(name, _text(made))] = None
+                        found[InputExpression(name, _text(made))] = None
                     waiting.append((deeper, made))
         return list(found)
 
@@ -107,14 +107,14 @@ class Trace:
             at, name = source, bare.name.lower()
         return False
 
-    def _origins(self, scope: Scope, column: str) -> frozenset[Origin]:
+    def _origins(self, scope: Scope, column: str) -> frozenset[SourceColumn]:
         key = (id(scope), column)
         if key not in self._found:
             self._found[key] = frozenset()  # a recursive expression adds nothing by reading itself
             self._found[key] = frozenset(self._walk(scope, column))
         return self._found[key]
 
-    def _walk(self, scope: Scope, column: str) -> Iterator[Origin]:
+    def _walk(self, scope: Scope, column: str) -> Iterator[SourceColumn]:
         if isinstance(scope.expression, exp.UDTF):
             yield from self._of_expression(scope.expression, scope)
             return
@@ -123,24 +123,24 @@ class Trace:
             for window in _named_windows(projection, inner):
                 yield from self._of_expression(window, inner)
 
-    def _of_expression(self, node: exp.Expr, scope: Scope) -> Iterator[Origin]:
+    def _of_expression(self, node: exp.Expr, scope: Scope) -> Iterator[SourceColumn]:
         for column in node.find_all(exp.Column):
             source = _source(column, self._scope_of(column, scope))
             if isinstance(source, Scope):
                 yield from self._origins(source, column.name.lower())
             elif source is not None:
-                yield Origin(_dataset(source), column.name.lower())
+                yield SourceColumn(_dataset(source), column.name.lower())
         for star in node.find_all(exp.Star):
             if isinstance(star.parent, exp.Count):
                 yield from self._counted(self._scope_of(star, scope))
 
-    def _counted(self, scope: Scope) -> Iterator[Origin]:
+    def _counted(self, scope: Scope) -> Iterator[SourceColumn]:
         for _, source in scope.selected_sources.values():
             if isinstance(source, Scope):
                 for inner in source.set_operation_scopes or [source]:
                     yield from self._counted(inner)
             else:
-                yield Origin(_dataset(source), None)
+                yield SourceColumn(_dataset(source), None)
 
     def _inner(self, node: exp.Expr, scope: Scope) -> Iterator[tuple[str, Scope]]:
         for column in node.find_all(exp.Column):
@@ -171,7 +171,7 @@ def trace_query(
     known: Mapping[str, Sequence[str]],
     macros: Mapping[str, str],
     parameters: Sequence[str] = (),
-) -> Trace | Untraced:
+) -> Trace | UntracedColumn:
     """`sql` taken apart.
 
     `known` gives the columns of relations and table macros by dataset name, `macros` the dataset
@@ -192,8 +192,8 @@ def trace_query(
         )
         root = build_scope(qualified)
     except (SqlglotError, QueryError, KeyError, AttributeError) as exc:
-        return Untraced(str(exc).strip().splitlines()[0] or type(exc).__name__)
-    return Trace(root) if root is not None else Untraced("it is no SELECT")
+        return UntracedColumn(str(exc).strip().splitlines()[0] or type(exc).__name__)
+    return Trace(root) if root is not None else UntracedColumn("it is no SELECT")
 
 
 def _schema_of(statement: exp.Expr, known: Mapping[str, Sequence[str]]) -> MappingSchema:

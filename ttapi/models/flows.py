@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from ttapi.models.barriers import may_aggregate
 from ttapi.models.graph import builder_inputs
 from ttapi.models.model import macro_parts
-from ttapi.models.model_cache import Flow, Readings
-from ttapi.models.predicates import Limit, Read, Same, replaced
+from ttapi.models.model_cache import AnalysisCache, PushdownInfo
+from ttapi.models.predicates import Limit, RelationRead, SameColumn, bind_parameters
 from ttapi.models.references import parse_statements
-from ttapi.models.resolve import Names, resolve
+from ttapi.models.resolve import NameScope, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from ttapi.models.model import Model
 
 
-def model_flows(
+def pushdown_infos(
     graph: ModelGraph,
     roots: Mapping[str, tuple[str, ...] | None],
-    readings: Readings | None = None,
-) -> dict[str, Flow]:
+    readings: AnalysisCache | None = None,
+) -> dict[str, PushdownInfo]:
     """The flow of every model of `graph`; `roots` gives the columns of raw tables.
 
     `readings`: what was found before, and will have been.
     """
-    known = readings or Readings()
-    flows = {name: Flow(columns) for name, columns in roots.items()}
+    known = readings or AnalysisCache()
+    flows = {name: PushdownInfo(columns) for name, columns in roots.items()}
     relations: dict[str, tuple[str, ...] | None] = dict(roots)
     macros: dict[str, str] = {}
     row_wise: set[str] = set()
@@ -40,7 +40,7 @@ def model_flows(
             relations.setdefault(upstream, None)
         upstreams = sorted(graph.upstreams[name])
         meaning = [(u, relations[u], u in flows and flows[u].is_row_wise) for u in upstreams]
-        names = Names(relations, macros, row_wise=frozenset(row_wise))
+        names = NameScope(relations, macros, row_wise=frozenset(row_wise))
         flows[name] = known.flow_of(model, meaning, partial(_flow, model, upstreams, names))
         relations[name] = flows[name].columns
         if model.kind == "macro":
@@ -50,7 +50,7 @@ def model_flows(
     return {name: flow for name, flow in flows.items() if name not in roots}
 
 
-def _flow(model: Model, upstreams: Iterable[str], names: Names) -> Flow:
+def _flow(model: Model, upstreams: Iterable[str], names: NameScope) -> PushdownInfo:
     parameters: tuple[str, ...] = ()
     body, is_table = model.body, True
     if model.kind == "macro":
@@ -61,9 +61,11 @@ def _flow(model: Model, upstreams: Iterable[str], names: Names) -> Flow:
     reads = [*found.reads, *_builder_reads(model, names)]
     told = {read.relation for read in reads}
     # Whatever was passed by is meant as a whole.
-    reads += [Read(name) for name in sorted(upstreams) if name not in told and name != model.name]
+    reads += [
+        RelationRead(name) for name in sorted(upstreams) if name not in told and name != model.name
+    ]
     is_row_wise = not is_table and _is_row_wise(text, names.row_wise)
-    return Flow(found.columns if is_table else None, parameters, tuple(reads), is_row_wise)
+    return PushdownInfo(found.columns if is_table else None, parameters, tuple(reads), is_row_wise)
 
 
 def _is_row_wise(text: str, row_wise: frozenset[str]) -> bool:
@@ -75,20 +77,20 @@ def _is_row_wise(text: str, row_wise: frozenset[str]) -> bool:
     )
 
 
-def _builder_reads(model: Model, names: Names) -> list[Read]:
+def _builder_reads(model: Model, names: NameScope) -> list[RelationRead]:
     """What a builder reads; it works key by key where the table is rebuilt key by key."""
     if model.builder is None:
         return []
     key = model.incremental
-    outputs: dict[str, Limit] = {key: frozenset([Same(key)])} if key else {}
+    outputs: dict[str, Limit] = {key: frozenset([SameColumn(key)])} if key else {}
     return [
-        replaced(read, outputs)
+        bind_parameters(read, outputs)
         for select in builder_inputs(model.builder).values()
         for read in resolve(select, names).reads
     ]
 
 
-def reads_behind(read: Read, flow: Flow) -> tuple[Read, ...]:
+def upstream_reads(read: RelationRead, flow: PushdownInfo) -> tuple[RelationRead, ...]:
     """What `flow`'s relation reads when it is itself read as `read` says."""
     arguments: dict[str, Limit] = {}
     for name, limit in read.arguments.items():
@@ -96,4 +98,4 @@ def reads_behind(read: Read, flow: Flow) -> tuple[Read, ...]:
             arguments[name] = limit
         elif int(name) < len(flow.parameters):
             arguments[flow.parameters[int(name)]] = limit
-    return tuple(replaced(behind, read.limits, arguments) for behind in flow.reads)
+    return tuple(bind_parameters(behind, read.limits, arguments) for behind in flow.reads)

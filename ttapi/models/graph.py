@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import ModelError, QueryError, did_you_mean
 from ttapi.models.model import CheckModel, Model, macro_parts, named_by, read_check, read_model
-from ttapi.models.model_cache import Reading, Readings
+from ttapi.models.model_cache import AnalysisCache, ModelAnalysis
 from ttapi.models.portability import refuse_unportable
 from ttapi.models.references import references_in
 
@@ -40,12 +40,12 @@ class ModelFolder:
 
 
 @dataclass
-class Draft:
+class ModelLoader:
     """Models on their way into a graph."""
 
     roots: frozenset[str]
     """Datasets that exist without a model."""
-    readings: Readings = field(default_factory=Readings)
+    readings: AnalysisCache = field(default_factory=AnalysisCache)
     models: dict[str, Model] = field(default_factory=dict)
     upstreams: dict[str, frozenset[str]] = field(default_factory=dict)
     checks: list[CheckModel] = field(default_factory=list)
@@ -79,7 +79,7 @@ class Draft:
             except ModelError as exc:
                 self._leave_out(name, exc, model.is_bundled)
         self._open_rings()
-        self.broken = with_readers(self.broken, self.models, self.upstreams)
+        self.broken = with_dependents(self.broken, self.models, self.upstreams)
         for name in self.broken.keys() & self.models.keys():
             del self.models[name]
             self.upstreams.pop(name, None)
@@ -119,7 +119,7 @@ class Draft:
                 return
 
 
-def with_readers(
+def with_dependents(
     broken: Mapping[str, ModelError],
     models: Mapping[str, Model],
     upstreams: Mapping[str, frozenset[str]],
@@ -164,7 +164,7 @@ def builder_inputs(builder: str) -> Mapping[str, str]:
     return inputs
 
 
-def _look_through(model: Model) -> Reading:
+def _look_through(model: Model) -> ModelAnalysis:
     sql = macro_parts(model).body if model.kind == "macro" else model.body
     try:
         refuse_unportable(model, macro_parts(model) if model.kind == "macro" else None)
@@ -176,7 +176,7 @@ def _look_through(model: Model) -> Reading:
     if model.builder:
         for select in builder_inputs(model.builder).values():
             relations |= references_in(select).relations
-    return Reading(frozenset(relations), found.functions)
+    return ModelAnalysis(frozenset(relations), found.functions)
 
 
 def _require_known(
@@ -239,7 +239,7 @@ class ModelGraph:
 
         *Raises* ModelError when that is one of ttapi's own.
         """
-        found = with_readers({**self.broken, **broken}, self.models, self.upstreams)
+        found = with_dependents({**self.broken, **broken}, self.models, self.upstreams)
         return ModelGraph(
             {name: model for name, model in self.models.items() if name not in found},
             {name: ups for name, ups in self.upstreams.items() if name not in found},
@@ -268,8 +268,8 @@ class ModelGraph:
         return frozenset(found - set(names))
 
 
-def read_graph(
-    folders: Sequence[ModelFolder], raw_tables: Iterable[str], readings: Readings | None = None
+def load_graph(
+    folders: Sequence[ModelFolder], raw_tables: Iterable[str], readings: AnalysisCache | None = None
 ) -> ModelGraph:
     """Every model below `folders`, checked against each other and against `raw_tables`.
 
@@ -281,7 +281,7 @@ def read_graph(
 
     *Raises* ModelError for such a file in a bundled folder.
     """
-    draft = Draft(frozenset(raw_tables), readings or Readings())
+    draft = ModelLoader(frozenset(raw_tables), readings or AnalysisCache())
     for folder in folders:
         draft.read(folder)
     draft.connect()

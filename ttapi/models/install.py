@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import ModelError, QueryError
 from ttapi.models.model import Model, dataset_name, macro_parts
-from ttapi.models.model_cache import made_by
+from ttapi.models.model_cache import analyser_version
 from ttapi.store.engine import engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from ttapi.models.graph import ModelGraph
-    from ttapi.models.model import Check, CheckModel
+    from ttapi.models.model import CheckModel, HeaderCheck
 
 _MADE = "models_made_of"
 _UNREADABLE = (
@@ -41,7 +41,7 @@ def install_models(cursor: Any, graph: ModelGraph) -> None:
     *Raises* ModelError naming the file when the engine refuses a statement.
     """
     standing = _drop_removed(cursor, graph)
-    wanted, before = _making(graph, read_columns(cursor)), read_note(cursor, _MADE)
+    wanted, before = _making(graph, read_columns(cursor)), read_install_note(cursor, _MADE)
     changed = [
         model
         for name, model in graph.models.items()
@@ -71,7 +71,7 @@ def read_columns(cursor: Any, database: str | None = None) -> dict[str, tuple[st
     }
 
 
-def read_note(cursor: Any, name: str) -> dict[str, str]:
+def read_install_note(cursor: Any, name: str) -> dict[str, str]:
     """What an installation before left under `name` for the next one; empty where none did."""
     rows = cursor.execute("select value from catalog.meta where name = ?", [name]).fetchall()
     found: dict[str, str] = json.loads(rows[0][0]) if rows else {}
@@ -130,7 +130,9 @@ def _making(graph: ModelGraph, columns: Mapping[str, tuple[str, ...]]) -> dict[s
     """By model, a hash of all that decides what is stored of it: itself and everything behind it."""
     found: dict[str, str] = {}
     for name, model in graph.models.items():
-        digest = hashlib.blake2b(f"{made_by()} {model.fingerprint}".encode(), digest_size=8)
+        digest = hashlib.blake2b(
+            f"{analyser_version()} {model.fingerprint}".encode(), digest_size=8
+        )
         for upstream in sorted(graph.upstreams[name]):
             digest.update(f"{upstream} {found.get(upstream, columns.get(upstream))}\n".encode())
         found[name] = digest.hexdigest()
@@ -287,7 +289,7 @@ def _cannot_run(name: str, exc: QueryError, model: Model | CheckModel) -> ModelE
     return ModelError(f"check {name}: {exc.message.splitlines()[0]}", file=model.file)
 
 
-def check_sql(check: Check, model: Model, source: str) -> str:
+def check_sql(check: HeaderCheck, model: Model, source: str) -> str:
     """The SELECT of bad rows of one header check on `source`."""
     names = model.grain if check.arguments == ("grain",) else check.arguments
     if check.kind == "not_null":

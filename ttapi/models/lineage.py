@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import UsageError, did_you_mean
-from ttapi.models.column_trace import Trace, Untraced, trace_query
-from ttapi.models.install import read_columns, read_note, write_note
+from ttapi.models.column_trace import Trace, UntracedColumn, trace_query
+from ttapi.models.install import read_columns, read_install_note, write_note
 from ttapi.models.model import macro_parts
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _is_formula(graph: ModelGraph, model: Model) -> bool:
 
 def trace_model(
     model: Model, known: Mapping[str, Sequence[str]], macros: Mapping[str, str]
-) -> Trace | Untraced:
+) -> Trace | UntracedColumn:
     """The trace of `model`'s SQL; a table with a builder is what its SQL says."""
     if model.kind != "macro":
         return trace_query(model.body, known, macros)
@@ -108,7 +108,7 @@ def install_lineage(
     for name, outputs in macros.items():
         columns[name] = tuple(outputs or (name.rpartition(".")[2],))
     wanted = {name: _fingerprint(graph, name, columns) for name in graph.models}
-    known = read_note(cursor, _TRACED)
+    known = read_install_note(cursor, _TRACED)
     changed = [name for name in wanted if wanted[name] != known.get(name)]
     gone = [*changed, *(known.keys() - wanted.keys())]
     if not gone:
@@ -135,9 +135,11 @@ def _fingerprint(graph: ModelGraph, name: str, columns: Columns) -> str:
     return digest.hexdigest()
 
 
-def _of_column(model: Model, column: str, traced: Trace | Untraced) -> Iterator[LineageRow]:
-    if isinstance(traced, Untraced) or column not in traced.columns:
-        why = traced.reason if isinstance(traced, Untraced) else "its SELECT gives no such name"
+def _of_column(model: Model, column: str, traced: Trace | UntracedColumn) -> Iterator[LineageRow]:
+    if isinstance(traced, UntracedColumn) or column not in traced.columns:
+        why = (
+            traced.reason if isinstance(traced, UntracedColumn) else "its SELECT gives no such name"
+        )
         yield LineageRow(model.name, column, None, None, UNTRACED + why)
         return
     text = traced.expression(column)
@@ -261,18 +263,18 @@ class LineageGraph:
 
     def tree(self, node: Node) -> Iterator[TreeLine]:
         """`node` and all it is made of, depth first; what was told once is not told again."""
-        told: set[Node] = set()
-        yield from self._tree(node, (), told)
+        shown: set[Node] = set()
+        yield from self._tree(node, (), shown)
 
-    def _tree(self, node: Node, is_last: tuple[bool, ...], told: set[Node]) -> Iterator[TreeLine]:
+    def _tree(self, node: Node, is_last: tuple[bool, ...], shown: set[Node]) -> Iterator[TreeLine]:
         above = self.upstreams(node)
-        is_repeated = bool(above) and node in told
+        is_repeated = bool(above) and node in shown
         yield TreeLine(node, len(is_last), is_last, is_repeated)
         if is_repeated:
             return
-        told.add(node)
+        shown.add(node)
         for number, upstream in enumerate(above, start=1):
-            yield from self._tree(upstream, (*is_last, number == len(above)), told)
+            yield from self._tree(upstream, (*is_last, number == len(above)), shown)
 
     def _relation(self, name: str) -> str | None:
         if name in self._columns:

@@ -50,7 +50,7 @@ _KNOWN_FIELDS = {"about", "kind", "grain", "ttl", "check", "builder", "increment
 
 
 @dataclass(frozen=True)
-class Check:
+class HeaderCheck:
     """One header check: `not_null(a, b)`, `unique(grain)` or `range(x, lo, hi)`."""
 
     kind: str
@@ -74,7 +74,7 @@ class Model:
     about: str
     grain: tuple[str, ...]
     ttl: str | None
-    checks: tuple[Check, ...]
+    checks: tuple[HeaderCheck, ...]
     builder: str | None
     """Dotted module whose `build` makes the table; None: the SQL does."""
     incremental: str | None
@@ -275,8 +275,8 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _checks(text: str, file: str) -> tuple[Check, ...]:
-    found = tuple(Check(m[1], _names(m[2])) for m in _CHECK.finditer(text))
+def _checks(text: str, file: str) -> tuple[HeaderCheck, ...]:
+    found = tuple(HeaderCheck(m[1], _names(m[2])) for m in _CHECK.finditer(text))
     rest = _CHECK.sub("", text).replace(",", "").strip()
     if rest:
         raise ModelError(

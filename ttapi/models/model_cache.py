@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ttapi.models.predicates import Read, as_document, from_document
+from ttapi.models.predicates import RelationRead, reads_from_json, reads_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Flow:
+class PushdownInfo:
     """One relation as readers see it: its columns, and what a limit on them means further up."""
 
     columns: tuple[str, ...] | None = None
     """Output columns, lower case; None: not known, or a scalar macro."""
     parameters: tuple[str, ...] = ()
     """Of a macro, in order."""
-    reads: tuple[Read, ...] = ()
+    reads: tuple[RelationRead, ...] = ()
     """Empty for raw tables."""
     is_row_wise: bool = False
     """Of a scalar macro: whether its value is that of one row, no aggregate."""
 
 
 @dataclass(frozen=True)
-class Reading:
+class ModelAnalysis:
     """One sound model looked through."""
 
     relations: frozenset[str]
@@ -45,26 +45,28 @@ class Reading:
     """Lower-case names of functions that may be macros."""
     meaning: str | None = None
     """Hash of what its names meant when `flow` was found; None: it was not."""
-    flow: Flow | None = None
+    flow: PushdownInfo | None = None
 
 
 @dataclass
-class Readings:
+class AnalysisCache:
     """Of every model met; those of earlier commands stand for what has not changed since."""
 
-    known: Mapping[str, Reading] = field(default_factory=dict)
+    known: Mapping[str, ModelAnalysis] = field(default_factory=dict)
     """By key of a model."""
-    met: dict[str, Reading] = field(default_factory=dict)
+    met: dict[str, ModelAnalysis] = field(default_factory=dict)
     """Of these, and what was looked through since, what somebody asked for."""
 
-    def of(self, model: Model, look: Callable[[], Reading]) -> Reading:
+    def of(self, model: Model, look: Callable[[], ModelAnalysis]) -> ModelAnalysis:
         """What `look` says of `model`, which is called where nobody has looked. Its errors pass."""
         key = _key_of(model)
         if key not in self.met:
             self.met[key] = self.known[key] if key in self.known else look()
         return self.met[key]
 
-    def flow_of(self, model: Model, meaning: object, find: Callable[[], Flow]) -> Flow:
+    def flow_of(
+        self, model: Model, meaning: object, find: Callable[[], PushdownInfo]
+    ) -> PushdownInfo:
         """What `find` says of `model`, whose names mean what `meaning` tells in full."""
         key, told = _key_of(model), _hash(repr(meaning))
         seen = self.met.get(key)
@@ -81,23 +83,26 @@ class Readings:
         return bool(self.met) and self.met != self.known
 
 
-def readings_document(readings: Readings) -> dict[str, Any]:
+def readings_document(readings: AnalysisCache) -> dict[str, Any]:
     """What was met, as JSON holds it."""
-    return {"made_by": made_by(), "models": {k: _told(r) for k, r in readings.met.items()}}
+    return {
+        "made_by": analyser_version(),
+        "models": {k: _to_json(r) for k, r in readings.met.items()},
+    }
 
 
-def readings_from(document: Mapping[str, Any]) -> Readings:
+def readings_from(document: Mapping[str, Any]) -> AnalysisCache:
     """What `readings_document` wrote; nothing where other code wrote it, or something else stands there."""
-    if document.get("made_by") != made_by():
-        return Readings()
+    if document.get("made_by") != analyser_version():
+        return AnalysisCache()
     try:
-        return Readings({key: _heard(entry) for key, entry in document["models"].items()})
+        return AnalysisCache({key: _from_json(entry) for key, entry in document["models"].items()})
     except (AttributeError, KeyError, TypeError, ValueError):
-        return Readings()
+        return AnalysisCache()
 
 
 @cache
-def made_by() -> str:
+def analyser_version() -> str:
     """Hash of the code that looks through models and installs them, and of the parser's version."""
     code = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
     return _hash(f"{version('sqlglot')} {hashlib.blake2b(b''.join(code)).hexdigest()}")
@@ -111,7 +116,7 @@ def _hash(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _told(reading: Reading) -> dict[str, Any]:
+def _to_json(reading: ModelAnalysis) -> dict[str, Any]:
     flow = reading.flow
     return {
         "relations": sorted(reading.relations),
@@ -121,20 +126,20 @@ def _told(reading: Reading) -> dict[str, Any]:
         and {
             "columns": flow.columns,
             "parameters": flow.parameters,
-            "reads": as_document(flow.reads),
+            "reads": reads_to_json(flow.reads),
             "is_row_wise": flow.is_row_wise,
         },
     }
 
 
-def _heard(entry: Mapping[str, Any]) -> Reading:
+def _from_json(entry: Mapping[str, Any]) -> ModelAnalysis:
     said = entry["flow"]
-    flow = said and Flow(
+    flow = said and PushdownInfo(
         None if said["columns"] is None else tuple(said["columns"]),
         tuple(said["parameters"]),
-        from_document(said["reads"]),
+        reads_from_json(said["reads"]),
         said["is_row_wise"],
     )
-    return Reading(
+    return ModelAnalysis(
         frozenset(entry["relations"]), frozenset(entry["functions"]), entry["meaning"], flow
     )

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Among:
+class ValueSet:
     """The column is one of these texts."""
 
     values: frozenset[str]
 
 
 @dataclass(frozen=True)
-class Within:
+class ValueRange:
     """The column lies between two texts, both possible; None: open."""
 
     low: str | None = None
@@ -39,14 +39,14 @@ class Within:
 
 
 @dataclass(frozen=True)
-class Same:
+class SameColumn:
     """Whatever the reader asks of this output column, the column is limited to."""
 
     column: str
 
 
 @dataclass(frozen=True)
-class Given:
+class ParameterValue:
     """The column equals this parameter of the macro."""
 
     parameter: str
@@ -54,13 +54,13 @@ class Given:
     """True: its upper-case form."""
 
 
-Atom = Among | Within | Same | Given
+Atom = ValueSet | ValueRange | SameColumn | ParameterValue
 Limit = frozenset[Atom]
 NO_LIMIT: Limit = frozenset()
 
 
 @dataclass(frozen=True)
-class Read:
+class RelationRead:
     """One relation read, and what limits the rows that matter."""
 
     relation: str
@@ -78,16 +78,16 @@ def _frozen(limits: Mapping[str, Limit]) -> frozenset[tuple[str, Limit]]:
     return frozenset(limits.items())
 
 
-def replaced(
-    read: Read, outputs: Mapping[str, Limit], arguments: Mapping[str, Limit] | None = None
-) -> Read:
+def bind_parameters(
+    read: RelationRead, outputs: Mapping[str, Limit], arguments: Mapping[str, Limit] | None = None
+) -> RelationRead:
     """`read` with what the reader asks of the output columns and parameters put in their place."""
 
     def atoms(limit: Limit) -> Iterator[Atom]:
         for atom in limit:
-            if isinstance(atom, Same):
+            if isinstance(atom, SameColumn):
                 yield from outputs.get(atom.column, ())
-            elif isinstance(atom, Given) and arguments is not None:
+            elif isinstance(atom, ParameterValue) and arguments is not None:
                 yield from _given(atom, arguments.get(atom.parameter, NO_LIMIT))
             else:
                 yield atom
@@ -96,80 +96,80 @@ def replaced(
         found = {name: frozenset(atoms(limit)) for name, limit in limits.items()}
         return {name: limit for name, limit in found.items() if limit}
 
-    return Read(read.relation, all_of(read.limits), all_of(read.arguments))
+    return RelationRead(read.relation, all_of(read.limits), all_of(read.arguments))
 
 
-def _given(atom: Given, limit: Limit) -> Iterator[Atom]:
+def _given(atom: ParameterValue, limit: Limit) -> Iterator[Atom]:
     """What an argument's limit says of a column that equals the parameter."""
     for one in limit:
         if not atom.is_upper:
             yield one
-        elif isinstance(one, Among):
-            yield Among(frozenset(value.upper() for value in one.values))
-        elif isinstance(one, Given):
-            yield Given(one.parameter, is_upper=True)
+        elif isinstance(one, ValueSet):
+            yield ValueSet(frozenset(value.upper() for value in one.values))
+        elif isinstance(one, ParameterValue):
+            yield ParameterValue(one.parameter, is_upper=True)
 
 
 def values_of(limit: Limit) -> frozenset[str] | None:
     """The texts the column can be; None: any."""
-    sets = [atom.values for atom in limit if isinstance(atom, Among)]
+    sets = [atom.values for atom in limit if isinstance(atom, ValueSet)]
     if not sets:
         return None
     return frozenset.intersection(*sets)
 
 
-def either(one: Limit, other: Limit) -> Limit:
+def either_predicate(one: Limit, other: Limit) -> Limit:
     """What holds when one of two limits does: their values together where both name some."""
     first, second = values_of(one), values_of(other)
     if first is None or second is None:
         return NO_LIMIT
-    return frozenset([Among(first | second)])
+    return frozenset([ValueSet(first | second)])
 
 
-def as_document(reads: Iterable[Read]) -> list[dict[str, Any]]:
+def reads_to_json(reads: Iterable[RelationRead]) -> list[dict[str, Any]]:
     """`reads` as JSON holds them."""
     return [
         {
             "relation": read.relation,
-            "limits": {name: [_told(a) for a in limit] for name, limit in read.limits.items()},
-            "arguments": {n: [_told(a) for a in limit] for n, limit in read.arguments.items()},
+            "limits": {name: [_to_json(a) for a in limit] for name, limit in read.limits.items()},
+            "arguments": {n: [_to_json(a) for a in limit] for n, limit in read.arguments.items()},
         }
         for read in reads
     ]
 
 
-def from_document(document: Iterable[Mapping[str, Any]]) -> tuple[Read, ...]:
+def reads_from_json(document: Iterable[Mapping[str, Any]]) -> tuple[RelationRead, ...]:
     """What `as_document` wrote. *Raises* KeyError, TypeError or ValueError for anything else."""
     return tuple(
-        Read(
+        RelationRead(
             entry["relation"],
-            {name: frozenset(map(_heard, atoms)) for name, atoms in entry["limits"].items()},
-            {name: frozenset(map(_heard, atoms)) for name, atoms in entry["arguments"].items()},
+            {name: frozenset(map(_from_json, atoms)) for name, atoms in entry["limits"].items()},
+            {name: frozenset(map(_from_json, atoms)) for name, atoms in entry["arguments"].items()},
         )
         for entry in document
     )
 
 
-def _told(atom: Atom) -> list[Any]:
-    if isinstance(atom, Among):
+def _to_json(atom: Atom) -> list[Any]:
+    if isinstance(atom, ValueSet):
         return ["among", *sorted(atom.values)]
-    if isinstance(atom, Within):
+    if isinstance(atom, ValueRange):
         return ["within", atom.low, atom.high, atom.is_low_out, atom.is_high_out]
-    if isinstance(atom, Same):
+    if isinstance(atom, SameColumn):
         return ["same", atom.column]
     return ["given", atom.parameter, atom.is_upper]
 
 
-def _heard(words: list[Any]) -> Atom:
+def _from_json(words: list[Any]) -> Atom:
     kind, *rest = words
     if kind == "among":
-        return Among(frozenset(rest))
+        return ValueSet(frozenset(rest))
     if kind == "within":
-        return Within(*rest)
+        return ValueRange(*rest)
     if kind == "same":
-        return Same(*rest)
+        return SameColumn(*rest)
     if kind == "given":
-        return Given(*rest)
+        return ParameterValue(*rest)
     raise ValueError(kind)
 
 
@@ -224,7 +224,7 @@ def conjuncts(condition: exp.Expr | None, literals: Literals) -> Iterator[Conjun
         column = bare_column(node.this, literals.parameters)
         low, high = _text(node.args["low"], literals), _text(node.args["high"], literals)
         if column is not None and (low is not None or high is not None):
-            yield Conjunct(column, frozenset([Within(low, high)]))
+            yield Conjunct(column, frozenset([ValueRange(low, high)]))
     elif isinstance(node, exp.In):
         yield from _in(node, literals)
     elif type(node) in _MIRRORED:
@@ -251,13 +251,13 @@ def atom_of(node: exp.Expr, literals: Literals) -> Limit:
     inner = plain.this if is_upper else plain
     text = _text(inner, literals)
     if text is not None:
-        return frozenset([Among(frozenset([text.upper() if is_upper else text]))])
+        return frozenset([ValueSet(frozenset([text.upper() if is_upper else text]))])
     while isinstance(inner, exp.Cast | exp.Paren):
         inner = inner.this
     if isinstance(inner, exp.Column) and not inner.table:
         name = inner.name.lower()
         if name in literals.parameters:
-            return frozenset([Given(name, is_upper)])
+            return frozenset([ParameterValue(name, is_upper)])
     return NO_LIMIT
 
 
@@ -283,7 +283,9 @@ def _comparison(node: exp.Expr, literals: Literals) -> Iterator[Conjunct]:
         is_low = kind in (exp.GT, exp.GTE)
         is_out = kind in (exp.GT, exp.LT)
         atom: Atom = (
-            Within(low=text, is_low_out=is_out) if is_low else Within(high=text, is_high_out=is_out)
+            ValueRange(low=text, is_low_out=is_out)
+            if is_low
+            else ValueRange(high=text, is_high_out=is_out)
         )
         yield Conjunct(left_column, frozenset([atom]))
 
@@ -294,7 +296,7 @@ def _in(node: exp.In, literals: Literals) -> Iterator[Conjunct]:
         return
     texts = [_text(item, literals) for item in node.expressions]
     if texts and None not in texts:
-        yield Conjunct(column, frozenset([Among(frozenset(t for t in texts if t is not None))]))
+        yield Conjunct(column, frozenset([ValueSet(frozenset(t for t in texts if t is not None))]))
 
 
 def _either_side(node: exp.Or, literals: Literals) -> Iterator[Conjunct]:
@@ -307,7 +309,7 @@ def _either_side(node: exp.Or, literals: Literals) -> Iterator[Conjunct]:
                 found.setdefault((one.column.table.lower(), one.column.name.lower()), one)
         sides.append(found)
     for key in sides[0].keys() & sides[1].keys():
-        limit = either(sides[0][key].limit, sides[1][key].limit)
+        limit = either_predicate(sides[0][key].limit, sides[1][key].limit)
         if limit:
             yield Conjunct(sides[0][key].column, limit)
 

@@ -14,21 +14,21 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from ttapi.models.barriers import grouping_of, is_opaque
+from ttapi.models.barriers import blocks_pushdown, grouping_of
 from ttapi.models.predicates import (
     NO_LIMIT,
-    Among,
     Limit,
     Literals,
-    Read,
-    Same,
+    RelationRead,
+    SameColumn,
+    ValueSet,
     atom_of,
     bare_column,
+    bind_parameters,
     conjuncts,
-    replaced,
     values_of,
 )
-from ttapi.models.scope import Scope, Source, joined_sources
+from ttapi.models.scope import FromItem, Scope, from_scope
 
 ColumnsOf = Callable[[str], tuple[str, ...] | None]
 """Column names of a dataset, lower case; None: not known."""
@@ -49,12 +49,12 @@ class Output:
 class Block:
     """A query expression: what it reads, and its output columns (None: not known)."""
 
-    reads: tuple[Read, ...] = ()
+    reads: tuple[RelationRead, ...] = ()
     outputs: tuple[Output, ...] | None = None
 
 
 @dataclass(frozen=True)
-class Context:
+class AnalysisContext:
     """What names mean where a block stands."""
 
     columns_of: ColumnsOf
@@ -70,11 +70,11 @@ class Context:
     """Macros that make a value of one row."""
 
 
-def read_query(node: exp.Expr, context: Context) -> Block:
+def analyse_query(node: exp.Expr, context: AnalysisContext) -> Block:
     """The block that `node` is."""
     if isinstance(node, exp.Subquery):
         # (SELECT ...) LIMIT 5 cuts what is inside.
-        inner = read_query(node.this, _with_ctes(node, context))
+        inner = analyse_query(node.this, _with_ctes(node, context))
         is_cut = any(node.args.get(part) for part in ("limit", "offset", "sample", "pivots"))
         return _cut(inner) if is_cut else inner
     context = _with_ctes(node, context)
@@ -89,7 +89,7 @@ def read_query(node: exp.Expr, context: Context) -> Block:
     return Block(tuple(_below(node, context)))
 
 
-def _with_ctes(node: exp.Expr, context: Context) -> Context:
+def _with_ctes(node: exp.Expr, context: AnalysisContext) -> AnalysisContext:
     clause = node.args.get("with_")
     if not isinstance(clause, exp.With):
         return context
@@ -99,18 +99,18 @@ def _with_ctes(node: exp.Expr, context: Context) -> Context:
         if clause.recursive:
             # What a round reads depends on the round before: nothing asked from outside reaches in.
             blocks[name] = Block((), None)
-        inner = _rename(read_query(cte.this, _in_scope(context, blocks)), cte.args.get("alias"))
+        inner = _rename(analyse_query(cte.this, _in_scope(context, blocks)), cte.args.get("alias"))
         blocks[name] = _cut(inner) if clause.recursive else inner
     return _in_scope(context, blocks)
 
 
-def _in_scope(context: Context, blocks: Mapping[str, Block]) -> Context:
+def _in_scope(context: AnalysisContext, blocks: Mapping[str, Block]) -> AnalysisContext:
     return replace(context, blocks=blocks)
 
 
 def _cut(block: Block) -> Block:
     """`block` where no limit on its outputs reaches what it reads."""
-    return Block(tuple(replaced(read, {}) for read in block.reads), block.outputs)
+    return Block(tuple(bind_parameters(read, {}) for read in block.reads), block.outputs)
 
 
 def _rename(block: Block, alias: exp.Expr | None) -> Block:
@@ -123,28 +123,28 @@ def _rename(block: Block, alias: exp.Expr | None) -> Block:
         for i, old in enumerate(block.outputs)
     ]
     mapping = {
-        old.name: frozenset([Same(new.name)])
+        old.name: frozenset([SameColumn(new.name)])
         for old, new in zip(block.outputs, renamed, strict=True)
     }
-    return Block(tuple(replaced(read, mapping) for read in block.reads), tuple(renamed))
+    return Block(tuple(bind_parameters(read, mapping) for read in block.reads), tuple(renamed))
 
 
-def _set_operation(node: exp.SetOperation, context: Context) -> Block:
-    left, right = read_query(node.left, context), read_query(node.right, context)
+def _set_operation(node: exp.SetOperation, context: AnalysisContext) -> Block:
+    left, right = analyse_query(node.left, context), analyse_query(node.right, context)
     is_cut = any(node.args.get(part) for part in ("limit", "offset"))
     if left.outputs is None or right.outputs is None or is_cut:
         return Block((*_cut(left).reads, *_cut(right).reads), None if is_cut else left.outputs)
     if node.args.get("by_name"):
         shared = {o.name: o for o in right.outputs}
-        mapping = {name: frozenset([Same(name)]) for name in shared}
+        mapping = {name: frozenset([SameColumn(name)]) for name in shared}
         pairs = [(one, shared.get(one.name)) for one in left.outputs]
         added = [o for o in right.outputs if o.name not in {p.name for p in left.outputs}]
     else:
         both = list(zip(left.outputs, right.outputs, strict=False))
-        mapping = {second.name: frozenset([Same(first.name)]) for first, second in both}
+        mapping = {second.name: frozenset([SameColumn(first.name)]) for first, second in both}
         pairs, added = [(first, second) for first, second in both], []
     outputs = [Output(one.name, _union(one, other)) for one, other in pairs]
-    reads = [*left.reads, *(replaced(read, mapping) for read in right.reads)]
+    reads = [*left.reads, *(bind_parameters(read, mapping) for read in right.reads)]
     return Block(tuple(reads), (*outputs, *(Output(o.name) for o in added)))
 
 
@@ -152,38 +152,40 @@ def _union(one: Output, other: Output | None) -> Limit:
     first, second = values_of(one.limit), values_of(other.limit) if other else None
     if first is None or second is None:
         return NO_LIMIT
-    return frozenset([Among(first | second)])
+    return frozenset([ValueSet(first | second)])
 
 
-def _values(node: exp.Values, context: Context) -> tuple[Output, ...]:
+def _values(node: exp.Values, context: AnalysisContext) -> tuple[Output, ...]:
     rows = [row.expressions for row in node.expressions if isinstance(row, exp.Tuple)]
     width = min((len(row) for row in rows), default=0)
     outputs = []
     for i in range(width):
         known = [values_of(atom_of(row[i], context.literals)) for row in rows]
         texts = [values for values in known if values is not None]
-        limit = frozenset([Among(frozenset().union(*texts))]) if len(texts) == len(rows) else None
+        limit = (
+            frozenset([ValueSet(frozenset().union(*texts))]) if len(texts) == len(rows) else None
+        )
         outputs.append(Output(f"col{i}", limit or NO_LIMIT))
     return tuple(outputs)
 
 
-def _select(node: exp.Select, context: Context) -> Block:
-    scope = joined_sources(node, lambda one: _source(one, context), context.literals)
+def _select(node: exp.Select, context: AnalysisContext) -> Block:
+    scope = from_scope(node, lambda one: _source(one, context), context.literals)
     for one in conjuncts(_condition(node, "where"), context.literals):
         scope.hold(one, context.outer)
     bare, outputs = _outputs(node, scope)
-    if not is_opaque(node):
+    if not blocks_pushdown(node):
         grouping = grouping_of(node, context.row_wise)
         for name, place in bare.items():
-            if place is not None and grouping.keeps_apart(place, scope):
-                scope.limit(place, frozenset([Same(name)]))
+            if place is not None and grouping.keeps_separate(place, scope):
+                scope.limit(place, frozenset([SameColumn(name)]))
     limits = scope.closed()
     reads = [
-        replaced(read, limits.get(alias, {}))
+        bind_parameters(read, limits.get(alias, {}))
         for alias, source in scope.sources.items()
         for read in source.reads
     ]
-    around = replace(context, outer=lambda column: limits_at(scope, limits, column))
+    around = replace(context, outer=lambda column: predicate_on(scope, limits, column))
     reads.extend(_expressions(node, around))
     if outputs is None:
         return Block(tuple(reads), None)
@@ -197,7 +199,9 @@ def _select(node: exp.Select, context: Context) -> Block:
     return Block(tuple(reads), found)
 
 
-def limits_at(scope: Scope, limits: Mapping[str, Mapping[str, Limit]], column: exp.Column) -> Limit:
+def predicate_on(
+    scope: Scope, limits: Mapping[str, Mapping[str, Limit]], column: exp.Column
+) -> Limit:
     """What limits `column`, seen from a subquery inside the scope."""
     place = scope.place(column)
     return limits.get(place[0], {}).get(place[1], NO_LIMIT) if place else NO_LIMIT
@@ -207,7 +211,7 @@ def _limited(
     name: str, place: tuple[str, str] | None, limits: Mapping[str, Mapping[str, Limit]]
 ) -> Output:
     found = limits.get(place[0], {}).get(place[1], NO_LIMIT) if place else NO_LIMIT
-    return Output(name, frozenset(atom for atom in found if not isinstance(atom, Same)))
+    return Output(name, frozenset(atom for atom in found if not isinstance(atom, SameColumn)))
 
 
 def _outputs(
@@ -239,37 +243,37 @@ def _outputs(
     return found, names
 
 
-def _source(node: exp.Expr, context: Context) -> Source:
+def _source(node: exp.Expr, context: AnalysisContext) -> FromItem:
     """What stands in a FROM clause or behind a JOIN."""
     alias_node = node.args.get("alias")
     alias = node.alias_or_name.lower()
     if isinstance(node, exp.Lateral):
         inner = node.this.this if isinstance(node.this, exp.Subquery) else node.this
-        block = read_query(inner, context)
+        block = analyse_query(inner, context)
     else:
-        block = read_query(node, context)
+        block = analyse_query(node, context)
     block = _rename(block, alias_node if isinstance(alias_node, exp.TableAlias) else None)
     columns = None if block.outputs is None else tuple(o.name for o in block.outputs)
     known = {o.name: o.limit for o in block.outputs or () if o.limit}
-    return Source(alias, columns, block.reads, known)
+    return FromItem(alias, columns, block.reads, known)
 
 
 @dataclass(frozen=True)
 class _Relation:
     name: str | None
     columns: tuple[str, ...] | None
-    read: Read | None
+    read: RelationRead | None
     block: Block | None = None
 
 
-def _table(node: exp.Table, context: Context) -> _Relation:
+def _table(node: exp.Table, context: AnalysisContext) -> _Relation:
     context.seen.add(id(node))
     if isinstance(node.this, exp.Anonymous):
         name = node.this.name.lower()
         if name == "query_table" and node.this.expressions:
             return _query_table(node.this.expressions[0], context)
         return _Relation(
-            name, context.columns_of(name), Read(name, {}, arguments_of(node.this, context))
+            name, context.columns_of(name), RelationRead(name, {}, arguments_of(node.this, context))
         )
     if not isinstance(node.this, exp.Identifier):
         return _Relation(None, None, None)
@@ -278,10 +282,10 @@ def _table(node: exp.Table, context: Context) -> _Relation:
     dataset = context.name_of(node)
     if dataset is None:
         return _Relation(None, None, None)
-    return _Relation(dataset, context.columns_of(dataset), Read(dataset))
+    return _Relation(dataset, context.columns_of(dataset), RelationRead(dataset))
 
 
-def _query_table(argument: exp.Expr, context: Context) -> _Relation:
+def _query_table(argument: exp.Expr, context: AnalysisContext) -> _Relation:
     """`query_table('eod')` reads the relation its text names."""
     text = argument.this if isinstance(argument, exp.Literal) else ""
     parsed = exp.to_table(str(text)) if text else None
@@ -295,12 +299,12 @@ def _of_source(relation: _Relation) -> Block:
         return Block((), None)
     if relation.columns is None:
         return Block((relation.read,), None)
-    limits = {name: frozenset([Same(name)]) for name in relation.columns}
-    read = Read(relation.read.relation, limits, relation.read.arguments)
+    limits = {name: frozenset([SameColumn(name)]) for name in relation.columns}
+    read = RelationRead(relation.read.relation, limits, relation.read.arguments)
     return Block((read,), tuple(Output(name) for name in relation.columns))
 
 
-def arguments_of(call: exp.Anonymous, context: Context) -> dict[str, Limit]:
+def arguments_of(call: exp.Anonymous, context: AnalysisContext) -> dict[str, Limit]:
     """What the arguments of a macro call are known to be, by parameter name or position."""
     found: dict[str, Limit] = {}
     for i, argument in enumerate(call.expressions):
@@ -313,7 +317,7 @@ def arguments_of(call: exp.Anonymous, context: Context) -> dict[str, Limit]:
     return found
 
 
-def _expressions(node: exp.Select, context: Context) -> Iterator[Read]:
+def _expressions(node: exp.Select, context: AnalysisContext) -> Iterator[RelationRead]:
     """Subqueries in the select list and in conditions, joins' conditions included."""
     for key, part in node.args.items():
         if key in {"from_", "with_"}:
@@ -327,17 +331,17 @@ def _expressions(node: exp.Select, context: Context) -> Iterator[Read]:
                 yield from _anything(one, context)
 
 
-def _anything(node: exp.Expr, context: Context) -> Iterator[Read]:
+def _anything(node: exp.Expr, context: AnalysisContext) -> Iterator[RelationRead]:
     """Every query expression below `node`, none of whose outputs anyone limits."""
     if isinstance(node, exp.Query | exp.Table):
-        yield from _cut(read_query(node, context)).reads
+        yield from _cut(analyse_query(node, context)).reads
         return
     if isinstance(node, exp.Anonymous):
-        yield Read(node.name.lower(), {}, arguments_of(node, context))
+        yield RelationRead(node.name.lower(), {}, arguments_of(node, context))
     yield from _below(node, context)
 
 
-def _below(node: exp.Expr, context: Context) -> Iterator[Read]:
+def _below(node: exp.Expr, context: AnalysisContext) -> Iterator[RelationRead]:
     if isinstance(node, exp.Table):
         # A joined table in parentheses, or a pivoted one.
         yield from _cut(_of_source(_table(node, context))).reads

@@ -15,8 +15,8 @@ from sqlglot import exp
 
 from ttapi.errors import QueryError
 from ttapi.models.model import dataset_name
-from ttapi.models.predicates import Literals, Read
-from ttapi.models.pushdown import Block, Context, read_query
+from ttapi.models.predicates import Literals, RelationRead
+from ttapi.models.pushdown import AnalysisContext, Block, analyse_query
 from ttapi.models.references import Write, parse_statements, references_in
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _HARMLESS_COMMANDS = {
 
 
 @dataclass(frozen=True)
-class Names:
+class NameScope:
     """What names mean to a reader."""
 
     relations: Mapping[str, tuple[str, ...] | None]
@@ -73,7 +73,7 @@ class Names:
 class Resolution:
     """What a text reads and writes."""
 
-    reads: tuple[Read, ...]
+    reads: tuple[RelationRead, ...]
     """Of datasets and macros, by name."""
     writes: frozenset[Write] = frozenset()
     """What it would create or change, unless it is temporary."""
@@ -85,7 +85,7 @@ class Resolution:
 
 def resolve(
     sql: str,
-    names: Names,
+    names: NameScope,
     *,
     bound: Mapping[str, object] | None = None,
     parameters: Sequence[str] = (),
@@ -100,7 +100,7 @@ def resolve(
     except QueryError as exc:
         return _by_name(sql, names, exc.message)
     literals = Literals(frozenset(parameters), _numbered(bound))
-    found: list[Read] = []
+    found: list[RelationRead] = []
     doubts: list[str] = []
     columns = None
     for statement in statements:
@@ -112,7 +112,7 @@ def resolve(
     return Resolution(_known(found, names), writes, tuple(doubts), columns)
 
 
-def _known(reads: Iterable[Read], names: Names) -> tuple[Read, ...]:
+def _known(reads: Iterable[RelationRead], names: NameScope) -> tuple[RelationRead, ...]:
     """`reads` under their dataset names; functions of the engine left out."""
     found = [
         replace(read, relation=names.macros.get(read.relation, read.relation)) for read in reads
@@ -137,8 +137,8 @@ def default_schema(sql: str) -> str | None:
 
 
 def _of_statement(
-    statement: exp.Expr, names: Names, literals: Literals
-) -> tuple[list[Read], str | None, tuple[str, ...] | None]:
+    statement: exp.Expr, names: NameScope, literals: Literals
+) -> tuple[list[RelationRead], str | None, tuple[str, ...] | None]:
     """What one statement reads, what of it is in doubt, and the columns it gives."""
     if isinstance(statement, _WITHOUT_READS):
         return [], None, None
@@ -149,7 +149,7 @@ def _of_statement(
     body = statement
     if isinstance(statement, exp.Create | exp.Insert) and statement.expression is not None:
         body = statement.expression
-    block = read_query(body, context)
+    block = analyse_query(body, context)
     reads = list(block.reads)
     target = statement.find(exp.Table) if body is not statement else None
     for table in statement.find_all(exp.Table):
@@ -159,16 +159,16 @@ def _of_statement(
     return reads, None, columns
 
 
-def _whole(table: exp.Table, context: Context) -> Read:
+def _whole(table: exp.Table, context: AnalysisContext) -> RelationRead:
     """A table the analysis passed by, read without limits."""
     if isinstance(table.this, exp.Anonymous):
-        return Read(table.this.name.lower())
-    return Read(context.name_of(table) or "")
+        return RelationRead(table.this.name.lower())
+    return RelationRead(context.name_of(table) or "")
 
 
-def _of_dynamic(statement: exp.Expr, names: Names) -> tuple[list[Read], list[str]]:
+def _of_dynamic(statement: exp.Expr, names: NameScope) -> tuple[list[RelationRead], list[str]]:
     """What `query('...')` runs: resolved where its text is a literal, told where it is computed."""
-    reads: list[Read] = []
+    reads: list[RelationRead] = []
     doubts: list[str] = []
     for call in statement.find_all(exp.Anonymous):
         if call.name.lower() not in {"query", "query_table"} or not isinstance(
@@ -180,7 +180,7 @@ def _of_dynamic(statement: exp.Expr, names: Names) -> tuple[list[Read], list[str
             doubts.append(
                 f"{call.sql(dialect='duckdb')} computes what it reads: everything is meant"
             )
-            reads += [Read(name) for name in names.relations if name.startswith("raw.")]
+            reads += [RelationRead(name) for name in names.relations if name.startswith("raw.")]
         elif call.name.lower() == "query":
             inner = resolve(argument.this, names)
             reads += inner.reads
@@ -188,7 +188,7 @@ def _of_dynamic(statement: exp.Expr, names: Names) -> tuple[list[Read], list[str
     return reads, doubts
 
 
-def _of_command(statement: exp.Command, names: Names) -> tuple[list[Read], str | None]:
+def _of_command(statement: exp.Command, names: NameScope) -> tuple[list[RelationRead], str | None]:
     word = statement.name.lower()
     if word in _HARMLESS_COMMANDS:
         return [], None
@@ -201,19 +201,19 @@ def _of_command(statement: exp.Command, names: Names) -> tuple[list[Read], str |
     return reads, None if not reads and word != "query" else f"{word} is not taken apart"
 
 
-def _by_name(sql: str, names: Names, why: str) -> Resolution:
+def _by_name(sql: str, names: NameScope, why: str) -> Resolution:
     return Resolution(_known(_named_in(sql, names), names), frozenset(), (why,))
 
 
-def _named_in(sql: str, names: Names) -> list[Read]:
+def _named_in(sql: str, names: NameScope) -> list[RelationRead]:
     """Every dataset and macro whose name stands anywhere in `sql`."""
     words = {word.lower() for word in _WORD.findall(sql)}
     found = [name for name in names.relations if name.rpartition(".")[2] in words]
     found += [name for name in names.macros if name in words]
-    return [Read(name) for name in dict.fromkeys(found)]
+    return [RelationRead(name) for name in dict.fromkeys(found)]
 
 
-def _context(names: Names, literals: Literals, seen: set[int]) -> Context:
+def _context(names: NameScope, literals: Literals, seen: set[int]) -> AnalysisContext:
     def name_of(table: exp.Table) -> str | None:
         return names.dataset(table.db.lower(), table.name.lower())
 
@@ -223,13 +223,15 @@ def _context(names: Names, literals: Literals, seen: set[int]) -> Context:
     blocks: dict[str, Block] = {}
     for name, select in names.views.items():
         # A temporary view may build on those before it.
-        inner = Context(columns_of, name_of, literals, seen, dict(blocks), row_wise=names.row_wise)
+        inner = AnalysisContext(
+            columns_of, name_of, literals, seen, dict(blocks), row_wise=names.row_wise
+        )
         try:
             (parsed,) = parse_statements(select)
-            blocks[name] = read_query(parsed, inner)
+            blocks[name] = analyse_query(parsed, inner)
         except (QueryError, ValueError):
             blocks[name] = Block(tuple(_named_in(select, names)), None)
-    return Context(columns_of, name_of, literals, seen, blocks, row_wise=names.row_wise)
+    return AnalysisContext(columns_of, name_of, literals, seen, blocks, row_wise=names.row_wise)
 
 
 def _numbered(bound: Mapping[str, object] | None) -> Mapping[str, object] | None:

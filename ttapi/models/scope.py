@@ -17,20 +17,20 @@ from ttapi.models.predicates import Conjunct, Literals, conjuncts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from ttapi.models.predicates import Limit, Read
+    from ttapi.models.predicates import Limit, RelationRead
 
-Place = tuple[str, str]
+ColumnRef = tuple[str, str]
 """A column: its source's alias, its name; both lower case."""
 
 
 @dataclass(frozen=True)
-class Source:
+class FromItem:
     """One thing in the FROM clause."""
 
     alias: str
     columns: tuple[str, ...] | None
     """None: not known."""
-    reads: tuple[Read, ...]
+    reads: tuple[RelationRead, ...]
     known: Mapping[str, Limit] = field(default_factory=dict)
     """What is provable of its columns' values."""
 
@@ -40,11 +40,11 @@ class Scope:
     """The sources of one SELECT and what holds of their columns."""
 
     literals: Literals
-    sources: dict[str, Source] = field(default_factory=dict)
-    edges: set[tuple[Place, Place]] = field(default_factory=set)
+    sources: dict[str, FromItem] = field(default_factory=dict)
+    edges: set[tuple[ColumnRef, ColumnRef]] = field(default_factory=set)
     """From a column to one that its limits hold for too."""
-    limits: dict[Place, set[object]] = field(default_factory=dict)
-    merged: dict[str, Place | None] = field(default_factory=dict)
+    limits: dict[ColumnRef, set[object]] = field(default_factory=dict)
+    merged: dict[str, ColumnRef | None] = field(default_factory=dict)
     """Columns joined by USING: the side that speaks for them; None: neither."""
     only: dict[str, frozenset[str]] = field(default_factory=dict)
     """Sources of which only these columns may be limited (the right side of an ASOF join)."""
@@ -53,7 +53,7 @@ class Scope:
     is_opaque: bool = False
     """Whether rows are paired by position: nothing can be proved then."""
 
-    def place(self, column: exp.Column) -> Place | None:
+    def place(self, column: exp.Column) -> ColumnRef | None:
         """Where `column` lives; None: not here, or not certain."""
         name, table = column.name.lower(), column.table.lower()
         if table:
@@ -72,7 +72,7 @@ class Scope:
         columns = self.sources[alias].columns
         return columns is None or name in columns
 
-    def limit(self, place: Place, limit: Limit) -> None:
+    def limit(self, place: ColumnRef, limit: Limit) -> None:
         """Note what holds of the column at `place`."""
         self.limits.setdefault(place, set()).update(limit)
 
@@ -92,7 +92,7 @@ class Scope:
             elif other is not None:
                 self.limit(other, outer(one.column))
 
-    def are_equal(self, one: Place, other: Place) -> bool:
+    def are_equal(self, one: ColumnRef, other: ColumnRef) -> bool:
         """Whether both columns hold the same value in every row that has both."""
         return (one, other) in self.edges and (other, one) in self.edges
 
@@ -118,7 +118,7 @@ class Scope:
                 limits.setdefault(alias, {})[name] = frozenset(atoms)  # type: ignore[arg-type]  # atoms only
         return limits
 
-    def expanded(self, star: exp.Star, table: str) -> Iterable[tuple[str, Place | None]] | None:
+    def expanded(self, star: exp.Star, table: str) -> Iterable[tuple[str, ColumnRef | None]] | None:
         """The columns `*` or `table.*` stands for, each with where it lives; None: not known."""
         aliases = [table] if table else [a for a in self.sources if a not in self.hidden]
         if any(a not in self.sources or self.sources[a].columns is None for a in aliases):
@@ -130,22 +130,22 @@ class Scope:
             for e in star.args.get("rename") or []
             if isinstance(e, exp.Alias)
         }
-        found: list[tuple[str, Place | None]] = []
-        told: set[str] = set()
+        found: list[tuple[str, ColumnRef | None]] = []
+        listed: set[str] = set()
         for alias in aliases:
             for name in self.sources[alias].columns or ():
-                if name in left_out or (not table and name in self.merged and name in told):
+                if name in left_out or (not table and name in self.merged and name in listed):
                     continue
-                told.add(name)
-                place: Place | None = (alias, name)
+                listed.add(name)
+                place: ColumnRef | None = (alias, name)
                 if not table and name in self.merged:
                     place = self.merged[name]
                 found.append((renamed.get(name, name), None if name in computed else place))
         return found
 
 
-def joined_sources(
-    node: exp.Select, source_of: Callable[[exp.Expr], Source], literals: Literals
+def from_scope(
+    node: exp.Select, source_of: Callable[[exp.Expr], FromItem], literals: Literals
 ) -> Scope:
     """The scope of `node`: its sources, and what its joins say."""
     scope = Scope(literals)
@@ -159,11 +159,11 @@ def joined_sources(
     return scope
 
 
-def _take(node: exp.Expr, scope: Scope, source_of: Callable[[exp.Expr], Source]) -> Source:
+def _take(node: exp.Expr, scope: Scope, source_of: Callable[[exp.Expr], FromItem]) -> FromItem:
     source = source_of(node)
     if source.alias in scope.sources:
         # Two sources of one name cannot be told apart: both are read, neither is limited.
-        source = Source(f"{source.alias} {len(scope.sources)}", None, source.reads)
+        source = FromItem(f"{source.alias} {len(scope.sources)}", None, source.reads)
     scope.sources[source.alias] = source
     return source
 
@@ -197,9 +197,11 @@ class _Kept:
     right: bool
 
 
-def _conditions(join: exp.Join, right: str, scope: Scope, kept: _Kept) -> list[tuple[Place, Place]]:
+def _conditions(
+    join: exp.Join, right: str, scope: Scope, kept: _Kept
+) -> list[tuple[ColumnRef, ColumnRef]]:
     """Equal columns of the ON clause, those of `right` second; its limits are noted in the scope."""
-    equal: list[tuple[Place, Place]] = []
+    equal: list[tuple[ColumnRef, ColumnRef]] = []
     for one in conjuncts(join.args.get("on"), scope.literals):
         place = scope.place(one.column)
         if place is None:
@@ -214,7 +216,7 @@ def _conditions(join: exp.Join, right: str, scope: Scope, kept: _Kept) -> list[t
 
 def _using(
     join: exp.Join, left: Sequence[str], right: str, scope: Scope, side: str
-) -> list[tuple[Place, Place]]:
+) -> list[tuple[ColumnRef, ColumnRef]]:
     names = [identifier.name.lower() for identifier in join.args.get("using") or []]
     if join.method.upper() == "NATURAL":
         names = _shared(left, right, scope)

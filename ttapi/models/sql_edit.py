@@ -24,14 +24,14 @@ _NAMES_ARGUMENT = {":=", "=>"}
 
 
 @dataclass(frozen=True)
-class Place:
+class TextSpan:
     """A stretch of a text."""
 
     start: int
     end: int
     """Offset behind its last character."""
 
-    def is_within(self, other: Place) -> bool:
+    def is_within(self, other: TextSpan) -> bool:
         """Whether `other` contains it."""
         return other.start <= self.start and self.end <= other.end
 
@@ -46,24 +46,24 @@ class Argument:
 
 
 @dataclass(frozen=True)
-class Call:
+class MacroCall:
     """A macro called: where it stands, to its closing parenthesis, and with what."""
 
-    place: Place
+    place: TextSpan
     arguments: tuple[Argument, ...]
 
 
-def name_place(table: exp.Table) -> Place:
+def name_span(table: exp.Table) -> TextSpan:
     """Where the name of a relation stands, its schema included."""
     return _span([table.args.get("catalog"), table.args.get("db"), table.this])
 
 
-def qualifier_place(column: exp.Column) -> Place:
+def qualifier_place(column: exp.Column) -> TextSpan:
     """Where the relation that a column is qualified by stands, its schema included."""
     return _span([column.args.get(part) for part in ("catalog", "db", "table")])
 
 
-def call_of(sql: str, table: exp.Table) -> Call:
+def call_of(sql: str, table: exp.Table) -> MacroCall:
     """The call that `table`, a table function in a FROM clause, is."""
     parts = [p for p in (table.args.get("catalog"), table.args.get("db")) if p]
     name = table.this
@@ -75,7 +75,7 @@ def call_of(sql: str, table: exp.Table) -> Call:
         depth += (token.token_type in _OPENING) - (token.token_type in _CLOSING)
         if depth == 0:
             arguments = tuple(_argument(sql, part) for part in inside if part)
-            return Call(Place(start, token.end + 1), arguments)
+            return MacroCall(TextSpan(start, token.end + 1), arguments)
         if depth == 1 and token.token_type is TokenType.COMMA:
             inside.append([])
         elif depth > 1 or token.token_type is not TokenType.L_PAREN:
@@ -92,10 +92,12 @@ def called_names(sql: str) -> list[tuple[str, int]]:
     ]
 
 
-def parameter_places(statement: exp.Expr, parameters: Collection[str]) -> list[tuple[Place, str]]:
+def parameter_places(
+    statement: exp.Expr, parameters: Collection[str]
+) -> list[tuple[TextSpan, str]]:
     """Where the parameters of a macro stand in its body: bare names, as its columns are qualified."""
     return [
-        (Place(column.this.meta["start"], column.this.meta["end"] + 1), column.name.lower())
+        (TextSpan(column.this.meta["start"], column.this.meta["end"] + 1), column.name.lower())
         for column in statement.find_all(exp.Column)
         if not column.table
         and isinstance(column.this, exp.Identifier)
@@ -108,14 +110,14 @@ def tokens_of(sql: str) -> Sequence[Token]:
     return sqlglot.tokenize(sql, read="duckdb")
 
 
-def replaced_text(sql: str, replacements: Iterable[tuple[Place, str]]) -> str:
+def replace_spans(sql: str, replacements: Iterable[tuple[TextSpan, str]]) -> str:
     """`sql` with other text in some places."""
     for place, text in sorted(replacements, key=lambda one: one[0].start, reverse=True):
         sql = sql[: place.start] + text + sql[place.end :]
     return sql
 
 
-def front_of(sql: str, tables: Mapping[str, str]) -> str:
+def prepend_ctes(sql: str, tables: Mapping[str, str]) -> str:
     """`sql` with common table expressions in front of its own: what follows `as`, by quoted name."""
     if not tables:
         return sql
@@ -128,9 +130,9 @@ def front_of(sql: str, tables: Mapping[str, str]) -> str:
     return f"{sql[:at]}\n{clauses},{sql[at:]}"
 
 
-def _span(parts: Iterable[exp.Expr | None]) -> Place:
+def _span(parts: Iterable[exp.Expr | None]) -> TextSpan:
     found = [part.meta for part in parts if part is not None]
-    return Place(min(meta["start"] for meta in found), max(meta["end"] for meta in found) + 1)
+    return TextSpan(min(meta["start"] for meta in found), max(meta["end"] for meta in found) + 1)
 
 
 def _argument(sql: str, tokens: Sequence[Token]) -> Argument:

@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ttapi.models.flows import reads_behind
-from ttapi.models.model_cache import Flow
-from ttapi.models.predicates import Among, Limit, Within, replaced, values_of
-from ttapi.models.resolve import Names
-from ttapi.store.catalog import EVERYTHING, Slice, Span
+from ttapi.models.flows import upstream_reads
+from ttapi.models.model_cache import PushdownInfo
+from ttapi.models.predicates import Limit, ValueRange, ValueSet, bind_parameters, values_of
+from ttapi.models.resolve import NameScope
+from ttapi.store.catalog import EVERYTHING, DateInterval, Slice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from ttapi.models.predicates import Read
+    from ttapi.models.predicates import RelationRead
     from ttapi.refresh.datasets import Dataset
 _DAY = timedelta(days=1)
 
@@ -33,7 +33,7 @@ class Demand:
 
     keys: frozenset[str] | None = None
     """Values of its key; None: all of them."""
-    span: Span = EVERYTHING
+    span: DateInterval = EVERYTHING
     """Dates of its time column, closed-open."""
 
     def joined(self, other: Demand) -> Demand:
@@ -43,11 +43,11 @@ class Demand:
 
 
 @dataclass(frozen=True)
-class Ask:
+class SliceRequest:
     """One key value to ask for over one interval."""
 
     key: str
-    span: Span
+    span: DateInterval
     reason: str
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Rules:
+class CoverageRules:
     """What decides how much of a held slice still counts."""
 
     due_at: Callable[[datetime], datetime]
@@ -81,30 +81,38 @@ def demand_of(limits: dict[str, Limit], key: str | None, time_column: str | None
     return Demand(keys, span)
 
 
-def asks_for(key: str, wanted: Span, held: Iterable[Slice], rules: Rules) -> list[Ask]:
+def missing_slices(
+    key: str, wanted: DateInterval, held: Iterable[Slice], rules: CoverageRules
+) -> list[SliceRequest]:
     """What of `wanted` must be asked for `key`, given what is held of it."""
     slices = list(held)
     if not slices:
         first = _known_sessions(_until_today(wanted, rules), rules)
-        return [Ask(key, _open_ended(first, rules), "never asked")] if first is not None else []
+        return (
+            [SliceRequest(key, _open_ended(first, rules), "never asked")]
+            if first is not None
+            else []
+        )
     if not rules.has_time:
         is_stale = rules.due_at(max(s.asked_at for s in slices)) <= rules.now
-        return [Ask(key, EVERYTHING, "ttl passed")] if is_stale else []
+        return [SliceRequest(key, EVERYTHING, "ttl passed")] if is_stale else []
     due = [s for s in slices if rules.due_at(s.asked_at) <= rules.now]
     asks = []
     for piece in missing(_until_today(wanted, rules), [_still_held(s, rules) for s in slices]):
         trimmed = _known_sessions(piece, rules)
         if trimmed is not None:
             is_tail = any(_overlap(trimmed, s.span) for s in due)
-            asks.append(Ask(key, _open_ended(trimmed, rules), "ttl passed" if is_tail else "gap"))
+            asks.append(
+                SliceRequest(key, _open_ended(trimmed, rules), "ttl passed" if is_tail else "gap")
+            )
     return asks
 
 
-def after_asking(held: Iterable[Slice], asked: Slice, rules: Rules) -> list[Slice]:
+def coverage_after(held: Iterable[Slice], asked: Slice, rules: CoverageRules) -> list[Slice]:
     """The slices of one key once `asked` was answered: settled intervals joined, one open end."""
     if not rules.has_time:
         return [asked]
-    settled: list[Span] = []
+    settled: list[DateInterval] = []
     tails: list[Slice] = []
     for one in (*held, asked):
         end = _settled_end(one, rules)
@@ -120,7 +128,7 @@ def after_asking(held: Iterable[Slice], asked: Slice, rules: Rules) -> list[Slic
     return [*kept, *(t for t in tails if t == asked or not _contains(asked.span, t.span))]
 
 
-def missing(wanted: Span, held: Iterable[Span]) -> list[Span]:
+def missing(wanted: DateInterval, held: Iterable[DateInterval]) -> list[DateInterval]:
     """The parts of `wanted` in none of `held`, in order."""
     start, end = _low(wanted[0]), _high(wanted[1])
     found: list[tuple[date, date]] = []
@@ -136,7 +144,7 @@ def missing(wanted: Span, held: Iterable[Span]) -> list[Span]:
     return [_span(low, high) for low, high in found if low < high]
 
 
-def merged(spans: Iterable[Span]) -> list[Span]:
+def merged(spans: Iterable[DateInterval]) -> list[DateInterval]:
     """`spans` with those that touch joined, in order; empty ones left out."""
     ordered = sorted((_low(s[0]), _high(s[1])) for s in spans)
     joined: list[tuple[date, date]] = []
@@ -150,31 +158,31 @@ def merged(spans: Iterable[Span]) -> list[Span]:
     return [_span(low, high) for low, high in joined]
 
 
-def _still_held(one: Slice, rules: Rules) -> Span:
+def _still_held(one: Slice, rules: CoverageRules) -> DateInterval:
     """What of a slice counts: all of it until its TTL passes, then what was settled when it was asked."""
     if rules.due_at(one.asked_at) > rules.now:
         return one.span
     return (one.span[0], min(_high(one.span[1]), _settled_end(one, rules)))
 
 
-def _settled_end(one: Slice, rules: Rules) -> date:
+def _settled_end(one: Slice, rules: CoverageRules) -> date:
     """The first day that could still change when `one` was asked."""
     asked_on = one.asked_at.date()
     return asked_on + _DAY - rules.revise
 
 
-def _until_today(wanted: Span, rules: Rules) -> Span:
+def _until_today(wanted: DateInterval, rules: CoverageRules) -> DateInterval:
     """`wanted` up to and including today: nothing is known of tomorrow."""
     return (wanted[0], min(_high(wanted[1]), rules.today + _DAY)) if rules.has_time else EVERYTHING
 
 
-def _open_ended(span: Span, rules: Rules) -> Span:
+def _open_ended(span: DateInterval, rules: CoverageRules) -> DateInterval:
     """An interval that reaches today is asked without an end."""
     end = span[1]
     return (span[0], None) if end is None or end > rules.today else span
 
 
-def _known_sessions(span: Span, rules: Rules) -> Span | None:
+def _known_sessions(span: DateInterval, rules: CoverageRules) -> DateInterval | None:
     """`span` from its first session to its last; None where the calendar says it has none."""
     start, end = span
     if start is not None and end is not None and start >= end:
@@ -186,16 +194,16 @@ def _known_sessions(span: Span, rules: Rules) -> Span | None:
     return (sessions[0], sessions[-1] + _DAY) if sessions else None
 
 
-def _span_of(limit: Limit) -> Span:
+def _span_of(limit: Limit) -> DateInterval:
     """The dates a limit allows; a text that is no date says nothing."""
     low, high = date.min, date.max
     for atom in limit:
-        if isinstance(atom, Among):
+        if isinstance(atom, ValueSet):
             days = [_day(text) for text in atom.values]
             known = [day for day in days if day is not None]
             if known and len(known) == len(days):
                 low, high = max(low, min(known)), min(high, _after(max(known)))
-        elif isinstance(atom, Within):
+        elif isinstance(atom, ValueRange):
             start, end = _day(atom.low), _day(atom.high)
             if start is not None:
                 is_out = atom.is_low_out and _is_whole_day(atom.low)
@@ -223,19 +231,19 @@ def _after(day: date) -> date:
     return day + _DAY if day < date.max else day
 
 
-def _hull(one: Span, other: Span) -> Span:
+def _hull(one: DateInterval, other: DateInterval) -> DateInterval:
     return _span(min(_low(one[0]), _low(other[0])), max(_high(one[1]), _high(other[1])))
 
 
-def _overlap(one: Span, other: Span) -> bool:
+def _overlap(one: DateInterval, other: DateInterval) -> bool:
     return _low(one[0]) < _high(other[1]) and _low(other[0]) < _high(one[1])
 
 
-def _contains(outer: Span, inner: Span) -> bool:
+def _contains(outer: DateInterval, inner: DateInterval) -> bool:
     return _low(outer[0]) <= _low(inner[0]) and _high(inner[1]) <= _high(outer[1])
 
 
-def _span(low: date, high: date) -> Span:
+def _span(low: date, high: date) -> DateInterval:
     return (None if low == date.min else low, None if high == date.max else high)
 
 
@@ -247,14 +255,14 @@ def _high(day: date | None) -> date:
     return date.max if day is None else day
 
 
-def names_of(
+def name_scope(
     datasets: Mapping[str, Dataset],
     *,
     views: Mapping[str, str] | None = None,
     temporary: frozenset[str] = frozenset(),
     schema: str = "main",
     broken: Iterable[str] = (),
-) -> Names:
+) -> NameScope:
     """What names mean in SQL on this installation, in a session with these objects of its own.
 
     `broken`: names of models that were left out; who reads one is told so.
@@ -269,17 +277,19 @@ def names_of(
     row_wise = frozenset(
         bare for bare, name in macros.items() if name in datasets and datasets[name].is_row_wise
     )
-    return Names(relations, macros, views or {}, temporary, schema, row_wise)
+    return NameScope(relations, macros, views or {}, temporary, schema, row_wise)
 
 
-def demands_of(reads: Iterable[Read], datasets: Mapping[str, Dataset]) -> dict[str, Demand]:
+def raw_demands(
+    reads: Iterable[RelationRead], datasets: Mapping[str, Dataset]
+) -> dict[str, Demand]:
     """The demand on each raw dataset behind `reads`.
 
     Every path from a read to a root counts; what two paths want is joined.
     """
     found: dict[str, Demand] = {}
-    waiting = [replaced(read, {}, {}) for read in reads]
-    visited: set[Read] = set()
+    waiting = [bind_parameters(read, {}, {}) for read in reads]
+    visited: set[RelationRead] = set()
     while waiting:
         read = waiting.pop()
         dataset = datasets.get(read.relation)
@@ -291,12 +301,12 @@ def demands_of(reads: Iterable[Read], datasets: Mapping[str, Dataset]) -> dict[s
             known = found.get(dataset.name)
             found[dataset.name] = known.joined(wanted) if known else wanted
             continue
-        flow = Flow(dataset.columns, dataset.parameters, dataset.reads)
-        waiting += [replaced(behind, {}, {}) for behind in reads_behind(read, flow)]
+        flow = PushdownInfo(dataset.columns, dataset.parameters, dataset.reads)
+        waiting += [bind_parameters(behind, {}, {}) for behind in upstream_reads(read, flow)]
     return found
 
 
-def restricted(demands: Mapping[str, Demand], symbols: frozenset[str] | None) -> dict[str, Demand]:
+def for_symbols(demands: Mapping[str, Demand], symbols: frozenset[str] | None) -> dict[str, Demand]:
     """`demands` for these keys alone; None: as they are."""
     if symbols is None:
         return dict(demands)

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from ttapi.errors import UsageError
-from ttapi.refresh.coverage import Ask, Demand
+from ttapi.refresh.coverage import Demand, SliceRequest
 from ttapi.sources.contract import NarrowingSource, Resource, Source
 from ttapi.store.catalog import EVERYTHING, DatasetState, Slice
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from ttapi.models.model import Model
-    from ttapi.models.model_cache import Flow
-    from ttapi.models.predicates import Read
+    from ttapi.models.model_cache import PushdownInfo
+    from ttapi.models.predicates import RelationRead
 
 NextClose = Callable[[datetime], datetime]
 """The first XNYS session close strictly after an instant; both zone-aware UTC."""
@@ -131,12 +131,12 @@ class Dataset:
     """Of a macro."""
     is_row_wise: bool = False
     """Of a scalar macro: whether its value is that of one row, no aggregate."""
-    reads: tuple[Read, ...] = ()
+    reads: tuple[RelationRead, ...] = ()
     """Of a model: how limits on its columns travel to what it reads."""
 
 
 @dataclass(frozen=True)
-class Moment:
+class MarketClock:
     """The instant a plan is made for, and the market clock."""
 
     now: datetime
@@ -147,7 +147,7 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Survey:
+class ListingDiff:
     """How a local folder differs from the ledger."""
 
     new: tuple[str, ...] = ()
@@ -179,16 +179,16 @@ class Step:
     """False: it is known already that nothing downstream can differ."""
     keys: frozenset[str] | None = None
     """Of a listing source: only units that may hold these keys; None: all units."""
-    asks: tuple[Ask, ...] = ()
+    asks: tuple[SliceRequest, ...] = ()
     """Of a source asked key by key: what to ask."""
     held: int = 0
     """Of such a source: keys wanted that need no call."""
-    absent: tuple[str, ...] = ()
+    unavailable: tuple[str, ...] = ()
     """Of those, keys that the source said it has not."""
 
 
 @dataclass(frozen=True)
-class Held:
+class PlanInputs:
     """What is known of slices when a plan is made."""
 
     demands: Mapping[str, Demand] = field(default_factory=dict)
@@ -203,14 +203,14 @@ class Held:
         return self.demands.get(dataset, Demand(None, EVERYTHING))
 
 
-def due_at(dataset: Dataset, state: DatasetState, moment: Moment) -> datetime | None:
+def due_at(dataset: Dataset, state: DatasetState, moment: MarketClock) -> datetime | None:
     """From when on `dataset` is stale by TTL; None without a TTL or before the first load."""
     if dataset.ttl is None or state.asked_at is None:
         return None
     return parse_ttl(dataset.ttl).due_at(state.asked_at, moment.next_close)
 
 
-def is_past_ttl(dataset: Dataset, state: DatasetState, moment: Moment) -> bool:
+def is_past_ttl(dataset: Dataset, state: DatasetState, moment: MarketClock) -> bool:
     """Whether `dataset` was last asked longer ago than its TTL allows."""
     due = due_at(dataset, state, moment)
     return due is not None and due <= moment.now
@@ -222,7 +222,7 @@ def code_of(fingerprint: str) -> str:
 
 
 @dataclass(frozen=True)
-class Offer:
+class SourceResource:
     """One resource and the source that offers it."""
 
     source: Source
@@ -234,13 +234,13 @@ class Offer:
         return f"raw.{self.resource.table}"
 
 
-def completing_last(named: tuple[str, Offer]) -> tuple[bool, str]:
+def after_what_it_completes(named: tuple[str, SourceResource]) -> tuple[bool, str]:
     """Sort key of named offers: what completes another is asked after it."""
     name, offer = named
     return offer.resource.completes is not None, name
 
 
-def raw_dataset(offer: Offer, fingerprint: str, missing_setting: str | None) -> Dataset:
+def raw_dataset(offer: SourceResource, fingerprint: str, missing_setting: str | None) -> Dataset:
     """The raw table that `offer` fills; `missing_setting`: what it must be told first, None for nothing."""
     source, resource = offer.source, offer.resource
     return Dataset(
@@ -269,7 +269,7 @@ def raw_dataset(offer: Offer, fingerprint: str, missing_setting: str | None) -> 
 
 
 def model_dataset(
-    model: Model, flow: Flow, upstreams: frozenset[str], known: Mapping[str, Dataset]
+    model: Model, flow: PushdownInfo, upstreams: frozenset[str], known: Mapping[str, Dataset]
 ) -> Dataset:
     """What `model` builds from `upstreams`, each of which is in `known`; private if one of them is."""
     return Dataset(

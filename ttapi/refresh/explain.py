@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ttapi.refresh.plan import plan_only
-from ttapi.refresh.query import plan_query, predicted_s, refresh_of
+from ttapi.refresh.plan import dry_run
+from ttapi.refresh.query import plan_query, predicted_seconds, refresh_request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ def explain_refresh(workspace: Workspace, request: QueryRequest) -> tuple[Planne
     plan = plan_query(workspace, request)
     steps = {step.dataset: step for step in plan.steps}
     # The folders of local sources are looked at, as the refresh itself would.
-    looked_at = plan_only(workspace, refresh_of(plan, request)) if plan.stale else plan.steps
+    looked_at = dry_run(workspace, refresh_request(plan, request)) if plan.stale else plan.steps
     slices: list[PlannedSlice] = []
     for step in looked_at:
         if step.dataset in steps:
@@ -64,7 +64,7 @@ def explain_refresh(workspace: Workspace, request: QueryRequest) -> tuple[Planne
 
 
 def _slices_of(workspace: Workspace, step: Step) -> list[PlannedSlice]:
-    seconds = None if step.action == "none" else predicted_s(workspace, step)
+    seconds = None if step.action == "none" else predicted_seconds(workspace, step)
     parts: Sequence[str | None] = step.slices or (None,)
     calls = 1 if step.slices else step.calls
     each = seconds / len(parts) if seconds is not None else None

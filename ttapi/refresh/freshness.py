@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ttapi.formats.values import seconds_text
-from ttapi.refresh.datasets import Dataset, Held, Moment, Step, due_at
+from ttapi.refresh.datasets import Dataset, MarketClock, PlanInputs, Step, due_at
 from ttapi.refresh.planner import closure, plan_refresh
 from ttapi.store.catalog import DatasetState
 
@@ -39,21 +39,21 @@ class InputAge:
     """Whether some rows are there all the same."""
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """`3 min old`, `loaded in part (AAPL)`, `never loaded`."""
         if self.age_s is not None:
             return f"{seconds_text(max(0.0, self.age_s))} old"
         if self.loaded:
-            return _part_told(self.loaded)
+            return _part_text(self.loaded)
         return "loaded in part" if self.has_rows else "never loaded"
 
 
-def _part_told(keys: Sequence[str]) -> str:
+def _part_text(keys: Sequence[str]) -> str:
     more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
     return f"loaded in part ({', '.join(keys[:_NAMED])}{more})"
 
 
-def asked_at(dataset: Dataset, left: HomeState, held: Held) -> datetime | None:
+def asked_at(dataset: Dataset, left: HomeState, held: PlanInputs) -> datetime | None:
     """When the oldest wanted part of a raw dataset was last asked; None: some part never was."""
     state = left.states.get(dataset.name)
     whole = state.asked_at if state else None
@@ -71,7 +71,7 @@ def asked_at(dataset: Dataset, left: HomeState, held: Held) -> datetime | None:
     return min(known) if known and len(known) == len(asked) else None
 
 
-def input_age(name: str, workspace: Workspace, held: Held) -> InputAge:
+def input_age(name: str, workspace: Workspace, held: PlanInputs) -> InputAge:
     """The age of a raw dataset, as far as it matters."""
     left = workspace.home_state
     asked = asked_at(workspace.datasets[name], left, held)
@@ -102,8 +102,8 @@ def status_rows(
     datasets: Mapping[str, Dataset],
     states: Mapping[str, DatasetState],
     *,
-    moment: Moment,
-    held: Held | None = None,
+    moment: MarketClock,
+    held: PlanInputs | None = None,
     only: Iterable[str] | None = None,
     broken: Mapping[str, ModelError] | None = None,
     remarks: Mapping[str, Sequence[str]] | None = None,
@@ -132,8 +132,8 @@ def status_rows(
 
 def remarks_of(left: HomeState, datasets: Mapping[str, Dataset]) -> dict[str, list[str]]:
     """What the last refresh could not get of each dataset, and which sources were slowed."""
-    found: dict[str, list[str]] = {name: [text] for name, text in left.partly.items()}
-    for name, keys in left.absent.items():
+    found: dict[str, list[str]] = {name: [text] for name, text in left.partial_failures.items()}
+    for name, keys in left.unavailable.items():
         first, *others = sorted(keys)
         more = f" and {len(others):,} more" if others else ""
         if name in datasets and name not in found:
@@ -173,7 +173,10 @@ def root_age_s(
 
 
 def _row(
-    step: Step, datasets: Mapping[str, Dataset], states: Mapping[str, DatasetState], moment: Moment
+    step: Step,
+    datasets: Mapping[str, Dataset],
+    states: Mapping[str, DatasetState],
+    moment: MarketClock,
 ) -> StatusRow:
     name = step.dataset
     state = states.get(name, DatasetState())

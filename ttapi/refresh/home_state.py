@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import ModelError, StoreError
-from ttapi.models.predicates import as_document, from_document
+from ttapi.models.predicates import reads_from_json, reads_to_json
 from ttapi.refresh.datasets import Dataset
 from ttapi.store.catalog import DatasetState, Slice
 from ttapi.store.files import read_state, write_state
@@ -25,12 +25,12 @@ _FORMAT = 7
 
 
 @dataclass(frozen=True)
-class Absence:
+class Unavailable:
     """That a source said it has no such key."""
 
     asked_at: datetime
     """Zone-aware UTC."""
-    told: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -49,25 +49,27 @@ class HomeState:
     """By dataset: what was asked alone since it was last asked as a whole."""
     calls: Mapping[str, int] = field(default_factory=dict)
     """Source calls that refresh made."""
-    touched: Mapping[str, Mapping[str, tuple[int | None, int | None]]] = field(default_factory=dict)
+    seen_units: Mapping[str, Mapping[str, tuple[int | None, int | None]]] = field(
+        default_factory=dict
+    )
     """By dataset and unit: size and time as looked at since the ledger was last published."""
     load_id: int = 0
     """Of the last refresh."""
-    asked_by: Mapping[str, int] = field(default_factory=dict)
+    fetched_by: Mapping[str, int] = field(default_factory=dict)
     """By raw dataset: the refresh that last asked its source for everything."""
     traffic: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By source: the account of its network calls in the last command that made some."""
-    partly: Mapping[str, str] = field(default_factory=dict)
+    partial_failures: Mapping[str, str] = field(default_factory=dict)
     """By raw dataset: what its last refresh could not get, where it got the rest."""
     broken: Mapping[str, ModelError] = field(default_factory=dict)
     """Models of plugins and the user that were left out, and why."""
-    absent: Mapping[str, Mapping[str, Absence]] = field(default_factory=dict)
+    unavailable: Mapping[str, Mapping[str, Unavailable]] = field(default_factory=dict)
     """By raw dataset and key: what its source said it has not, until its TTL has passed."""
 
     def with_absences(self, slices: Mapping[str, Sequence[Slice]]) -> Mapping[str, Sequence[Slice]]:
         """`slices` and, as slices of nothing, what the sources have not."""
         found = dict(slices)
-        for name, keys in self.absent.items():
+        for name, keys in self.unavailable.items():
             nothing = [Slice(key, one.asked_at, is_absent=True) for key, one in keys.items()]
             found[name] = (*found.get(name, ()), *nothing)
         return found
@@ -115,7 +117,9 @@ def read_home_state(home: Home) -> HomeState:
             document["partly"],
             {name: _error(entry) for name, entry in document["broken"].items()},
             {
-                name: {key: Absence(datetime.fromisoformat(at), told) for key, at, told in entries}
+                name: {
+                    key: Unavailable(datetime.fromisoformat(at), told) for key, at, told in entries
+                }
                 for name, entries in document["absent"].items()
             },
         )
@@ -136,15 +140,15 @@ def write_home_state(home: Home, state: HomeState) -> None:
             "seconds": {name: round(seconds, 3) for name, seconds in state.seconds.items()},
             "calls": dict(state.calls),
             "load_id": state.load_id,
-            "asked_by": dict(state.asked_by),
+            "asked_by": dict(state.fetched_by),
             "traffic": dict(state.traffic),
-            "partly": dict(state.partly),
+            "partly": dict(state.partial_failures),
             "broken": {name: _error_entry(error) for name, error in state.broken.items()},
             "absent": {
-                name: [[key, one.asked_at.isoformat(), one.told] for key, one in keys.items()]
-                for name, keys in state.absent.items()
+                name: [[key, one.asked_at.isoformat(), one.reason] for key, one in keys.items()]
+                for name, keys in state.unavailable.items()
             },
-            "touched": {name: dict(units) for name, units in state.touched.items() if units},
+            "touched": {name: dict(units) for name, units in state.seen_units.items() if units},
             "slices": {
                 name: [_slice_entry(one) for one in slices] for name, slices in state.slices.items()
             },
@@ -178,7 +182,7 @@ def _dataset_entry(dataset: Dataset) -> dict[str, Any]:
         "columns": None if dataset.columns is None else list(dataset.columns),
         "parameters": list(dataset.parameters),
         "is_row_wise": dataset.is_row_wise,
-        "reads": as_document(dataset.reads),
+        "reads": reads_to_json(dataset.reads),
     }
 
 
@@ -189,7 +193,7 @@ def _dataset(entry: dict[str, Any]) -> Dataset:
         "requires": tuple(entry["requires"]),
         "columns": None if columns is None else tuple(columns),
         "parameters": tuple(entry["parameters"]),
-        "reads": from_document(entry["reads"]),
+        "reads": reads_from_json(entry["reads"]),
     }
     return Dataset(**{**entry, **typed})
 

@@ -14,16 +14,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import CommitUnknownError, SourceDownError, SourceError, TtapiError
-from ttapi.refresh.coverage import after_asking
-from ttapi.refresh.datasets import Dataset, Step, Survey, code_of
+from ttapi.refresh.coverage import coverage_after
+from ttapi.refresh.datasets import Dataset, ListingDiff, Step, code_of
 from ttapi.refresh.planner import rules_of
 from ttapi.sources.contract import Batch, NarrowingSource, Unit, UnitReport, UnitRequest
 from ttapi.sources.discovery import guarded, guarded_batches
 from ttapi.sources.validation import conforming
 from ttapi.store.catalog import (
     DatasetState,
+    DateInterval,
     Slice,
-    Span,
     forget_slices,
     mark_changed,
     write_asked,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
 
-    from ttapi.refresh.datasets import Offer
+    from ttapi.refresh.datasets import SourceResource
     from ttapi.refresh.installation import Workspace
     from ttapi.refresh.single_flight import Progress
     from ttapi.store.store import Store
@@ -49,28 +49,28 @@ Ledger = Callable[[str], Mapping[str, UnitRecord]]
 
 
 @dataclass(frozen=True)
-class Surveyed:
+class UnitListing:
     """What exists now, beside what the ledger holds."""
 
     units: Sequence[Unit]
     ledger: Mapping[str, UnitRecord]
-    difference: Survey
+    difference: ListingDiff
 
 
 @dataclass(frozen=True)
-class Ingest:
+class IngestTask:
     """One dataset's refresh: where to, from where, under which number."""
 
     store: Store
     workspace: Workspace
-    offer: Offer
+    offer: SourceResource
     dataset: Dataset
     load_id: int
     progress: Progress
 
 
 @dataclass
-class Ingested:
+class IngestResult:
     """Running account of one dataset's refresh."""
 
     rows_in: int = 0
@@ -86,9 +86,9 @@ class Ingested:
     asked: int = 0
     """Units the source was asked for; several may share a call."""
     batches: int = 0
-    touched: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
+    seen_units: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
     """Size and time of each unit looked at, by key."""
-    absent: dict[str, str] = field(default_factory=dict)
+    unavailable: dict[str, str] = field(default_factory=dict)
     """Units that the source said it has not, and how it said so."""
 
     def add(
@@ -102,9 +102,9 @@ class Ingested:
         self.units += len(batch.units)
         for report in batch.units:
             if not report.error:
-                self.touched[report.unit.key] = (report.unit.size, report.unit.mtime_ns)
+                self.seen_units[report.unit.key] = (report.unit.size, report.unit.mtime_ns)
             elif report.is_absent:
-                self.absent[report.unit.key] = report.error
+                self.unavailable[report.unit.key] = report.error
             if reason := (report.error if may_be_empty else _failure(report)):
                 self.failed_units.append(f"{report.unit.key}: {reason}")
 
@@ -114,12 +114,12 @@ class Ingested:
             first = self.failed_units[0]
             if self.units > 1:
                 # Where not one of many is known, the answer is odd, not what was asked.
-                self.absent.clear()
+                self.unavailable.clear()
             several = f"none of {self.units:,} slices was answered: {first}"
             self.error = first if self.units == 1 else several
 
 
-def survey_offer(workspace: Workspace, offer: Offer, ledger: Ledger) -> Surveyed:
+def list_units(workspace: Workspace, offer: SourceResource, ledger: Ledger) -> UnitListing:
     """What `offer`'s source lists now against the ledger; a listing is no source call.
 
     *Raises* UsageError for a missing folder, SourceDownError when the source is out of reach.
@@ -127,10 +127,10 @@ def survey_offer(workspace: Workspace, offer: Offer, ledger: Ledger) -> Surveyed
     with guarded(offer.source.name):
         units = offer.source.survey(offer.resource, workspace.context(offer.source))
     known = ledger(offer.dataset)
-    return Surveyed(units, known, _difference(units, known))
+    return UnitListing(units, known, _difference(units, known))
 
 
-def _difference(units: Sequence[Unit], ledger: Mapping[str, UnitRecord]) -> Survey:
+def _difference(units: Sequence[Unit], ledger: Mapping[str, UnitRecord]) -> ListingDiff:
     new, changed = [], []
     for unit in units:
         known = ledger.get(unit.key)
@@ -142,7 +142,7 @@ def _difference(units: Sequence[Unit], ledger: Mapping[str, UnitRecord]) -> Surv
     vanished = [
         key for key, known in ledger.items() if key not in present and not known.is_vanished
     ]
-    return Survey(tuple(new), tuple(changed), tuple(vanished), tuple(u.key for u in units))
+    return ListingDiff(tuple(new), tuple(changed), tuple(vanished), tuple(u.key for u in units))
 
 
 def _may_differ(unit: Unit, known: UnitRecord) -> bool:
@@ -152,14 +152,14 @@ def _may_differ(unit: Unit, known: UnitRecord) -> bool:
 
 
 def ingest(
-    task: Ingest,
+    task: IngestTask,
     state: DatasetState,
-    surveyed: Surveyed,
+    surveyed: UnitListing,
     step: Step,
     *,
     is_forced: bool,
     span: tuple[date | None, date | None] = (None, None),
-) -> tuple[Ingested, DatasetState]:
+) -> tuple[IngestResult, DatasetState]:
     """Fetch and load what differs; the account, and the state as committed.
 
     A changed ingestor asks every unit again with no known hash. Changed settings, and `is_forced`,
@@ -172,8 +172,8 @@ def ingest(
         surveyed, everything=is_forced or is_reset, trust_hash=not is_new_code, span=span
     )
     keys = None if is_reset else step.keys
-    account = Ingested()
-    with failures_told(account):
+    account = IngestResult()
+    with failures_recorded(account):
         if keys is not None:
             units = [request.unit for request in requests]
             wanted = units_holding(task.workspace, task.offer, units, keys)
@@ -186,7 +186,7 @@ def ingest(
 
 
 @contextmanager
-def failures_told(account: Ingested) -> Iterator[None]:
+def failures_recorded(account: IngestResult) -> Iterator[None]:
     """What a source raises inside the block becomes the account's error."""
     try:
         yield
@@ -197,10 +197,10 @@ def failures_told(account: Ingested) -> Iterator[None]:
 
 
 def fetch_and_load(
-    task: Ingest,
+    task: IngestTask,
     state: DatasetState,
     requests: Sequence[UnitRequest],
-    account: Ingested,
+    account: IngestResult,
     asked: Mapping[str, Slice] | None = None,
 ) -> DatasetState:
     """Ask the source for `requests` and commit what comes, batch by batch.
@@ -220,7 +220,7 @@ def fetch_and_load(
 
 
 def units_holding(
-    workspace: Workspace, offer: Offer, units: Sequence[Unit], keys: frozenset[str]
+    workspace: Workspace, offer: SourceResource, units: Sequence[Unit], keys: frozenset[str]
 ) -> frozenset[str]:
     """Keys of those of `units` that may hold a row of one of `keys`: all where the source cannot tell."""
     source = offer.source
@@ -232,7 +232,11 @@ def units_holding(
 
 
 def _requests(
-    surveyed: Surveyed, *, everything: bool, trust_hash: bool, span: tuple[date | None, date | None]
+    surveyed: UnitListing,
+    *,
+    everything: bool,
+    trust_hash: bool,
+    span: tuple[date | None, date | None],
 ) -> list[UnitRequest]:
     wanted = {*surveyed.difference.to_fetch}
     requests = []
@@ -246,7 +250,7 @@ def _requests(
     return requests
 
 
-def _batches(task: Ingest, requests: Sequence[UnitRequest]) -> Iterable[Batch]:
+def _batches(task: IngestTask, requests: Sequence[UnitRequest]) -> Iterable[Batch]:
     if not requests:
         return ()
     source = task.offer.source
@@ -259,10 +263,10 @@ def _batches(task: Ingest, requests: Sequence[UnitRequest]) -> Iterable[Batch]:
 
 
 def _load(
-    task: Ingest,
+    task: IngestTask,
     state: DatasetState,
     batch: Batch,
-    account: Ingested,
+    account: IngestResult,
     asked: Mapping[str, Slice],
 ) -> DatasetState:
     """Commit one batch with its ledger, slices and the dataset's state; the state as committed."""
@@ -287,7 +291,7 @@ def _load(
                 cursor,
                 name,
                 answered,
-                join=partial(after_asking, rules=rules_of(task.dataset, task.workspace.moment)),
+                join=partial(coverage_after, rules=rules_of(task.dataset, task.workspace.moment)),
                 load_id=task.load_id,
             )
             is_changed = loaded.changed_keys_count > 0
@@ -318,7 +322,7 @@ def _load(
     return state
 
 
-def _given(span: Span, report: UnitReport) -> Span:
+def _given(span: DateInterval, report: UnitReport) -> DateInterval:
     """What of the interval asked the world gave: a truncated history begins later than asked."""
     start, end = span
     first = report.truncated_before
@@ -337,10 +341,10 @@ def _failure(report: UnitReport) -> str | None:
 
 
 def _finish(
-    task: Ingest,
+    task: IngestTask,
     state: DatasetState,
-    surveyed: Surveyed,
-    account: Ingested,
+    surveyed: UnitListing,
+    account: IngestResult,
     keys: frozenset[str] | None,
 ) -> DatasetState:
     """The dataset's state after the last batch: asked now, wholly or for `keys`, or failed now."""
@@ -365,7 +369,7 @@ def _finish(
                     cursor,
                     name,
                     asked,
-                    join=partial(after_asking, rules=rules),
+                    join=partial(coverage_after, rules=rules),
                     load_id=task.load_id,
                 )
         state = replace(state, rows=rows_held(cursor, name))
@@ -382,6 +386,6 @@ def rows_held(cursor: Any, dataset: str) -> int:
     return int(row[0])
 
 
-def account_of_error(error: TtapiError) -> Ingested:
+def account_of_error(error: TtapiError) -> IngestResult:
     """The account of a dataset whose survey already failed."""
-    return Ingested(error=str(error), is_down=isinstance(error, SourceDownError))
+    return IngestResult(error=str(error), is_down=isinstance(error, SourceDownError))

@@ -19,11 +19,11 @@ from ttapi.errors import UsageError
 from ttapi.models.model_cache import readings_from
 from ttapi.refresh.datasets import (
     Dataset,
-    Held,
-    Moment,
-    Offer,
+    MarketClock,
+    PlanInputs,
+    SourceResource,
+    after_what_it_completes,
     code_of,
-    completing_last,
     model_dataset,
     raw_dataset,
 )
@@ -39,18 +39,18 @@ if TYPE_CHECKING:
     from ttapi.errors import ModelError
     from ttapi.home import Home
     from ttapi.models.graph import ModelGraph
-    from ttapi.models.model_cache import Readings
+    from ttapi.models.model_cache import AnalysisCache
     from ttapi.refresh.coverage import Demand
 
 _WHERE_OR_WHO = re.compile(
     r"(^|_)(path|file|url|host|port|secret|token|login|password|per_s|in_flight|up_s)$"
 )
 
-Signature = tuple[tuple[str, int, int, int], ...]
+FolderStamp = tuple[tuple[str, int, int, int], ...]
 """Path, inode, time of change and size of some files."""
 
 
-def signature_of(folders: Iterable[Path], ending: str) -> Signature:
+def folder_stamp(folders: Iterable[Path], ending: str) -> FolderStamp:
     """The files below `folders` whose names end so, as their directories tell them apart."""
     found = []
     waiting = [str(folder) for folder in folders]
@@ -134,12 +134,12 @@ class Workspace:
         return installed_sources(self.home.sources)
 
     @cached_property
-    def source_files(self) -> Signature:
+    def source_files(self) -> FolderStamp:
         """The plugin files of the home, as their directory tells them apart."""
-        return signature_of([self.home.sources], ".py")
+        return folder_stamp([self.home.sources], ".py")
 
     @cached_property
-    def offers(self) -> Mapping[str, Offer]:
+    def resources(self) -> Mapping[str, SourceResource]:
         """Offer by dataset name.
 
         *Raises* UsageError for a section of `ttapi.toml` that no source knows.
@@ -151,13 +151,13 @@ class Workspace:
                     f"{self.home.settings_file}: no source is called {named!r}",
                     hint=f"installed: {', '.join(sorted(names))}",
                 )
-        offers: dict[str, Offer] = {}
+        offers: dict[str, SourceResource] = {}
         for installed in self.sources:
             if installed.source is None:
                 continue
             self._refuse_unknown_settings(installed.source)
             for resource in installed.source.resources:
-                offer = Offer(installed.source, resource)
+                offer = SourceResource(installed.source, resource)
                 offers[offer.dataset] = offer
         return offers
 
@@ -180,9 +180,9 @@ class Workspace:
         return models_fingerprint(self.folders)
 
     @cached_property
-    def model_files(self) -> Signature:
+    def model_files(self) -> FolderStamp:
         """The model files, as their directories tell them apart."""
-        return signature_of(self.folders, ".sql")
+        return folder_stamp(self.folders, ".sql")
 
     @cached_property
     def installation_fingerprint(self) -> str:
@@ -199,9 +199,9 @@ class Workspace:
         return read_home_state(self.home)
 
     @cached_property
-    def state_file(self) -> Signature:
+    def state_file(self) -> FolderStamp:
         """`live/state.json`, as its directory tells it apart."""
-        return signature_of([self.home.live], "state.json")
+        return folder_stamp([self.home.live], "state.json")
 
     def next_close(self, instant: datetime) -> datetime:
         """The first XNYS session close strictly after `instant`."""
@@ -210,9 +210,9 @@ class Workspace:
         return sessions("XNYS").next_close_after(instant)
 
     @cached_property
-    def moment(self) -> Moment:
+    def moment(self) -> MarketClock:
         """The instant this command takes for now, with the market clock."""
-        return Moment(self.now, self.next_close, _is_session)
+        return MarketClock(self.now, self.next_close, _is_session)
 
     @cached_property
     def graph(self) -> ModelGraph:
@@ -224,19 +224,19 @@ class Workspace:
             return graph
         from ttapi.models.graph import (  # noqa: PLC0415 - sqlglot takes 0.12 s
             ModelFolder,
-            read_graph,
+            load_graph,
         )
 
         bundled, *others = self.folders
         folders = [ModelFolder(bundled, is_bundled=True), *map(ModelFolder, others)]
-        graph = read_graph(folders, {*self.offers, *_migrated_tables()}, self.readings)
+        graph = load_graph(folders, {*self.resources, *_migrated_tables()}, self.analysis_cache)
         # Only the engine could refuse these, and it did.
         known = {*graph.models, *(check.file for check in graph.checks)}
         refused = {name: e for name, e in self._left_broken.items() if name in known}
         return graph.without(refused) if refused else graph
 
     @cached_property
-    def readings(self) -> Readings:
+    def analysis_cache(self) -> AnalysisCache:
         """What looking through the models told, here and in earlier commands."""
         return readings_from(read_document(self.home.readings_file))
 
@@ -247,7 +247,7 @@ class Workspace:
             return self.home_state.broken
         return self.graph.broken
 
-    def leave_out(self, error: ModelError) -> None:
+    def without(self, error: ModelError) -> None:
         """Go on without the model that the engine refused, and without those that read it.
 
         *Raises* `error` itself when the model is one of ttapi's own.
@@ -280,7 +280,7 @@ class Workspace:
             return before.raw_datasets
         found: dict[str, Dataset] = {}
         fingerprints: dict[str, str] = {}
-        for name, offer in sorted(self.offers.items(), key=completing_last):
+        for name, offer in sorted(self.resources.items(), key=after_what_it_completes):
             source, resource = offer.source, offer.resource
             if source.name not in fingerprints:
                 code, settings = source_fingerprint(source), self.context(source).settings
@@ -308,17 +308,17 @@ class Workspace:
         if self._is_installed:
             models = {name: d for name, d in left.datasets.items() if d.kind != "raw"}
             return found | models
-        from ttapi.models.flows import model_flows  # noqa: PLC0415 - sqlglot takes 0.12 s
+        from ttapi.models.flows import pushdown_infos  # noqa: PLC0415 - sqlglot takes 0.12 s
 
         graph = self.graph
         roots = {name: d.columns for name, d in self.raw_datasets.items()}
-        flows = model_flows(graph, roots, self.readings)
+        flows = pushdown_infos(graph, roots, self.analysis_cache)
         for name, model in graph.models.items():
             upstreams = frozenset(u for u in graph.upstreams[name] if u in found)
             found[name] = model_dataset(model, flows[name], upstreams, found)
         return found
 
-    def held(self, demands: Mapping[str, Demand] | None = None) -> Held:
+    def held(self, demands: Mapping[str, Demand] | None = None) -> PlanInputs:
         """What a plan must know of slices, for these demands."""
         wanted = demands or {}
         is_unbound = any(
@@ -327,7 +327,7 @@ class Workspace:
         )
         universe = self.default_universe if is_unbound else None
         left = self.home_state
-        return Held(wanted, left.with_absences(left.slices), universe)
+        return PlanInputs(wanted, left.with_absences(left.slices), universe)
 
     @cached_property
     def default_universe(self) -> frozenset[str] | None:

@@ -16,8 +16,8 @@ from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ttapi.refresh.coverage import after_asking
-from ttapi.refresh.ingest import Ingested, failures_told, fetch_and_load, rows_held
+from ttapi.refresh.coverage import coverage_after
+from ttapi.refresh.ingest import IngestResult, failures_recorded, fetch_and_load, rows_held
 from ttapi.refresh.planner import rules_of
 from ttapi.sources.contract import Unit, UnitRequest
 from ttapi.store.catalog import Slice, forget_slices, mark_changed, write_asked, write_state
@@ -27,10 +27,10 @@ from ttapi.store.schema import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from ttapi.refresh.coverage import Ask
+    from ttapi.refresh.coverage import SliceRequest
     from ttapi.refresh.datasets import Dataset, Step
-    from ttapi.refresh.ingest import Ingest
-    from ttapi.store.catalog import DatasetState, Span
+    from ttapi.refresh.ingest import IngestTask
+    from ttapi.store.catalog import DatasetState, DateInterval
     from ttapi.store.ledger import UnitRecord
 
 _OVERLAP = timedelta(days=21)
@@ -43,54 +43,54 @@ _CALLS_A_KEY = 6
 
 
 @dataclass(frozen=True)
-class Piece:
+class Gap:
     """One call to make for an ask."""
 
     key: str
-    span: Span
-    noted: Span | None
+    span: DateInterval
+    noted: DateInterval | None
     """What counts as asked once this call is answered; None: more calls of the same ask follow."""
 
 
 @dataclass(frozen=True)
-class Life:
+class Lifetime:
     """What the completed dataset holds of one key."""
 
     last: date
-    gaps: tuple[Span, ...]
+    gaps: tuple[DateInterval, ...]
     """Closed-open intervals between its first and last day that have sessions it lacks."""
 
 
-def pieces_of(
-    cursor: Any, completed: Dataset | None, asks: Sequence[Ask], market: str, newest: date
-) -> tuple[list[Piece], list[Ask]]:
+def find_gaps(
+    cursor: Any, completed: Dataset | None, asks: Sequence[SliceRequest], market: str, newest: date
+) -> tuple[list[Gap], list[SliceRequest]]:
     """The calls that `asks` need, and the asks that need none.
 
     `completed`: the dataset that theirs completes; None: every ask is one call. `market`: whose
     sessions it should have; `newest`: the last of them that has begun.
     """
     if completed is None or completed.key is None or completed.time_column is None:
-        return [Piece(ask.key, ask.span, ask.span) for ask in asks], []
+        return [Gap(ask.key, ask.span, ask.span) for ask in asks], []
     lives = _lives(cursor, completed, sorted({ask.key for ask in asks}), market)
-    pieces: list[Piece] = []
-    settled: list[Ask] = []
+    pieces: list[Gap] = []
+    settled: list[SliceRequest] = []
     for ask in asks:
         spans = wanted_spans(ask.span, lives.get(ask.key), newest)
         if not spans:
             settled.append(ask)
-        pieces += [Piece(ask.key, span, None) for span in spans[:-1]]
-        pieces += [Piece(ask.key, span, ask.span) for span in spans[-1:]]
+        pieces += [Gap(ask.key, span, None) for span in spans[:-1]]
+        pieces += [Gap(ask.key, span, ask.span) for span in spans[-1:]]
     return pieces, settled
 
 
-def wanted_spans(asked: Span, life: Life | None, newest: date) -> list[Span]:
+def wanted_spans(asked: DateInterval, life: Lifetime | None, newest: date) -> list[DateInterval]:
     """The parts of `asked` to call for, ascending: all of it where nothing is held.
 
     `newest`: the last day of which there can be a fact.
     """
     if life is None:
         return [asked]
-    tail: Span = (life.last + _DAY, newest + _DAY)
+    tail: DateInterval = (life.last + _DAY, newest + _DAY)
     parts = [part for gap in life.gaps if (part := _common(asked, gap)) is not None]
     if _common(asked, tail) is not None:
         start, end = asked
@@ -99,7 +99,7 @@ def wanted_spans(asked: Span, life: Life | None, newest: date) -> list[Span]:
     return _merged(parts)
 
 
-def gaps_of(missing: Iterable[date]) -> tuple[Span, ...]:
+def gaps_of(missing: Iterable[date]) -> tuple[DateInterval, ...]:
     """Closed-open intervals around missing days, neighbours together; few, whatever it takes."""
     spans: list[tuple[date, date]] = []
     for day in sorted(missing):
@@ -112,7 +112,9 @@ def gaps_of(missing: Iterable[date]) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def _lives(cursor: Any, completed: Dataset, keys: Sequence[str], market: str) -> Mapping[str, Life]:
+def _lives(
+    cursor: Any, completed: Dataset, keys: Sequence[str], market: str
+) -> Mapping[str, Lifetime]:
     table = f"raw.{quoted(completed.name.rpartition('.')[2])}"
     key, day = quoted(str(completed.key)), quoted(str(completed.time_column))
     held = f"select distinct {key} as k, {day} as d from {table} where is_current and {key} in (select unnest(?))"
@@ -136,10 +138,10 @@ def _lives(cursor: Any, completed: Dataset, keys: Sequence[str], market: str) ->
     missing: dict[str, list[date]] = {}
     for symbol, lacking in rows:
         missing.setdefault(symbol, []).append(lacking)
-    return {k: Life(last, gaps_of(missing.get(k, ()))) for k, last in lasts.items()}
+    return {k: Lifetime(last, gaps_of(missing.get(k, ()))) for k, last in lasts.items()}
 
 
-def _common(one: Span, other: Span) -> Span | None:
+def _common(one: DateInterval, other: DateInterval) -> DateInterval | None:
     starts = [s for s in (one[0], other[0]) if s is not None]
     ends = [e for e in (one[1], other[1]) if e is not None]
     start, end = max(starts, default=None), min(ends, default=None)
@@ -148,9 +150,9 @@ def _common(one: Span, other: Span) -> Span | None:
     return start, end
 
 
-def _merged(spans: Sequence[Span]) -> list[Span]:
+def _merged(spans: Sequence[DateInterval]) -> list[DateInterval]:
     """`spans`, which ascend, with those that touch as one."""
-    found: list[Span] = []
+    found: list[DateInterval] = []
     for start, end in spans:
         if found and (found[-1][1] is None or (start is not None and start <= found[-1][1])):
             before = found[-1]
@@ -161,7 +163,9 @@ def _merged(spans: Sequence[Span]) -> list[Span]:
     return found
 
 
-def ingest_asks(task: Ingest, state: DatasetState, step: Step) -> tuple[Ingested, DatasetState]:
+def ingest_slices(
+    task: IngestTask, state: DatasetState, step: Step
+) -> tuple[IngestResult, DatasetState]:
     """Fetch and load the slices of `step`; the account, and the state as committed.
 
     Slices that fail leave the others standing; it is an error only when none was answered.
@@ -171,17 +175,17 @@ def ingest_asks(task: Ingest, state: DatasetState, step: Step) -> tuple[Ingested
             forget_slices(cursor, task.dataset.name)
     with task.store.reading() as cursor:
         known = read_units(cursor, task.dataset.name, sorted({ask.key for ask in step.asks}))
-        pieces, settled = pieces_of(
+        pieces, settled = find_gaps(
             cursor,
             task.workspace.datasets.get(task.dataset.completes or ""),
             step.asks,
             task.dataset.sessions or "",
             _newest_session(task),
         )
-    account = Ingested()
+    account = IngestResult()
     now = task.workspace.now
     _note(task, [Slice(ask.key, now, ask.span) for ask in settled])
-    with failures_told(account):
+    with failures_recorded(account):
         for round_ in _rounds(pieces):
             requests = [_request(piece, known.get(piece.key), task, state) for piece in round_]
             asked = {
@@ -192,7 +196,7 @@ def ingest_asks(task: Ingest, state: DatasetState, step: Step) -> tuple[Ingested
     return account, _finish(task, state, account)
 
 
-def _newest_session(task: Ingest) -> date:
+def _newest_session(task: IngestTask) -> date:
     """The last session that has begun; today where the dataset knows none."""
     rules = rules_of(task.dataset, task.workspace.moment)
     day = rules.today
@@ -201,7 +205,7 @@ def _newest_session(task: Ingest) -> date:
     return day
 
 
-def _note(task: Ingest, settled: Sequence[Slice]) -> None:
+def _note(task: IngestTask, settled: Sequence[Slice]) -> None:
     """Note what needs no call as asked: another dataset holds it."""
     if not settled:
         return
@@ -211,16 +215,16 @@ def _note(task: Ingest, settled: Sequence[Slice]) -> None:
             cursor,
             task.dataset.name,
             settled,
-            join=partial(after_asking, rules=rules),
+            join=partial(coverage_after, rules=rules),
             load_id=task.load_id,
         )
 
 
-def _rounds(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
+def _rounds(pieces: Sequence[Gap]) -> Iterator[list[Gap]]:
     """`pieces` in rounds that name a key once each."""
     waiting = list(pieces)
     while waiting:
-        first: dict[str, Piece] = {}
+        first: dict[str, Gap] = {}
         for piece in waiting:
             first.setdefault(piece.key, piece)
         yield list(first.values())
@@ -229,7 +233,7 @@ def _rounds(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
 
 
 def _request(
-    ask: Piece, known: UnitRecord | None, task: Ingest, state: DatasetState
+    ask: Gap, known: UnitRecord | None, task: IngestTask, state: DatasetState
 ) -> UnitRequest:
     # A hash speaks for a unit's whole content, so only where the unit is asked as a whole.
     is_whole = task.dataset.time_column is None and state.fingerprint == task.dataset.fingerprint
@@ -237,7 +241,7 @@ def _request(
     return UnitRequest(Unit(ask.key), known_hash, *ask.span)
 
 
-def _finish(task: Ingest, state: DatasetState, account: Ingested) -> DatasetState:
+def _finish(task: IngestTask, state: DatasetState, account: IngestResult) -> DatasetState:
     name, now = task.dataset.name, task.workspace.now
     with task.store.transaction() as cursor:
         if account.error != state.error:

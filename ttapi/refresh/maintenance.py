@@ -16,7 +16,7 @@ from ttapi import __version__
 from ttapi.clock import stored_instant
 from ttapi.config import bundled_folder
 from ttapi.errors import LockedError, LockOwner, StoreError, TtapiError, UsageError
-from ttapi.home import refuse_own_place
+from ttapi.home import refuse_home_path
 from ttapi.refresh.home_state import HomeState, write_home_state
 from ttapi.refresh.planner import closure
 from ttapi.store.backup import Backup, list_backups, make_backup, prune_backups, restore_own_files
@@ -26,7 +26,7 @@ from ttapi.store.files import remove_leftovers
 from ttapi.store.lock import OwnerLock, acquire
 from ttapi.store.publish import publish, published_generation
 from ttapi.store.restore import (
-    Prepared,
+    RestoreCandidate,
     backup_folder,
     find_backup,
     finish,
@@ -112,7 +112,7 @@ def back_up(
     """
     home = workspace.home
     target = folder or home.backups
-    refuse_own_place(target, is_backup=True)
+    refuse_home_path(target, is_backup=True)
     with open_store(
         home, command="ttapi backup", wait_s=wait_s, on_wait=on_wait, now=workspace.now
     ) as store:
@@ -206,7 +206,7 @@ def _replaced(
     )
 
 
-def _prepared(workspace: Workspace, what: str | None) -> Prepared | None:
+def _prepared(workspace: Workspace, what: str | None) -> RestoreCandidate | None:
     home = workspace.home
     if what is None:
         return prepare_best(home)
@@ -231,7 +231,7 @@ def _latest(home: Home) -> Path:
     return usable[0]
 
 
-def _first_snapshot(workspace: Workspace) -> Prepared:
+def _first_snapshot(workspace: Workspace) -> RestoreCandidate:
     tried = []
     for origin in origins(workspace.home):
         if origin.kind == "snapshot":

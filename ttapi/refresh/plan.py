@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import SourceDownError, TtapiError, UsageError, did_you_mean
 from ttapi.refresh.coverage import Demand
-from ttapi.refresh.ingest import Ledger, Surveyed, survey_offer, units_holding
+from ttapi.refresh.ingest import Ledger, UnitListing, list_units, units_holding
 from ttapi.refresh.planner import closure, plan_refresh
 from ttapi.sources.credentials import how_to_give
 from ttapi.store.catalog import EVERYTHING, Slice
@@ -94,7 +94,7 @@ def targets_of(
 def _way_to_give(workspace: Workspace, name: str) -> str:
     """What a user does about the setting that the raw dataset `name` lacks."""
     missing = str(workspace.datasets[name].missing_setting)
-    return how_to_give(workspace.offers[name].source, missing)
+    return how_to_give(workspace.resources[name].source, missing)
 
 
 def _require_a_configured_root(workspace: Workspace, name: str) -> None:
@@ -127,7 +127,7 @@ def _matches(name: str, datasets: Mapping[str, Dataset]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Standing:
+class StoredState:
     """Where everything stands: as the live file says, or as the last refresh left it."""
 
     states: Mapping[str, DatasetState]
@@ -135,7 +135,7 @@ class Standing:
     ledger: Ledger
 
 
-def plan_only(workspace: Workspace, request: RefreshRequest) -> tuple[Step, ...]:
+def dry_run(workspace: Workspace, request: RefreshRequest) -> tuple[Step, ...]:
     """What `run_refresh` would do, with nothing fetched or rebuilt and no lock taken.
 
     *Raises* UsageError for wrong names and settings, ModelError.
@@ -145,37 +145,37 @@ def plan_only(workspace: Workspace, request: RefreshRequest) -> tuple[Step, ...]
 
         def ledger(dataset: str) -> Mapping[str, UnitRecord]:
             found = read_units(connection, dataset)
-            for key, (size, mtime_ns) in left.touched.get(dataset, {}).items():
+            for key, (size, mtime_ns) in left.seen_units.get(dataset, {}).items():
                 if key in found:
                     found[key] = replace(found[key], size=size, mtime_ns=mtime_ns)
             return found
 
-        standing = Standing(left.states, left.slices, ledger)
+        standing = StoredState(left.states, left.slices, ledger)
         surveys = survey(workspace, request, standing)
-        steps = plan(workspace, request, standing, surveys)
+        steps = make_plan(workspace, request, standing, surveys)
     require_keys(workspace, request, steps)
     return tuple(_narrowed(workspace, step, surveys.get(step.dataset)) for step in steps)
 
 
-def _narrowed(workspace: Workspace, step: Step, found: Surveyed | TtapiError | None) -> Step:
+def _narrowed(workspace: Workspace, step: Step, found: UnitListing | TtapiError | None) -> Step:
     """`step` with only those units that may hold the keys it is for."""
-    if step.keys is None or not isinstance(found, Surveyed):
+    if step.keys is None or not isinstance(found, UnitListing):
         return step
     units = [unit for unit in found.units if unit.key in set(step.slices)]
-    chosen = units_holding(workspace, workspace.offers[step.dataset], units, step.keys)
+    chosen = units_holding(workspace, workspace.resources[step.dataset], units, step.keys)
     slices = tuple(key for key in step.slices if key in chosen)
     return replace(step, slices=slices, calls=len(slices), may_change=bool(slices))
 
 
-def plan(
+def make_plan(
     workspace: Workspace,
     request: RefreshRequest,
-    standing: Standing,
-    surveys: Mapping[str, Surveyed | TtapiError],
+    standing: StoredState,
+    surveys: Mapping[str, UnitListing | TtapiError],
 ) -> tuple[Step, ...]:
     """The steps of `request` against where everything stands, and these surveys."""
     differences = {
-        name: found.difference for name, found in surveys.items() if isinstance(found, Surveyed)
+        name: found.difference for name, found in surveys.items() if isinstance(found, UnitListing)
     }
     held = workspace.held(_demands(workspace, request))
     held = replace(held, slices=workspace.home_state.with_absences(standing.slices))
@@ -187,8 +187,8 @@ def plan(
         surveys=differences,
         held=held,
         force=request.force,
-        ask=request.ask,
-        spared=request.spared,
+        refetch=request.refetch,
+        already_refreshed=request.already_refreshed,
     )
 
 
@@ -222,22 +222,22 @@ def _asked_by_other_keys(workspace: Workspace, request: RefreshRequest) -> froze
 
 
 def survey(
-    workspace: Workspace, request: RefreshRequest, standing: Standing
-) -> dict[str, Surveyed | TtapiError]:
+    workspace: Workspace, request: RefreshRequest, standing: StoredState
+) -> dict[str, UnitListing | TtapiError]:
     """Surveys of the raw datasets the request reaches: local ones, or all that are about to be asked."""
     wanted = closure(
         workspace.datasets, targets_of(workspace, request.targets, is_named=request.is_named)
     )
-    steps = plan(workspace, request, standing, {})
+    steps = make_plan(workspace, request, standing, {})
     asked = {step.dataset for step in steps if step.action == "ask"}
-    surveys: dict[str, Surveyed | TtapiError] = {}
-    for name, offer in workspace.offers.items():
+    surveys: dict[str, UnitListing | TtapiError] = {}
+    for name, offer in workspace.resources.items():
         dataset = workspace.datasets[name]
         if name not in wanted or dataset.missing_setting or dataset.requires:
             continue
         if name in asked or (dataset.is_local and request.survey_local):
             try:
-                surveys[name] = survey_offer(workspace, offer, standing.ledger)
+                surveys[name] = list_units(workspace, offer, standing.ledger)
             except UsageError as exc:
                 held = standing.states.get(name)
                 if request.is_named or held is None or not held.rows:

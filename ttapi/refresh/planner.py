@@ -12,14 +12,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from ttapi.refresh.coverage import Ask, Rules, asks_for
+from ttapi.refresh.coverage import CoverageRules, SliceRequest, missing_slices
 from ttapi.refresh.datasets import (
     Action,
     Dataset,
-    Held,
-    Moment,
+    ListingDiff,
+    MarketClock,
+    PlanInputs,
     Step,
-    Survey,
     Verdict,
     code_of,
     due_at,
@@ -38,17 +38,19 @@ _EXCHANGE = ZoneInfo("America/New_York")
 
 
 @dataclass(frozen=True)
-class Outside:
+class StepInputs:
     """What a plan knows of a raw dataset beside its own state."""
 
-    survey: Survey | None
+    survey: ListingDiff | None
     """How its folder differs from the ledger; None: not looked at."""
-    held: Held
-    wish: str | None
+    held: PlanInputs
+    force_reason: str | None
     """Why it shall be asked though nothing says it must; None: nobody wishes it."""
 
 
-def raw_step(dataset: Dataset, state: DatasetState, outside: Outside, moment: Moment) -> Step:
+def raw_step(
+    dataset: Dataset, state: DatasetState, outside: StepInputs, moment: MarketClock
+) -> Step:
     """What to do about `dataset`, and why."""
     if dataset.missing_setting:
         reason = f"[sources.{dataset.source}] {dataset.missing_setting} is not set"
@@ -60,17 +62,17 @@ def raw_step(dataset: Dataset, state: DatasetState, outside: Outside, moment: Mo
     keys = outside.held.demand(dataset.name).keys if dataset.is_narrowable else None
     if is_reset:
         keys = None
-    elif keys is not None and reasons and outside.wish != "forced":
+    elif keys is not None and reasons and outside.force_reason != "forced":
         keys = _stale_keys(keys, dataset, state, outside, moment)
         if not keys:
             verdict, reasons = "fresh", []
     if outside.survey and dataset.is_local:
         reasons += _survey_reasons(outside.survey)
-    if outside.wish:
-        reasons.append(outside.wish)
+    if outside.force_reason:
+        reasons.append(outside.force_reason)
     if not reasons:
         return Step(dataset.name, "none", "fresh", ())
-    everything = outside.wish == "forced" or is_reset
+    everything = outside.force_reason == "forced" or is_reset
     survey = outside.survey
     slices = (survey.every if everything else survey.to_fetch) if survey else ()
     calls = len(slices) if survey else len(keys or ()) if dataset.is_local else 1
@@ -79,11 +81,11 @@ def raw_step(dataset: Dataset, state: DatasetState, outside: Outside, moment: Mo
     return Step(dataset.name, "ask", found, tuple(reasons), slices, calls, may_change, keys=keys)
 
 
-def rules_of(dataset: Dataset, moment: Moment) -> Rules:
+def rules_of(dataset: Dataset, moment: MarketClock) -> CoverageRules:
     """What decides how much of a held slice of `dataset` still counts."""
     ttl = parse_ttl(dataset.ttl or "next close")
     market, is_session = dataset.sessions, moment.is_session
-    return Rules(
+    return CoverageRules(
         due_at=lambda asked_at: ttl.due_at(asked_at, moment.next_close),
         now=moment.now,
         today=moment.now.astimezone(_EXCHANGE).date(),
@@ -94,7 +96,7 @@ def rules_of(dataset: Dataset, moment: Moment) -> Rules:
 
 
 def _whole_reasons(
-    dataset: Dataset, state: DatasetState, moment: Moment
+    dataset: Dataset, state: DatasetState, moment: MarketClock
 ) -> tuple[Verdict, list[str]]:
     """The verdict on `dataset` as a whole, and why it must be asked; no reason: it must not."""
     verdict: Verdict = "stale"
@@ -117,7 +119,11 @@ def _whole_reasons(
 
 
 def _stale_keys(
-    wanted: frozenset[str], dataset: Dataset, state: DatasetState, outside: Outside, moment: Moment
+    wanted: frozenset[str],
+    dataset: Dataset,
+    state: DatasetState,
+    outside: StepInputs,
+    moment: MarketClock,
 ) -> frozenset[str]:
     """Those of `wanted` that were not asked alone within the TTL."""
     if state.fingerprint not in {"", dataset.fingerprint}:
@@ -131,13 +137,15 @@ def _stale_keys(
     return wanted - fresh
 
 
-def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment: Moment) -> Step:
+def _keyed_step(
+    dataset: Dataset, state: DatasetState, outside: StepInputs, moment: MarketClock
+) -> Step:
     """A dataset asked key by key: which keys, and which intervals of each."""
     held = outside.held.slices.get(dataset.name, ())
     keys = _wanted_keys(dataset, outside.held, held)
     told = (f"last attempt failed: {state.error}",) if state.error else ()
     is_unbound = outside.held.demand(dataset.name).keys is None
-    if dataset.is_bound_only and is_unbound and outside.wish is None:
+    if dataset.is_bound_only and is_unbound and outside.force_reason is None:
         unbound = (*told, _lacking(dataset.requires[0]))
         verdict: Verdict = "failed" if told else "fresh" if held else "missing"
         return Step(dataset.name, "none", verdict, unbound, may_change=False)
@@ -154,19 +162,21 @@ def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment:
         if not one.is_absent or rules.due_at(one.asked_at) > moment.now:
             by_key.setdefault(one.key, []).append(one)
     span = outside.held.demand(dataset.name).span
-    asks: list[Ask] = []
+    asks: list[SliceRequest] = []
     for key in sorted(keys):
-        known = [] if is_reset or outside.wish == "forced" else by_key.get(key, [])
-        found = asks_for(key, span, known, rules)
-        if outside.wish and not found:
-            found = asks_for(key, span, [], rules)
+        known = [] if is_reset or outside.force_reason == "forced" else by_key.get(key, [])
+        found = missing_slices(key, span, known, rules)
+        if outside.force_reason and not found:
+            found = missing_slices(key, span, [], rules)
         asks += found
-    spared = keys - {ask.key for ask in asks}
-    covered = len(spared)
-    absent = tuple(key for key in sorted(spared) if any(s.is_absent for s in by_key.get(key, ())))
+    already_refreshed = keys - {ask.key for ask in asks}
+    covered = len(already_refreshed)
+    absent = tuple(
+        key for key in sorted(already_refreshed) if any(s.is_absent for s in by_key.get(key, ()))
+    )
     if not asks:
-        return Step(dataset.name, "none", "fresh", told, held=covered, absent=absent)
-    reasons = [*_slice_reasons(asks, outside.wish, is_reset=is_reset), *told]
+        return Step(dataset.name, "none", "fresh", told, held=covered, unavailable=absent)
+    reasons = [*_slice_reasons(asks, outside.force_reason, is_reset=is_reset), *told]
     verdict = "failed" if state.error else "stale" if held else "missing"
     slices = tuple(map(str, asks))
     return Step(
@@ -178,11 +188,13 @@ def _keyed_step(dataset: Dataset, state: DatasetState, outside: Outside, moment:
         -(-len(asks) // dataset.units_a_call),
         asks=tuple(asks),
         held=covered,
-        absent=absent,
+        unavailable=absent,
     )
 
 
-def _wanted_keys(dataset: Dataset, held: Held, slices: Sequence[Slice]) -> frozenset[str] | None:
+def _wanted_keys(
+    dataset: Dataset, held: PlanInputs, slices: Sequence[Slice]
+) -> frozenset[str] | None:
     """The keys to look at: those bound, else the universe, else those held; None: nobody says."""
     bound = held.demand(dataset.name).keys
     if bound is not None:
@@ -200,9 +212,11 @@ def _lacking(key: str) -> str:
     return "needs symbol: bind it, name a list, or set [universe] default"
 
 
-def _slice_reasons(asks: Sequence[Ask], wish: str | None, *, is_reset: bool) -> list[str]:
-    if wish:
-        return [wish]
+def _slice_reasons(
+    asks: Sequence[SliceRequest], force_reason: str | None, *, is_reset: bool
+) -> list[str]:
+    if force_reason:
+        return [force_reason]
     if is_reset:
         return ["code or settings changed"]
     reasons: dict[str, int] = {}
@@ -211,7 +225,7 @@ def _slice_reasons(asks: Sequence[Ask], wish: str | None, *, is_reset: bool) -> 
     return [f"{count} slice{'s' if count > 1 else ''} {why}" for why, count in reasons.items()]
 
 
-def _survey_reasons(survey: Survey) -> list[str]:
+def _survey_reasons(survey: ListingDiff) -> list[str]:
     reasons = []
     for count, word in (
         (len(survey.new), "new"),
@@ -231,10 +245,10 @@ __all__ = [
     "Action",
     "Dataset",
     "DatasetState",
-    "Held",
-    "Moment",
+    "ListingDiff",
+    "MarketClock",
+    "PlanInputs",
     "Step",
-    "Survey",
     "Verdict",
     "closure",
     "code_of",
@@ -253,18 +267,18 @@ def plan_refresh(
     states: Mapping[str, DatasetState],
     targets: Iterable[str],
     *,
-    moment: Moment,
-    surveys: Mapping[str, Survey] | None = None,
-    held: Held | None = None,
+    moment: MarketClock,
+    surveys: Mapping[str, ListingDiff] | None = None,
+    held: PlanInputs | None = None,
     force: bool = False,
-    ask: Collection[str] = (),
-    spared: Collection[str] = (),
+    refetch: Collection[str] = (),
+    already_refreshed: Collection[str] = (),
 ) -> tuple[Step, ...]:
     """One step per dataset that `targets` need, upstreams first.
 
     `datasets` is in build order. `held` says which slices are wanted and which are there; without
-    it everything is wanted. `force` asks the raw roots again even where fresh, but those `spared`;
-    `ask` the raw datasets it names.
+    it everything is wanted. `force` asks the raw roots again even where fresh, but those `already_refreshed`;
+    `refetch` the raw datasets it names.
     """
     wanted = with_staged(datasets, closure(datasets, targets))
     versions = current_versions(datasets, states)
@@ -275,8 +289,12 @@ def plan_refresh(
         state = states.get(name, DatasetState())
         if dataset.kind == "raw":
             survey = (surveys or {}).get(name)
-            wish = "forced" if force and name not in spared else _asked(name, ask)
-            steps[name] = raw_step(dataset, state, Outside(survey, held or Held(), wish), moment)
+            force_reason = (
+                "forced" if force and name not in already_refreshed else _asked(name, refetch)
+            )
+            steps[name] = raw_step(
+                dataset, state, StepInputs(survey, held or PlanInputs(), force_reason), moment
+            )
         else:
             steps[name] = _model_step(dataset, state, steps, versions, moment)
     return tuple(steps.values())
@@ -329,7 +347,7 @@ def rebuild_reasons(
     dataset: Dataset,
     state: DatasetState,
     versions: Mapping[str, str],
-    moment: Moment,
+    moment: MarketClock,
 ) -> tuple[str, ...]:
     """Why a stored table must be built again, given its upstreams' versions; empty: it must not."""
     if not state.fingerprint:
@@ -362,7 +380,7 @@ def _model_step(
     state: DatasetState,
     steps: Mapping[str, Step],
     versions: Mapping[str, str],
-    moment: Moment,
+    moment: MarketClock,
 ) -> Step:
     reasons: list[str] = []
     verdict: Verdict = "stale"

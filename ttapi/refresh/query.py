@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ttapi.errors import BudgetError, LockedError, LockOwner, StaleError
 from ttapi.formats.values import amount, seconds_text
 from ttapi.models.resolve import Resolution, resolve
-from ttapi.refresh.coverage import demands_of, names_of
+from ttapi.refresh.coverage import name_scope, raw_demands
 from ttapi.refresh.datasets import parse_ttl
 from ttapi.refresh.freshness import InputAge, asked_at, input_age
 from ttapi.refresh.plan import broken_named, require_keys
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from ttapi.models.predicates import Read
-    from ttapi.refresh.datasets import Dataset, Held, Step
+    from ttapi.models.predicates import RelationRead
+    from ttapi.refresh.datasets import Dataset, PlanInputs, Step
     from ttapi.refresh.installation import Workspace
     from ttapi.refresh.single_flight import Progress
 
@@ -51,7 +51,7 @@ class QueryRequest:
     """The session's temporary tables."""
     schema: str = "main"
     """Where unqualified names are looked up first."""
-    reads: tuple[Read, ...] | None = None
+    reads: tuple[RelationRead, ...] | None = None
     """What `sql` reads, where that is known; None: it is resolved."""
     until: datetime | None = None
     """The query is about what was known by then, zone-aware UTC: what was asked since is fresh."""
@@ -63,7 +63,7 @@ class QueryPlan:
 
     targets: tuple[str, ...]
     """Datasets it reads directly."""
-    held: Held
+    held: PlanInputs
     steps: tuple[Step, ...]
     """One per dataset reached, upstreams first."""
     unresolved: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ class QueryPlan:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedQuery:
     """A query's inputs, made as fresh as asked."""
 
     outcome: RefreshOutcome | None
@@ -90,7 +90,7 @@ class Prepared:
     warnings: tuple[str, ...] = ()
     refresh_s: float = 0.0
     """What the refresh took, from asking for the lock to publication."""
-    later: RefreshRequest | None = None
+    deferred: RefreshRequest | None = None
     """A refresh that may follow the answer: its inputs are within `max_stale`."""
     as_of: str | None = None
     """The point in time the query is answered as of, and how each relation is read; None: now."""
@@ -109,7 +109,7 @@ def plan_query(workspace: Workspace, request: QueryRequest) -> QueryPlan:
     ModelError for a relation whose file is wrong.
     """
     datasets = workspace.datasets
-    names = names_of(
+    names = name_scope(
         datasets,
         views=request.views,
         temporary=request.temporary,
@@ -126,7 +126,7 @@ def plan_query(workspace: Workspace, request: QueryRequest) -> QueryPlan:
     refuse_writes(found.writes, own=own, sql_folder=workspace.home.sql)
     reads = [read for read in found.reads if read.relation not in _ABOUT_DATA]
     targets = tuple(sorted({read.relation for read in reads}))
-    held = workspace.held(demands_of(reads, datasets))
+    held = workspace.held(raw_demands(reads, datasets))
     states = workspace.home_state.states
     moment = workspace.moment
     if request.until is not None:
@@ -134,7 +134,7 @@ def plan_query(workspace: Workspace, request: QueryRequest) -> QueryPlan:
     steps = plan_refresh(datasets, states, targets, moment=moment, held=held)
     if request.max_age is not None:
         too_old = _too_old(workspace, steps, held, request.max_age)
-        steps = plan_refresh(datasets, states, targets, moment=moment, held=held, ask=too_old)
+        steps = plan_refresh(datasets, states, targets, moment=moment, held=held, refetch=too_old)
     return QueryPlan(targets, held, steps, found.unresolved)
 
 
@@ -145,7 +145,7 @@ def prepare_query(
     progress: Progress | None = None,
     on_wait: Callable[[LockOwner | None], None] | None = None,
     confirm: Callable[[str], bool] | None = None,
-) -> Prepared:
+) -> PreparedQuery:
     """Refresh what `request` reads and is stale; nothing at all when everything is fresh.
 
     `confirm` is asked on a terminal when the refresh would exceed its budget.
@@ -160,7 +160,7 @@ def prepare_query(
     left = workspace.home_state
     is_new_code = left.fingerprint != workspace.installation_fingerprint
     outcome, later, refresh_s = None, None, 0.0
-    wanted = refresh_of(plan, request)
+    wanted = refresh_request(plan, request)
     if request.refresh:
         require_keys(workspace, wanted, plan.steps)
     if request.refresh and (plan.stale or is_new_code):
@@ -177,24 +177,24 @@ def prepare_query(
                 warnings.append(f"{exc.message}; answered from the published snapshot")
             refresh_s = time.monotonic() - began
     if request.refresh:
-        warnings += _absences_told(workspace, plan)
+        warnings += _unavailable_texts(workspace, plan)
     if is_new_code and outcome is not None:
         warnings += [f"left out: {error.message}" for error in outcome.broken]
     _require_fresh_enough(workspace, plan, request, outcome)
     roots = _roots(workspace, plan.targets)
     ages = [input_age(name, workspace, plan.held) for name in roots]
     missing = _unconfigured(workspace, plan.targets)
-    return Prepared(
+    return PreparedQuery(
         outcome, plan.stale, ages, planned_s, missing, tuple(warnings), refresh_s, later
     )
 
 
-def refresh_of(plan: QueryPlan, request: QueryRequest) -> RefreshRequest:
+def refresh_request(plan: QueryPlan, request: QueryRequest) -> RefreshRequest:
     """The refresh that would make everything `plan` wants fresh."""
     ask = {step.dataset for step in plan.steps if ASKED_FOR in step.reasons}
     return RefreshRequest(
         targets=plan.targets or ("calendar",),
-        ask=frozenset(ask),
+        refetch=frozenset(ask),
         is_named=False,
         survey_local=False,
         demands=plan.held.demands,
@@ -204,7 +204,7 @@ def refresh_of(plan: QueryPlan, request: QueryRequest) -> RefreshRequest:
 
 
 def _too_old(
-    workspace: Workspace, steps: Iterable[Step], held: Held, max_age: timedelta
+    workspace: Workspace, steps: Iterable[Step], held: PlanInputs, max_age: timedelta
 ) -> frozenset[str]:
     """Raw datasets of which something wanted was asked longer ago than `max_age`."""
     found = set()
@@ -241,7 +241,7 @@ def _within_budget(
 ) -> None:
     settings = workspace.settings
     calls = sum(step.calls for step in stale)
-    seconds = sum(predicted_s(workspace, step) or 0.0 for step in stale)
+    seconds = sum(predicted_seconds(workspace, step) or 0.0 for step in stale)
     if request.is_budget_waived or (
         calls <= settings.max_calls and seconds <= settings.max_seconds
     ):
@@ -252,7 +252,7 @@ def _within_budget(
     raise BudgetError(estimate, hint="--yes goes on, --no-refresh answers from what is there")
 
 
-def predicted_s(workspace: Workspace, step: Step) -> float | None:
+def predicted_seconds(workspace: Workspace, step: Step) -> float | None:
     """Seconds `step` will take, by how long the last telling one took; None: never done.
 
     Of a source asked by slices the seconds a call, times the calls.
@@ -291,16 +291,16 @@ def _require_fresh_enough(
         if request.max_age is not None and (
             asked is None or workspace.now - asked > request.max_age
         ):
-            age = input_age(name, workspace, plan.held).told
+            age = input_age(name, workspace, plan.held).text
             told = f"is {age}, more than --max-age" if asked else f"is {age}, and --max-age is set"
             raise StaleError(f"{name} {told}", hint=hint)
         absent = _absent_key(workspace, plan, name) if request.refresh and asked is None else None
-        failure = failures.get(name) or (absent and _absence_told(workspace, name, absent))
+        failure = failures.get(name) or (absent and _unavailable_text(workspace, name, absent))
         if failure is None or (asked is None and _answers_without(workspace, plan, dataset)):
             continue
         limit = parse_ttl(dataset.max_stale_on_error)
         if asked is None:
-            age = input_age(name, workspace, plan.held).told
+            age = input_age(name, workspace, plan.held).text
             again = f"{hint} --symbols {absent} --force" if absent else hint
             hint = f"{again} tries again, --no-refresh answers from what is there"
             raise StaleError(f"{name} is {age}: {failure}", hint=hint)
@@ -315,21 +315,21 @@ def _require_fresh_enough(
 def _absent_key(workspace: Workspace, plan: QueryPlan, name: str) -> str | None:
     """The first of the wanted keys that the source of `name` has not; None: it has said so of none."""
     wanted = plan.held.demand(name).keys or frozenset()
-    return min(wanted & workspace.home_state.absent.get(name, {}).keys(), default=None)
+    return min(wanted & workspace.home_state.unavailable.get(name, {}).keys(), default=None)
 
 
-def _absence_told(workspace: Workspace, name: str, key: str) -> str:
-    absence = workspace.home_state.absent.get(name, {}).get(key)
-    return f"{key}: {absence.told}" if absence else key
+def _unavailable_text(workspace: Workspace, name: str, key: str) -> str:
+    absence = workspace.home_state.unavailable.get(name, {}).get(key)
+    return f"{key}: {absence.reason}" if absence else key
 
 
-def _absences_told(workspace: Workspace, plan: QueryPlan) -> list[str]:
+def _unavailable_texts(workspace: Workspace, plan: QueryPlan) -> list[str]:
     """What is known to be had of nobody: said once a command, not asked again."""
     told = []
     for step in plan.steps:
-        if step.absent:
-            more = f", and {len(step.absent) - 1:,} more" if len(step.absent) > 1 else ""
-            text = _absence_told(workspace, step.dataset, step.absent[0])
+        if step.unavailable:
+            more = f", and {len(step.unavailable) - 1:,} more" if len(step.unavailable) > 1 else ""
+            text = _unavailable_text(workspace, step.dataset, step.unavailable[0])
             told.append(f"{step.dataset}: {text}{more}")
     return told
 
@@ -377,7 +377,7 @@ def _unconfigured(workspace: Workspace, targets: Sequence[str]) -> tuple[str, ..
         dataset = workspace.datasets[name]
         if dataset.kind != "raw" or dataset.completes:
             continue
-        one_of = workspace.offers[name].resource.one_of
+        one_of = workspace.resources[name].resource.one_of
         if not dataset.missing_setting or (name in states and states[name].rows):
             served.add(one_of)
         else:

@@ -11,49 +11,51 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ttapi.errors import InterruptedQueryError, QueryError
-from ttapi.models.as_of_query import rewritten
-from ttapi.models.as_of_relations import Installed
-from ttapi.models.model_cache import Flow
-from ttapi.refresh.coverage import names_of
+from ttapi.models.as_of_query import rewrite_as_of
+from ttapi.models.as_of_relations import AsOfCatalog
+from ttapi.models.model_cache import PushdownInfo
+from ttapi.refresh.coverage import name_scope
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from ttapi.models.as_of import AsOf
-    from ttapi.models.as_of_query import Rewritten
+    from ttapi.models.as_of_query import AsOfQuery
     from ttapi.models.references import Write
     from ttapi.refresh.installation import Workspace
     from ttapi.refresh.query import QueryRequest
 
 
-def past_query(
+def as_of_request(
     workspace: Workspace, request: QueryRequest, as_of: AsOf
-) -> tuple[QueryRequest, Rewritten]:
+) -> tuple[QueryRequest, AsOfQuery]:
     """`request` for what was known at `as_of`, and how it was rewritten.
 
     *Raises* UsageError for another statement than one SELECT, and for a relation without an as-of
     form; ModelError for a relation whose file is wrong.
     """
-    installed = installed_at(workspace, request)
-    found = rewritten(request.sql, installed, as_of, request.bound)
+    installed = as_of_catalog(workspace, request)
+    found = rewrite_as_of(request.sql, installed, as_of, request.bound)
     return replace(request, sql=found.sql, reads=found.reads, until=as_of.until), found
 
 
-def installed_at(workspace: Workspace, request: QueryRequest | None = None) -> Installed:
+def as_of_catalog(workspace: Workspace, request: QueryRequest | None = None) -> AsOfCatalog:
     """What there is to read, in the session that `request` comes from."""
     datasets = workspace.datasets
-    return Installed(
+    return AsOfCatalog(
         graph=workspace.graph,
-        names=names_of(
+        names=name_scope(
             datasets,
             views=request.views if request else None,
             temporary=request.temporary if request else frozenset(),
             schema=request.schema if request else "main",
             broken=workspace.broken,
         ),
-        flows={name: Flow(d.columns, d.parameters, d.reads) for name, d in datasets.items()},
-        resources={name: offer.resource for name, offer in workspace.offers.items()},
+        flows={
+            name: PushdownInfo(d.columns, d.parameters, d.reads) for name, d in datasets.items()
+        },
+        resources={name: offer.resource for name, offer in workspace.resources.items()},
     )
 
 
@@ -81,7 +83,7 @@ def refuse_writes(writes: Iterable[Write], *, own: Collection[str], sql_folder: 
     )
 
 
-def told_read_only(error: QueryError, sql: str) -> QueryError:
+def explain_read_only(error: QueryError, sql: str) -> QueryError:
     """`error` in words about the published file where the engine says it is read-only."""
     if isinstance(error, InterruptedQueryError) or not _READ_ONLY.search(error.message):
         return error

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from ttapi.errors import ModelError
 from ttapi.models.install import install_models, prove_checks
 from ttapi.models.model_cache import readings_document
-from ttapi.refresh.home_state import Absence, HomeState, read_home_state, write_home_state
+from ttapi.refresh.home_state import HomeState, Unavailable, read_home_state, write_home_state
 from ttapi.refresh.maintenance import export_after_publication, export_formats
-from ttapi.refresh.plan import Standing, plan, require_keys, survey
+from ttapi.refresh.plan import StoredState, make_plan, require_keys, survey
 from ttapi.refresh.planner import rules_of
-from ttapi.refresh.single_flight import Announcer, Listener, Progress, Silence
-from ttapi.refresh.steps import RefreshRequest, Run, check_views, record, run_step
+from ttapi.refresh.single_flight import NoProgress, Progress, ProgressReader, ProgressWriter
+from ttapi.refresh.steps import RefreshRequest, RefreshRun, check_views, record_decisions, run_step
 from ttapi.store.catalog import (
     DatasetOutcome,
     forget_checks,
@@ -62,11 +62,11 @@ def install(store: Store, workspace: Workspace) -> bool:
         try:
             _install(store, workspace)
         except ModelError as exc:
-            workspace.leave_out(exc)
+            workspace.without(exc)
         else:
             break
-    if workspace.readings.is_news:
-        write_document(workspace.home.readings_file, readings_document(workspace.readings))
+    if workspace.analysis_cache.is_news:
+        write_document(workspace.home.readings_file, readings_document(workspace.analysis_cache))
     return True
 
 
@@ -74,7 +74,7 @@ def _install(store: Store, workspace: Workspace) -> None:
     from ttapi.models.lineage import install_lineage  # noqa: PLC0415 - sqlglot takes 0.2 s and 15 MB
 
     graph, wanted = workspace.graph, workspace.installation_fingerprint
-    resources = {name: offer.resource for name, offer in workspace.offers.items()}
+    resources = {name: offer.resource for name, offer in workspace.resources.items()}
     with store.transaction() as cursor:
         for resource in resources.values():
             ensure_raw_table(cursor, resource)
@@ -125,9 +125,9 @@ def run_refresh(
     StoreError when the file cannot be used. A failing dataset is an outcome, not an exception.
     """
     # A wrong setting is told before the lock is waited for.
-    _ = workspace.offers
+    _ = workspace.resources
     export_formats(workspace.settings.export_formats)
-    outcome = _refresh_under_lock(workspace, request, progress or Silence(), on_wait)
+    outcome = _refresh_under_lock(workspace, request, progress or NoProgress(), on_wait)
     changed = {d.dataset for d in outcome.datasets if d.is_changed}
     if not changed or not workspace.settings.export_datasets:
         return outcome
@@ -142,7 +142,10 @@ def _refresh_under_lock(
     on_wait: Callable[[LockOwner | None], None] | None,
 ) -> RefreshOutcome:
     seen = workspace.home_state.load_id
-    listener, announcer = Listener(progress, workspace.home), Announcer(progress, workspace.home)
+    listener, announcer = (
+        ProgressReader(progress, workspace.home),
+        ProgressWriter(progress, workspace.home),
+    )
     with (
         open_store(
             workspace.home,
@@ -162,16 +165,16 @@ def _refresh_under_lock(
         is_new = install(store, workspace) or was_cut_short
         with store.reading() as cursor:
             states, slices = read_states(cursor), read_slices(cursor)
-        standing = Standing(states, slices, _live_ledger(store))
+        standing = StoredState(states, slices, _live_ledger(store))
         surveys = survey(workspace, request, standing)
-        steps = plan(workspace, request, standing, surveys)
+        steps = make_plan(workspace, request, standing, surveys)
         require_keys(workspace, request, steps)
         load_id = store.next_load_id()
-        run = Run(store, workspace, request, announcer, load_id, states, surveys, is_new)
+        run = RefreshRun(store, workspace, request, announcer, load_id, states, surveys, is_new)
         for step in steps:
             run_step(run, step)
         check_views(run)
-        record(run)
+        record_decisions(run)
         with store.reading() as cursor:
             is_due = is_publication_due(cursor, published_generation(workspace.home))
         if is_due:
@@ -189,20 +192,20 @@ def _refresh_under_lock(
 def _joined(workspace: Workspace, request: RefreshRequest, seen: int) -> RefreshRequest:
     """`request` without what another command asked while this one waited; `seen`: the last load before."""
     workspace.home_state = read_home_state(workspace.home)
-    asked_by = workspace.home_state.asked_by
+    asked_by = workspace.home_state.fetched_by
     joined = frozenset(name for name, load_id in asked_by.items() if load_id > seen)
-    return replace(request, spared=joined, ask=request.ask - joined)
+    return replace(request, already_refreshed=joined, refetch=request.refetch - joined)
 
 
-def _leave_state(run: Run) -> None:
+def _leave_state(run: RefreshRun) -> None:
     workspace = run.workspace
     before = workspace.home_state
     worked = [d for d in run.outcomes if _is_telling(d, before)]
     with run.store.reading() as cursor:
         slices = read_slices(cursor)
-    touched = {} if before.generation != run.store.generation else dict(before.touched)
+    touched = {} if before.generation != run.store.generation else dict(before.seen_units)
     if before.generation == run.store.generation:
-        for name, units in run.touched.items():
+        for name, units in run.seen_units.items():
             touched[name] = {**touched.get(name, {}), **units}
     state = HomeState(
         workspace.installation_fingerprint,
@@ -214,9 +217,12 @@ def _leave_state(run: Run) -> None:
         {**before.calls, **{d.dataset: d.source_calls for d in worked}},
         touched,
         run.load_id,
-        {**before.asked_by, **dict.fromkeys(run.asked_whole, run.load_id)},
+        {**before.fetched_by, **dict.fromkeys(run.fetched_whole, run.load_id)},
         {**before.traffic, **_accounts(workspace)},
-        {**{n: t for n, t in before.partly.items() if n not in run.touched}, **_partly(run)},
+        {
+            **{n: t for n, t in before.partial_failures.items() if n not in run.seen_units},
+            **_partly(run),
+        },
         workspace.broken,
         _absences(run, before),
     )
@@ -242,28 +248,31 @@ def _accounts(workspace: Workspace) -> dict[str, dict[str, Any]]:
     }
 
 
-def _absences(run: Run, before: HomeState) -> dict[str, dict[str, Absence]]:
+def _absences(run: RefreshRun, before: HomeState) -> dict[str, dict[str, Unavailable]]:
     """What the sources have not: as they say now, and as they said while that holds."""
     workspace = run.workspace
-    found: dict[str, dict[str, Absence]] = {}
-    for name in sorted(before.absent.keys() | run.absent.keys()):
+    found: dict[str, dict[str, Unavailable]] = {}
+    for name in sorted(before.unavailable.keys() | run.unavailable.keys()):
         dataset = workspace.datasets.get(name)
         if dataset is None:
             continue
         due_at = rules_of(dataset, workspace.moment).due_at
-        answered = run.touched.get(name, {})
+        answered = run.seen_units.get(name, {})
         held = {
             key: one
-            for key, one in before.absent.get(name, {}).items()
+            for key, one in before.unavailable.get(name, {}).items()
             if key not in answered and due_at(one.asked_at) > workspace.now
         }
-        said = {key: Absence(workspace.now, told) for key, told in run.absent.get(name, {}).items()}
+        said = {
+            key: Unavailable(workspace.now, told)
+            for key, told in run.unavailable.get(name, {}).items()
+        }
         if held or said:
             found[name] = {**held, **said}
     return found
 
 
-def _partly(run: Run) -> dict[str, str]:
+def _partly(run: RefreshRun) -> dict[str, str]:
     """Of the datasets asked now: how many of their units failed, and the first of them."""
     return {
         d.dataset: f"{len(d.failed_units):,} of {d.slices_asked:,} failed: {d.failed_units[0]}"

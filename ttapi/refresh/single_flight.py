@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _EVERY_S = 0.2
 
 
-class Announcer:
+class ProgressWriter:
     """A watcher that passes everything on, and writes it where those who wait can read it."""
 
     def __init__(
@@ -68,7 +68,7 @@ class Announcer:
             partial.replace(self._file)
 
 
-class Listener:
+class ProgressReader:
     """Tells a watcher how far the owner's refresh is, whenever it is asked to pause."""
 
     def __init__(
@@ -121,7 +121,7 @@ class Progress(Protocol):
         ...
 
 
-class Silence:
+class NoProgress:
     """A watcher that does nothing."""
 
     def started(self, what: str, total: int) -> None:

@@ -15,8 +15,8 @@ from ttapi.errors import ModelError, TtapiError
 from ttapi.models.install import CheckOutcome, run_check_models, run_header_checks
 from ttapi.models.rebuild import Rebuilt, rebuild_table
 from ttapi.refresh.freshness import status_rows
-from ttapi.refresh.ingest import Ingest, Surveyed, account_of_error, ingest
-from ttapi.refresh.keyed import ingest_asks
+from ttapi.refresh.ingest import IngestTask, UnitListing, account_of_error, ingest
+from ttapi.refresh.keyed import ingest_slices
 from ttapi.refresh.planner import (
     Dataset,
     DatasetState,
@@ -64,9 +64,9 @@ class RefreshRequest:
     """Compare local folders even where their TTL has not passed (`refresh` does, `sql` does not)."""
     is_named: bool = True
     """True: a user named the targets; False: a query reads them, configured or not."""
-    ask: frozenset[str] = frozenset()
+    refetch: frozenset[str] = frozenset()
     """Raw datasets to ask again though their TTL has not passed."""
-    spared: frozenset[str] = frozenset()
+    already_refreshed: frozenset[str] = frozenset()
     """Raw datasets that another command asked while this one waited: `force` leaves them out."""
     span: tuple[date | None, date | None] = (None, None)
     demands: Mapping[str, Demand] | None = None
@@ -76,7 +76,7 @@ class RefreshRequest:
 
 
 @dataclass
-class Run:
+class RefreshRun:
     """What one refresh carries from step to step."""
 
     store: Store
@@ -85,22 +85,22 @@ class Run:
     progress: Progress
     load_id: int
     states: dict[str, DatasetState]
-    surveys: Mapping[str, Surveyed | TtapiError]
+    surveys: Mapping[str, UnitListing | TtapiError]
     """By dataset; an error where the survey itself failed."""
     is_new: bool
     """True: models or sources changed, or a refresh was cut short: every check looks at everything."""
     outcomes: list[DatasetOutcome] = field(default_factory=list)
     checks: list[CheckOutcome] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
-    touched: dict[str, dict[str, tuple[int | None, int | None]]] = field(default_factory=dict)
+    seen_units: dict[str, dict[str, tuple[int | None, int | None]]] = field(default_factory=dict)
     """Size and time of the units looked at, by dataset and key."""
-    absent: dict[str, dict[str, str]] = field(default_factory=dict)
+    unavailable: dict[str, dict[str, str]] = field(default_factory=dict)
     """What the sources said they have not, by dataset and key."""
-    asked_whole: set[str] = field(default_factory=set)
+    fetched_whole: set[str] = field(default_factory=set)
     """Raw datasets asked for everything they have."""
 
 
-def run_step(run: Run, step: Step) -> None:
+def run_step(run: RefreshRun, step: Step) -> None:
     """Carry out one step; its outcome is noted in `run`."""
     started = time.monotonic()
     dataset = run.workspace.datasets[step.dataset]
@@ -128,15 +128,19 @@ def run_step(run: Run, step: Step) -> None:
         )
 
 
-def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
+def _run_raw(run: RefreshRun, step: Step, dataset: Dataset) -> DatasetOutcome:
     found = run.surveys.get(step.dataset)
     if found is None and not step.asks:
         return DatasetOutcome(
-            step.dataset, step.verdict, step.reasons, slices_held=step.held, absent=step.absent
+            step.dataset,
+            step.verdict,
+            step.reasons,
+            slices_held=step.held,
+            unavailable=step.unavailable,
         )
     state = run.states.get(step.dataset, DatasetState())
     if found is None:
-        account, state = ingest_asks(_task(run, step, dataset), state, step)
+        account, state = ingest_slices(_task(run, step, dataset), state, step)
     elif isinstance(found, TtapiError):
         account = account_of_error(found)
         state = replace(state, error=account.error, failed_at=run.workspace.now)
@@ -149,14 +153,14 @@ def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
             state,
             found,
             step,
-            is_forced=run.request.force and step.dataset not in run.request.spared,
+            is_forced=run.request.force and step.dataset not in run.request.already_refreshed,
             span=run.request.span,
         )
     run.states[step.dataset] = state
-    run.touched[step.dataset] = account.touched
-    run.absent[step.dataset] = account.absent
+    run.seen_units[step.dataset] = account.seen_units
+    run.unavailable[step.dataset] = account.unavailable
     if step.keys is None and not step.asks and account.error is None:
-        run.asked_whole.add(step.dataset)
+        run.fetched_whole.add(step.dataset)
     return DatasetOutcome(
         step.dataset,
         "failed" if account.error else step.verdict,
@@ -167,7 +171,7 @@ def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
         source_calls=account.source_calls,
         slices_asked=account.asked,
         slices_held=step.held,
-        absent=step.absent,
+        unavailable=step.unavailable,
         error=account.error,
         failed_units=tuple(account.failed_units),
         is_changed=account.is_changed,
@@ -175,12 +179,12 @@ def _run_raw(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
     )
 
 
-def _task(run: Run, step: Step, dataset: Dataset) -> Ingest:
-    offer = run.workspace.offers[step.dataset]
-    return Ingest(run.store, run.workspace, offer, dataset, run.load_id, run.progress)
+def _task(run: RefreshRun, step: Step, dataset: Dataset) -> IngestTask:
+    offer = run.workspace.resources[step.dataset]
+    return IngestTask(run.store, run.workspace, offer, dataset, run.load_id, run.progress)
 
 
-def _run_table(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
+def _run_table(run: RefreshRun, step: Step, dataset: Dataset) -> DatasetOutcome:
     state = run.states.get(step.dataset, DatasetState())
     versions = current_versions(run.workspace.datasets, run.states)
     reasons = rebuild_reasons(dataset, state, versions, run.workspace.moment)
@@ -196,7 +200,7 @@ def _run_table(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
             rebuilt = rebuild_table(cursor, model, keys=keys, version=state.version)
             checks = run_header_checks(cursor, model)
             if failed := [c for c in checks if c.failures]:
-                raise ModelError(_told(failed), file=model.file)
+                raise ModelError(_text(failed), file=model.file)
             state = _after_rebuild(run, dataset, state, rebuilt, versions)
             if rebuilt.is_changed or state_before.error:
                 mark_changed(cursor)
@@ -212,7 +216,7 @@ def _run_table(run: Run, step: Step, dataset: Dataset) -> DatasetOutcome:
 
 
 def _table_failed(
-    run: Run, step: Step, before: DatasetState, reasons: tuple[str, ...], exc: TtapiError
+    run: RefreshRun, step: Step, before: DatasetState, reasons: tuple[str, ...], exc: TtapiError
 ) -> DatasetOutcome:
     """The table as it was, with why it could not be rebuilt."""
     state = replace(before, error=exc.message, failed_at=run.workspace.now)
@@ -225,7 +229,7 @@ def _table_failed(
 
 
 def _keys_to_rebuild(
-    run: Run, dataset: Dataset, state: DatasetState, versions: Mapping[str, str]
+    run: RefreshRun, dataset: Dataset, state: DatasetState, versions: Mapping[str, str]
 ) -> list[str] | None:
     """Changed values of the table's tracked column, or None when the whole table must be built."""
     if dataset.tracked is None or state.fingerprint != dataset.fingerprint or state.load_id is None:
@@ -252,7 +256,11 @@ def _keys_to_rebuild(
 
 
 def _after_rebuild(
-    run: Run, dataset: Dataset, state: DatasetState, rebuilt: Rebuilt, versions: Mapping[str, str]
+    run: RefreshRun,
+    dataset: Dataset,
+    state: DatasetState,
+    rebuilt: Rebuilt,
+    versions: Mapping[str, str],
 ) -> DatasetState:
     datasets = run.workspace.datasets
     seen = {name: versions[name] for name in closure(datasets, dataset.upstreams)}
@@ -275,7 +283,7 @@ def _after_rebuild(
     )
 
 
-def check_views(run: Run) -> None:
+def check_views(run: RefreshRun) -> None:
     """Header checks of the views over what changed, and the files in `sql/checks/`.
 
     A check that is new, or that failed last time, looks at everything: only a passed one may be
@@ -302,7 +310,7 @@ def check_views(run: Run) -> None:
     run.checks.extend(outcomes)
 
 
-def _changed_keys(run: Run, roots: Iterable[str]) -> list[str] | None:
+def _changed_keys(run: RefreshRun, roots: Iterable[str]) -> list[str] | None:
     keys: set[str] = set()
     for name in roots:
         with run.store.reading() as cursor:
@@ -313,7 +321,7 @@ def _changed_keys(run: Run, roots: Iterable[str]) -> list[str] | None:
     return sorted(keys) if len(keys) <= _KEYS_CHECKED_ONE_BY_ONE else None
 
 
-def record(run: Run) -> None:
+def record_decisions(run: RefreshRun) -> None:
     """Store what was decided and how fresh everything is."""
     with run.store.transaction() as cursor:
         for outcome in run.outcomes:
@@ -324,6 +332,6 @@ def record(run: Run) -> None:
         write_freshness(cursor, rows, datasets, run.states, run.workspace.now)
 
 
-def _told(failed: Sequence[CheckOutcome]) -> str:
+def _text(failed: Sequence[CheckOutcome]) -> str:
     first = failed[0]
     return f"check {first.check} failed: {first.failures} bad rows, such as {first.sample}"

@@ -27,7 +27,7 @@ from ttapi.simulator.factors import OVERNIGHT, SECTORS, daily_variance, next_var
 if TYPE_CHECKING:
     import random
 
-    from ttapi.simulator.factors import Weather
+    from ttapi.simulator.factors import MarketFactors
 
 INDEX_SYMBOL = "ZQIX"
 """The invented fund that holds the whole invented market."""
@@ -231,7 +231,7 @@ class _Moves:
 
 
 def make_history(
-    company: Company, weather: Weather, short_sessions: frozenset[int], rng: random.Random
+    company: Company, weather: MarketFactors, short_sessions: frozenset[int], rng: random.Random
 ) -> History:
     """The bars of `company`; on `short_sessions` the market closes early and trades less."""
     moves = _draw_moves(company, weather, rng)
@@ -269,18 +269,18 @@ def extremes(day: float, variance: float, rng: random.Random) -> tuple[float, fl
     return math.exp((day + above) / 2), math.exp((day - below) / 2)
 
 
-def _draw_moves(company: Company, weather: Weather, rng: random.Random) -> _Moves:
+def _draw_moves(company: Company, weather: MarketFactors, rng: random.Random) -> _Moves:
     usual = daily_variance(company.own_volatility)
     own = usual
     market, sector = weather.market, weather.sectors[company.sector]
     night_part, day_part = math.sqrt(OVERNIGHT), math.sqrt(1 - OVERNIGHT)
     moves = _Moves([], [], [])
     for session in range(company.first, company.last + 1):
-        volatility = math.sqrt(own * weather.mood[session])
+        volatility = math.sqrt(own * weather.regime[session])
         own_night = rng.gauss(0, volatility * night_part)
         own_day = rng.gauss(0, volatility * day_part)
         # Without the mood in it: remembered too, a storm would feed itself.
-        calm_move = (own_night + own_day) / math.sqrt(weather.mood[session])
+        calm_move = (own_night + own_day) / math.sqrt(weather.regime[session])
         own = next_variance(own, calm_move, usual)
         if session % QUARTER == company.report_phase:
             own_night += rng.gauss(0, _REPORT_GAP)

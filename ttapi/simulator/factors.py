@@ -44,21 +44,21 @@ class Moves:
 
 
 @dataclass(frozen=True)
-class Weather:
+class MarketFactors:
     """The shared part of every company's moves."""
 
-    mood: list[float]
+    regime: list[float]
     """Multiple of usual volatility, per session."""
     market: Moves
     sectors: tuple[Moves, ...]
 
 
-def make_weather(rng: random.Random, sessions: int) -> Weather:
+def make_weather(rng: random.Random, sessions: int) -> MarketFactors:
     """Moods, market and sectors over so many sessions."""
     mood = _moods(rng, sessions)
     market = _moves(rng, mood, _MARKET_VOLATILITY, _MARKET_DRIFT)
     sectors = tuple(_moves(rng, mood, _SECTOR_VOLATILITY, 0.0) for _ in range(SECTORS))
-    return Weather(mood, market, sectors)
+    return MarketFactors(mood, market, sectors)
 
 
 def daily_variance(annual_volatility: float) -> float:
@@ -103,14 +103,14 @@ class YearWeather:
 
     days: tuple[date, ...]
     """Its XNYS sessions."""
-    weather: Weather
+    weather: MarketFactors
     """Entry n is of `days[n]`."""
     market_move: float
     """Log return of the year."""
     sector_moves: tuple[float, ...]
 
 
-class Climate:
+class FactorYears:
     """The years of one seed, each made when first asked for."""
 
     def __init__(self, seed: int) -> None:

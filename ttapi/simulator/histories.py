@@ -23,7 +23,7 @@ from ttapi.simulator.factors import OVERNIGHT, daily_variance, next_variance
 if TYPE_CHECKING:
     import random
 
-    from ttapi.simulator.factors import Climate, YearWeather
+    from ttapi.simulator.factors import FactorYears, YearWeather
     from ttapi.simulator.listings import Listing
 
 _REFERENCE_YEAR = 2026
@@ -113,7 +113,7 @@ class Past(Protocol):
 class Histories:
     """The past of every listing in one climate."""
 
-    def __init__(self, climate: Climate) -> None:
+    def __init__(self, climate: FactorYears) -> None:
         self._climate = climate
         self._log_price = cache(self._find_log_price)
         self._factor = cache(self._find_factor)
@@ -198,7 +198,7 @@ class Histories:
         return factor * 0.1 if price > _NO_HIGHER else factor
 
 
-def volatility_index_bars(climate: Climate, year: int) -> list[DayBar]:
+def volatility_index_bars(climate: FactorYears, year: int) -> list[DayBar]:
     """Bars of an index of the market's expected volatility, percent a year, for one year."""
     before = climate.year(year - 1).weather.market
     shared = climate.year(year)
@@ -269,7 +269,7 @@ def _draw_moves(
     night_part, day_part = math.sqrt(OVERNIGHT), math.sqrt(1 - OVERNIGHT)
     opens = {place if when == "BMO" else place + 1 for place, when in plan.reports.items()}
     gaps, moves, variances = [], [], []
-    for place, mood in enumerate(shared.weather.mood):
+    for place, mood in enumerate(shared.weather.regime):
         volatility = math.sqrt(own * mood)
         night, day = rng.gauss(0, volatility * night_part), rng.gauss(0, volatility * day_part)
         own = next_variance(own, (night + day) / math.sqrt(mood), usual)

@@ -36,7 +36,7 @@ class Listing:
     """As dxFeed writes it."""
     roots: tuple[str, ...]
     """Roots of its options, the standard one first."""
-    character: Character
+    character: PriceCharacter
     """What its prices are made from."""
 
     @property
@@ -46,7 +46,7 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Character:
+class PriceCharacter:
     """How a symbol moves."""
 
     price: float
@@ -188,7 +188,7 @@ def _on_a_list(symbol: str, kind: str, seed: int) -> Listing:
 def stored_listing(symbol: str, bars: Sequence[DayBar]) -> Listing:
     """A listing for bars that somebody stored; kind and name where the symbol is well known."""
     traded = [bar.close * (bar.volume or 0) for bar in bars]
-    character = Character(
+    character = PriceCharacter(
         price=bars[-1].close,
         beta=1.0,
         sector=0,
@@ -209,7 +209,7 @@ def stored_listing(symbol: str, bars: Sequence[DayBar]) -> Listing:
 
 def _index(symbol: str) -> Listing:
     description, roots, price, beta, own = _INDICES[symbol]
-    character = Character(
+    character = PriceCharacter(
         price=price,
         beta=beta,
         sector=0,
@@ -226,7 +226,7 @@ def _index(symbol: str) -> Listing:
 
 def _fund(symbol: str) -> Listing:
     description, price, beta, own, dividend_yield = _ETFS[symbol]
-    character = Character(
+    character = PriceCharacter(
         price=price,
         beta=beta,
         sector=0,
@@ -243,7 +243,7 @@ def _fund(symbol: str) -> Listing:
 
 def _well_known(symbol: str, rng: random.Random) -> Listing:
     description, market, price, beta, own, dividend_yield = _EQUITIES[symbol]
-    character = Character(
+    character = PriceCharacter(
         price=price,
         beta=beta,
         sector=rng.randrange(SECTORS),
@@ -262,7 +262,7 @@ def _well_known(symbol: str, rng: random.Random) -> Listing:
 def _invented(symbol: str, place: int, rng: random.Random) -> Listing:
     pays = rng.random() < 0.6
     late = rng.random() < 0.25
-    character = Character(
+    character = PriceCharacter(
         price=math.exp(rng.gauss(math.log(70), 0.8)),
         beta=rng.uniform(0.5, 1.5),
         sector=rng.randrange(SECTORS),

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from ttapi.errors import UsageError
 from ttapi.market.calendar import sessions
 from ttapi.simulator.events import ChainExpiration, DayBar, Deliverable, RootChain
-from ttapi.simulator.factors import Climate
+from ttapi.simulator.factors import FactorYears
 from ttapi.simulator.histories import YearHistory
 from ttapi.simulator.listings import Listing, stored_listing
 from ttapi.simulator.vendor_market import VendorMarket
@@ -40,7 +40,7 @@ class StoredPast:
     """Bars as they were; nothing else happened."""
 
     def __init__(self, seed: int, bars: dict[str, list[DayBar]]) -> None:
-        self._climate = Climate(seed)
+        self._climate = FactorYears(seed)
         self._bars: dict[tuple[str, int], list[DayBar]] = defaultdict(list)
         for symbol, rows in bars.items():
             for bar in rows:

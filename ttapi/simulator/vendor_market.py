@@ -17,7 +17,7 @@ from ttapi.simulator.derivatives.board import FuturesBoard
 from ttapi.simulator.derivatives.book import Listed, OptionBook
 from ttapi.simulator.derivatives.symbols import Contract, FutureOption, read_streamer_symbol
 from ttapi.simulator.events import SimQuote, profile, summary, trade, underlying_volatility
-from ttapi.simulator.factors import Climate
+from ttapi.simulator.factors import FactorYears
 from ttapi.simulator.histories import Histories
 from ttapi.simulator.listings import make_listings
 from ttapi.simulator.tape import Tape
@@ -77,7 +77,7 @@ class VendorMarket:
         made = listings or _listed_by(make_listings(seed, symbols), self.today.year)
         self._listings = {listing.symbol: listing for listing in made}
         self._by_streamer = {listing.streamer_symbol: listing for listing in made}
-        self._past: Past = past or Histories(Climate(seed))
+        self._past: Past = past or Histories(FactorYears(seed))
         self.tape = Tape(self._past)
         self.book = OptionBook(self.tape, self._listings, chains)
         self.board = FuturesBoard(self.tape, self.book, self._listings)

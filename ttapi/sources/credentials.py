@@ -34,7 +34,7 @@ KEY_VARIABLE = "TTAPI_SEAL_KEY"
 CREDENTIAL = "ttapi-seal-key"
 
 
-class SealedFile:
+class SecretFile:
     """Texts by name in `path`."""
 
     def __init__(self, path: Path) -> None:
@@ -182,7 +182,7 @@ def store_secrets(secrets: Mapping[tuple[str, str], Secret], home: Path) -> str:
             backend.set_password(SERVICE, f"{_name(source, field)}@{home}", secret.reveal())
         where = f"the keyring ({type(backend).__module__.rpartition('.')[2]})"
     else:
-        sealed = SealedFile(home / FILE)
+        sealed = SecretFile(home / FILE)
         texts = {_name(*key): secret.reveal() for key, secret in secrets.items()}
         sealed.write({**sealed.read(), **texts})
         where = f"{home / FILE}, sealed with the key of {sealed.key_origin}"
@@ -198,7 +198,7 @@ def forget_secrets(source: str, fields: tuple[str, ...], home: Path) -> None:
     for name in names:
         if backend is not None and backend.get_password(SERVICE, f"{name}@{home}") is not None:
             backend.delete_password(SERVICE, f"{name}@{home}")
-    sealed = SealedFile(home / FILE)
+    sealed = SecretFile(home / FILE)
     if sealed.exists():
         left = {name: text for name, text in sealed.read().items() if name not in names}
         sealed.write(left)
@@ -230,7 +230,7 @@ def _find(source: str, field: str, context: SourceContext) -> str:
         if backend is not None:
             stored = backend.get_password(SERVICE, f"{name}@{context.home}")
         if stored is None:
-            stored = SealedFile(context.home / FILE).read().get(name)
+            stored = SecretFile(context.home / FILE).read().get(name)
         if stored:
             return stored
     return context.settings.get(field, "").strip()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Tuning:
+class HostLimits:
     """Bounds of one host; every one of them a promise to it or to this machine."""
 
     requests_per_s: float = 20.0
@@ -136,14 +136,14 @@ class HttpClient:
         base_url: str,
         traffic: Traffic,
         *,
-        tuning: Tuning | None = None,
+        tuning: HostLimits | None = None,
         headers: Mapping[str, str] | None = None,
         verify: Any = True,
         draw: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         require_safe_address(base_url)
-        self.tuning = tuning or Tuning()
+        self.tuning = tuning or HostLimits()
         self.traffic = traffic
         self.signer: Signer | None = None
         self._pace = Pace(self.tuning.requests_per_s, traffic, clock)

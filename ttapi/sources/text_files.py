@@ -105,7 +105,7 @@ _LONG_RUNS = 8
 """Rows a run of equal words must reach on average for runs to be cheaper than a hash table."""
 
 
-class Words:
+class DictionaryColumn:
     """A text column as codes into the distinct words a rule makes of it."""
 
     def __init__(self, texts: pl.Series, rule: Callable[[str | None], str | None]) -> None:

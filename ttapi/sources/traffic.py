@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RefusedGrant:
     """Credentials that a vendor refused: asking again soon may get the whole address blocked."""
 
     credentials: str
@@ -36,13 +36,13 @@ class Refusal:
         return [self.credentials, self.text, self.refused_at.isoformat()]
 
 
-def refusal_of(document: Mapping[str, Any] | None) -> Refusal | None:
+def refusal_of(document: Mapping[str, Any] | None) -> RefusedGrant | None:
     """The refusal that an account in the state file tells of."""
     found = (document or {}).get("refusal")
     if not found:
         return None
     credentials, text, refused_at = found
-    return Refusal(credentials, text, datetime.fromisoformat(refused_at))
+    return RefusedGrant(credentials, text, datetime.fromisoformat(refused_at))
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Traffic:
     """Requests a second that the settings allow; None: not paced."""
     pace_per_s: float | None = None
     """Requests a second at the end: less than allowed after a 429."""
-    refusal: Refusal | None = None
+    refusal: RefusedGrant | None = None
     """That the vendor refused who we are, in this command or one before it."""
     unreachable: str | None = None
     """Why nothing can be asked for the rest of this command; None: it can."""

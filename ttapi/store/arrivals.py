@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Arrival:
+class IncomingUnit:
     """One reported unit, and what the ledger says of it so far."""
 
     report: UnitReport
@@ -55,18 +55,18 @@ class Arrival:
 
 
 @dataclass(frozen=True)
-class Arrivals:
+class IncomingBatch:
     """A batch ready to be stored.
 
     *Shape* `rows`: the declared columns, unit_id (int32), line, known_at, position (int64, the
     row's place in the batch). `rejects`: unit_id, file (the unit's key), line, reason, text.
     """
 
-    units: tuple[Arrival, ...]
+    units: tuple[IncomingUnit, ...]
     rows: pa.Table | None
     rejects: pa.Table | None
 
-    def rows_of(self, units: list[Arrival]) -> pa.Table | None:
+    def rows_of(self, units: list[IncomingUnit]) -> pa.Table | None:
         """The rows of some of the units; None where there are none."""
         if self.rows is None or not units:
             return None
@@ -77,16 +77,18 @@ class Arrivals:
         return rows if rows.num_rows else None
 
 
-def arrange(batch: Batch, resource: Resource, records: Mapping[str, UnitRecord]) -> Arrivals:
+def check_batch(
+    batch: Batch, resource: Resource, records: Mapping[str, UnitRecord]
+) -> IncomingBatch:
     """The batch with unit numbers from `records` (by unit key) in place of positions.
 
     *Raises* SourceError naming the unit or column where the batch contradicts itself.
     """
-    units = tuple(Arrival(report, records[report.unit.key]) for report in batch.units)
+    units = tuple(IncomingUnit(report, records[report.unit.key]) for report in batch.units)
     _check_reports(resource, units)
     _check_counts(resource, units, batch.rows, "accepted")
     _check_counts(resource, units, batch.rejects, "refused")
-    return Arrivals(
+    return IncomingBatch(
         units, _numbered_rows(resource, units, batch.rows), _numbered_rejects(units, batch.rejects)
     )
 
@@ -108,7 +110,7 @@ def _differs_from_before(values: pa.Array) -> pa.Array:
     return pc.fill_null(pc.not_equal(codes[1:], codes[:-1]), True)
 
 
-def _check_reports(resource: Resource, units: tuple[Arrival, ...]) -> None:
+def _check_reports(resource: Resource, units: tuple[IncomingUnit, ...]) -> None:
     counts = Counter(unit.report.unit.key for unit in units)
     for unit in units:
         report, key = unit.report, unit.report.unit.key
@@ -128,7 +130,7 @@ def _check_reports(resource: Resource, units: tuple[Arrival, ...]) -> None:
 
 
 def _check_counts(
-    resource: Resource, units: tuple[Arrival, ...], table: pa.Table | None, fate: str
+    resource: Resource, units: tuple[IncomingUnit, ...], table: pa.Table | None, fate: str
 ) -> None:
     sent: dict[int, int] = {}
     if table is not None and table.num_rows:
@@ -146,7 +148,7 @@ def _check_counts(
 
 
 def _numbered_rows(
-    resource: Resource, units: tuple[Arrival, ...], rows: pa.Table | None
+    resource: Resource, units: tuple[IncomingUnit, ...], rows: pa.Table | None
 ) -> pa.Table | None:
     if rows is None or not rows.num_rows:
         return None
@@ -170,7 +172,7 @@ def _numbered_rows(
     )
 
 
-def _numbered_rejects(units: tuple[Arrival, ...], rejects: pa.Table | None) -> pa.Table | None:
+def _numbered_rejects(units: tuple[IncomingUnit, ...], rejects: pa.Table | None) -> pa.Table | None:
     if rejects is None or not rejects.num_rows:
         return None
     files = pa.array([unit.report.unit.key for unit in units], pa.string())
@@ -185,7 +187,7 @@ def _numbered_rejects(units: tuple[Arrival, ...], rejects: pa.Table | None) -> p
     )
 
 
-def _unit_ids(units: tuple[Arrival, ...], table: pa.Table) -> pa.ChunkedArray:
+def _unit_ids(units: tuple[IncomingUnit, ...], table: pa.Table) -> pa.ChunkedArray:
     ids = pa.array([unit.record.unit_id for unit in units], pa.int32())
     return pc.take(ids, table["unit"])
 
@@ -214,7 +216,7 @@ def store_rejects(
     cursor: Connection,
     resource: Resource,
     dataset: str,
-    arrivals: Arrivals,
+    arrivals: IncomingBatch,
     *,
     load_id: int,
     now: datetime,
@@ -244,7 +246,7 @@ def store_rejects(
 
 
 def _retire(
-    cursor: Connection, resource: Resource, arrivals: Arrivals, retiring: str
+    cursor: Connection, resource: Resource, arrivals: IncomingBatch, retiring: str
 ) -> Counter[int]:
     entirely = [u.record.unit_id for u in arrivals.units if _retires_all(resource, u)]
     attempts = {
@@ -269,5 +271,5 @@ def _retire(
     return Counter(unit for _, unit in gone)
 
 
-def _retires_all(resource: Resource, unit: Arrival) -> bool:
+def _retires_all(resource: Resource, unit: IncomingUnit) -> bool:
     return resource.mode == "replace" and unit.is_loaded

@@ -44,7 +44,7 @@ _MAX_BYTES = 16_000_000
 
 
 @dataclass(frozen=True)
-class SealedFile:
+class ManifestEntry:
     """One file of a backup."""
 
     path: str
@@ -65,9 +65,9 @@ class Manifest:
     """The published generation that was copied."""
     migration: int
     """The file's schema version."""
-    database: SealedFile
+    database: ManifestEntry
     tables: Mapping[str, TableFacts]
-    files: tuple[SealedFile, ...] = field(default=())
+    files: tuple[ManifestEntry, ...] = field(default=())
     """The user's own: models, plugins, settings without their secrets."""
 
     @property
@@ -76,11 +76,11 @@ class Manifest:
         return Contents(self.tables, {})
 
 
-def seal_file(file: Path, path: str) -> SealedFile:
+def seal_file(file: Path, path: str) -> ManifestEntry:
     """Size and hash of `file`, to be known as `path`; it must not be a live file of this process."""
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return SealedFile(path, file.stat().st_size, digest)
+    return ManifestEntry(path, file.stat().st_size, digest)
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:
@@ -139,8 +139,8 @@ def _parsed(text: bytes) -> Manifest:
     )
 
 
-def _sealed(entry: dict[str, Any]) -> SealedFile:
-    sealed = SealedFile(str(entry["path"]), int(entry["size"]), str(entry["sha256"]))
+def _sealed(entry: dict[str, Any]) -> ManifestEntry:
+    sealed = ManifestEntry(str(entry["path"]), int(entry["size"]), str(entry["sha256"]))
     parts = sealed.path.split("/")
     if not _HASH.fullmatch(sealed.sha256) or not all(parts) or {".", ".."} & set(parts):
         raise ValueError(f"{sealed.path!r} cannot be a file of a backup")
@@ -211,7 +211,7 @@ def make_backup(home: Home, folder: Path, *, created_at: datetime, version: str)
         building.rename(target)
         sync_folder(folder)
     except (OSError, StoreError) as exc:
-        raise _told(exc, folder) from exc
+        raise _text(exc, folder) from exc
     finally:
         remove(building)
     return Backup(target, manifest)
@@ -222,12 +222,14 @@ def list_backups(folder: Path) -> list[Backup]:
     if not folder.is_dir():
         return []
     found = [
-        look_at(path) for path in folder.iterdir() if path.is_dir() and ".tmp-" not in path.name
+        inspect_backup(path)
+        for path in folder.iterdir()
+        if path.is_dir() and ".tmp-" not in path.name
     ]
     return sorted(found, key=_age, reverse=True)
 
 
-def look_at(folder: Path) -> Backup:
+def inspect_backup(folder: Path) -> Backup:
     """The backup in `folder` judged by its manifest and the sizes of its files; a moment's work."""
     try:
         manifest = read_manifest(folder)
@@ -298,7 +300,7 @@ def restore_own_files(home: Home, folder: Path, manifest: Manifest) -> list[Path
     return brought
 
 
-def _copy_own_files(home: Home, building: Path) -> Iterator[SealedFile]:
+def _copy_own_files(home: Home, building: Path) -> Iterator[ManifestEntry]:
     own = [home.settings_file, *home.sql.rglob("*"), *home.sources.rglob("*")]
     for file in sorted(own):
         path = file.relative_to(home.root)
@@ -331,7 +333,7 @@ def _seal(building: Path, manifest: Manifest) -> None:
     sync_folder(building)
 
 
-def _require_size(folder: Path, sealed: SealedFile) -> None:
+def _require_size(folder: Path, sealed: ManifestEntry) -> None:
     file = folder / sealed.path
     try:
         size = file.stat().st_size
@@ -363,7 +365,7 @@ def _age(backup: Backup) -> tuple[bool, float, int, str]:
     return True, made.created_at.timestamp(), made.generation, backup.folder.name
 
 
-def _told(error: OSError | StoreError, folder: Path) -> TtapiError:
+def _text(error: OSError | StoreError, folder: Path) -> TtapiError:
     full = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
     if isinstance(error, OSError) and error.errno not in full:
         return StoreError(f"the backup failed at {error.filename or folder}: {error.strerror}")

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from ttapi.refresh.datasets import Dataset
     from ttapi.refresh.freshness import StatusRow
     from ttapi.sources.contract import Resource
-    from ttapi.store.arrivals import Arrivals
+    from ttapi.store.arrivals import IncomingBatch
     from ttapi.store.engine import Connection
 
 
-Span = tuple[date | None, date | None]
-EVERYTHING: Span = (None, None)
+DateInterval = tuple[date | None, date | None]
+EVERYTHING: DateInterval = (None, None)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Slice:
     key: str
     asked_at: datetime
     """Zone-aware UTC."""
-    span: Span = EVERYTHING
+    span: DateInterval = EVERYTHING
     is_absent: bool = False
     """The source answered that it has no such key."""
 
@@ -77,7 +77,7 @@ class DatasetOutcome:
     """Files or keys the source was asked for; a call may answer several keys."""
     slices_held: int = 0
     """Of a source asked key by key: wanted keys that needed no call."""
-    absent: tuple[str, ...] = ()
+    unavailable: tuple[str, ...] = ()
     """Of those, keys that the source said it has not."""
     seconds: float = 0.0
     error: str | None = None
@@ -369,7 +369,7 @@ VANISHED = "file vanished"
 
 
 def write_notes(
-    cursor: Connection, dataset: str, arrivals: Arrivals, *, load_id: int, now: datetime
+    cursor: Connection, dataset: str, arrivals: IncomingBatch, *, load_id: int, now: datetime
 ) -> None:
     """Have re-read units hold their new notes only, and units that are back no note of having gone."""
     reread = [unit.report.unit.key for unit in arrivals.units if unit.is_loaded]

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from ttapi.sources.contract import Resource
     from ttapi.store.engine import Connection
 
-CONCERNED = "concerned_keys"
+AFFECTED_KEYS = "concerned_keys"
 """Temporary table (unit_id, key, is_touched, is_held): the tracked keys of the units a batch brought,
 whether it added or retired rows under them, and whether the unit holds them now."""
 
 
-def start_concerned(cursor: Connection) -> None:
+def start_affected_keys(cursor: Connection) -> None:
     """Begin a batch: no key is concerned yet."""
     cursor.execute(
-        f"create or replace temp table {CONCERNED}"
+        f"create or replace temp table {AFFECTED_KEYS}"
         " (unit_id integer, key varchar, is_touched boolean, is_held boolean)"
     )
 
@@ -45,7 +45,7 @@ def is_settled_by_key(resource: Resource) -> bool:
     return resource.tracked_by in resource.grain
 
 
-def find_contested(cursor: Connection, resource: Resource, dataset: str) -> set[str]:
+def find_conflicting(cursor: Connection, resource: Resource, dataset: str) -> set[str]:
     """Which of the concerned keys may hold several live rows of one grain, as the ledger now stands.
 
     Without a key inside the grain the answer is the empty key, standing for the whole resource.
@@ -66,7 +66,7 @@ def find_contested(cursor: Connection, resource: Resource, dataset: str) -> set[
         select held.key
         from catalog.unit_keys as held
         join catalog.units as units on units.unit_id = held.unit_id
-        where held.dataset = ? and held.key in (select key from {CONCERNED})
+        where held.dataset = ? and held.key in (select key from {AFFECTED_KEYS})
         group by held.key
         having count(distinct held.unit_id) > 1 or bool_or(units.has_duplicates)
         """,
@@ -75,7 +75,7 @@ def find_contested(cursor: Connection, resource: Resource, dataset: str) -> set[
     return {key for (key,) in rows}
 
 
-def settle(
+def choose_current(
     cursor: Connection,
     resource: Resource,
     dataset: str,
@@ -111,7 +111,7 @@ def settle(
                 rows.rowid as rid,
                 {key_text(resource, "rows")} as key,
                 rows.is_current,
-                row_number() over (partition by {grain} order by {precedence(resource)}) = 1 as wins
+                row_number() over (partition by {grain} order by {current_order(resource)}) = 1 as wins
             from {table} as rows
             join (select unit_id, last_date, key as path from catalog.units where dataset = ?) as units
                 on units.unit_id = rows.unit_id
@@ -136,7 +136,7 @@ def _units_holding(cursor: Connection, dataset: str, keys: set[str]) -> str:
     return ", ".join(str(int(unit_id)) for (unit_id,) in rows) or "-1"
 
 
-def precedence(resource: Resource) -> str:
+def current_order(resource: Resource) -> str:
     """SQL for the order of rows of one grain, the current one first: of `rows`, joined to `units`."""
     latest: Sequence[str] = ("rows.known_at", "rows.load_id", "rows.line")
     if resource.mode == "replace":

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ttapi.store.current_rows import CONCERNED, is_settled_by_key, key_text
+from ttapi.store.current_rows import AFFECTED_KEYS, is_settled_by_key, key_text
 from ttapi.store.engine import Connection, as_literal, update_rows
 from ttapi.store.ledger import UnitChange
 from ttapi.store.schema import quoted, raw_name
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Stamp:
+class LoadStamp:
     """What the store writes on every row of one load."""
 
     load_id: int
@@ -59,7 +59,7 @@ def registered(cursor: Connection, name: str, table: pa.Table) -> Iterator[None]
     cursor.unregister(name)
 
 
-def append_rows(cursor: Connection, resource: Resource, rows: pa.Table, stamp: Stamp) -> None:
+def append_rows(cursor: Connection, resource: Resource, rows: pa.Table, stamp: LoadStamp) -> None:
     """Add every row as it is."""
     with registered(cursor, "incoming", rows):
         cursor.execute(
@@ -74,14 +74,18 @@ def append_rows(cursor: Connection, resource: Resource, rows: pa.Table, stamp: S
     with registered(cursor, "incoming", key_changes(rows, resource)):
         cursor.execute(
             f"""
-            insert into {CONCERNED}
+            insert into {AFFECTED_KEYS}
             select distinct a.unit_id, {key_text(resource, "a")}, true, true from incoming as a
             """
         )
 
 
 def replace_rows(
-    cursor: Connection, resource: Resource, rows: pa.Table | None, unit_ids: list[int], stamp: Stamp
+    cursor: Connection,
+    resource: Resource,
+    rows: pa.Table | None,
+    unit_ids: list[int],
+    stamp: LoadStamp,
 ) -> dict[int, UnitChange]:
     """Make the live rows of known units equal to `rows`, as multisets over the declared columns."""
     table = raw_name(resource)
@@ -180,7 +184,7 @@ def _arrange_arrived(cursor: Connection, resource: Resource, rows: pa.Table | No
 def _note_concerned(cursor: Connection, resource: Resource, units: str) -> None:
     cursor.execute(
         f"""
-        insert into {CONCERNED}
+        insert into {AFFECTED_KEYS}
         select distinct a.unit_id, {key_text(resource, "a")}, m.rid is null, true
         from arrived as a join matched as m using (position)
         union
@@ -193,7 +197,7 @@ def _note_concerned(cursor: Connection, resource: Resource, units: str) -> None:
     )
 
 
-def _insert_new(cursor: Connection, resource: Resource, units: str, stamp: Stamp) -> None:
+def _insert_new(cursor: Connection, resource: Resource, units: str, stamp: LoadStamp) -> None:
     """Insert what has no standing twin; a grain this unit had before is a changed fact, known now."""
     table = raw_name(resource)
     natural = stamp.known_at("a")
@@ -220,7 +224,7 @@ def _insert_new(cursor: Connection, resource: Resource, units: str, stamp: Stamp
 
 
 def merge_rows(
-    cursor: Connection, resource: Resource, rows: pa.Table, stamp: Stamp
+    cursor: Connection, resource: Resource, rows: pa.Table, stamp: LoadStamp
 ) -> dict[int, UnitChange]:
     """Put each row in place of the live row of its unit and grain, if it says something else.
 
@@ -265,7 +269,7 @@ def merge_rows(
     )
     cursor.execute(
         f"""
-        insert into {CONCERNED}
+        insert into {AFFECTED_KEYS}
         select distinct k.unit_id, {key_text(resource, "k")}, true, true from kept as k
         """
     )

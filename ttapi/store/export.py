@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 import duckdb
 
 from ttapi.errors import DiskFullError, StoreError, TtapiError, UsageError
-from ttapi.home import Home, refuse_own_place
+from ttapi.home import Home, refuse_home_path
 from ttapi.store.copy import die_with_parent, run_child
 from ttapi.store.engine import Connection, connect_snapshot, engine_errors
 from ttapi.store.files import remove, sync_file, sync_folder, temporary_name
@@ -89,7 +89,7 @@ def export_query(
     """
     if partition_by and format != "parquet":
         raise UsageError("only Parquet can be partitioned", hint="--format parquet")
-    refuse_own_place(target)
+    refuse_home_path(target)
     building = temporary_name(target)
     try:
         remove(building)

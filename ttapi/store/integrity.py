@@ -114,7 +114,7 @@ def _miscounted(connection: Connection, dataset: str) -> list[str]:
         """,
         [dataset],
     ).fetchall()
-    return _told(dataset, "rows", rows)
+    return _text(dataset, "rows", rows)
 
 
 def _miscounted_rejects(connection: Connection) -> list[str]:
@@ -137,10 +137,10 @@ def _miscounted_rejects(connection: Connection) -> list[str]:
         order by all
         """
     ).fetchall()
-    return _told("raw.rejects", "refused rows", rows)
+    return _text("raw.rejects", "refused rows", rows)
 
 
-def _told(table: str, what: str, rows: Sequence[tuple[str, int, int]]) -> list[str]:
+def _text(table: str, what: str, rows: Sequence[tuple[str, int, int]]) -> list[str]:
     if not rows:
         return []
     key, said, stored = rows[0]

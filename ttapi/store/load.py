@@ -16,9 +16,14 @@ from ttapi.clock import stored_instant
 from ttapi.errors import QueryError, SourceError
 from ttapi.store.arrivals import store_rejects
 from ttapi.store.catalog import VANISHED, replace_notes, write_notes
-from ttapi.store.current_rows import CONCERNED, find_contested, settle, start_concerned
+from ttapi.store.current_rows import (
+    AFFECTED_KEYS,
+    choose_current,
+    find_conflicting,
+    start_affected_keys,
+)
 from ttapi.store.difference import (
-    Stamp,
+    LoadStamp,
     append_rows,
     follow_lines,
     merge_rows,
@@ -44,7 +49,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from ttapi.sources.contract import Batch, Resource
-    from ttapi.store.arrivals import Arrival, Arrivals
+    from ttapi.store.arrivals import IncomingBatch, IncomingUnit
 
 
 @dataclass(frozen=True)
@@ -106,19 +111,19 @@ def load_batch(
 
 def _load(load: _Load, batch: Batch) -> LoadResult:
     cursor, resource, dataset = load.cursor, load.resource, load.dataset
-    from ttapi.store.arrivals import arrange  # noqa: PLC0415 - Arrow's compute functions take 0.4 s
+    from ttapi.store.arrivals import check_batch  # noqa: PLC0415 - Arrow's compute functions take 0.4 s
 
-    arrivals = arrange(batch, resource, _records(load, batch))
-    start_concerned(cursor)
+    arrivals = check_batch(batch, resource, _records(load, batch))
+    start_affected_keys(cursor)
     changes = _store_rows(load, arrivals)
     # What was contested before matters only where something known can have changed.
     is_all_new = all(unit.is_first for unit in arrivals.units)
-    contested = set() if is_all_new else find_contested(cursor, resource, dataset)
+    contested = set() if is_all_new else find_conflicting(cursor, resource, dataset)
     _write_unit_keys(load, arrivals)
     changes = _with_refusals(load, arrivals, changes)
     _write_ledger(load, arrivals, changes)
-    contested |= find_contested(cursor, resource, dataset)
-    moved = settle(cursor, resource, dataset, contested, since=_since(load, arrivals))
+    contested |= find_conflicting(cursor, resource, dataset)
+    moved = choose_current(cursor, resource, dataset, contested, since=_since(load, arrivals))
     if moved and any(change.has_moved_lines for change in changes.values()):
         changes = {
             unit: replace(change, is_changed=change.is_changed or change.has_moved_lines)
@@ -187,9 +192,9 @@ def _records(load: _Load, batch: Batch) -> dict[str, UnitRecord]:
     return records
 
 
-def _store_rows(load: _Load, arrivals: Arrivals) -> dict[int, UnitChange]:
+def _store_rows(load: _Load, arrivals: IncomingBatch) -> dict[int, UnitChange]:
     """Store the rows in the resource's mode: what became of each loaded unit, by unit_id."""
-    stamp = Stamp(load.load_id, load.now)
+    stamp = LoadStamp(load.load_id, load.now)
     cursor, resource = load.cursor, load.resource
     good = [unit for unit in arrivals.units if unit.is_loaded]
     plain = [unit for unit in good if _is_plain(resource, unit)]
@@ -213,14 +218,14 @@ def _store_rows(load: _Load, arrivals: Arrivals) -> dict[int, UnitChange]:
     return changes
 
 
-def _is_plain(resource: Resource, unit: Arrival) -> bool:
+def _is_plain(resource: Resource, unit: IncomingUnit) -> bool:
     """Whether the unit's rows can go in without a look at what is there."""
     if resource.mode == "append":
         return True
     return unit.is_first and not (resource.mode == "merge" and unit.report.has_duplicates)
 
 
-def _write_unit_keys(load: _Load, arrivals: Arrivals) -> None:
+def _write_unit_keys(load: _Load, arrivals: IncomingBatch) -> None:
     """Have catalog.unit_keys say which keys each loaded unit holds."""
     good = [unit for unit in arrivals.units if unit.is_loaded]
     if load.resource.mode == "replace":
@@ -234,7 +239,7 @@ def _write_unit_keys(load: _Load, arrivals: Arrivals) -> None:
         f"""
         insert into catalog.unit_keys
         select distinct ?, held.unit_id, held.key
-        from {CONCERNED} as held
+        from {AFFECTED_KEYS} as held
         where held.is_held and not exists (
             select 1 from catalog.unit_keys as old where old.unit_id = held.unit_id and old.key = held.key
         )
@@ -244,7 +249,7 @@ def _write_unit_keys(load: _Load, arrivals: Arrivals) -> None:
 
 
 def _with_refusals(
-    load: _Load, arrivals: Arrivals, changes: dict[int, UnitChange]
+    load: _Load, arrivals: IncomingBatch, changes: dict[int, UnitChange]
 ) -> dict[int, UnitChange]:
     refusals = store_rejects(
         load.cursor, load.resource, load.dataset, arrivals, load_id=load.load_id, now=load.now
@@ -259,13 +264,13 @@ def _with_refusals(
     }
 
 
-def _write_ledger(load: _Load, arrivals: Arrivals, changes: Mapping[int, UnitChange]) -> None:
+def _write_ledger(load: _Load, arrivals: IncomingBatch, changes: Mapping[int, UnitChange]) -> None:
     write_units(
         load.cursor, [_record(load, unit, changes[unit.record.unit_id]) for unit in arrivals.units]
     )
 
 
-def _record(load: _Load, unit: Arrival, change: UnitChange) -> UnitRecord:
+def _record(load: _Load, unit: IncomingUnit, change: UnitChange) -> UnitRecord:
     if unit.report.error is not None:
         return failed(unit.record, unit.report, change, load.now)
     if unit.report.is_unchanged:
@@ -281,7 +286,7 @@ def _record(load: _Load, unit: Arrival, change: UnitChange) -> UnitRecord:
     )
 
 
-def _since(load: _Load, arrivals: Arrivals) -> object:
+def _since(load: _Load, arrivals: IncomingBatch) -> object:
     """Where appended rows begin in time: what lies before cannot share a grain with them."""
     resource = load.resource
     if (
@@ -302,7 +307,7 @@ def _since(load: _Load, arrivals: Arrivals) -> object:
 def _note_changed_keys(load: _Load, moved: set[str]) -> int:
     """Record the keys this batch changed that its load had not changed before; how many it changed."""
     touched = load.cursor.execute(
-        f"select distinct key from {CONCERNED} where is_touched"
+        f"select distinct key from {AFFECTED_KEYS} where is_touched"
     ).fetchall()
     keys = sorted({key for (key,) in touched} | moved)
     named = keys if load.resource.tracked_by else ([None] if keys else [])
@@ -323,7 +328,7 @@ def _note_changed_keys(load: _Load, moved: set[str]) -> int:
 
 
 def _write_unit_versions(
-    load: _Load, arrivals: Arrivals, changes: Mapping[int, UnitChange]
+    load: _Load, arrivals: IncomingBatch, changes: Mapping[int, UnitChange]
 ) -> None:
     good = [unit for unit in arrivals.units if unit.is_loaded]
     if not good:
@@ -353,12 +358,14 @@ def _write_unit_versions(
         )
 
 
-def _last_date(load: _Load, unit: Arrival) -> date | None:
+def _last_date(load: _Load, unit: IncomingUnit) -> date | None:
     """What the ledger says from this version on: it decides between units of one grain."""
     return _record(load, unit, UnitChange()).last_date
 
 
-def _result(arrivals: Arrivals, changes: Mapping[int, UnitChange], changed_keys: int) -> LoadResult:
+def _result(
+    arrivals: IncomingBatch, changes: Mapping[int, UnitChange], changed_keys: int
+) -> LoadResult:
     units = arrivals.units
     accepted = sum(unit.rows_accepted for unit in units)
     refused = sum(unit.rows_refused for unit in units)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import StoreError
-from ttapi.store.current_rows import is_settled_by_key, key_text, precedence
+from ttapi.store.current_rows import current_order, is_settled_by_key, key_text
 from ttapi.store.engine import Connection, connect_memory, engine_errors
 from ttapi.store.schema import quoted
 
@@ -26,7 +26,7 @@ _SCHEMAS = ("raw", "staged", "derived", "catalog")
 
 
 @dataclass(frozen=True)
-class Position:
+class LoadPosition:
     """Where a published file stands in its own history."""
 
     generation: int
@@ -38,7 +38,9 @@ class Position:
     """Hash of what every load up to that one did: two databases do not share it by chance."""
 
 
-def read_position(ask: Callable[[str], list[tuple[Any, ...]]], upto: int | None = None) -> Position:
+def read_position(
+    ask: Callable[[str], list[tuple[Any, ...]]], upto: int | None = None
+) -> LoadPosition:
     """Where the file that `ask` queries stands; with `upto`, where it stood after that load."""
     numbers = {
         name: int(value)
@@ -54,7 +56,7 @@ def read_position(ask: Callable[[str], list[tuple[Any, ...]]], upto: int | None 
     digest = hashlib.blake2b(digest_size=16)
     for row in rows:
         digest.update(repr(row).encode())
-    return Position(numbers["generation"], numbers["last_load_id"], load_id, digest.hexdigest())
+    return LoadPosition(numbers["generation"], numbers["last_load_id"], load_id, digest.hexdigest())
 
 
 def open_past(file: Path) -> Connection:
@@ -144,7 +146,7 @@ def _rows_at(connection: Connection, table: str, resource: Resource | None, load
             join (select unit_id, last_date, key as path from catalog.units) as units using (unit_id)
             where rows.load_id <= {load_id} and {_standing("rows", load_id)}
                 and {_is_touched(resource, "rows", keys)}
-            qualify row_number() over (partition by {grain} order by {precedence(resource)}) = 1
+            qualify row_number() over (partition by {grain} order by {current_order(resource)}) = 1
         """
         touched = _is_touched(resource, "r", keys)
         current = f"case when {touched} then r.rowid in ({winners}) else r.is_current end"

@@ -19,7 +19,7 @@ import duckdb
 
 from ttapi.errors import InterruptedQueryError, QueryError, UsageError
 from ttapi.store.engine import Connection, connect_memory, connect_snapshot, engine_errors
-from ttapi.store.statements import refuse_own_files
+from ttapi.store.statements import refuse_writes_into_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -182,7 +182,7 @@ class Reader:
                 for one in self._connection.extract_statements(sql)
             ]
         for statement in found:
-            refuse_own_files(statement.sql)
+            refuse_writes_into_home(statement.sql)
         return found
 
     def run(
@@ -199,7 +199,7 @@ class Reader:
         *Raises* QueryError with the engine's text, InterruptedQueryError after `interrupt`; UsageError for
         a statement that would write a file of ttapi's own.
         """
-        refuse_own_files(sql)
+        refuse_writes_into_home(sql)
         with _interrupts(), engine_errors():
             relation = self._connection.sql(sql, params=parameters or None)
             if relation is None:

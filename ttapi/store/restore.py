@@ -42,7 +42,7 @@ MARK = "restoring.json"
 
 
 @dataclass(frozen=True)
-class Origin:
+class RestoreSource:
     """Where a live file can come back from."""
 
     kind: Literal["backup", "snapshot", "live"]
@@ -55,10 +55,10 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class RestoreCandidate:
     """A proved copy that waits to be put in place."""
 
-    origin: Origin
+    origin: RestoreSource
     file: Path
     rows: int
     """Of all tables together."""
@@ -108,21 +108,21 @@ def require_undamaged(home: Home) -> None:
         raise StoreError(f"{home.live_file} cannot be right: {parted[0]}", kind="parted ledger")
 
 
-def origins(home: Home) -> Iterator[Origin]:
+def origins(home: Home) -> Iterator[RestoreSource]:
     """The copies there are that open or look good, the newest generation first."""
     found = [
-        Origin("backup", backup.folder, backup.manifest.generation)
+        RestoreSource("backup", backup.folder, backup.manifest.generation)
         for backup in list_backups(home.backups)
         if backup.manifest is not None
     ]
     for generation, file in snapshot_files(home).items():
         with suppress(TtapiError):
             inspect_file(file)
-            found.append(Origin("snapshot", file, generation))
+            found.append(RestoreSource("snapshot", file, generation))
     yield from sorted(found, key=lambda one: (one.generation, one.kind == "snapshot"), reverse=True)
 
 
-def prepare_best(home: Home) -> Prepared:
+def prepare_best(home: Home) -> RestoreCandidate:
     """A proved copy of the newest thing that is whole: the live file itself, a snapshot or a backup.
 
     *Raises* StoreError naming what was tried.
@@ -145,7 +145,7 @@ def prepare_best(home: Home) -> Prepared:
     )
 
 
-def prepare(home: Home, origin: Origin) -> Prepared:
+def prepare(home: Home, origin: RestoreSource) -> RestoreCandidate:
     """A proved copy of a backup or a snapshot.
 
     *Raises* StoreError for one that is damaged, MigrationError for a newer or altered one; the live
@@ -156,7 +156,9 @@ def prepare(home: Home, origin: Origin) -> Prepared:
         if origin.kind == "backup":
             manifest = check_backup(origin.place)
             run_child("ttapi.store.copy", str(origin.place / DATABASE), str(building))
-            return Prepared(origin, building, check_database(building, manifest).rows, manifest)
+            return RestoreCandidate(
+                origin, building, check_database(building, manifest).rows, manifest
+            )
         run_child("ttapi.store.copy", str(origin.place), str(building))
         return _proved(origin, building)
     except BaseException:
@@ -164,7 +166,7 @@ def prepare(home: Home, origin: Origin) -> Prepared:
         raise
 
 
-def prepare_live(home: Home, *, at_least: int = 0) -> Prepared:
+def prepare_live(home: Home, *, at_least: int = 0) -> RestoreCandidate:
     """A proved copy of the live file with its log, or without it where the log is no good.
 
     *Raises* StoreError when the file itself is damaged, or older than generation `at_least`.
@@ -185,7 +187,7 @@ def prepare_live(home: Home, *, at_least: int = 0) -> Prepared:
 
 
 def put_in_place(
-    home: Home, prepared: Prepared | None, words: str, *, was_whole: bool
+    home: Home, prepared: RestoreCandidate | None, words: str, *, was_whole: bool
 ) -> Path | None:
     """Make the prepared copy the live file; the folder that keeps what was there, if anything was.
 
@@ -246,13 +248,13 @@ def finish(home: Home) -> None:
     sync_folder(home.live)
 
 
-def find_backup(home: Home, name: Path) -> Origin:
+def find_backup(home: Home, name: Path) -> RestoreSource:
     """The backup meant by `name`: its folder, a file in it, or its name in the backups folder.
 
     *Raises* UsageError when there is none, StoreError when it is damaged.
     """
     folder = backup_folder(home, name)
-    return Origin("backup", folder, check_backup(folder).generation)
+    return RestoreSource("backup", folder, check_backup(folder).generation)
 
 
 def backup_folder(home: Home, name: Path) -> Path:
@@ -263,7 +265,7 @@ def backup_folder(home: Home, name: Path) -> Path:
     raise UsageError(f"{name} is no backup", hint="ttapi backup --list names them")
 
 
-def _with_log(home: Home, building: Path, at_least: int) -> Prepared:
+def _with_log(home: Home, building: Path, at_least: int) -> RestoreCandidate:
     run_child("ttapi.store.copy", str(home.live_file), str(building))
     before = last_load(building)
     shutil.copyfile(log_of(home.live_file), log_of(building))
@@ -290,23 +292,23 @@ def _strangeness(home: Home) -> str | None:
     return None
 
 
-def _live_origin(home: Home, building: Path, at_least: int) -> Origin:
+def _live_origin(home: Home, building: Path, at_least: int) -> RestoreSource:
     generation = inspect_file(building).generation
     if generation < at_least:
         raise StoreError(
             f"{home.live_file} stands at generation {generation}, and {at_least} is kept"
         )
-    return Origin("live", home.live_file, generation)
+    return RestoreSource("live", home.live_file, generation)
 
 
-def _proved(origin: Origin, building: Path) -> Prepared:
+def _proved(origin: RestoreSource, building: Path) -> RestoreCandidate:
     """The copy, after every block of it was read and its ledger agreed with its data."""
     facts = inspect_file(building)
     pending_migrations(facts.applied, read_migrations(bundled_folder("migrations")), building)
     rows = read_whole(building).rows
     if parted := disagreements(building):
         raise StoreError(f"{origin.place} cannot be right: {parted[0]}")
-    return Prepared(origin, building, rows)
+    return RestoreCandidate(origin, building, rows)
 
 
 def _new_building(home: Home) -> Path:

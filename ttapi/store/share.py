@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from ttapi.errors import DiskFullError, StoreError, UsageError
-from ttapi.home import refuse_own_place
+from ttapi.home import refuse_home_path
 from ttapi.store.engine import (
     STORAGE_VERSION,
     Connection,
@@ -59,7 +59,7 @@ def share_database(home: Home, target: Path, private: Collection[str]) -> Shared
 
     *Raises* UsageError for a target that exists, cannot be written or is ttapi's own; StoreError.
     """
-    refuse_own_place(target)
+    refuse_home_path(target)
     if target.exists():
         raise UsageError(f"{target} exists already", hint="move it away, or name another file")
     if not target.absolute().parent.is_dir():

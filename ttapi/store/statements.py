@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from ttapi.errors import UsageError
-from ttapi.home import is_live, refuse_own_place
+from ttapi.home import is_live_path, refuse_home_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ class _Token:
         return self.text[1:-1].replace(quote * 2, quote)
 
 
-def refuse_own_files(sql: str) -> None:
+def refuse_writes_into_home(sql: str) -> None:
     """Nothing, or UsageError for one statement that would write, or open to write, a file of ttapi's own.
 
     A target that is computed where the statement runs is refused too: nobody can tell where it leads.
@@ -97,17 +97,17 @@ def _refuse_attach(tokens: Sequence[_Token]) -> None:
         if not token.is_string:
             continue
         path = _plain(token.value)
-        if is_live(path):
+        if is_live_path(path):
             raise UsageError(
                 f"{path} belongs to the commands that write it",
                 hint="its published copy is open already, as market",
             )
         if not is_read_only:
-            refuse_own_place(path)
+            refuse_home_path(path)
 
 
 def _refuse_target(text: str) -> None:
-    refuse_own_place(_plain(text))
+    refuse_home_path(_plain(text))
 
 
 def _plain(text: str) -> str:

@@ -7,8 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from ttapi.cli.shell.options import Options
-from ttapi.cli.shell.session import Manners, Session
+from ttapi.cli.shell.options import DisplayOptions
+from ttapi.cli.shell.session import Session, SessionOptions
 
 BARS = [
     "{},D,20240611,000000,10,11,9,10,1000,0",
@@ -54,8 +54,10 @@ def environ(loaded):
 @pytest.fixture
 def session(loaded, environ):
     """A session whose answers are plain tables, as somebody types in it."""
-    manners = Manners(is_interactive=True, environ=environ)
-    with closing(Session(loaded.home, Options(format="table", has_timer=False), manners)) as one:
+    manners = SessionOptions(is_interactive=True, environ=environ)
+    with closing(
+        Session(loaded.home, DisplayOptions(format="table", has_timer=False), manners)
+    ) as one:
         yield one
 
 

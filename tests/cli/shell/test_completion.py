@@ -7,14 +7,16 @@ import pytest
 
 from ttapi.cli.shell.completion import candidates
 from ttapi.cli.shell.dot import COMMANDS
-from ttapi.cli.shell.names import Catalog, Column, Function, Relation
+from ttapi.cli.shell.names import ColumnInfo, Function, Relation, SqlNames
 
 
 def relation(name, *columns, kind="view"):
-    return Relation(name, kind, f"about {name}", tuple(Column(c, "DOUBLE", "USD") for c in columns))
+    return Relation(
+        name, kind, f"about {name}", tuple(ColumnInfo(c, "DOUBLE", "USD") for c in columns)
+    )
 
 
-CATALOG = Catalog(
+CATALOG = SqlNames(
     relations={
         r.name: r
         for r in (
@@ -102,4 +104,4 @@ def test_a_candidate_says_what_it_is_and_replaces_what_was_typed():
 
 
 def test_nothing_is_offered_where_nothing_is_known():
-    assert candidates("select * from x", 15, Catalog(), COMMANDS) == []
+    assert candidates("select * from x", 15, SqlNames(), COMMANDS) == []

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pygments.token import Keyword, Name, String
 
-from ttapi.cli.shell.names import Catalog, Column, DuckdbLexer, Function, Relation
+from ttapi.cli.shell.names import ColumnInfo, DuckdbLexer, Function, Relation, SqlNames
 
-CATALOG = Catalog(
-    relations={"eod": Relation("eod", "view", columns=(Column("close", "DOUBLE"),))},
+CATALOG = SqlNames(
+    relations={"eod": Relation("eod", "view", columns=(ColumnInfo("close", "DOUBLE"),))},
     functions={"sum": Function("sum", "aggregate", "sum(x)")},
     keywords=("select", "from", "close"),
 )

@@ -9,7 +9,13 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from ttapi.cli.shell.prompt import ShellCompleter, Words, is_entered, make_editor, run_prompt
+from ttapi.cli.shell.prompt import (
+    BackgroundNames,
+    ShellCompleter,
+    is_entered,
+    make_editor,
+    run_prompt,
+)
 
 TAB, CTRL_C, CTRL_D, CTRL_R, ENTER, ESCAPE = "\t", "\x03", "\x04", "\x12", "\r", "\x1b"
 
@@ -58,7 +64,7 @@ def test_ctrl_r_finds_what_was_typed_before(typed):
 
 
 def test_tab_completes_what_only_one_name_begins_with(session):
-    words = Words(lambda: session.catalog)
+    words = BackgroundNames(lambda: session.catalog)
     words.renew()
     words.wait()
     found = list(ShellCompleter(words).get_completions(Document("select symb from eod", 11), None))
@@ -88,7 +94,10 @@ def test_vi_keys_are_a_setting(session):
     (session.home.root / "ttapi.toml").write_text('[shell]\nediting_mode = "vi"\n')
     with create_pipe_input() as keyboard, create_app_session(keyboard, DummyOutput()):
         editor = make_editor(
-            session, Words(lambda: session.catalog), keyboard=keyboard, display=DummyOutput()
+            session,
+            BackgroundNames(lambda: session.catalog),
+            keyboard=keyboard,
+            display=DummyOutput(),
         )
     assert editor.editing_mode.value == "VI"
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from ttapi.sqltext import (
     entries_of,
+    first_words,
     is_blank,
     is_command,
     is_complete,
-    pieces_of,
     split_statements,
+    tokenize,
     without_end,
-    words_of,
 )
 
 FRAGMENTS = [
@@ -41,11 +41,10 @@ statement = st.tuples(
 
 @given(st.one_of(sql_like, st.text(max_size=60)))
 def test_pieces_and_statements_together_are_the_text(text):
-    assert "".join(piece.text for piece in pieces_of(text)) == text
+    assert "".join(piece.text for piece in tokenize(text)) == text
     assert "".join(split_statements(text)) == text
-    assert [piece.start for piece in pieces_of(text)] == [
-        sum(len(p.text) for p in list(pieces_of(text))[:n])
-        for n in range(len(list(pieces_of(text))))
+    assert [piece.start for piece in tokenize(text)] == [
+        sum(len(p.text) for p in list(tokenize(text))[:n]) for n in range(len(list(tokenize(text))))
     ]
 
 
@@ -113,4 +112,4 @@ def test_small_questions():
     assert not is_command(".5 + 1") and not is_command("select 1")
     assert without_end(" /* a */ select 1 -- b\n ; ") == "select 1"
     assert without_end(" ; ") == ""
-    assert words_of("/* x */ EXPLAIN\n Refresh select 1", 2) == ["explain", "refresh"]
+    assert first_words("/* x */ EXPLAIN\n Refresh select 1", 2) == ["explain", "refresh"]

@@ -7,7 +7,7 @@ import pytest
 
 from ttapi.cli.terminal import fitting_list, tell_inputs
 from ttapi.refresh.freshness import InputAge
-from ttapi.refresh.query import Prepared
+from ttapi.refresh.query import PreparedQuery
 from ttapi.refresh.runner import RefreshOutcome
 from ttapi.refresh.steps import DatasetOutcome
 
@@ -33,7 +33,7 @@ def test_one_long_name_is_told_whole():
 
 def test_inputs_are_told_the_oldest_first(capsys):
     ages = [InputAge("raw.a", 3.0), InputAge("raw.b", 7200.0), InputAge("raw.c", None)]
-    tell_inputs(Prepared(None, (), ages, 0.002))
+    tell_inputs(PreparedQuery(None, (), ages, 0.002))
     assert capsys.readouterr().err.splitlines() == [
         "-- 0 calls, 2 ms",
         "-- inputs: raw.c never loaded, raw.b 2 h old, raw.a 3.0 s old",
@@ -42,7 +42,7 @@ def test_inputs_are_told_the_oldest_first(capsys):
 
 def test_a_refresh_is_told_with_all_the_time_it_took(capsys):
     done = RefreshOutcome(1, 2, (outcome("raw.a", source_calls=1, slices_asked=1, rows_refused=1),))
-    tell_inputs(Prepared(done, (), [], 0.002, refresh_s=1.5))
+    tell_inputs(PreparedQuery(done, (), [], 0.002, refresh_s=1.5))
     assert capsys.readouterr().err.splitlines() == [
         "-- fetched 1 slice, 1.5 s",
         "-- changed: raw.a",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.sources.dxlink.events import Refusal, decode_feed_data
+from ttapi.sources.dxlink.events import RefusedRows, decode_feed_data
 
 QUOTE = {"eventType": "Quote", "eventSymbol": "SPY", "bidPrice": 10.5, "askPrice": None}
 NAMES = ("eventType", "eventSymbol", "bidPrice", "askPrice", "bidSize", "sequence")
@@ -86,7 +86,7 @@ def test_what_cannot_be_read_is_refused_with_its_reason(data, reason, rows):
 def test_a_bad_row_leaves_its_neighbours():
     decoded = decode_feed_data([QUOTE, {"eventType": "Quote"}, QUOTE], {})
     assert decoded.events == [QUOTE, QUOTE]
-    assert decoded.refused == [Refusal("eventSymbol is no text", "{'eventType': 'Quote'}")]
+    assert decoded.refused == [RefusedRows("eventSymbol is no text", "{'eventType': 'Quote'}")]
     assert decoded.rows_refused == 1
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttapi.sources.dxlink.candles import ANSWER_S, SETTLE_S, CandleRequest, HistoryRun
-from ttapi.sources.dxlink.events import Refusal
+from ttapi.sources.dxlink.events import RefusedRows
 
 
 def requests(*symbols):
@@ -74,7 +74,9 @@ def test_rows_that_cannot_be_read_are_told_of_those_under_way():
     run = HistoryRun(requests("A"))
     run.next_requests(0)
     bad = row("A", "noon")
-    run.take([row("A", 3, flags=4), bad, row("A", 0, None, 0x0A)], [Refusal("no row", "x", 3)], 0)
+    run.take(
+        [row("A", 3, flags=4), bad, row("A", 0, None, 0x0A)], [RefusedRows("no row", "x", 3)], 0
+    )
     (history,) = run.finished(SETTLE_S)
     assert [c["time"] for c in history.candles] == [3]
     assert [r.reason for r in history.refused] == ["time is no whole number"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.sources.dxlink.events import Series, SnapshotAssembler
+from ttapi.sources.dxlink.events import EventAssembler, Series
 
 TX, REMOVE, BEGIN, END, SNIP = 0x01, 0x02, 0x04, 0x08, 0x10
 
@@ -25,7 +25,7 @@ def snapshot(symbol, closes, ending=END | REMOVE):
 
 def fed(events, state=None, until=None):
     """By symbol the closes by time after `events`, and which histories are truncated."""
-    assembler, series = SnapshotAssembler(), state if state is not None else {}
+    assembler, series = EventAssembler(), state if state is not None else {}
     for item in events[:until]:
         if change := assembler.take(item):
             series.setdefault(change.symbol, Series()).apply(change)
@@ -87,7 +87,7 @@ def test_later_rows_are_upserts_whatever_their_age(history, late):
 
 
 def test_a_transaction_is_seen_when_its_last_event_came():
-    assembler = SnapshotAssembler()
+    assembler = EventAssembler()
     assert assembler.take(event("A", 1, 5, TX)) is None
     assert assembler.incomplete == {"A"}
     change = assembler.take(event("A", 2, 6))
@@ -135,7 +135,7 @@ def test_rows_without_flags_are_plain_updates():
 
 
 def test_what_was_pending_when_the_connection_broke_is_forgotten():
-    assembler = SnapshotAssembler()
+    assembler = EventAssembler()
     assert assembler.take(event("A", 1, 5, TX)) is None
     assembler.drop()
     assert list(assembler.take(event("A", 2, 6)).rows) == [(2,)]

@@ -15,7 +15,7 @@ from ttapi.sources.contract import SourceContext, Unit, UnitRequest
 from ttapi.sources.dxlink import DxlinkSource
 from ttapi.sources.dxlink.candles import CandleHistory, CandleRequest, candle_batch, session_date
 from ttapi.sources.dxlink.client import Retries, Timing
-from ttapi.sources.dxlink.events import Refusal
+from ttapi.sources.dxlink.events import RefusedRows
 from ttapi.sources.dxlink.source import Feed, streamer_symbol, token_of_settings
 from ttapi.sources.testing import source_checks
 
@@ -168,7 +168,9 @@ def test_a_history_without_any_candle_is_told():
 
 
 def test_rows_lost_on_the_way_are_told():
-    batch = batch_of(candle(), refused=(Refusal("time is no whole number", "x"),), rows_unread=2)
+    batch = batch_of(
+        candle(), refused=(RefusedRows("time is no whole number", "x"),), rows_unread=2
+    )
     assert (batch.units[0].rows_refused, batch.units[0].notes) == (1, ("2 rows of unknown symbols could not be read meanwhile",))  # fmt: skip
 
 

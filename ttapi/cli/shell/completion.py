@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ttapi.sqltext import Piece, is_command, pieces_of
+from ttapi.sqltext import SqlToken, is_command, tokenize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ttapi.cli.shell.dot.command import DotCommand
-    from ttapi.cli.shell.names import Catalog, Function, Relation
+    from ttapi.cli.shell.names import Function, Relation, SqlNames
 
 _BEFORE_RELATION = {
     "from",
@@ -40,7 +40,7 @@ _AFTER_RELATION = {
 
 
 @dataclass(frozen=True)
-class Read:
+class VisibleRelation:
     """A relation that the statement reads, and the name its columns may be qualified by."""
 
     alias: str
@@ -49,7 +49,7 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Places:
+class RelationPositions:
     """Where in a statement relations stand."""
 
     at: Sequence[int]
@@ -58,7 +58,7 @@ class Places:
     """Whether one is to come behind the last word."""
 
 
-def places_of(words: Sequence[Piece]) -> Places:
+def relation_positions(words: Sequence[SqlToken]) -> RelationPositions:
     """Relations stand behind FROM or JOIN, and behind a comma among them."""
     found: list[int] = []
     is_from = [False]
@@ -81,14 +81,14 @@ def places_of(words: Sequence[Piece]) -> Places:
             is_next = False
         elif piece.kind == "name" and (word in _AFTER_RELATION or word == "by"):
             is_from[-1] = False
-    return Places(found, is_next)
+    return RelationPositions(found, is_next)
 
 
-def reads_of(words: Sequence[Piece], catalog: Catalog) -> list[Read]:
+def visible_relations(words: Sequence[SqlToken], catalog: SqlNames) -> list[VisibleRelation]:
     """The relations that the statement reads, with the names their columns are qualified by."""
     ctes = _ctes(words)
-    found: list[Read] = []
-    for n in places_of(words).at:
+    found: list[VisibleRelation] = []
+    for n in relation_positions(words).at:
         name, behind = _dotted(words, n)
         relation = catalog.relation(name)
         columns: Sequence[tuple[str, str]]
@@ -98,7 +98,7 @@ def reads_of(words: Sequence[Piece], catalog: Catalog) -> list[Read]:
             columns = _columns(relation)
         else:
             continue
-        found.append(Read(_alias(words, behind) or name.rpartition(".")[2], columns))
+        found.append(VisibleRelation(_alias(words, behind) or name.rpartition(".")[2], columns))
     return found
 
 
@@ -108,7 +108,7 @@ def _columns(relation: Relation) -> list[tuple[str, str]]:
     ]
 
 
-def _dotted(words: Sequence[Piece], at: int) -> tuple[str, int]:
+def _dotted(words: Sequence[SqlToken], at: int) -> tuple[str, int]:
     """The name that begins at a word, dots followed, lower case; and the place behind it."""
     name = words[at].text.strip('"').lower()
     at += 1
@@ -120,7 +120,7 @@ def _dotted(words: Sequence[Piece], at: int) -> tuple[str, int]:
     return name, at
 
 
-def _alias(words: Sequence[Piece], at: int) -> str | None:
+def _alias(words: Sequence[SqlToken], at: int) -> str | None:
     if at < len(words) and words[at].text.lower() == "as":
         at += 1
     if at < len(words) and words[at].kind in {"name", "quoted"}:
@@ -130,7 +130,7 @@ def _alias(words: Sequence[Piece], at: int) -> str | None:
     return None
 
 
-def _ctes(words: Sequence[Piece]) -> Mapping[str, list[str]]:
+def _ctes(words: Sequence[SqlToken]) -> Mapping[str, list[str]]:
     """Column names by CTE, as far as `... as name` and plain names in its select list say them."""
     found: dict[str, list[str]] = {}
     for n in range(len(words) - 2):
@@ -142,7 +142,7 @@ def _ctes(words: Sequence[Piece]) -> Mapping[str, list[str]]:
     return found
 
 
-def _select_list(words: Sequence[Piece], at: int) -> list[str]:
+def _select_list(words: Sequence[SqlToken], at: int) -> list[str]:
     names: list[str] = []
     depth, last = 0, ""
     for piece in words[at:]:
@@ -177,7 +177,7 @@ class Candidate:
 
 
 def candidates(
-    text: str, cursor: int, catalog: Catalog, commands: Sequence[DotCommand]
+    text: str, cursor: int, catalog: SqlNames, commands: Sequence[DotCommand]
 ) -> list[Candidate]:
     """What fits at `cursor` in `text`, likeliest first."""
     if is_command(text) or text[:cursor].strip() in {".", "\\"}:
@@ -185,10 +185,10 @@ def candidates(
     return list(_of_statement(_statement_at(text, cursor), text, cursor, catalog))[:MOST]
 
 
-def _statement_at(text: str, cursor: int) -> list[Piece]:
+def _statement_at(text: str, cursor: int) -> list[SqlToken]:
     """The pieces of the statement in which the cursor stands."""
-    found: list[Piece] = []
-    for piece in pieces_of(text):
+    found: list[SqlToken] = []
+    for piece in tokenize(text):
         if piece.kind == "end":
             if piece.end > cursor:
                 break
@@ -199,7 +199,7 @@ def _statement_at(text: str, cursor: int) -> list[Piece]:
 
 
 def _of_statement(
-    pieces: Sequence[Piece], text: str, at: int, catalog: Catalog
+    pieces: Sequence[SqlToken], text: str, at: int, catalog: SqlNames
 ) -> Iterator[Candidate]:
     here = next((p for p in pieces if p.start < at <= p.end), None)
     if here is not None and (
@@ -209,12 +209,12 @@ def _of_statement(
     typed = text[here.start : at] if here and here.kind in {"name", "quoted"} else ""
     said = [p for p in pieces if p.kind not in {"space", "comment"}]
     words = [p for p in said if p.end <= at - len(typed)]
-    reads = reads_of([p for p in said if not p.start < at <= p.end], catalog)
+    reads = visible_relations([p for p in said if not p.start < at <= p.end], catalog)
     if words and words[-1].text == ".":
         yield from _after_dot(words, typed, catalog, reads)
         return
     previous = words[-1].text.lower() if words else ""
-    if places_of(words).is_next:
+    if relation_positions(words).is_next:
         yield from _relations(typed, catalog, reads)
         return
     if previous in _BEFORE_SETTING:
@@ -234,7 +234,7 @@ def _of_statement(
 
 
 def _after_dot(
-    words: Sequence[Piece], typed: str, catalog: Catalog, reads: Sequence[Read]
+    words: Sequence[SqlToken], typed: str, catalog: SqlNames, reads: Sequence[VisibleRelation]
 ) -> Iterator[Candidate]:
     owner = words[-2].text.strip('"').lower() if len(words) > 1 else ""
     for read in reads:
@@ -248,7 +248,9 @@ def _after_dot(
     yield from _ranked(typed, ((r.stem, r.about, r.kind) for r in inside))
 
 
-def _relations(typed: str, catalog: Catalog, reads: Sequence[Read]) -> Iterator[Candidate]:
+def _relations(
+    typed: str, catalog: SqlNames, reads: Sequence[VisibleRelation]
+) -> Iterator[Candidate]:
     del reads  # a relation may be read twice
     public = [r for r in catalog.relations.values() if r.is_public]
     offered = [(r.name, r.about, r.kind) for r in public]
@@ -305,7 +307,7 @@ def _quoted(text: str, kind: str) -> str:
     return text
 
 
-def _of_command(before: str, catalog: Catalog, commands: Sequence[DotCommand]) -> list[Candidate]:
+def _of_command(before: str, catalog: SqlNames, commands: Sequence[DotCommand]) -> list[Candidate]:
     head, blank, rest = before.lstrip().partition(" ")
     if not blank:
         offered = [(name, c.about, "command") for c in commands for name in (c.name, *c.aliases)]
@@ -324,10 +326,10 @@ def _of_command(before: str, catalog: Catalog, commands: Sequence[DotCommand]) -
 
 
 def _arguments(
-    command: DotCommand, typed: str, rest: str, catalog: Catalog, commands: Sequence[DotCommand]
+    command: DotCommand, typed: str, rest: str, catalog: SqlNames, commands: Sequence[DotCommand]
 ) -> Iterator[Candidate]:
     if command.completes == "sql":
-        yield from _of_statement(list(pieces_of(rest)), rest, len(rest), catalog)
+        yield from _of_statement(list(tokenize(rest)), rest, len(rest), catalog)
     elif command.completes in {"relation", "dataset"}:
         relations = sorted(catalog.relations.values(), key=lambda r: not r.is_public)
         yield from _ranked(typed, ((r.name, r.about, r.kind) for r in relations))

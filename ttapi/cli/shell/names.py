@@ -21,7 +21,7 @@ from pygments.token import (  # type: ignore[import-untyped]  # pygments has no 
     Whitespace,
 )
 
-from ttapi.sqltext import is_command, pieces_of
+from ttapi.sqltext import is_command, tokenize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ _HIDDEN = ("raw", "staged", "derived", "catalog")
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnInfo:
     """One column."""
 
     name: str
@@ -51,7 +51,7 @@ class Relation:
     kind: str
     """table, view, or temporary."""
     about: str = ""
-    columns: tuple[Column, ...] = ()
+    columns: tuple[ColumnInfo, ...] = ()
 
     @property
     def stem(self) -> str:
@@ -85,7 +85,7 @@ class Function:
 
 
 @dataclass(frozen=True)
-class Catalog:
+class SqlNames:
     """Everything by lower-case name."""
 
     relations: Mapping[str, Relation] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class Catalog:
     settings: Mapping[str, str] = field(default_factory=dict)
     """What each engine setting does."""
 
-    def with_temporary(self, relations: Mapping[str, Relation]) -> Catalog:
+    def with_temporary(self, relations: Mapping[str, Relation]) -> SqlNames:
         """The catalog with the session's own tables and views."""
         return replace(self, relations={**self.relations, **relations}) if relations else self
 
@@ -128,7 +128,7 @@ where not internal and database_name = 'temp' order by table_name, column_index
 """
 
 
-def read_catalog(home: Home) -> Catalog:
+def read_catalog(home: Home) -> SqlNames:
     """The catalog of the newest published generation, read on a connection of its own."""
     from contextlib import closing
 
@@ -140,7 +140,7 @@ def read_catalog(home: Home) -> Catalog:
         def ask(sql: str) -> Sequence[tuple[Any, ...]]:
             return connection.execute(sql).fetchall()
 
-        return Catalog(
+        return SqlNames(
             relations=_relations(ask(_RELATIONS), ask(_COLUMNS)),
             functions=_functions(ask(_FUNCTIONS)),
             keywords=tuple(row[0] for row in ask("select keyword_name from duckdb_keywords()")),
@@ -152,9 +152,9 @@ def read_catalog(home: Home) -> Catalog:
 
 def read_temporary(ask: Callable[[str], Sequence[tuple[Any, ...]]]) -> Mapping[str, Relation]:
     """The session's own tables and views."""
-    columns: dict[str, list[Column]] = {}
+    columns: dict[str, list[ColumnInfo]] = {}
     for table, column, kind in ask(_TEMPORARY):
-        columns.setdefault(table, []).append(Column(column, kind))
+        columns.setdefault(table, []).append(ColumnInfo(column, kind))
     return {
         name.lower(): Relation(name, "temporary", "of this session", tuple(found))
         for name, found in columns.items()
@@ -164,9 +164,9 @@ def read_temporary(ask: Callable[[str], Sequence[tuple[Any, ...]]]) -> Mapping[s
 def _relations(
     relations: Sequence[tuple[Any, ...]], columns: Sequence[tuple[Any, ...]]
 ) -> Mapping[str, Relation]:
-    by_relation: dict[tuple[str, str], list[Column]] = {}
+    by_relation: dict[tuple[str, str], list[ColumnInfo]] = {}
     for schema, table, column, kind, comment in columns:
-        by_relation.setdefault((schema, table), []).append(Column(column, kind, comment or ""))
+        by_relation.setdefault((schema, table), []).append(ColumnInfo(column, kind, comment or ""))
     found = {}
     for schema, table, kind, comment in sorted(relations, key=_public_first):
         name = table if schema == "main" else f"{schema}.{table}"
@@ -210,7 +210,7 @@ class DuckdbLexer(Lexer):  # type: ignore[misc]  # pygments has no types
     name = "DuckDB SQL"
     aliases = ("duckdb",)
 
-    def __init__(self, catalog: Callable[[], Catalog | None], **options: Any) -> None:
+    def __init__(self, catalog: Callable[[], SqlNames | None], **options: Any) -> None:
         super().__init__(**{**options, "ensurenl": False, "stripnl": False})
         self._catalog = catalog
 
@@ -223,7 +223,7 @@ class DuckdbLexer(Lexer):  # type: ignore[misc]  # pygments has no types
             yield 0, Keyword.Pseudo, text[:start]
         catalog = self._catalog()
         keywords = _keywords(catalog) if catalog else frozenset()
-        for piece in pieces_of(text[start:]):
+        for piece in tokenize(text[start:]):
             token = _TOKENS.get(piece.kind)
             if token is None:
                 token = (
@@ -234,13 +234,13 @@ class DuckdbLexer(Lexer):  # type: ignore[misc]  # pygments has no types
             yield start + piece.start, token, piece.text
 
 
-def _keywords(catalog: Catalog) -> frozenset[str]:
+def _keywords(catalog: SqlNames) -> frozenset[str]:
     """The engine's keywords, but for those that are columns here: `close`, `date`."""
     columns = (column.name for one in catalog.relations.values() for column in one.columns)
     return frozenset(catalog.keywords).difference(columns)
 
 
-def _word(word: str, catalog: Catalog | None, keywords: frozenset[str]) -> Any:
+def _word(word: str, catalog: SqlNames | None, keywords: frozenset[str]) -> Any:
     if catalog is None:
         return Name
     if word in catalog.relations:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
 from ttapi.formats.records import FORMATS, format_named, write_result
-from ttapi.formats.text import Look
+from ttapi.formats.text import DisplayStyle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ SHOWN_ROWS = 1000
 
 
 @dataclass
-class Options:
+class DisplayOptions:
     """One session's settings, each with its `.command`."""
 
     format: str = "auto"
@@ -67,9 +67,9 @@ class Options:
     log: Path | None = None
     """`.log`: where statements are noted."""
 
-    def look(self, zone: str) -> Look:
+    def look(self, zone: str) -> DisplayStyle:
         """How answers look, instants in `zone`."""
-        return Look(
+        return DisplayStyle(
             zone=zone,
             null=self.null,
             has_header=self.has_header,
@@ -89,7 +89,7 @@ def is_dumb() -> bool:
     return os.environ.get("TERM", "") in {"", "dumb"}
 
 
-def show_page(page: Page, options: Options, look: Look) -> str | None:
+def show_page(page: Page, options: DisplayOptions, look: DisplayStyle) -> str | None:
     """Write an answer where `options` say; the remark of its format, or None.
 
     *Raises* UsageError for a binary format on a terminal, DiskFullError for a file that is refused.
@@ -147,7 +147,7 @@ def _paged(command: list[str], text: str) -> bool:
     return True
 
 
-def _append(page: Page, name: str, target: Path, look: Look) -> str | None:
+def _append(page: Page, name: str, target: Path, look: DisplayStyle) -> str | None:
     kind = FORMATS[name]
     if kind.holds_one:
         return write_result(page, name, target, look)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyPressEvent
     from prompt_toolkit.output import Output
 
-    from ttapi.cli.shell.names import Catalog
+    from ttapi.cli.shell.names import SqlNames
     from ttapi.cli.shell.session import Session
 
 _SECRET = re.compile(
@@ -91,15 +91,15 @@ _STYLE = {
 _HEAD_START_S = 0.05
 
 
-class Words:
+class BackgroundNames:
     """The catalog as the editor sees it: read in the background, once a generation."""
 
-    def __init__(self, read: Callable[[], Catalog]) -> None:
+    def __init__(self, read: Callable[[], SqlNames]) -> None:
         self._read = read
-        self._catalog: Catalog | None = None
+        self._catalog: SqlNames | None = None
         self._thread: threading.Thread | None = None
 
-    def now(self) -> Catalog | None:
+    def now(self) -> SqlNames | None:
         """What is known at this moment; None: nothing yet."""
         return self._catalog
 
@@ -127,7 +127,7 @@ class Words:
 class ShellCompleter(Completer):
     """Candidates from the catalog, as prompt_toolkit takes them."""
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, words: BackgroundNames) -> None:
         self._words = words
 
     def get_completions(
@@ -137,10 +137,10 @@ class ShellCompleter(Completer):
         del complete_event
         from ttapi.cli.shell.completion import candidates
         from ttapi.cli.shell.dot import COMMANDS
-        from ttapi.cli.shell.names import Catalog
+        from ttapi.cli.shell.names import SqlNames
 
         found = candidates(
-            document.text, document.cursor_position, self._words.now() or Catalog(), COMMANDS
+            document.text, document.cursor_position, self._words.now() or SqlNames(), COMMANDS
         )
         for one in found:
             about = one.about if len(one.about) <= 60 else one.about[:59] + "…"
@@ -164,7 +164,7 @@ def run_prompt(
     display: Output | None = None,
 ) -> int:
     """Read and do what is typed until the user leaves; the exit code."""
-    words = Words(lambda: session.catalog)
+    words = BackgroundNames(lambda: session.catalog)
     editor = make_editor(session, words, keyboard=keyboard, display=display)
     try:
         while True:
@@ -186,7 +186,7 @@ def run_prompt(
 
 def make_editor(
     session: Session,
-    words: Words,
+    words: BackgroundNames,
     *,
     keyboard: Input | None = None,
     display: Output | None = None,
@@ -213,7 +213,7 @@ def make_editor(
     )
 
 
-def _asked(session: Session, editor: PromptSession[str], words: Words) -> str:
+def _asked(session: Session, editor: PromptSession[str], words: BackgroundNames) -> str:
     prompt = session.options.prompt
     is_coloured = session.options.is_highlighted and not is_dumb()
 
@@ -232,7 +232,7 @@ def _asked(session: Session, editor: PromptSession[str], words: Words) -> str:
     )
 
 
-def _lexer(words: Words) -> Any:
+def _lexer(words: BackgroundNames) -> Any:
     from prompt_toolkit.lexers import PygmentsLexer
     from prompt_toolkit.lexers.pygments import SyncFromStart
 

@@ -24,7 +24,7 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
-class Wish:
+class SaveRequest:
     """What is to be saved, and as what."""
 
     name: str
@@ -34,7 +34,7 @@ class Wish:
     may_replace: bool = False
 
 
-def save_query(database: Database, sql: str, wish: Wish) -> list[Path]:
+def save_query(database: Database, sql: str, request: SaveRequest) -> list[Path]:
     """The files written: `views/NAME.sql`, of a table `derived/NAME.sql` as well.
 
     The models are read and built with them; a query that is no model leaves no file.
@@ -43,29 +43,31 @@ def save_query(database: Database, sql: str, wish: Wish) -> list[Path]:
     """
     workspace = database.workspace
     graph = workspace.graph
-    _refuse_name(database, graph, wish)
-    if wish.name in references_in(sql).relations:
-        raise UsageError(f"the query reads {wish.name} itself", hint="save it under another name")
+    _refuse_name(database, graph, request)
+    if request.name in references_in(sql).relations:
+        raise UsageError(
+            f"the query reads {request.name} itself", hint="save it under another name"
+        )
     about = f"-- about: saved from the shell on {workspace.now:%Y-%m-%d}\n"
-    texts = _table_texts(graph, sql, wish) if wish.is_table else {"views": without_end(sql)}
+    texts = _table_texts(graph, sql, request) if request.is_table else {"views": without_end(sql)}
     heads = {
         "views": "",
-        "derived": f"-- kind: table\n{f'-- ttl: {wish.ttl}' + chr(10) if wish.ttl else ''}",
+        "derived": f"-- kind: table\n{f'-- ttl: {request.ttl}' + chr(10) if request.ttl else ''}",
     }
     files = {
-        database.home.sql / folder / f"{wish.name}.sql": f"{about}{heads[folder]}{text}\n"
+        database.home.sql / folder / f"{request.name}.sql": f"{about}{heads[folder]}{text}\n"
         for folder, text in texts.items()
     }
-    stale = database.home.sql / "derived" / f"{wish.name}.sql"
+    stale = database.home.sql / "derived" / f"{request.name}.sql"
     before = {path: _read(path) for path in {*files, stale}}
     broken = frozenset(workspace.broken)
     try:
-        if not wish.is_table:
+        if not request.is_table:
             stale.unlink(missing_ok=True)
         for path, text in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        _prove(database, wish.name, broken)
+        _prove(database, request.name, broken)
     except BaseException:
         _restore(before)
         raise
@@ -95,19 +97,19 @@ def _refuse_newly_broken(database: Database, broken: frozenset[str]) -> None:
             raise error
 
 
-def _refuse_name(database: Database, graph: ModelGraph, wish: Wish) -> None:
-    if not _NAME.fullmatch(wish.name):
+def _refuse_name(database: Database, graph: ModelGraph, request: SaveRequest) -> None:
+    if not _NAME.fullmatch(request.name):
         raise UsageError(
-            f"{wish.name!r} cannot be a relation", hint="lower case letters, digits and _"
+            f"{request.name!r} cannot be a relation", hint="lower case letters, digits and _"
         )
-    if wish.name in RESERVED:
+    if request.name in RESERVED:
         raise UsageError(
-            f"{wish.name} is a word of SQL, and no name in every DuckDB that opens the file",
-            hint=f".save {wish.name}_rows works",
+            f"{request.name} is a word of SQL, and no name in every DuckDB that opens the file",
+            hint=f".save {request.name}_rows works",
         )
-    if wish.ttl is not None:
-        parse_ttl(wish.ttl)
-    for taken in (wish.name, f"derived.{wish.name}"):
+    if request.ttl is not None:
+        parse_ttl(request.ttl)
+    for taken in (request.name, f"derived.{request.name}"):
         model = graph.models.get(taken)
         if model is None:
             continue
@@ -116,13 +118,13 @@ def _refuse_name(database: Database, graph: ModelGraph, wish: Wish) -> None:
             raise UsageError(
                 f"{taken} is already defined by {model.file}", hint="choose another name"
             )
-        if not wish.may_replace:
+        if not request.may_replace:
             raise UsageError(
-                f"{wish.name} is already yours: {own}", hint=f".save! {wish.name} replaces it"
+                f"{request.name} is already yours: {own}", hint=f".save! {request.name} replaces it"
             )
 
 
-def _table_texts(graph: ModelGraph, sql: str, wish: Wish) -> Mapping[str, str]:
+def _table_texts(graph: ModelGraph, sql: str, request: SaveRequest) -> Mapping[str, str]:
     """A table of derived and the view of main over it.
 
     A table may not read main, which stands to its right: the views of main that the query reads
@@ -134,7 +136,7 @@ def _table_texts(graph: ModelGraph, sql: str, wish: Wish) -> Mapping[str, str]:
     if needed:
         ctes = ",\n".join(f"{name} as (\n{text}\n)" for name, text in needed.items())
         body = f"with\n{ctes}\nselect answer.*\nfrom (\n{body}\n) as answer"
-    thin = f"select t.*\nfrom derived.{wish.name} as t"
+    thin = f"select t.*\nfrom derived.{request.name} as t"
     return {"derived": body, "views": thin}
 
 

@@ -15,19 +15,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ttapi.cli.shell.options import Options
+from ttapi.cli.shell.options import DisplayOptions
 from ttapi.cli.terminal import seconds_text, tell, tell_waiting
 from ttapi.errors import InterruptedQueryError, QueryError, TtapiError, UsageError
-from ttapi.sqltext import Entry, entries_of, is_command, without_end, words_of
+from ttapi.sqltext import Entry, entries_of, first_words, is_command, without_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ttapi.api.database import Answer, Database, Freshness
-    from ttapi.cli.shell.names import Catalog, Relation
+    from ttapi.cli.shell.names import Relation, SqlNames
     from ttapi.home import Home
-    from ttapi.refresh.query import Prepared
+    from ttapi.refresh.query import PreparedQuery
 
 
 @contextmanager
@@ -41,10 +41,10 @@ def interrupting(interrupt: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heard, written = socket.socketpair()
+    receiver, written = socket.socketpair()
     written.setblocking(False)
     before = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
-    listener = threading.Thread(target=_listen, args=(heard, interrupt), daemon=True)
+    listener = threading.Thread(target=_listen, args=(receiver, interrupt), daemon=True)
     listener.start()
     try:
         yield
@@ -52,11 +52,11 @@ def interrupting(interrupt: Callable[[], None]) -> Iterator[None]:
         signal.set_wakeup_fd(before)
         written.close()
         listener.join()
-        heard.close()
+        receiver.close()
 
 
-def _listen(heard: socket.socket, interrupt: Callable[[], None]) -> None:
-    while number := heard.recv(1):
+def _listen(receiver: socket.socket, interrupt: Callable[[], None]) -> None:
+    while number := receiver.recv(1):
         if number[0] == signal.SIGINT:
             interrupt()
 
@@ -74,7 +74,7 @@ class LeaveShell(Exception):  # noqa: N818 - no error: the way out
 
 
 @dataclass(frozen=True)
-class Manners:
+class SessionOptions:
     """How a session treats whoever uses it."""
 
     is_interactive: bool = False
@@ -93,18 +93,21 @@ class Session:
     """Options, the database, the last answer; the prompt and scripts are its users."""
 
     def __init__(
-        self, home: Home, options: Options | None = None, manners: Manners | None = None
+        self,
+        home: Home,
+        options: DisplayOptions | None = None,
+        manners: SessionOptions | None = None,
     ) -> None:
         """*Raises* UsageError where nothing was initialised."""
         self.home = home
-        self.options = options or Options()
-        self.manners = manners or Manners()
+        self.options = options or DisplayOptions()
+        self.manners = manners or SessionOptions()
         self.last_sql: str | None = None
         self.last: Answer | None = None
         self.depth = 0
         """Scripts that read scripts; more than a few is a circle."""
         self._database: Database | None = None
-        self._catalogs: dict[str, Catalog] = {}
+        self._catalogs: dict[str, SqlNames] = {}
         self._temporary: Mapping[str, Relation] = {}
         self._holds_answer = False
         _require_made(home)
@@ -122,7 +125,7 @@ class Session:
         return self._database
 
     @property
-    def published(self) -> Catalog:
+    def published(self) -> SqlNames:
         """What the newest generation names, read once; from any thread."""
         from ttapi.cli.shell.names import read_catalog
 
@@ -132,7 +135,7 @@ class Session:
         return self._catalogs[generation]
 
     @property
-    def catalog(self) -> Catalog:
+    def catalog(self) -> SqlNames:
         """What there is to name, the session's own tables included."""
         return self.published.with_temporary(self._temporary)
 
@@ -220,7 +223,7 @@ class Session:
         if self.options.is_echoed:
             tell(sql.strip())
         self._note(sql.strip())
-        words = words_of(sql, 2)
+        words = first_words(sql, 2)
         if self.options.is_safe and words and words[0] in _REACHES_OUT:
             raise UsageError(f"{words[0]} is not possible in safe mode")
         if words == ["explain", "refresh"]:
@@ -243,12 +246,12 @@ class Session:
         `keep_rows` -1: as the options have it.
         """
         from ttapi.api.database import Watchers
-        from ttapi.cli.entry import logged
-        from ttapi.cli.terminal import LateBars, ask_yes, tell_inputs
+        from ttapi.cli.entry import run_log
+        from ttapi.cli.terminal import DelayedProgress, ask_yes, tell_inputs
 
-        bars = LateBars()
+        bars = DelayedProgress()
 
-        def prepared(found: Prepared) -> None:
+        def prepared(found: PreparedQuery) -> None:
             bars.close()
             tell_inputs(found, lister=".age" if self.manners.is_interactive else "ttapi status")
 
@@ -260,7 +263,7 @@ class Session:
         )
         database = self.database
         try:
-            with logged(self.home, "sql"), interrupting(database.interrupt):
+            with run_log(self.home, "sql"), interrupting(database.interrupt):
                 yield from database.answers(
                     sql,
                     keep_rows=self._kept_rows() if keep_rows == -1 else keep_rows,
@@ -292,10 +295,10 @@ class Session:
 
     def complain(self, error: TtapiError, text: str) -> None:
         """Tell an error, with the place in `text` that it is about."""
-        from ttapi.cli.terminal import told
+        from ttapi.cli.terminal import error_lines
 
         head = "" if self.manners.is_interactive else "ttapi: "
-        for line in told(error, "" if is_command(text) else text):
+        for line in error_lines(error, "" if is_command(text) else text):
             tell(head + line)
             head = " " * len(head)
 
@@ -359,7 +362,7 @@ class Session:
 
 def _with_save_hint(error: QueryError, sql: str) -> QueryError:
     """The error; for a relation that would outlive the session, with the command that makes one."""
-    words = [word for word in words_of(sql, 8) if word not in {"or", "replace"}]
+    words = [word for word in first_words(sql, 8) if word not in {"or", "replace"}]
     if error.hint is None or len(words) < 3 or words[0] != "create":
         return error
     if words[1] not in {"view", "table"}:

@@ -14,8 +14,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ttapi.cli.shell.options import Options, is_dumb
-from ttapi.cli.shell.session import LeaveShell, Manners, Session
+from ttapi.cli.shell.options import DisplayOptions, is_dumb
+from ttapi.cli.shell.session import LeaveShell, Session, SessionOptions
 from ttapi.cli.terminal import tell
 from ttapi.config import load_settings
 from ttapi.errors import TtapiError, UsageError
@@ -113,7 +113,7 @@ def usual_format(home: Path | None) -> str:
     return load_settings(find_home(home, os.environ), os.environ).display_format
 
 
-def run_shell(start: Start, options: Options) -> int:
+def run_shell(start: Start, options: DisplayOptions) -> int:
     """Talk with whoever sits at the terminal; the exit code.
 
     *Raises* UsageError where nothing was initialised.
@@ -121,7 +121,7 @@ def run_shell(start: Start, options: Options) -> int:
     home = find_home(start.home, os.environ)
     if options.format == "auto":
         options.format = usual_format(start.home)
-    manners = Manners(
+    manners = SessionOptions(
         is_interactive=True, can_ask=True, freshness=start.freshness, as_of=start.as_of
     )
     with closing(Session(home, options, manners)) as session:
@@ -138,13 +138,13 @@ def run_shell(start: Start, options: Options) -> int:
         return run_prompt(session)
 
 
-def run_text(start: Start, options: Options, text: str) -> int:
+def run_text(start: Start, options: DisplayOptions, text: str) -> int:
     """Run the statements of `text`; the exit code of the first error, told on standard error.
 
     *Raises* UsageError where nothing was initialised; InterruptedQueryError, KeyboardInterrupt.
     """
     home = find_home(start.home, os.environ)
-    manners = Manners(
+    manners = SessionOptions(
         can_ask=sys.stdin.isatty() and sys.stderr.isatty(),
         one_file=options.once,
         freshness=start.freshness,

@@ -19,7 +19,7 @@ from ttapi.market.calendar import NEW_YORK, sessions
 from ttapi.simulator.derivatives.chain import (
     ADJUSTED_CASH,
     ADJUSTED_SHARES,
-    Outlook,
+    ListingOutlook,
     last_turn,
     make_chain,
     unsettled,
@@ -267,4 +267,6 @@ class OptionBook:
         last = calendar.last_completed_session(now)
         close = self._tape.spot(listing, calendar.close_utc(last))
         surface = self.variances(listing, now).surface(listing, close)
-        return make_chain(listing, Outlook(close, surface.atm_volatility(0.25)), now, self._other)
+        return make_chain(
+            listing, ListingOutlook(close, surface.atm_volatility(0.25)), now, self._other
+        )

@@ -80,7 +80,7 @@ _YEAR = timedelta(days=365)
 
 
 @dataclass(frozen=True)
-class Outlook:
+class ListingOutlook:
     """What strikes are chosen by: the last close, and how far the price may go."""
 
     close: float
@@ -117,7 +117,7 @@ def unsettled(root: RootChain, now: datetime) -> RootChain:
 
 
 def make_chain(
-    listing: Listing, outlook: Outlook, now: datetime, other: str
+    listing: Listing, outlook: ListingOutlook, now: datetime, other: str
 ) -> tuple[RootChain, ...]:
     """Every root of `listing`; `other` is the company an adjusted contract delivers shares of."""
     return tuple(
@@ -128,7 +128,9 @@ def make_chain(
     )
 
 
-def _standard_root(listing: Listing, root: str, outlook: Outlook, now: datetime) -> RootChain:
+def _standard_root(
+    listing: Listing, root: str, outlook: ListingOutlook, now: datetime
+) -> RootChain:
     step = _FUND_STEP if listing.kind == "etf" else _INDEX_STEPS.get(listing.symbol)
     return RootChain(
         root=root,
@@ -152,7 +154,7 @@ def _standard_root(listing: Listing, root: str, outlook: Outlook, now: datetime)
 
 
 def _adjusted_root(
-    listing: Listing, root: str, outlook: Outlook, now: datetime, other: str
+    listing: Listing, root: str, outlook: ListingOutlook, now: datetime, other: str
 ) -> RootChain:
     return RootChain(
         root=root,
@@ -194,7 +196,7 @@ def _listed(listing: Listing, root: str, now: datetime) -> list[Expiration]:
 
 
 def _strikes(
-    outlook: Outlook, expiration: Expiration, now: datetime, step: str | None
+    outlook: ListingOutlook, expiration: Expiration, now: datetime, step: str | None
 ) -> tuple[Decimal, ...]:
     days = (expiration.date - _session_date(now)).days
     return strike_ladder(outlook.close, outlook.volatility, max(days, 1) / 365, step)

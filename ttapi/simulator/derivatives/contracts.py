@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.market.calendar import NEW_YORK, sessions
 from ttapi.simulator.derivatives.expirations import third_friday
-from ttapi.simulator.listings import FIRST_YEAR, Character, Listing
+from ttapi.simulator.listings import FIRST_YEAR, Listing, PriceCharacter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,7 +161,7 @@ COINS = (
 
 
 def _base(symbol: str, kind: str, price: float, volatility: float, first_year: int) -> Listing:
-    character = Character(
+    character = PriceCharacter(
         price=price,
         beta=0.2 if kind == "commodity" else 0.8,
         sector=0,

@@ -70,14 +70,14 @@ class DxLinkSession:
         self._authorized_at: float | None = None
         self._channels: dict[int, FeedChannel] = {}
         self._client_timeout_s: float = KEEPALIVE_S
-        self._heard_at = self._sent_at = now
+        self._last_frame_at = self._sent_at = now
         self._updated_at: datetime | None = None
         self._data_sent = 0
         self._serving: deque[tuple[FeedChannel, Iterator[Message]]] = deque()
 
     def receive(self, text: str | bytes, now: float) -> None:
         """Take one message of the client."""
-        self._heard_at = now
+        self._last_frame_at = now
         limit = fault.number("bytes") if (fault := self._faults.active("close-1009")) else _LARGEST
         if len(text) > limit:
             self._faults.strike("close-1009")
@@ -105,7 +105,7 @@ class DxLinkSession:
         """Do what is due: delayed authorisation, keepalive, the client's timeout."""
         if self._authorized_at is not None and now >= self._authorized_at:
             self._authorize(now)
-        if now - self._heard_at > self._client_timeout_s:
+        if now - self._last_frame_at > self._client_timeout_s:
             self._error("TIMEOUT", "No message from the client in time")
             self._close(1000, "Timeout")
         elif self._is_set_up and now - self._sent_at >= KEEPALIVE_S / 2:

@@ -24,7 +24,7 @@ from ttapi.simulator.tastytrade import (
     metrics,
     quotes,
 )
-from ttapi.simulator.tastytrade.wire import ApiError, Call, Document, Reply
+from ttapi.simulator.tastytrade.wire import ApiCall, ApiError, Document, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -248,14 +248,14 @@ class Desk:
         if not self.budget.take():
             raise too_many()
 
-    def _reply(self, endpoint: Endpoint | None, call: Call) -> Reply:
+    def _reply(self, endpoint: Endpoint | None, call: ApiCall) -> Reply:
         if endpoint is None:
             raise ApiError(404, "not_found", f"No route for {call.method} {call.path}")
         if not endpoint.is_open:
             self.service.credentials.require(call)
         return endpoint.answer(self.service, call)
 
-    def _check_headers(self, call: Call) -> None:
+    def _check_headers(self, call: ApiCall) -> None:
         agent = call.headers.get("user-agent", "")
         if self.service.is_strict and not _USER_AGENT.search(agent):
             raise PageError(401, "401 Authorization Required")
@@ -279,8 +279,8 @@ class Desk:
         return response
 
 
-def _bare_call(request: web.Request) -> Call:
-    return Call(
+def _bare_call(request: web.Request) -> ApiCall:
+    return ApiCall(
         method=request.method,
         path=request.path,
         params=dict(request.match_info),
@@ -289,9 +289,11 @@ def _bare_call(request: web.Request) -> Call:
     )
 
 
-async def _full_call(request: web.Request) -> Call:
+async def _full_call(request: web.Request) -> ApiCall:
     bare = _bare_call(request)
-    return Call(bare.method, bare.path, bare.params, bare.query, await _body(request), bare.headers)
+    return ApiCall(
+        bare.method, bare.path, bare.params, bare.query, await _body(request), bare.headers
+    )
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
@@ -312,7 +314,7 @@ async def _body(request: web.Request) -> dict[str, Any]:
     return document
 
 
-def _symbols(call: Call) -> tuple[str, ...]:
+def _symbols(call: ApiCall) -> tuple[str, ...]:
     """What the request was about, for the log."""
     named = call.params.get("symbol") or call.params.get("code")
     return tuple(([named] if named else []) + call.values(*_SYMBOL_PARAMS))

@@ -14,8 +14,8 @@ from ttapi.simulator.derivatives.book import TICK_THRESHOLD
 from ttapi.simulator.derivatives.chain import settles_at
 from ttapi.simulator.derivatives.symbols import Contract, read_occ_symbol
 from ttapi.simulator.tastytrade.wire import (
+    ApiCall,
     ApiError,
-    Call,
     Document,
     Reply,
     TastytradeService,
@@ -43,7 +43,7 @@ _EXPIRATION_TYPES = {
 }
 
 
-def _flat(service: TastytradeService, call: Call) -> Reply:
+def _flat(service: TastytradeService, call: ApiCall) -> Reply:
     return many(
         call,
         [
@@ -54,14 +54,14 @@ def _flat(service: TastytradeService, call: Call) -> Reply:
     )
 
 
-def _nested(service: TastytradeService, call: Call) -> Reply:
+def _nested(service: TastytradeService, call: ApiCall) -> Reply:
     listing = service.listing(call.params["symbol"])
     return many(
         call, [_nested_root(service, root) for root in service.market.chain(listing.symbol)]
     )
 
 
-def _compact(service: TastytradeService, call: Call) -> Reply:
+def _compact(service: TastytradeService, call: ApiCall) -> Reply:
     items = []
     for root, expiration in _expirations(service, call):
         contracts = list(_contracts(root, expiration))
@@ -170,7 +170,7 @@ def _deliverable(root: RootChain, place: int, item: Deliverable) -> Document:
 
 
 def _expirations(
-    service: TastytradeService, call: Call
+    service: TastytradeService, call: ApiCall
 ) -> Iterator[tuple[RootChain, ChainExpiration]]:
     listing = service.listing(call.params["symbol"])
     for root in service.market.chain(listing.symbol):
@@ -215,7 +215,7 @@ _PENNY: list[Document] = [{"value": "0.0001", "threshold": "1.0"}, {"value": "0.
 _OPTION_TICKS: list[Document] = [{"value": "0.01", "threshold": "3.0"}, {"value": "0.05"}]
 
 
-def _equities(service: TastytradeService, call: Call) -> Reply:
+def _equities(service: TastytradeService, call: ApiCall) -> Reply:
     wanted = call.values("symbol")
     is_index, is_etf, lendability = (
         call.flag("is-index"),
@@ -233,11 +233,11 @@ def _equities(service: TastytradeService, call: Call) -> Reply:
     return paged(call, found, equity_document, per_page=1000)
 
 
-def _equity(service: TastytradeService, call: Call) -> Reply:
+def _equity(service: TastytradeService, call: ApiCall) -> Reply:
     return one(call, equity_document(service.listing(call.params["symbol"])))
 
 
-def _options(service: TastytradeService, call: Call) -> Reply:
+def _options(service: TastytradeService, call: ApiCall) -> Reply:
     found = []
     for symbol in call.values("symbol"):
         contract = read_occ_symbol(symbol)
@@ -247,7 +247,7 @@ def _options(service: TastytradeService, call: Call) -> Reply:
     return many(call, found)
 
 
-def _option(service: TastytradeService, call: Call) -> Reply:
+def _option(service: TastytradeService, call: ApiCall) -> Reply:
     contract = read_occ_symbol(call.params["symbol"])
     listed = service.market.find_contract(contract) if contract else None
     if listed is None:

@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ttapi.simulator.tastytrade.wire import (
+    ApiCall,
     ApiError,
-    Call,
     Endpoint,
     Reply,
     TastytradeService,
@@ -69,7 +69,7 @@ class Credentials:
         self._ends: dict[str, float] = {}
         self._quote_ends: dict[str, float] = {}
 
-    def refresh(self, call: Call) -> Reply:
+    def refresh(self, call: ApiCall) -> Reply:
         """An access token for the refresh token; refusals have a shape of their own."""
         body = call.body
         if body.get("grant_type") != "refresh_token":
@@ -87,7 +87,7 @@ class Credentials:
         token = self._issue(lifetime)
         return Reply({"access_token": token, "token_type": "Bearer", "expires_in": lifetime})
 
-    def log_in(self, call: Call) -> tuple[str, str | None]:
+    def log_in(self, call: ApiCall) -> tuple[str, str | None]:
         """A session token, and one to remember the user by when that was asked for.
 
         *Raises* ApiError 401 for another login or password.
@@ -102,11 +102,11 @@ class Credentials:
         remembered = self._secret("remember") if call.body.get("remember-me") else None
         return self._issue(SESSION_LIFETIME_S), remembered
 
-    def log_out(self, call: Call) -> None:
+    def log_out(self, call: ApiCall) -> None:
         """End the caller's token."""
         self._ends.pop(_token(call), None)
 
-    def require(self, call: Call) -> None:
+    def require(self, call: ApiCall) -> None:
         """Nothing for a good token.
 
         *Raises* ApiError 401 for none, a wrong or an old one.
@@ -135,7 +135,7 @@ class Credentials:
         return f"sim-{what}-{''.join(self._rng.choices(_LETTERS, k=24))}"
 
 
-def _token(call: Call) -> str:
+def _token(call: ApiCall) -> str:
     """The bearer token, or the bare one of a legacy session."""
     return call.headers.get("authorization", "").removeprefix("Bearer ").strip()
 
@@ -148,11 +148,11 @@ EMAIL = "simulated@example.com"
 USER_ID = "U0001000000"
 
 
-def _oauth(service: TastytradeService, call: Call) -> Reply:
+def _oauth(service: TastytradeService, call: ApiCall) -> Reply:
     return service.credentials.refresh(call)
 
 
-def _log_in(service: TastytradeService, call: Call) -> Reply:
+def _log_in(service: TastytradeService, call: ApiCall) -> Reply:
     token, remembered = service.credentials.log_in(call)
     ends = service.market.now + timedelta(seconds=SESSION_LIFETIME_S)
     user = {"email": EMAIL, "username": service.credentials.grant.login, "external-id": USER_ID}
@@ -165,12 +165,12 @@ def _log_in(service: TastytradeService, call: Call) -> Reply:
     return Reply({"data": filled(data), "context": call.path}, 201)
 
 
-def _log_out(service: TastytradeService, call: Call) -> Reply:
+def _log_out(service: TastytradeService, call: ApiCall) -> Reply:
     service.credentials.log_out(call)
     return Reply(None, 204)
 
 
-def _validate(service: TastytradeService, call: Call) -> Reply:
+def _validate(service: TastytradeService, call: ApiCall) -> Reply:
     data = {"email": EMAIL, "username": service.credentials.grant.login, "external-id": USER_ID}
     return Reply({"data": data, "context": call.path}, 201)
 

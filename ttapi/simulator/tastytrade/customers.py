@@ -12,8 +12,8 @@ from ttapi.simulator.derivatives.chain import settles_at
 from ttapi.simulator.events import ChainExpiration
 from ttapi.simulator.tastytrade.credentials import EMAIL, USER_ID
 from ttapi.simulator.tastytrade.wire import (
+    ApiCall,
     ApiError,
-    Call,
     Document,
     Reply,
     TastytradeService,
@@ -142,7 +142,7 @@ _ACCOUNT_TYPES: list[Document] = [
 _DIRECTIONS = {True: "Long", False: "Short"}
 
 
-def _customer(service: TastytradeService, call: Call) -> Reply:
+def _customer(service: TastytradeService, call: ApiCall) -> Reply:
     opened = service.accounts.accounts()[0].opened_at
     data: Document = {
         "id": "me",
@@ -174,7 +174,7 @@ def _customer(service: TastytradeService, call: Call) -> Reply:
     return one(call, filled(data))
 
 
-def _accounts(service: TastytradeService, call: Call) -> Reply:
+def _accounts(service: TastytradeService, call: ApiCall) -> Reply:
     return many(
         call,
         [
@@ -184,22 +184,22 @@ def _accounts(service: TastytradeService, call: Call) -> Reply:
     )
 
 
-def _account(service: TastytradeService, call: Call) -> Reply:
+def _account(service: TastytradeService, call: ApiCall) -> Reply:
     return one(call, _account_document(_find(service, call)))
 
 
-def _balances(service: TastytradeService, call: Call) -> Reply:
+def _balances(service: TastytradeService, call: ApiCall) -> Reply:
     return many(call, [balance_document(service, _find(service, call))])
 
 
-def _balance(service: TastytradeService, call: Call) -> Reply:
+def _balance(service: TastytradeService, call: ApiCall) -> Reply:
     account = _find(service, call)
     if call.params["currency"] != "USD":
         raise ApiError(404, "not_found", f"No balance in {call.params['currency']}")
     return one(call, balance_document(service, account))
 
 
-def _positions(service: TastytradeService, call: Call) -> Reply:
+def _positions(service: TastytradeService, call: ApiCall) -> Reply:
     account = _find(service, call)
     underlyings, symbol = call.values("underlying-symbol"), call.value("symbol")
     kind = call.value("instrument-type")
@@ -212,7 +212,7 @@ def _positions(service: TastytradeService, call: Call) -> Reply:
     return many(call, [item for item in shown if kind in {None, item["instrument-type"]}])
 
 
-def _transactions(service: TastytradeService, call: Call) -> Reply:
+def _transactions(service: TastytradeService, call: ApiCall) -> Reply:
     account = _find(service, call)
     since, until = call.day("start-date"), call.day("end-date")
     kinds, sub_kinds = call.values("type", "types"), call.values("sub-type")
@@ -232,7 +232,7 @@ def _transactions(service: TastytradeService, call: Call) -> Reply:
     return paged(call, found, lambda item: _transaction_document(account, item), per_page=250)
 
 
-def _transaction(service: TastytradeService, call: Call) -> Reply:
+def _transaction(service: TastytradeService, call: ApiCall) -> Reply:
     account, wanted = _find(service, call), call.params["id"]
     for item in service.accounts.transactions(account):
         if str(item.id) == wanted:
@@ -240,7 +240,7 @@ def _transaction(service: TastytradeService, call: Call) -> Reply:
     raise ApiError(404, "not_found", f"Couldn't find transaction {wanted}")
 
 
-def _find(service: TastytradeService, call: Call) -> Account:
+def _find(service: TastytradeService, call: ApiCall) -> Account:
     account = service.accounts.find(call.params["account"])
     if account is None:
         # A stranger's account and none at all look the same from outside.

@@ -10,8 +10,8 @@ from ttapi.simulator.derivatives.contracts import active_places
 from ttapi.simulator.derivatives.symbols import FutureOption
 from ttapi.simulator.tastytrade.futures import option_ticks, product_document, product_of
 from ttapi.simulator.tastytrade.wire import (
+    ApiCall,
     ApiError,
-    Call,
     Document,
     Reply,
     TastytradeService,
@@ -32,12 +32,12 @@ _ROOT_KINDS = (("with_future", "Regular"), ("weekly", "Weekly"), ("month_end", "
 _FRIDAYS = range(1, 5)
 
 
-def _flat(service: TastytradeService, call: Call) -> Reply:
+def _flat(service: TastytradeService, call: ApiCall) -> Reply:
     product = _product_with_options(service, call)
     return many(call, [_option_document(service, option) for option in _every(service, product)])
 
 
-def _nested(service: TastytradeService, call: Call) -> Reply:
+def _nested(service: TastytradeService, call: ApiCall) -> Reply:
     product, market = _product_with_options(service, call), service.market
     futures = market.board.contracts(product, market.now)
     active = active_places(futures, market.now)
@@ -63,14 +63,14 @@ def _nested(service: TastytradeService, call: Call) -> Reply:
     )
 
 
-def _listed(service: TastytradeService, call: Call) -> Reply:
+def _listed(service: TastytradeService, call: ApiCall) -> Reply:
     """Those of the symbols that are listed."""
     found = [service.market.find_other(symbol) for symbol in call.values("symbol")]
     options = [option for option in found if isinstance(option, FutureOption)]
     return many(call, [_option_document(service, option) for option in options])
 
 
-def _single(service: TastytradeService, call: Call) -> Reply:
+def _single(service: TastytradeService, call: ApiCall) -> Reply:
     text = call.params["symbol"]
     # A path loses an unquoted `./` on its way.
     found = service.market.find_other(f"./{text.removeprefix('./')}")
@@ -79,18 +79,18 @@ def _single(service: TastytradeService, call: Call) -> Reply:
     return one(call, _option_document(service, found))
 
 
-def _products(service: TastytradeService, call: Call) -> Reply:
+def _products(service: TastytradeService, call: ApiCall) -> Reply:
     return many(call, [_root_document(*row) for row in _roots(service)])
 
 
-def _product(service: TastytradeService, call: Call) -> Reply:
+def _product(service: TastytradeService, call: ApiCall) -> Reply:
     for product, root, kind in _roots(service):
         if (product.exchange, root) == (call.params["exchange"], call.params["root"]):
             return one(call, _root_document(product, root, kind))
     raise ApiError(404, "not_found", f"Couldn't find {call.params['root']}")
 
 
-def _product_with_options(service: TastytradeService, call: Call) -> FutureProduct:
+def _product_with_options(service: TastytradeService, call: ApiCall) -> FutureProduct:
     product = product_of(service, call.params["code"])
     if product.options is None:
         raise ApiError(404, "not_found", f"Couldn't find options of {product.code}")

@@ -11,8 +11,8 @@ from zlib import crc32
 
 from ttapi.simulator.derivatives.contracts import FutureContract, active_places
 from ttapi.simulator.tastytrade.wire import (
+    ApiCall,
     ApiError,
-    Call,
     Document,
     Reply,
     TastytradeService,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ttapi.simulator.derivatives.contracts import Coin, FutureProduct
 
 
-def _futures(service: TastytradeService, call: Call) -> Reply:
+def _futures(service: TastytradeService, call: ApiCall) -> Reply:
     symbols = {text.lstrip("/") for text in call.values("symbol")}
     codes = set() if symbols else {text.lstrip("/") for text in call.values("product-code")}
     exchange = call.value("exchange")
@@ -42,19 +42,19 @@ def _futures(service: TastytradeService, call: Call) -> Reply:
     return paged(call, found, lambda one: future_document(service, one), per_page=1000)
 
 
-def _future(service: TastytradeService, call: Call) -> Reply:
+def _future(service: TastytradeService, call: ApiCall) -> Reply:
     found = service.market.find_other(f"/{call.params['symbol'].lstrip('/')}")
     if not isinstance(found, FutureContract):
         raise ApiError(404, "not_found", f"Couldn't find {call.params['symbol']}")
     return one(call, future_document(service, found))
 
 
-def _products(service: TastytradeService, call: Call) -> Reply:
+def _products(service: TastytradeService, call: ApiCall) -> Reply:
     products = service.market.board.products(service.market.now)
     return many(call, [product_document(product) for product in products])
 
 
-def _product(service: TastytradeService, call: Call) -> Reply:
+def _product(service: TastytradeService, call: ApiCall) -> Reply:
     exchange = call.params["exchange"]
     product = product_of(service, call.params["code"])
     if product.exchange != exchange:
@@ -166,13 +166,13 @@ FUTURE_ENDPOINTS = (
 _VENUES = (("TALOS_SPREAD", True), ("TALOS_AUCTION", False))
 
 
-def _coins(service: TastytradeService, call: Call) -> Reply:
+def _coins(service: TastytradeService, call: ApiCall) -> Reply:
     wanted = call.values("symbol")
     coins = service.market.board.coins(service.market.now)
     return many(call, [_document(coin) for coin in coins if not wanted or coin.symbol in wanted])
 
 
-def _coin(service: TastytradeService, call: Call) -> Reply:
+def _coin(service: TastytradeService, call: ApiCall) -> Reply:
     for coin in service.market.board.coins(service.market.now):
         if coin.symbol == call.params["symbol"]:
             return one(call, _document(coin))

@@ -15,8 +15,8 @@ from ttapi.simulator.derivatives.chain import years_until
 from ttapi.simulator.derivatives.surface import RATE
 from ttapi.simulator.events import shares_outstanding
 from ttapi.simulator.tastytrade.wire import (
+    ApiCall,
     ApiError,
-    Call,
     Document,
     Reply,
     TastytradeService,
@@ -49,7 +49,7 @@ _SECTORS = (
 )
 
 
-def _metrics(service: TastytradeService, call: Call) -> Reply:
+def _metrics(service: TastytradeService, call: ApiCall) -> Reply:
     wanted = call.values("symbols", "symbol")
     if not wanted:
         raise ApiError(400, "validation_error", "symbols is missing")
@@ -59,7 +59,7 @@ def _metrics(service: TastytradeService, call: Call) -> Reply:
     return many(call, [_metrics_document(service, service.market.listing(s)) for s in known])
 
 
-def _dividends(service: TastytradeService, call: Call) -> Reply:
+def _dividends(service: TastytradeService, call: ApiCall) -> Reply:
     symbol = service.listing(call.params["symbol"]).symbol
     rows = [
         {"occurred-date": item.ex_date.isoformat(), "amount": decimal(item.amount)}
@@ -68,7 +68,7 @@ def _dividends(service: TastytradeService, call: Call) -> Reply:
     return many(call, rows)
 
 
-def _earnings(service: TastytradeService, call: Call) -> Reply:
+def _earnings(service: TastytradeService, call: ApiCall) -> Reply:
     symbol = service.listing(call.params["symbol"]).symbol
     since, until = call.day("start-date"), call.day("end-date")
     if since is None:
@@ -81,7 +81,7 @@ def _earnings(service: TastytradeService, call: Call) -> Reply:
     return many(call, rows)
 
 
-def _margin_configuration(_service: TastytradeService, call: Call) -> Reply:
+def _margin_configuration(_service: TastytradeService, call: ApiCall) -> Reply:
     return one(call, {"risk-free-rate": str(RATE)})
 
 

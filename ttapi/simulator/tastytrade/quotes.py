@@ -13,8 +13,8 @@ from ttapi.simulator.derivatives.contracts import Coin, FutureContract
 from ttapi.simulator.derivatives.symbols import FutureOption, read_occ_symbol
 from ttapi.simulator.tastytrade.credentials import QUOTE_TOKEN_LIFETIME_S
 from ttapi.simulator.tastytrade.wire import (
+    ApiCall,
     ApiError,
-    Call,
     Document,
     Reply,
     TastytradeService,
@@ -50,7 +50,7 @@ _PRE_MARKET = timedelta(hours=1, minutes=15)
 _COLLECTIONS = ("Equity", "CFE", "CME", "Smalls")
 
 
-def _by_type(service: TastytradeService, call: Call) -> Reply:
+def _by_type(service: TastytradeService, call: ApiCall) -> Reply:
     asked = {kind: call.values(kind) for kind in _TYPES}
     total = sum(map(len, asked.values()))
     if not 0 < total <= _MOST_SYMBOLS:
@@ -59,7 +59,7 @@ def _by_type(service: TastytradeService, call: Call) -> Reply:
     return many(call, [document for document in found if document])
 
 
-def _single(service: TastytradeService, call: Call) -> Reply:
+def _single(service: TastytradeService, call: ApiCall) -> Reply:
     kinds = {name: kind for kind, name in _TYPES.items()}
     kind, symbol = kinds.get(call.params["kind"]), call.params["symbol"]
     document = _data_document(service, kind, symbol) if kind else None
@@ -140,7 +140,7 @@ def _day(summary: SimSummary) -> Document:
     }
 
 
-def _sessions_now(service: TastytradeService, call: Call) -> Reply:
+def _sessions_now(service: TastytradeService, call: ApiCall) -> Reply:
     wanted = call.values("instrument-collections", "instrument-collection") or ["Equity"]
     unknown = [name for name in wanted if name not in _COLLECTIONS]
     if unknown:
@@ -148,11 +148,11 @@ def _sessions_now(service: TastytradeService, call: Call) -> Reply:
     return many(call, [_session_now(service, name) for name in wanted])
 
 
-def _equity_session_now(service: TastytradeService, call: Call) -> Reply:
+def _equity_session_now(service: TastytradeService, call: ApiCall) -> Reply:
     return one(call, _session_now(service, "Equity"))
 
 
-def _session_list(service: TastytradeService, call: Call) -> Reply:
+def _session_list(service: TastytradeService, call: ApiCall) -> Reply:
     since, until = call.day("from-date"), call.day("to-date")
     if since is None or until is None or not since <= until <= since + timedelta(366 * 3):
         raise ApiError(400, "validation_error", "from-date and to-date must span up to three years")
@@ -161,7 +161,7 @@ def _session_list(service: TastytradeService, call: Call) -> Reply:
     return many(call, [_session(service, d, collection) for d in days if since <= d <= until])
 
 
-def _holidays(service: TastytradeService, call: Call) -> Reply:
+def _holidays(service: TastytradeService, call: ApiCall) -> Reply:
     calendar, year = service.market.calendar, service.market.today.year
     span = range(year - 2, year + 3)
     return one(
@@ -228,14 +228,14 @@ QUOTE_ENDPOINTS = (
 _MOST_FOUND = 50
 
 
-def _watchlists(service: TastytradeService, call: Call) -> Reply:
+def _watchlists(service: TastytradeService, call: ApiCall) -> Reply:
     lists = _lists(service)
     if call.flag("counts-only"):
         return many(call, [_counted(item) for item in lists])
     return many(call, lists)
 
 
-def _watchlist(service: TastytradeService, call: Call) -> Reply:
+def _watchlist(service: TastytradeService, call: ApiCall) -> Reply:
     for item in _lists(service):
         if item["name"] == call.params["name"]:
             return one(call, item)
@@ -274,7 +274,7 @@ def _counted(item: Document) -> Document:
     }
 
 
-def _search(service: TastytradeService, call: Call) -> Reply:
+def _search(service: TastytradeService, call: ApiCall) -> Reply:
     """Symbols that begin with the text, ascending; one that is it comes first."""
     text = call.params["text"].upper()
     found = sorted(symbol for symbol in service.market.symbols if symbol.startswith(text))
@@ -295,7 +295,7 @@ def _search(service: TastytradeService, call: Call) -> Reply:
     return many(call, items)
 
 
-def _quote_token(service: TastytradeService, call: Call) -> Reply:
+def _quote_token(service: TastytradeService, call: ApiCall) -> Reply:
     now = service.market.now
     return one(
         call,

@@ -41,7 +41,7 @@ class ApiError(Exception):
 
 
 @dataclass(frozen=True)
-class Call:
+class ApiCall:
     """One request, taken apart."""
 
     method: str
@@ -109,17 +109,17 @@ class Reply:
     status: int = 200
 
 
-def one(call: Call, data: Document) -> Reply:
+def one(call: ApiCall, data: Document) -> Reply:
     """A single object in its envelope."""
     return Reply({"data": data, "context": call.path})
 
 
-def many(call: Call, items: Sequence[Document]) -> Reply:
+def many(call: ApiCall, items: Sequence[Document]) -> Reply:
     """A list in its envelope, unpaged."""
     return Reply({"data": {"items": list(items)}, "context": call.path})
 
 
-def paged(call: Call, items: Sequence[Any], make: Any, *, per_page: int) -> Reply:
+def paged(call: ApiCall, items: Sequence[Any], make: Any, *, per_page: int) -> Reply:
     """One page of a list; `make` turns a value into its document."""
     size = call.whole("per-page", per_page, 1, 2000)
     page = call.whole("page-offset", 0, 0, 1_000_000)
@@ -199,13 +199,13 @@ class Endpoint:
     method: str
     path: str
     """As aiohttp writes it; the first match wins."""
-    answer: Callable[[TastytradeService, Call], Reply]
+    answer: Callable[[TastytradeService, ApiCall], Reply]
     is_open: bool = False
     """Whether it is served without a token."""
 
 
 def get(
-    path: str, answer: Callable[[TastytradeService, Call], Reply], *, is_open: bool = False
+    path: str, answer: Callable[[TastytradeService, ApiCall], Reply], *, is_open: bool = False
 ) -> Endpoint:
     """A GET endpoint."""
     return Endpoint("GET", path, answer, is_open)

@@ -21,7 +21,7 @@ from ttapi.market.calendar import NEW_YORK
 from ttapi.market.dxfeed import EventFlag, normalise_candle_symbol
 from ttapi.sources.contract import Batch, UnitReport, UnitRequest
 from ttapi.sources.dates import known_at_close, session_today
-from ttapi.sources.dxlink.events import Refusal, Series, SnapshotAssembler, event_flags
+from ttapi.sources.dxlink.events import EventAssembler, RefusedRows, Series, event_flags
 from ttapi.sources.dxlink.protocol import KEEPALIVE_S, Subscription
 from ttapi.sources.text_files import reject_table
 
@@ -62,7 +62,7 @@ class CandleHistory:
     """Ascending by time; removed rows and the row that ends a history are not among them."""
     is_truncated: bool = False
     """Older candles exist and were not sent."""
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[RefusedRows, ...] = ()
     """Rows of this history that could not be read."""
     rows_unread: int = 0
     """Rows of unknown symbols lost while this history was under way."""
@@ -76,7 +76,7 @@ class _Flight:
     due_at: float
     """When it is overdue, or settled where it is complete."""
     series: Series = field(default_factory=Series)
-    refused: list[Refusal] = field(default_factory=list)
+    refused: list[RefusedRows] = field(default_factory=list)
     rows_unread: int = 0
 
 
@@ -91,7 +91,7 @@ class HistoryRun:
         self._limit = in_flight
         self._waiting = deque(requests)
         self._flights: dict[str, _Flight] = {}
-        self._assembler = SnapshotAssembler(("time",))
+        self._assembler = EventAssembler(("time",))
 
     @property
     def is_open(self) -> bool:
@@ -121,7 +121,7 @@ class HistoryRun:
         """When the next history is settled or overdue; None: nothing is under way."""
         return min((flight.due_at for flight in self._flights.values()), default=None)
 
-    def take(self, events: Sequence[Event], refused: Sequence[Refusal], now: float) -> None:
+    def take(self, events: Sequence[Event], refused: Sequence[RefusedRows], now: float) -> None:
         """Take in one frame's rows."""
         for flight in self._flights.values() if refused else ():
             flight.rows_unread += sum(refusal.rows for refusal in refused)
@@ -135,7 +135,7 @@ class HistoryRun:
         if not flight.series.is_complete:
             flight.due_at = now + ANSWER_S
         if not isinstance(event.get("time"), int) and not event_flags(event) & EventFlag.REMOVE:
-            flight.refused.append(Refusal("time is no whole number", str(event)[:500]))
+            flight.refused.append(RefusedRows("time is no whole number", str(event)[:500]))
             # Its flags still begin or end the history; the row itself is none.
             event["eventFlags"] = int(event_flags(event) | EventFlag.REMOVE)
         change = self._assembler.take(event)

@@ -32,7 +32,7 @@ _TEXTS = frozenset({"eventType", "eventSymbol", "description", "optionSymbol", "
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RefusedRows:
     """One row, or one array of rows, that could not be read."""
 
     reason: str
@@ -47,7 +47,7 @@ class Decoded:
     """The readable and the unreadable of one message, in its order."""
 
     events: list[Event] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
+    refused: list[RefusedRows] = field(default_factory=list)
 
     @property
     def rows_refused(self) -> int:
@@ -123,8 +123,8 @@ def _plain(name: str, value: Value) -> Value:
     return value
 
 
-def _refusal(reason: str, text: object, rows: int = 1) -> Refusal:
-    return Refusal(reason, str(text)[:500], rows)
+def _refusal(reason: str, text: object, rows: int = 1) -> RefusedRows:
+    return RefusedRows(reason, str(text)[:500], rows)
 
 
 Key = tuple["Value", ...]
@@ -156,7 +156,7 @@ class _Gathering:
     is_truncated: bool = False
 
 
-class SnapshotAssembler:
+class EventAssembler:
     """Fed with events in the order they came; gives changes as they become complete.
 
     `key` names the fields that tell the rows of a symbol apart. Symbols may interleave.

@@ -18,7 +18,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
 from ttapi.errors import SourceError
-from ttapi.sources.dxlink.events import Refusal, decode_feed_data
+from ttapi.sources.dxlink.events import RefusedRows, decode_feed_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -75,7 +75,7 @@ class FeedData:
 
     channel: int
     events: Sequence[Event]
-    refused: Sequence[Refusal]
+    refused: Sequence[RefusedRows]
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class DxLinkProtocol:
         self._outgoing: list[str] = []
         self._token = ""
         self._sent_token = False
-        self._connected_at = self._sent_at = self._heard_at = 0.0
+        self._connected_at = self._sent_at = self._last_frame_at = 0.0
 
     def open_channel(self, contract: Contract, fields: Mapping[str, Sequence[str]]) -> int:
         """The number of a feed wanted under `contract`, with the columns wanted by event type."""
@@ -154,7 +154,7 @@ class DxLinkProtocol:
         """Begin a fresh connection: whatever the last one had said is void."""
         self.phase = Phase.SETUP
         self._token, self._sent_token = token, False
-        self._connected_at = self._sent_at = self._heard_at = now
+        self._connected_at = self._sent_at = self._last_frame_at = now
         self._outgoing.clear()
         for channel in self._channels.values():
             channel.is_open, channel.granted = False, {}
@@ -176,7 +176,7 @@ class DxLinkProtocol:
         """Those that run, the next first."""
         if self.phase is Phase.CLOSED:
             return ()
-        running = [Deadline("silence", self._heard_at + KEEPALIVE_S)]
+        running = [Deadline("silence", self._last_frame_at + KEEPALIVE_S)]
         if self.phase is Phase.READY:
             running.append(Deadline("ping", self._sent_at + PING_S))
         else:
@@ -195,7 +195,7 @@ class DxLinkProtocol:
 
     def receive(self, text: str | bytes, now: float) -> list[Happening]:
         """What a frame says; what must be answered is answered."""
-        self._heard_at = now
+        self._last_frame_at = now
         message = parse_frame(text)
         if isinstance(message, str):
             return [Unreadable(message)]

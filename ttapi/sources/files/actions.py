@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ttapi.sources.files.tables import Origin
+    from ttapi.sources.files.tables import FilePlace
 
 KINDS = ("split", "dividend")
 
 
-def complete(rows: pl.DataFrame, _: Origin) -> pl.DataFrame:
+def complete(rows: pl.DataFrame, _: FilePlace) -> pl.DataFrame:
     """Symbols and kinds in their usual case, and the ex-date where only the last cum date stands."""
     import polars as pl  # noqa: PLC0415 - resources are listed without it
 

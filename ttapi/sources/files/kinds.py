@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.sources.contract import Column, Resource
 from ttapi.sources.files import actions, option_quotes, rates, universes
-from ttapi.sources.files.tables import Origin, bare_name, symbol_of_place
+from ttapi.sources.files.tables import FilePlace, bare_name, symbol_of_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ class ResourceSpec:
     resource: Resource
     required: tuple[tuple[str, ...], ...]
     """Of each group at least one column must be in a file."""
-    complete: Callable[[pl.DataFrame, Origin], pl.DataFrame]
+    complete: Callable[[pl.DataFrame, FilePlace], pl.DataFrame]
     """Typed rows and where they come from in, the same rows out with what can be concluded filled in."""
     refusal: Callable[[pl.DataFrame], pl.Series]
     """Completed rows in, per row why it is refused, or null."""
@@ -41,7 +41,7 @@ class ResourceSpec:
     """Other names of columns, as `bare_name` gives them."""
     stem_column: str | None = None
     """The column that the file's name stands for where the file has none of its name."""
-    symbol_of_place: Callable[[Origin], str | None] | None = None
+    symbol_of_place: Callable[[FilePlace], str | None] | None = None
     """The symbol that the place of a file names where its rows name none; None: places say nothing."""
 
     @property

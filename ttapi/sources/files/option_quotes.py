@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ttapi.sources.files.tables import Origin
+    from ttapi.sources.files.tables import FilePlace
 
 _OCC = r"^([A-Z][A-Z0-9]{0,5}) *([0-9]{6})([CP])([0-9]{8})$"
 _PRICES = ("bid", "ask", "mark", "last", "spot")
@@ -29,7 +29,7 @@ _STRIKE_LIMIT = 100_000
 """USD: an OCC symbol has eight digits of thousandths."""
 
 
-def complete(rows: pl.DataFrame, origin: Origin) -> pl.DataFrame:
+def complete(rows: pl.DataFrame, origin: FilePlace) -> pl.DataFrame:
     """Symbol, contract and snapshot of each row, and what follows from them.
 
     *Shape* beside the columns that are stored: `said_type`, `said_strike`, `said_expiration`, as the
@@ -80,7 +80,7 @@ def known_at(rows: pl.DataFrame, now: datetime) -> pl.Series:
     return rows.select(pl.when(at <= pl.lit(instant)).then(at).alias("known_at"))["known_at"]
 
 
-def _with_symbol(rows: pl.DataFrame, origin: Origin) -> pl.DataFrame:
+def _with_symbol(rows: pl.DataFrame, origin: FilePlace) -> pl.DataFrame:
     """`symbol` the underlying and `occ_symbol` the contract, whichever columns they stand in."""
     import polars as pl  # noqa: PLC0415 - resources are listed without it
 
@@ -181,7 +181,7 @@ def _with_terms(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_prices(rows: pl.DataFrame, origin: Origin) -> pl.DataFrame:
+def _with_prices(rows: pl.DataFrame, origin: FilePlace) -> pl.DataFrame:
     """`mark`, `last` and `spot` null where 0 stands for none; the underlying's own row has its price in `spot`."""
     import polars as pl  # noqa: PLC0415 - resources are listed without it
 
@@ -205,7 +205,7 @@ def _with_prices(rows: pl.DataFrame, origin: Origin) -> pl.DataFrame:
     return rows.with_columns(pl.when(is_contract).then("spot").otherwise(own).alias("spot"))
 
 
-def _with_snapshot(rows: pl.DataFrame, origin: Origin) -> pl.DataFrame:
+def _with_snapshot(rows: pl.DataFrame, origin: FilePlace) -> pl.DataFrame:
     """The instant in UTC, whole seconds; a date alone, also that of the file's name, is its close."""
     import polars as pl  # noqa: PLC0415 - resources are listed without it
 

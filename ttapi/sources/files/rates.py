@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ttapi.sources.files.tables import Origin
+    from ttapi.sources.files.tables import FilePlace
 
 TOO_HIGH = "rate above 1: fractions a year are wanted, 0.04 for 4 percent"
 _TENOR = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.ASCII | re.IGNORECASE)
@@ -34,7 +34,7 @@ def tenor_days(text: str) -> int | None:
     return days if 0 < days <= _LONGEST else None
 
 
-def complete(rows: pl.DataFrame, _: Origin) -> pl.DataFrame:
+def complete(rows: pl.DataFrame, _: FilePlace) -> pl.DataFrame:
     """The days of each tenor."""
     import polars as pl  # noqa: PLC0415 - resources are listed without it
 

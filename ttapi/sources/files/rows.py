@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ttapi.sources.contract import Column
     from ttapi.sources.files.kinds import ResourceSpec
-    from ttapi.sources.files.tables import Origin, TextTable
+    from ttapi.sources.files.tables import FilePlace, TextTable
 
 _NUMBERS: dict[str, type[pl.DataType]] = {
     "DOUBLE": pl.Float64,
@@ -56,7 +56,11 @@ class FileRows:
 
 
 def judge(
-    table: TextTable, spec: ResourceSpec, renames: Mapping[str, str], origin: Origin, now: datetime
+    table: TextTable,
+    spec: ResourceSpec,
+    renames: Mapping[str, str],
+    origin: FilePlace,
+    now: datetime,
 ) -> FileRows:
     """The rows of one file as `spec` takes them; `renames` says which source name each target has.
 
@@ -163,7 +167,7 @@ def _dates(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
         for text, day in known.items()
         if day is None
     }
-    return _told(texts, known, pl.Date), _told(texts, wrong, pl.String)
+    return _text(texts, known, pl.Date), _text(texts, wrong, pl.String)
 
 
 def _instants(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
@@ -173,7 +177,7 @@ def _instants(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
         if text is not None:
             known[text] = _instant(text)
     wrong = {text: f"unparsable {texts.name}" for text, at in known.items() if at is None}
-    return _told(texts, known, pl.Datetime("us")), _told(texts, wrong, pl.String)
+    return _text(texts, known, pl.Datetime("us")), _text(texts, wrong, pl.String)
 
 
 def _instant(text: str) -> datetime | None:
@@ -184,7 +188,7 @@ def _instant(text: str) -> datetime | None:
         return None
 
 
-def _told(
+def _text(
     texts: pl.Series, meanings: Mapping[str, object], kind: pl.DataType | type[pl.DataType]
 ) -> pl.Series:
     """What each text means; null for one that means nothing."""

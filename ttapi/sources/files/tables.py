@@ -144,7 +144,7 @@ _TICKER = re.compile(r"[A-Z][A-Z0-9]{0,5}([./-][A-Z]{1,2})?", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Origin:
+class FilePlace:
     """Where rows come from."""
 
     stem: str
@@ -155,14 +155,14 @@ class Origin:
     """The columns it has, by the names they are taken under."""
 
 
-def origin_of(root: Path, key: str) -> Origin:
+def origin_of(root: Path, key: str) -> FilePlace:
     """The place of the file that is called `key` below `root`."""
     path = Path(os.path.abspath(root / key))  # noqa: PTH100 - `resolve` would follow links
     name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
-    return Origin(Path(name).stem, path.parent.name)
+    return FilePlace(Path(name).stem, path.parent.name)
 
 
-def symbol_of_place(origin: Origin) -> str | None:
+def symbol_of_place(origin: FilePlace) -> str | None:
     """The symbol a file is about: `AAPL/20140602.csv`, `options/AAPL.csv`, `AAPL_2014-06-02.csv`.
 
     The folder's name goes first where it is written as a symbol, in capitals; then what the file's
@@ -176,7 +176,7 @@ def symbol_of_place(origin: Origin) -> str | None:
     return symbol.replace("/", ".").replace("-", ".") if symbol else None
 
 
-def day_of_place(origin: Origin) -> date | None:
+def day_of_place(origin: FilePlace) -> date | None:
     """The day in the file's name: eight digits, or year, month and day with - _ or . between."""
     match = _DAY.search(origin.stem)
     return parse_date(f"{match[1]}{match[3]}{match[4]}") if match else None

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ttapi.sources.files.tables import Origin
+    from ttapi.sources.files.tables import FilePlace
 
 
-def complete(rows: pl.DataFrame, _: Origin) -> pl.DataFrame:
+def complete(rows: pl.DataFrame, _: FilePlace) -> pl.DataFrame:
     """Symbols in upper case."""
     import polars as pl  # noqa: PLC0415 - resources are listed without it
 

@@ -197,7 +197,7 @@ class Reject:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedFile:
     """The rows of one file, every one with as many fields as its dialect has columns."""
 
     dialect: Dialect
@@ -222,7 +222,7 @@ class Prepared:
         return self.lines is None
 
 
-def prepare_plain(content: bytes) -> Prepared | None:
+def prepare_plain(content: bytes) -> PreparedFile | None:
     """The file as it is when counting proves it clean; None sends it the careful way."""
     data = unwrap(content)
     if not data or not data.isascii():
@@ -231,7 +231,7 @@ def prepare_plain(content: bytes) -> Prepared | None:
     return None if unix is None else _prepare_unix(unix)
 
 
-def _prepare_unix(data: bytes) -> Prepared | None:
+def _prepare_unix(data: bytes) -> PreparedFile | None:
     if any(mark in data for mark in _CAREFUL):
         return None
     end = data.find(b"\n") + 1
@@ -246,7 +246,7 @@ def _prepare_unix(data: bytes) -> Prepared | None:
     if body == b"\n" or body.count(dialect.delimiter.encode()) != fields:
         return None
     first = 2 if dialect.has_header else 1
-    return Prepared(
+    return PreparedFile(
         dialect,
         body,
         dialect.delimiter,
@@ -257,14 +257,14 @@ def _prepare_unix(data: bytes) -> Prepared | None:
     )
 
 
-def pick_lines(file: Prepared, lines: Sequence[int]) -> Prepared:
+def pick_lines(file: PreparedFile, lines: Sequence[int]) -> PreparedFile:
     """Some lines of a plain file, taken one by one."""
     rows = file.body.split(b"\n")
     numbered = [(line, rows[line - file.first_line].decode("ascii")) for line in lines]
     return _take_lines(numbered, file.dialect, file.torn_line)
 
 
-def prepare_lines(content: bytes) -> Prepared:
+def prepare_lines(content: bytes) -> PreparedFile:
     """Any file, taken line by line.
 
     *Raises* SourceError when no date or close column can be recognised.
@@ -274,14 +274,16 @@ def prepare_lines(content: bytes) -> Prepared:
     torn_line = len(lines) if lines[-1].strip() else None
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not numbered:
-        return Prepared(_EMPTY, b"", SEPARATOR, 0, lines=())
+        return PreparedFile(_EMPTY, b"", SEPARATOR, 0, lines=())
     dialect = recognise([line for _, line in numbered[:_LINES_SHOWN]])
     if dialect.has_header:
         del numbered[0]
     return _take_lines(numbered, dialect, torn_line)
 
 
-def _take_lines(numbered: list[tuple[int, str]], dialect: Dialect, torn: int | None) -> Prepared:
+def _take_lines(
+    numbered: list[tuple[int, str]], dialect: Dialect, torn: int | None
+) -> PreparedFile:
     expected = len(dialect.columns)
     kept: list[tuple[int, str, str]] = []
     rejects: list[Reject] = []
@@ -297,7 +299,7 @@ def _take_lines(numbered: list[tuple[int, str]], dialect: Dialect, torn: int | N
         elif number == torn:
             reason = TORN
         rejects.append(Reject(number, reason, line[:TEXT_LIMIT]))
-    return Prepared(
+    return PreparedFile(
         dialect,
         "".join(f"{row}\n" for _, _, row in kept).encode(),
         SEPARATOR,

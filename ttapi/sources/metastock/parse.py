@@ -23,7 +23,7 @@ from ttapi.sources.metastock.dialect import (
     TORN,
     UNPARSABLE_CLOSE,
     UNPARSABLE_DATE,
-    Prepared,
+    PreparedFile,
     Reject,
     pick_lines,
     prepare_lines,
@@ -45,7 +45,7 @@ class Numbered:
     """A prepared file and its place in the batch."""
 
     unit: int
-    file: Prepared
+    file: PreparedFile
 
 
 @dataclass(frozen=True)
@@ -265,7 +265,7 @@ class Outcome:
 
 
 def parse_together(
-    files: Mapping[int, Prepared], content_of: Callable[[int], bytes], today: date
+    files: Mapping[int, PreparedFile], content_of: Callable[[int], bytes], today: date
 ) -> Outcome:
     """The rows and refused lines of files given by unit; `content_of` hands out a file's bytes."""
     plain = _parse(
@@ -302,7 +302,7 @@ def _rows(
 
 
 def _parse(
-    files: Mapping[int, Prepared],
+    files: Mapping[int, PreparedFile],
     parse: Callable[[Sequence[Numbered], date], Typed],
     today: date,
 ) -> list[tuple[Typed, int | None]]:

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from ttapi.sources.dates import known_at_close
-from ttapi.sources.text_files import BLANKS, Words
+from ttapi.sources.text_files import BLANKS, DictionaryColumn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ class UnitFacts:
 
 
 @dataclass(frozen=True)
-class Names:
+class SymbolNames:
     """How tickers become symbols."""
 
     stems: Mapping[int, str]
@@ -59,16 +59,20 @@ class Names:
 
 
 def finish(
-    typed: pl.DataFrame, names: Names, time_digits: int | None, now: datetime
+    typed: pl.DataFrame, names: SymbolNames, time_digits: int | None, now: datetime
 ) -> tuple[pa.Table, dict[int, UnitFacts]]:
     """Rows in the declared order plus unit, line and known_at; and per unit what they say."""
     ticker = typed["ticker"]
-    symbol = Words(_spoken_tickers(typed, names), names.symbol)
+    symbol = DictionaryColumn(_spoken_tickers(typed, names), names.symbol)
     words = {
         "symbol": symbol.to_arrow(),
-        "ticker": Words(ticker, lambda text: (text or "").strip(BLANKS) or None).to_arrow(),
-        "per": Words(typed["per"], normal_period).to_arrow(),
-        "time": Words(typed["time"], lambda text: clock_text(text, time_digits)).to_arrow(),
+        "ticker": DictionaryColumn(
+            ticker, lambda text: (text or "").strip(BLANKS) or None
+        ).to_arrow(),
+        "per": DictionaryColumn(typed["per"], normal_period).to_arrow(),
+        "time": DictionaryColumn(
+            typed["time"], lambda text: clock_text(text, time_digits)
+        ).to_arrow(),
     }
     known_at = known_at_close(typed["date"], now)
     arrays = {name: typed[name].to_arrow() for name in ("date", *_PRICES, "unit", "line")}
@@ -100,7 +104,7 @@ def stem_of(key: str) -> str:
     return PurePosixPath(key).stem
 
 
-def _spoken_tickers(typed: pl.DataFrame, names: Names) -> pl.Series:
+def _spoken_tickers(typed: pl.DataFrame, names: SymbolNames) -> pl.Series:
     """The ticker of every row, the file's name where the row has none."""
     ticker = typed["ticker"]
     blank = ticker.is_null() | (ticker == "")
@@ -112,7 +116,9 @@ def _spoken_tickers(typed: pl.DataFrame, names: Names) -> pl.Series:
     return pl.select(pl.when(blank).then(stems.gather(typed["unit"])).otherwise(ticker)).to_series()
 
 
-def _facts(typed: pl.DataFrame, symbol: Words, names: Names) -> dict[int, UnitFacts]:
+def _facts(
+    typed: pl.DataFrame, symbol: DictionaryColumn, names: SymbolNames
+) -> dict[int, UnitFacts]:
     """One pass over (unit, date, symbol): rows of a unit stand together, in the file's order."""
     unit, day, code = pl.col("unit"), pl.col("date"), pl.col("code")
     is_ascending = (unit != unit.shift(1)) | (day > day.shift(1))
@@ -150,7 +156,11 @@ def _facts(typed: pl.DataFrame, symbol: Words, names: Names) -> dict[int, UnitFa
 
 
 def _notes(
-    unit: int, holds: list[str] | None, code: int | None, symbol: Words, names: Names
+    unit: int,
+    holds: list[str] | None,
+    code: int | None,
+    symbol: DictionaryColumn,
+    names: SymbolNames,
 ) -> tuple[str, ...]:
     if holds:
         shown = ", ".join(holds[:_SHOWN]) + (", ..." if len(holds) > _SHOWN else "")

@@ -27,9 +27,9 @@ from ttapi.sources.contract import (
     UnitRequest,
 )
 from ttapi.sources.dates import session_today
-from ttapi.sources.metastock.dialect import Prepared, prepare_lines, prepare_plain
+from ttapi.sources.metastock.dialect import PreparedFile, prepare_lines, prepare_plain
 from ttapi.sources.metastock.parse import parse_together
-from ttapi.sources.metastock.rows import Names, UnitFacts, finish, stem_of
+from ttapi.sources.metastock.rows import SymbolNames, UnitFacts, finish, stem_of
 from ttapi.sources.text_files import content_hash, reject_table
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ class Loaded:
     request: UnitRequest
     report: UnitReport
     content: bytes = b""
-    file: Prepared | None = None
+    file: PreparedFile | None = None
     """None where the report is final: unchanged, or failed."""
 
 
@@ -314,7 +314,9 @@ def _split_by_rows(loaded: Sequence[Loaded], batch_rows: int) -> Iterator[list[L
 def _batch(part: Sequence[Loaded], suffixes: tuple[str, ...], now: datetime) -> Batch:
     files = {unit: one.file for unit, one in enumerate(part) if one.file is not None}
     outcome = parse_together(files, lambda unit: part[unit].content, session_today(now))
-    names = Names({unit: stem_of(one.request.unit.key) for unit, one in enumerate(part)}, suffixes)
+    names = SymbolNames(
+        {unit: stem_of(one.request.unit.key) for unit, one in enumerate(part)}, suffixes
+    )
     tables: list[pa.Table] = []
     facts: dict[int, UnitFacts] = {}
     for alike in outcome.parts:

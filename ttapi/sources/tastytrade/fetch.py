@@ -20,13 +20,13 @@ from ttapi import __version__
 from ttapi.errors import CredentialError, ResponseError, SourceDownError, SourceError, UsageError
 from ttapi.market.calendar import NEW_YORK
 from ttapi.sources.credentials import find_secret
-from ttapi.sources.http import HttpClient, Tuning
+from ttapi.sources.http import HostLimits, HttpClient
 from ttapi.sources.in_thread import iterate_in_thread
 from ttapi.sources.tastytrade import accounts, instruments, option_quotes
 from ttapi.sources.tastytrade.api import TastytradeApi
 from ttapi.sources.tastytrade.fields import Content, ReadUnit, batch_of, read_unit
 from ttapi.sources.tastytrade.grant import RefreshGrant
-from ttapi.sources.traffic import Quarantine, Refusal
+from ttapi.sources.traffic import Quarantine, RefusedGrant
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -142,7 +142,7 @@ async def connected(context: SourceContext) -> AsyncIterator[TastytradeApi]:
 def _note_failure(failure: SourceDownError | None, context: SourceContext) -> None:
     """Have no further token asked for: in this command; for a dead grant within the hour."""
     if isinstance(failure, CredentialError):
-        refusal = Refusal(_credentials(context), failure.message, context.now)
+        refusal = RefusedGrant(_credentials(context), failure.message, context.now)
         context.traffic.refusal = refusal
     elif failure is not None:
         context.traffic.unreachable = failure.message
@@ -256,7 +256,7 @@ async def _answered(
         is_refused = isinstance(exc, ResponseError) and exc.status == _FORBIDDEN
         refused = SourceDownError(str(exc)) if is_refused else None
         is_absent = isinstance(exc, ResponseError) and exc.is_unknown
-        told = _told(exc)
+        told = _text(exc)
         return [read_unit(resource, r, told, is_absent=is_absent) for r in group], refused
 
 
@@ -287,16 +287,16 @@ async def _metrics(api: TastytradeApi, resource: Resource, group: Sequence[UnitR
     ]
 
 
-def _told(error: SourceError) -> str:
+def _text(error: SourceError) -> str:
     if isinstance(error, ResponseError) and error.is_unknown:
         return f"{error.endpoint}: the vendor does not know this symbol"
     return str(error)
 
 
-def _tuning(context: SourceContext) -> Tuning:
-    return Tuning(
-        requests_per_s=_positive(context, "requests_per_s", Tuning.requests_per_s),
-        in_flight=int(_positive(context, "in_flight", Tuning.in_flight)),
+def _tuning(context: SourceContext) -> HostLimits:
+    return HostLimits(
+        requests_per_s=_positive(context, "requests_per_s", HostLimits.requests_per_s),
+        in_flight=int(_positive(context, "in_flight", HostLimits.in_flight)),
         give_up_s=_positive(context, "give_up_s", _GIVE_UP_S),
     )
 

@@ -214,7 +214,7 @@ class _Bench:
     def healthy(self, rule: Callable[[World, Resource], Iterator[str]]) -> Iterator[str]:
         world = self._world(self.settings)
         for resource in self._configured(world):
-            yield from self._told(resource, partial(rule, world))
+            yield from self._found(resource, partial(rule, world))
 
     def in_state(
         self, rule: Callable[[Observed, World, Resource], Iterator[str]], state: Settings
@@ -225,7 +225,7 @@ class _Bench:
         for resource in self._configured(world):
             before = seen.get(resource.name)
             if before is not None:
-                yield from self._told(resource, partial(rule, before, world))
+                yield from self._found(resource, partial(rule, before, world))
 
     def _world(self, of: Settings) -> World:
         given = dict(of() if callable(of) else of)
@@ -237,7 +237,9 @@ class _Bench:
             if source.missing_setting(resource, context) is None:
                 yield resource
 
-    def _told(self, resource: Resource, find: Callable[[Resource], Iterator[str]]) -> Iterator[str]:
+    def _found(
+        self, resource: Resource, find: Callable[[Resource], Iterator[str]]
+    ) -> Iterator[str]:
         if resource.requires and resource.name not in self.keys:
             yield f"{resource.name}: requires keys; give keys={{{resource.name!r}: [...]}}"
             return

@@ -15,11 +15,11 @@ from ttapi.errors import SourceDownError, SourceError, TtapiError
 from ttapi.sources.contract import Unit, UnitRequest
 from ttapi.sources.testing.world import (
     Observed,
-    accounts,
+    error_text,
     observe,
     raised,
     repeated_grains,
-    told_error,
+    report_mismatches,
     units_of,
 )
 
@@ -48,7 +48,7 @@ def whole_answer(world: World, resource: Resource) -> Iterator[str]:
     """One report a request, counts that add up, columns and types as declared."""
     seen = observe(world, resource)
     yield from raised(seen)
-    yield from accounts(seen)
+    yield from report_mismatches(seen)
     told = Counter(report.unit.key for report in seen.reports)
     for request in seen.requests:
         if told[request.unit.key] != 1:
@@ -97,7 +97,7 @@ def unchanged_content(world: World, resource: Resource) -> Iterator[str]:
     asked = [replace(r, known_hash=hashes.get(r.unit.key)) for r in first.requests]
     again = observe(world, resource, asked)
     yield from raised(again)
-    yield from accounts(again)
+    yield from report_mismatches(again)
     for report in again.reports:
         key = report.unit.key
         if report.is_unchanged and hashes.get(key) is None:
@@ -140,7 +140,7 @@ def gone(world: World, resource: Resource) -> Iterator[str]:
     asked = [*every.requests, UnitRequest(Unit(key), None, *world.span)]
     seen = observe(world, resource, asked)
     if seen.error is not None and not isinstance(seen.error, TtapiError):
-        yield f"a unit that is gone raises {told_error(seen.error)}; report it with `error`"
+        yield f"a unit that is gone raises {error_text(seen.error)}; report it with `error`"
     if seen.rows.get(key):
         yield f"a unit that does not exist gives {len(seen.rows[key])} rows"
     if seen.error is None and not any(report.unit.key == key for report in seen.reports):
@@ -159,7 +159,9 @@ def clock_skew(world: World, resource: Resource) -> Iterator[str]:
     if lost and not resource.requires:
         yield f"{lost} rows are missing when the clock is 400 days ahead"
     early = observe(behind, resource)
-    yield from (f"with a clock 3 days behind {text}" for text in (*raised(early), *accounts(early)))
+    yield from (
+        f"with a clock 3 days behind {text}" for text in (*raised(early), *report_mismatches(early))
+    )
     yield from (f"with a clock 3 days behind {text}" for text in instants(behind, resource))
 
 
@@ -219,7 +221,7 @@ def empty(_healthy: Observed, world: World, resource: Resource) -> Iterator[str]
     """Nothing there is an answer: no error, no row, and a report where a unit is there."""
     seen = observe(world, resource)
     yield from raised(seen)
-    yield from accounts(seen)
+    yield from report_mismatches(seen)
     yield from _unreported(seen)
     rows = sum(len(rows) for rows in seen.rows.values())
     if rows:
@@ -230,7 +232,7 @@ def late(_healthy: Observed, world: World, resource: Resource) -> Iterator[str]:
     """Late and repeated rows are rows: counted, sent, and never claimed to be without duplicates."""
     seen = observe(world, resource)
     yield from raised(seen)
-    yield from accounts(seen)
+    yield from report_mismatches(seen)
     yield from _unreported(seen)
     yield from repeated_grains(seen)
 
@@ -239,7 +241,7 @@ def drift(_healthy: Observed, world: World, resource: Resource) -> Iterator[str]
     """A changed schema is told: by an error, or by refused rows; never by silence."""
     seen = observe(world, resource)
     yield from _foreign(seen)
-    yield from accounts(seen)
+    yield from report_mismatches(seen)
     is_told = seen.error is not None or any(r.error or r.rows_refused for r in seen.reports)
     if not is_told and not any(seen.rows.values()):
         yield "says nothing of a schema that changed: no row, no refused row, no error"
@@ -258,7 +260,7 @@ def down(_healthy: Observed, world: World, resource: Resource) -> Iterator[str]:
         else:
             yield "reports each unit as failed when its vendor is out of reach; raise SourceDownError"
     elif not isinstance(seen.error, SourceDownError):
-        yield f"out of reach it raises {told_error(seen.error)}; raise SourceDownError"
+        yield f"out of reach it raises {error_text(seen.error)}; raise SourceDownError"
 
 
 def throttled(healthy: Observed, world: World, resource: Resource) -> Iterator[str]:
@@ -272,7 +274,7 @@ def broken(healthy: Observed, world: World, resource: Resource) -> Iterator[str]
     """An answer that breaks off in the middle: whole units so far, then an error."""
     seen = observe(world, resource)
     yield from _foreign(seen)
-    yield from accounts(seen)
+    yield from report_mismatches(seen)
     if seen.error is None and not any(report.error for report in seen.reports):
         yield "says nothing of an answer that broke off in the middle"
     yield from _incomplete(healthy, seen)
@@ -290,9 +292,9 @@ SCENARIOS: dict[str, Callable[[Observed, World, Resource], Iterator[str]]] = {
 
 def _foreign(seen: Observed) -> Iterator[str]:
     if seen.error is not None and not isinstance(seen.error, TtapiError):
-        yield f"raises {told_error(seen.error)}; wrap it in SourceError or SourceDownError"
+        yield f"raises {error_text(seen.error)}; wrap it in SourceError or SourceDownError"
     elif seen.error is not None and not isinstance(seen.error, SourceError):
-        yield f"raises {told_error(seen.error)}; what the outside world does is a SourceError"
+        yield f"raises {error_text(seen.error)}; what the outside world does is a SourceError"
 
 
 def _unreported(seen: Observed) -> Iterator[str]:

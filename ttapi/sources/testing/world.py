@@ -26,7 +26,7 @@ Settings = Mapping[str, str] | Callable[[], Mapping[str, str]]
 
 @dataclass(frozen=True)
 class World:
-    """A source, its settings, and the instant it is told."""
+    """A source, its settings, and the instant it is instants."""
 
     make: Callable[[], Source]
     settings: Mapping[str, str]
@@ -75,11 +75,11 @@ class Observed:
     @property
     def known(self) -> list[datetime]:
         """Every known_at that was given."""
-        told: list[datetime] = []
+        instants: list[datetime] = []
         for batch in self._whole:
             if batch.rows is not None:
-                told += [one for one in batch.rows["known_at"].to_pylist() if one is not None]
-        return told
+                instants += [one for one in batch.rows["known_at"].to_pylist() if one is not None]
+        return instants
 
     @property
     def rejects(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -149,15 +149,15 @@ _TEXT_LIMIT = 500
 def raised(seen: Observed) -> Iterator[str]:
     """That it raised at all."""
     if seen.error is not None:
-        yield f"raises {told_error(seen.error)}"
+        yield f"raises {error_text(seen.error)}"
 
 
-def told_error(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """An exception by kind and text."""
     return f"{type(error).__name__}: {error}"
 
 
-def accounts(seen: Observed) -> Iterator[str]:
+def report_mismatches(seen: Observed) -> Iterator[str]:
     """Whether what was sent is what was reported, in the shape that was declared."""
     for batch in seen.batches:
         problems = list(batch_problems(seen.resource, batch))
@@ -169,9 +169,9 @@ def accounts(seen: Observed) -> Iterator[str]:
         yield "a row names a unit that its batch does not report"
     for report in seen.reports:
         key = report.unit.key
-        told = (report.rows_in, report.rows_accepted, report.rows_refused)
-        if told[0] != told[1] + told[2]:
-            yield f"unit {key!r}: {told[0]} rows in are not {told[1]} accepted and {told[2]} refused"
+        instants = (report.rows_in, report.rows_accepted, report.rows_refused)
+        if instants[0] != instants[1] + instants[2]:
+            yield f"unit {key!r}: {instants[0]} rows in are not {instants[1]} accepted and {instants[2]} refused"
         accepted = 0 if report.is_unchanged or report.error is not None else report.rows_accepted
         if len(rows[key]) != accepted:
             yield f"unit {key!r}: {accepted} rows accepted are reported, {len(rows[key])} sent"

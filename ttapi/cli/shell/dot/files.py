@@ -16,7 +16,7 @@ from ttapi.errors import QueryError, UsageError
 from ttapi.formats.records import ALIASES, FORMATS, write_result
 from ttapi.formats.text import Page
 from ttapi.formats.values import amount
-from ttapi.home import refuse_own_place
+from ttapi.home import refuse_home_path
 
 if TYPE_CHECKING:
     from ttapi.api.database import Answer
@@ -83,7 +83,7 @@ def write_answer(session: Session, target: Path, sql: str | None) -> None:
     if name not in FORMATS:
         known = ", ".join(f".{one}" for one in FORMATS)
         raise UsageError(f"{target.name!r} says no format", hint=f"end it in one of {known}")
-    refuse_own_place(target)
+    refuse_home_path(target)
     page = whole_page(session, sql, ".export FILE RELATION")
     zone = session.database.workspace.settings.display_timezone
     write_result(page, name, target, session.options.look(zone))
@@ -120,7 +120,7 @@ def _page(answer: Answer) -> Page:
 def _excel(session: Session, rest: str) -> None:
     words = words_in(rest, ".excel [FILE]")
     target = Path(words[0]).expanduser() if words else _free_name(session)
-    refuse_own_place(target)
+    refuse_home_path(target)
     page = whole_page(session, None, ".excel")
     target.parent.mkdir(parents=True, exist_ok=True)
     write_result(page, "sheet", target, session.options.look("UTC"))

@@ -27,17 +27,17 @@ def _status(session: Session, rest: str) -> None:
 
 
 def _refresh(session: Session, rest: str) -> None:
-    from ttapi.cli.entry import logged
+    from ttapi.cli.entry import run_log
     from ttapi.cli.refresh import tell_outcome
-    from ttapi.cli.terminal import LateBars
+    from ttapi.cli.terminal import DelayedProgress
     from ttapi.refresh.runner import run_refresh
     from ttapi.refresh.steps import RefreshRequest
 
     names = words_in(rest, ".refresh [DATASET...]", most=99)
     workspace = session.database.workspace
-    bars = LateBars()
+    bars = DelayedProgress()
     try:
-        with logged(session.home, "refresh"):
+        with run_log(session.home, "refresh"):
             outcome = run_refresh(
                 workspace,
                 RefreshRequest(targets=tuple(names), command="ttapi sql"),
@@ -123,7 +123,7 @@ def _tell_age(session: Session, rest: str) -> None:
         last_query(session, ".age")
         return
     for age in session.last.prepared.ages:
-        tell(f"{age.dataset}: {age.told}")
+        tell(f"{age.dataset}: {age.text}")
 
 
 COMMANDS = (

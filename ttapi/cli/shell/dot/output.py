@@ -11,7 +11,7 @@ from ttapi.cli.shell.dot.inspect import columns_of, show_lines
 from ttapi.cli.terminal import tell
 from ttapi.errors import UsageError
 from ttapi.formats.records import FORMATS, format_named
-from ttapi.home import refuse_own_place
+from ttapi.home import refuse_home_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ def _output(session: Session, rest: str) -> None:
 def _once(session: Session, rest: str) -> None:
     word = words_in(rest, ".once FILE", least=1)[0]
     target = Path(word).expanduser()
-    refuse_own_place(target)
+    refuse_home_path(target)
     if not target.absolute().parent.is_dir():
         raise UsageError(f"{target.absolute().parent} is no folder")
     session.options.once = target
@@ -108,7 +108,7 @@ def _log(session: Session, rest: str) -> None:
 
 def _fresh_file(word: str, *, is_emptied: bool = True) -> Path:
     target = Path(word).expanduser()
-    refuse_own_place(target)
+    refuse_home_path(target)
     try:
         with target.open("w" if is_emptied else "a", encoding="utf-8"):
             pass
@@ -135,11 +135,11 @@ def _safe_mode(session: Session, rest: str) -> None:
 
 def _show(session: Session, rest: str) -> None:
     words_in(rest, ".show", most=0)
-    rows = [(name.replace("_", " "), _told(value)) for name, value in vars(session.options).items()]
+    rows = [(name.replace("_", " "), _text(value)) for name, value in vars(session.options).items()]
     show_lines(session, columns_of(rows, ("setting", "value")))
 
 
-def _told(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return "" if value is None else repr(value) if isinstance(value, str) else str(value)

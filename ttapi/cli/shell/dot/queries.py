@@ -156,7 +156,7 @@ def _save_over(session: Session, rest: str) -> None:
 
 
 def _saved(session: Session, rest: str, *, may_replace: bool) -> None:
-    from ttapi.cli.shell.saving import Wish, save_query
+    from ttapi.cli.shell.saving import SaveRequest, save_query
 
     usage = ".save NAME [view|table] [ttl=1d]"
     name, *more = words_in(rest, usage, least=1, most=3)
@@ -173,7 +173,7 @@ def _saved(session: Session, rest: str, *, may_replace: bool) -> None:
             "a view is as fresh as what it reads", hint=f".save {name} table ttl={ttl}"
         )
     sql = last_query(session, usage)
-    wish = Wish(name, is_table=kind == "table", ttl=ttl, may_replace=may_replace)
+    wish = SaveRequest(name, is_table=kind == "table", ttl=ttl, may_replace=may_replace)
     for file in save_query(session.database, sql, wish):
         tell(f"{file}")
     tell(f"select * from {name}; asks it, in this session and in every other")
