@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SQL text cut into pieces and statements, as DuckDB reads it; nothing is parsed, nothing is lost."""
+"""SQL as text: names and values quoted, and text cut into tokens and statements, as DuckDB reads it.
+
+Nothing is parsed, nothing is lost; what a statement means is found out in models, what the engine
+takes it for in the store.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +33,16 @@ _PIECE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _BLOCK_EDGE = re.compile(r"/\*|\*/")
+
+
+def identifier(name: str) -> str:
+    """`name` as SQL, whatever stands in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """`text` as a SQL value; beside a column the engine reads it as the column's type."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 class SqlToken(NamedTuple):
@@ -123,6 +137,17 @@ def first_words(statement: str, count: int) -> list[str]:
         if len(words) == count:
             break
     return words
+
+
+def explained_query(statement: str) -> str | None:
+    """The query behind `explain refresh`, which the engine does not know; None for any other statement."""
+    words = (p for p in tokenize(statement) if p.kind not in {"space", "comment"})
+    first, second = next(words, None), next(words, None)
+    if first is None or second is None:
+        return None
+    if (first.text.lower(), second.text.lower()) != ("explain", "refresh"):
+        return None
+    return statement[second.end :].lstrip()
 
 
 def _add(found: list[str], text: str, *, is_statement: bool) -> None:

@@ -14,20 +14,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ttapi.api.suggestions import with_suggestion
+from ttapi.api.suggestions import as_written, with_suggestion
 from ttapi.config import load_settings, now_from
 from ttapi.errors import InterruptedQueryError, QueryError, UsageError
 from ttapi.home import Home, find_home
 from ttapi.models.resolve import default_schema
 from ttapi.refresh.datasets import parse_duration
-from ttapi.refresh.explain import as_table, explain_refresh, explained_query
+from ttapi.refresh.explain import as_table, explain_refresh
 from ttapi.refresh.installation import Workspace
 from ttapi.refresh.query import PreparedQuery, QueryRequest, prepare_query
 from ttapi.refresh.request import explain_read_only
 from ttapi.refresh.runner import run_refresh
-from ttapi.store.reader import Reader, Rows, Statement
+from ttapi.store.reader import Reader, Rows
 
 if TYPE_CHECKING:
+    from ttapi.store.statements import Statement
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
@@ -38,12 +39,6 @@ if TYPE_CHECKING:
     from ttapi.formats.chart import Drawing
     from ttapi.refresh.single_flight import Progress
 
-
-# A statement of ours behind others of the engine's.
-_REFRESH_WITHIN = re.compile(r"(?<=;)\s*explain\s+refresh\b", re.IGNORECASE)
-
-# The line of a complaint, and the caret below it, of a text that was explained.
-_EXPLAINED = re.compile(r"(LINE 1: )explain (.*\n) {8}", re.IGNORECASE)
 
 # Where a query parameter may stand; a text that only looks like one does no harm.
 _MARKER = re.compile(r"[?$]")
@@ -212,10 +207,9 @@ class Database:
         is asked for; with `revalidates` False it is left to `revalidate`. `as_of` as in `sql`.
         """
         watchers = watchers or Watchers()
-        for statement in self._split(sql):
-            explained = explained_query(statement.sql) if as_of is None else None
-            if explained is not None:
-                yield self._explain(statement, explained, freshness or Freshness())
+        for statement in self.reader.split(sql):
+            if statement.explained is not None and as_of is None:
+                yield self._explain(statement, statement.explained, freshness or Freshness())
                 continue
             request = self.request(statement.sql, freshness or Freshness(), parameters)
             told = None
@@ -238,7 +232,7 @@ class Database:
 
     def count_answers(self, sql: str) -> int:
         """How many statements of `sql` give rows. *Raises* QueryError with the engine's text."""
-        return sum(statement.gives_rows for statement in self._split(sql))
+        return sum(statement.gives_rows for statement in self.reader.split(sql))
 
     def prepare(
         self,
@@ -298,22 +292,6 @@ class Database:
         run_refresh(self.workspace, prepared.deferred, progress=progress)
         return True
 
-    def _split(self, sql: str) -> list[Statement]:
-        """The statements of `sql`; `explain refresh`, which the engine does not know, among them."""
-        inner = explained_query(sql)
-        if inner is None:
-            parts = _REFRESH_WITHIN.split(sql)
-            found = self.reader.split(parts[0]) if parts[0].strip() else []
-            return found + [s for part in parts[1:] for s in self._split(f"explain refresh {part}")]
-        found = self.reader.split(inner)
-        if not found:
-            raise QueryError(
-                "explain refresh is given no query",
-                hint="explain refresh select * from volatility_latest where symbol = 'SPY'",
-            )
-        first, *others = found
-        return [Statement(f"explain refresh {first.sql}", "EXPLAIN"), *others]
-
     def _explain(self, statement: Statement, query: str, freshness: Freshness) -> Answer:
         started = time.monotonic()
         slices = explain_refresh(self.workspace, self.request(query, freshness))
@@ -349,8 +327,7 @@ class Database:
         try:
             self.reader.run(f"explain {sql}", given)
         except QueryError as exc:
-            told = QueryError(_EXPLAINED.sub(r"\1\2", exc.message))
-            raise with_suggestion(told, sql, self._catalog_rows) from exc
+            raise with_suggestion(as_written(exc), sql, self._catalog_rows) from exc
 
     def _catalog_rows(self, sql: str) -> list[list[Any]]:
         found = self.reader.run(sql)

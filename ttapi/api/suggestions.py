@@ -32,7 +32,9 @@ _MISSING = (
 _SUGGESTED = re.compile(r"\n?(Did you mean|Candidate (?:bindings|tables):)([^\n]*)")
 _QUOTED = re.compile(r'"([^"]+)"')
 _SELECT = re.compile(r"\bselect\b", re.IGNORECASE)
-_TOLD_COLUMNS = 12
+_EXPLAINED = re.compile(r"(LINE 1: )explain (.*\n) {8}", re.IGNORECASE)
+"""The line of a complaint, and the caret below it, of a text that was explained."""
+_COLUMNS_SHOWN = 12
 
 _HERE = "not internal and database_name in (current_database(), 'temp')"
 _RELATIONS = f"""
@@ -57,6 +59,11 @@ def missing_name(message: str) -> tuple[str, str] | None:
         if match := pattern.search(message):
             return kind, match[1]
     return None
+
+
+def as_written(error: QueryError) -> QueryError:
+    """`error` about the text behind the `explain` that was put in front of it."""
+    return QueryError(_EXPLAINED.sub(r"\1\2", error.message))
 
 
 def with_suggestion(error: QueryError, sql: str, ask: Ask) -> QueryError:
@@ -92,8 +99,8 @@ def _listed(head: str, names: Sequence[str]) -> str | None:
     """What there is instead, in one line; None: nothing is known of it."""
     if not names:
         return None
-    more = f" and {len(names) - _TOLD_COLUMNS} more" if len(names) > _TOLD_COLUMNS else ""
-    return f"{head} {', '.join(names[:_TOLD_COLUMNS])}{more}"
+    more = f" and {len(names) - _COLUMNS_SHOWN} more" if len(names) > _COLUMNS_SHOWN else ""
+    return f"{head} {', '.join(names[:_COLUMNS_SHOWN])}{more}"
 
 
 def _known(kind: str, sql: str, ask: Ask) -> list[str]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ttapi.audit.row_inputs import column_types, quoted_name
+from ttapi.audit.row_inputs import column_types
 from ttapi.errors import UsageError, did_you_mean
-from ttapi.models.as_of import as_text, parse_as_of
+from ttapi.models.as_of import parse_as_of
 from ttapi.models.as_of_relations import is_timeless
 from ttapi.refresh.planner import closure
 from ttapi.refresh.query import QueryRequest
 from ttapi.refresh.request import as_of_catalog, as_of_request
+from ttapi.sqltext import identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -145,7 +146,7 @@ def _where(database: Database, model: Model, symbols: Collection[str]) -> str:
     column = next((name for name in _SYMBOLS if name in columns), None)
     if column is None:
         raise UsageError(f"{model.name} has no column symbol", hint="leave --symbols out")
-    return f" where {column} in ({', '.join(as_text(one) for one in sorted(symbols))})"
+    return f" where {column} in ({', '.join(literal(one) for one in sorted(symbols))})"
 
 
 def _date_column(model: Model, types: Mapping[str, str], wanted: str | None) -> str:
@@ -167,7 +168,7 @@ def _date_column(model: Model, types: Mapping[str, str], wanted: str | None) -> 
 
 def _limit(column: str, types: Mapping[str, str], as_of: AsOf) -> str:
     """The condition of rows up to `as_of`; the day of an instant is not over."""
-    name = quoted_name(column)
+    name = identifier(column)
     if types[column] == "TIMESTAMP":
         return f"{name} <= {as_of.limit}"
     if as_of.day is not None:
@@ -180,15 +181,15 @@ def _comparison(
 ) -> str:
     """A WITH clause: `compared` has a row per key, with what differs, now and then."""
     same_key = " and ".join(
-        f"p.{quoted_name(c)} is not distinct from a.{quoted_name(c)}" for c in grain
+        f"p.{identifier(c)} is not distinct from a.{identifier(c)}" for c in grain
     )
-    keys = "".join(f"p.{quoted_name(c)}::varchar as k{n}, " for n, c in enumerate(grain))
+    keys = "".join(f"p.{identifier(c)}::varchar as k{n}, " for n, c in enumerate(grain))
     rest = [name for name in types if name not in grain]
     differs = [(name, _differs(name, types[name])) for name in rest]
-    names = "".join(f" when {test} then {as_text(name)}" for name, test in differs)
+    names = "".join(f" when {test} then {literal(name)}" for name, test in differs)
     values = {
         side: "".join(
-            f" when {test} then {side}.{quoted_name(name)}::varchar" for name, test in differs
+            f" when {test} then {side}.{identifier(name)}::varchar" for name, test in differs
         )
         for side in ("p", "a")
     }
@@ -210,7 +211,7 @@ compared as (
 
 def _differs(column: str, kind: str) -> str:
     """The condition under which the two sides differ; the last digits of a real number do not count."""
-    p, a = f"p.{quoted_name(column)}", f"a.{quoted_name(column)}"
+    p, a = f"p.{identifier(column)}", f"a.{identifier(column)}"
     differs = f"{p} is distinct from {a}"
     if kind in _REAL:
         differs += f" and coalesce(abs({p} - {a}) > 1e-9 * greatest(abs({p}), abs({a})), true)"
@@ -244,13 +245,13 @@ def _late_rows(
     database: Database, resource: Resource, as_of: AsOf, examples: Sequence[EarlyRow]
 ) -> Iterable[LateInput]:
     limit, table = as_of.limit, f"raw.{resource.table}"
-    columns = ", ".join(quoted_name(name) for name in resource.grain)
+    columns = ", ".join(identifier(name) for name in resource.grain)
     same = "true"
     if resource.keys and (
         values := {str(row.key.get(resource.keys[0])) for row in examples} - {"None"}
     ):
-        listed = ", ".join(map(as_text, sorted(values)))
-        same = f"{quoted_name(resource.keys[0])}::varchar in ({listed})"
+        listed = ", ".join(map(literal, sorted(values)))
+        same = f"{identifier(resource.keys[0])}::varchar in ({listed})"
     rows = _rows(
         database,
         f"select {columns}, case when known_at > {limit} then known_at else replaced_at end as since_,"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ttapi.errors import QueryError, UsageError
 from ttapi.models.flows import pushdown_infos, upstream_reads
 from ttapi.models.predicates import RelationRead, ValueRange, ValueSet
+from ttapi.sqltext import identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -60,7 +61,7 @@ def find_row(reader: Reader, relation: str, grain: Sequence[str], words: Sequenc
     """
     types = column_types(reader, relation)
     conditions = _conditions(relation, grain, words, types)
-    where = " and ".join(f"{quoted_name(c.column)} = {_literal(c, types)}" for c in conditions)
+    where = " and ".join(f"{identifier(c.column)} = {_literal(c, types)}" for c in conditions)
     rows = _rows(reader, f"select * from {relation} where {where or 'true'} limit {_LISTED + 1}")
     if not rows:
         raise NoRowError(
@@ -86,16 +87,6 @@ def column_types(reader: Reader, relation: str) -> dict[str, str]:
 def key_text(conditions: Sequence[Condition]) -> str:
     """`symbol AAPL, lookback 20`."""
     return ", ".join(f"{c.column} {c.value}" for c in conditions) or "a key"
-
-
-def quoted_name(column: str) -> str:
-    """A column as SQL."""
-    return '"' + column.replace('"', '""') + '"'
-
-
-def quoted_text(text: str) -> str:
-    """A text as SQL; beside a column the engine reads it as the column's type."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _conditions(
@@ -124,7 +115,7 @@ def _conditions(
 
 
 def _literal(condition: Condition, types: Mapping[str, str]) -> str:
-    return f"{quoted_text(condition.value)}::{types[condition.column]}"
+    return f"{literal(condition.value)}::{types[condition.column]}"
 
 
 def _nearest(
@@ -133,7 +124,7 @@ def _nearest(
     """The values nearest to the first one that leaves no row."""
     kept: list[str] = []
     for condition in conditions:
-        column = quoted_name(condition.column)
+        column = identifier(condition.column)
         test = f"{column} = {_literal(condition, types)}"
         where = " and ".join([*kept, test])
         if _rows(reader, f"select 1 as one from {relation} where {where} limit 1"):
@@ -152,10 +143,10 @@ def _nearest(
 
 
 def _distance(condition: Condition, types: Mapping[str, str]) -> str:
-    column = quoted_name(condition.column)
+    column = identifier(condition.column)
     kind = types[condition.column]
     if kind == "VARCHAR":
-        return f"levenshtein(upper({column}), upper({quoted_text(condition.value)}))"
+        return f"levenshtein(upper({column}), upper({literal(condition.value)}))"
     if kind.startswith("TIMESTAMP") or kind == "DATE":
         return f"abs(epoch({column}) - epoch({_literal(condition, types)}))"
     return f"abs({column} - {_literal(condition, types)})" if _ORDERED.match(kind) else "1"
@@ -310,12 +301,12 @@ def _inputs(
     live = "is_current" if "is_current" in types and name.startswith("raw.") else "true"
     where = f"({condition}) and {live}"
     until = [
-        f"{quoted_name(c)} <= {quoted_text(str(value))}"
+        f"{identifier(c)} <= {literal(str(value))}"
         for c, value in bounds.items()
         if types.get(c) == "DATE" and not all(c in way.limits for way in ways)
     ]
     latest = next((c for c, kind in types.items() if kind == "DATE"), None)
-    order = f" order by {quoted_name(latest)} desc nulls last" if latest else ""
+    order = f" order by {identifier(latest)} desc nulls last" if latest else ""
     counted = reader.run(f"select count(*) as n from {name} where {where}")
     shown = " and ".join([where, *until])
     rows = reader.run(f"select * from {name} where {shown}{order} limit {SHOWN}")
@@ -355,16 +346,16 @@ def _clause(limits: Mapping[str, Limit]) -> str:
 
 
 def _atoms(column: str, limit: Limit) -> Iterable[str]:
-    name = quoted_name(column)
+    name = identifier(column)
     for atom in limit:
         if isinstance(atom, ValueSet):
             values = sorted(atom.values)
             if len(values) == 1:
-                yield f"{name} = {quoted_text(values[0])}"
+                yield f"{name} = {literal(values[0])}"
             else:
-                yield f"{name} in ({', '.join(map(quoted_text, values))})"
+                yield f"{name} in ({', '.join(map(literal, values))})"
         elif isinstance(atom, ValueRange):
             if atom.low is not None:
-                yield f"{name} {'>' if atom.is_low_out else '>='} {quoted_text(atom.low)}"
+                yield f"{name} {'>' if atom.is_low_out else '>='} {literal(atom.low)}"
             if atom.high is not None:
-                yield f"{name} {'<' if atom.is_high_out else '<='} {quoted_text(atom.high)}"
+                yield f"{name} {'<' if atom.is_high_out else '<='} {literal(atom.high)}"

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from ttapi.refresh.installation import Workspace
     from ttapi.store.reader import Reader
 
-_NAME = re.compile(r"\w+(\.\w+)?")
-
 
 @dataclass(frozen=True)
 class ExplainedColumn:
@@ -276,3 +274,6 @@ def _one(reader: Reader, sql: str) -> Mapping[str, Any]:
     assert found is not None
     rows: list[dict[str, Any]] = found.table.to_pylist()
     return rows[0] if rows else {}
+
+
+_NAME = re.compile(r"\w+(\.\w+)?")

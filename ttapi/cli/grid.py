@@ -13,6 +13,7 @@ import typer
 
 from ttapi.errors import UsageError
 from ttapi.formats.values import amount
+from ttapi.sqltext import literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -67,8 +68,7 @@ def read_grid(database: Database, symbols: frozenset[str] | None, freshness: Any
 
     sql = "select * from market_grid"
     if symbols is not None:
-        quoted = ", ".join("'" + s.replace("'", "''") + "'" for s in sorted(symbols))
-        sql += f" where symbol in ({quoted})"
+        sql += f" where symbol in ({', '.join(map(literal, sorted(symbols)))})"
     table = database.sql(f"{sql} order by symbol", freshness=freshness).arrow()
     return [{name: plain(value) for name, value in row.items()} for row in table.to_pylist()]
 

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from ttapi.errors import UsageError
+from ttapi.sqltext import identifier, literal
 from ttapi.store.current_rows import current_order
-from ttapi.store.schema import quoted, raw_name
+from ttapi.store.schema import raw_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -130,9 +131,11 @@ def raw_rows_as_of(resource: Resource, as_of: AsOf, keys: Collection[str] | None
     limit = as_of.limit
     is_known = f"rows.known_at <= {limit}"
     if keys is not None:
-        listed = ", ".join(as_text(key) for key in sorted(keys))
+        listed = ", ".join(literal(key) for key in sorted(keys))
         is_known += (
-            f" and rows.{quoted(str(key_of(resource)))} in ({listed})" if listed else " and false"
+            f" and rows.{identifier(str(key_of(resource)))} in ({listed})"
+            if listed
+            else " and false"
         )
     is_standing = f"(rows.replaced_at is null or rows.replaced_at > {limit})"
     current, contested = is_standing, ""
@@ -157,9 +160,10 @@ def _settled(resource: Resource, as_of: AsOf, is_known: str, is_standing: str) -
     today can another choice have been made.
     """
     table = raw_name(resource)
-    grain = ", ".join(f"rows.{quoted(name)}" for name in resource.grain)
+    grain = ", ".join(f"rows.{identifier(name)}" for name in resource.grain)
     same = " and ".join(
-        f"lost.{quoted(name)} is not distinct from rows.{quoted(name)}" for name in resource.grain
+        f"lost.{identifier(name)} is not distinct from rows.{identifier(name)}"
+        for name in resource.grain
     )
     return f"""
 left join (
@@ -177,12 +181,7 @@ left join (
         where {is_known} and {is_standing} and not rows.is_current
     ) as lost
         on {same}
-    left join derived.units_asof({as_of.argument}, {as_text(f"raw.{resource.table}")}) as units
+    left join derived.units_asof({as_of.argument}, {literal(f"raw.{resource.table}")}) as units
         on units.unit_id = rows.unit_id
 ) as settled
     on settled.rid = rows.rowid"""
-
-
-def as_text(text: str) -> str:
-    """A text as a SQL literal."""
-    return "'" + text.replace("'", "''") + "'"

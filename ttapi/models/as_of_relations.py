@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from ttapi.errors import QueryError
-from ttapi.models.as_of import as_text, key_of, raw_rows_as_of
+from ttapi.models.as_of import key_of, raw_rows_as_of
 from ttapi.models.model import macro_parts
 from ttapi.models.portability import volatile_parts
 from ttapi.models.predicates import NO_LIMIT, RelationRead, ValueSet, values_of
@@ -24,6 +24,7 @@ from ttapi.models.sql_edit import (
     replace_spans,
     tokens_of,
 )
+from ttapi.sqltext import identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -175,10 +176,10 @@ class AsOfRewriter:
         self.ends.append(RelationRead(macro.name, {}, {key: frozenset([ValueSet(values)])}))
         selects = []
         for value in sorted(values) or [""]:
-            given = [self.as_of.argument if p == "as_of" else as_text(value) for p in order]
+            given = [self.as_of.argument if p == "as_of" else literal(value) for p in order]
             selects.append(
                 f"select {columns} from {macro.qualified}({', '.join(given)}) as v"
-                f' where v."{key}" = {as_text(value)}'
+                f' where v."{key}" = {literal(value)}'
             )
         return "\nunion all\n".join(selects) + "\n"
 
@@ -313,8 +314,7 @@ def _follows(sql: str, place: TextSpan, word: str) -> bool:
 
 
 def _bare(named: exp.Expr) -> str:
-    name = str(named.name).replace('"', '""')
-    return f'"{name}"'
+    return identifier(str(named.name))
 
 
 def _refused(name: str, model: Model | None) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ttapi.errors import ModelError, QueryError
 from ttapi.models.model import Model, dataset_name, macro_parts
 from ttapi.models.model_cache import analyser_version
+from ttapi.sqltext import literal
 from ttapi.store.engine import engine_errors
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from ttapi.models.graph import ModelGraph
     from ttapi.models.model import CheckModel, HeaderCheck
+    from ttapi.store.engine import Connection
 
 _MADE = "models_made_of"
 _UNREADABLE = (
@@ -32,7 +34,7 @@ _UNREADABLE = (
 )
 
 
-def install_models(cursor: Any, graph: ModelGraph) -> None:
+def install_models(cursor: Connection, graph: ModelGraph) -> None:
     """Create or replace views and macros, and give every table that lacks one its empty shape.
 
     What stands there as it would be made now is left alone: nothing that it is made of has changed.
@@ -57,7 +59,7 @@ def install_models(cursor: Any, graph: ModelGraph) -> None:
     write_note(cursor, _MADE, wanted)
 
 
-def read_columns(cursor: Any, database: str | None = None) -> dict[str, tuple[str, ...]]:
+def read_columns(cursor: Connection, database: str | None = None) -> dict[str, tuple[str, ...]]:
     """Columns of every relation of the file, or of the attached `database`, by dataset name."""
     where = "current_database()" if database is None else "?"
     rows = cursor.execute(
@@ -71,26 +73,26 @@ def read_columns(cursor: Any, database: str | None = None) -> dict[str, tuple[st
     }
 
 
-def read_install_note(cursor: Any, name: str) -> dict[str, str]:
+def read_install_note(cursor: Connection, name: str) -> dict[str, str]:
     """What an installation before left under `name` for the next one; empty where none did."""
     rows = cursor.execute("select value from catalog.meta where name = ?", [name]).fetchall()
     found: dict[str, str] = json.loads(rows[0][0]) if rows else {}
     return found
 
 
-def write_note(cursor: Any, name: str, note: Mapping[str, str]) -> None:
+def write_note(cursor: Connection, name: str, note: Mapping[str, str]) -> None:
     """Leave `note` under `name` for the next installation."""
     cursor.execute("delete from catalog.meta where name = ?", [name])
     cursor.execute("insert into catalog.meta values (?, ?)", [name, json.dumps(note)])
 
 
-def create_table(cursor: Any, model: Model) -> None:
+def create_table(cursor: Connection, model: Model) -> None:
     """An empty table of `model`'s shape, its SQL body being the definition."""
     _refuse_unreadable_output(cursor, model)
     create_shape(cursor, f"table {model.qualified}", model.body)
 
 
-def create_shape(cursor: Any, what: str, sql: str) -> None:
+def create_shape(cursor: Connection, what: str, sql: str) -> None:
     """Create `what` (`table x`, `temp table y`) empty, with the columns that `sql` gives.
 
     Not by `create table as ... limit 0`: DuckDB 2.0.0 shows none of the rows that the same
@@ -102,28 +104,25 @@ def create_shape(cursor: Any, what: str, sql: str) -> None:
     cursor.execute(f"create or replace {what} ({columns})")
 
 
-def output_columns(cursor: Any, sql: str) -> dict[str, str]:
+def output_columns(cursor: Connection, sql: str) -> dict[str, str]:
     """Engine type by output column of a SELECT, in order."""
     return {row[0]: row[1] for row in cursor.execute(f"describe {sql}").fetchall()}
 
 
-def comment_on(cursor: Any, model: Model, inherited: Mapping[str, str] | None = None) -> None:
+def comment_on(
+    cursor: Connection, model: Model, inherited: Mapping[str, str] | None = None
+) -> None:
     """The header's `about` and every column comment, as COMMENT ON."""
     if model.kind == "macro":
         kind = "macro table" if _is_table_macro(model) else "macro"
-        cursor.execute(f"comment on {kind} {model.qualified} is {quoted(model.about)}")
+        cursor.execute(f"comment on {kind} {model.qualified} is {literal(model.about)}")
         return
-    cursor.execute(f"comment on {model.kind} {model.qualified} is {quoted(model.about)}")
+    cursor.execute(f"comment on {model.kind} {model.qualified} is {literal(model.about)}")
     comments = {**(inherited or {}), **model.column_comments}
     for column in output_columns(cursor, f"select * from {model.qualified}"):
         text = comments.get(column.lower())
         if text:
-            cursor.execute(f'comment on column {model.qualified}."{column}" is {quoted(text)}')
-
-
-def quoted(text: str) -> str:
-    """`text` as a SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
+            cursor.execute(f'comment on column {model.qualified}."{column}" is {literal(text)}')
 
 
 def _making(graph: ModelGraph, columns: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
@@ -139,7 +138,7 @@ def _making(graph: ModelGraph, columns: Mapping[str, tuple[str, ...]]) -> dict[s
     return found
 
 
-def _install(cursor: Any, model: Model) -> None:
+def _install(cursor: Connection, model: Model) -> None:
     if model.kind == "macro":
         head = model.body[: model.body.lower().index(model.stem)]
         rest = model.body[len(head) + len(model.stem) :]
@@ -155,7 +154,7 @@ def _install(cursor: Any, model: Model) -> None:
             create_table(cursor, model)
 
 
-def _refuse_unreadable_output(cursor: Any, model: Model) -> str:
+def _refuse_unreadable_output(cursor: Connection, model: Model) -> str:
     """The body to store: a user's own output columns are cast to their types, ours say so already."""
     columns = output_columns(cursor, f"({model.body})")
     for name, kind in columns.items():
@@ -172,7 +171,7 @@ def _refuse_unreadable_output(cursor: Any, model: Model) -> str:
     return f"select {casts} from ({model.body}\n) as q"
 
 
-def _existing_columns(cursor: Any, model: Model) -> dict[str, str]:
+def _existing_columns(cursor: Connection, model: Model) -> dict[str, str]:
     rows = cursor.execute(
         "select column_name, data_type from information_schema.columns"
         " where table_schema = ? and table_name = ? order by ordinal_position",
@@ -181,7 +180,7 @@ def _existing_columns(cursor: Any, model: Model) -> dict[str, str]:
     return dict(rows)
 
 
-def _drop_if(cursor: Any, model: Model, table_type: str, keyword: str) -> None:
+def _drop_if(cursor: Connection, model: Model, table_type: str, keyword: str) -> None:
     found = cursor.execute(
         "select 1 from information_schema.tables where table_schema = ? and table_name = ? and table_type = ?",
         [model.schema, model.stem, table_type],
@@ -190,7 +189,7 @@ def _drop_if(cursor: Any, model: Model, table_type: str, keyword: str) -> None:
         cursor.execute(f"drop {keyword} {model.qualified}")
 
 
-def _drop_removed(cursor: Any, graph: ModelGraph) -> frozenset[str]:
+def _drop_removed(cursor: Connection, graph: ModelGraph) -> frozenset[str]:
     """Drop relations of model schemas that no model defines any more; the qualified names of the others."""
     wanted = {model.qualified for model in graph.models.values()}
     relations = cursor.execute(
@@ -212,7 +211,7 @@ def _drop_removed(cursor: Any, graph: ModelGraph) -> frozenset[str]:
     return frozenset(name for name, _ in (*relations, *macros)) & wanted
 
 
-def _comment_on_all(cursor: Any, graph: ModelGraph, only: Collection[str]) -> None:
+def _comment_on_all(cursor: Connection, graph: ModelGraph, only: Collection[str]) -> None:
     known: dict[str, dict[str, str]] = {}
     for name, model in graph.models.items():
         inherited: dict[str, str] = {}
@@ -244,7 +243,7 @@ class CheckOutcome:
 
 
 def run_header_checks(
-    cursor: Any, model: Model, keys: Sequence[str] | None = None
+    cursor: Connection, model: Model, keys: Sequence[str] | None = None
 ) -> list[CheckOutcome]:
     """Outcomes of `model`'s header checks, on the rows of `keys` only where its grain has the key.
 
@@ -252,19 +251,19 @@ def run_header_checks(
     """
     condition = "true"
     if keys is not None and "symbol" in model.grain:
-        condition = f"symbol in ({', '.join(quoted(k) for k in keys)})" if keys else "false"
+        condition = f"symbol in ({', '.join(literal(k) for k in keys)})" if keys else "false"
     source = f"(select * from {model.qualified} where {condition})"
     return [
         _run(cursor, model.name, str(c), check_sql(c, model, source), model) for c in model.checks
     ]
 
 
-def run_check_models(cursor: Any, checks: Iterable[CheckModel]) -> list[CheckOutcome]:
+def run_check_models(cursor: Connection, checks: Iterable[CheckModel]) -> list[CheckOutcome]:
     """Outcomes of the files in `sql/checks/`."""
     return [_run(cursor, f"checks.{c.name}", c.name, c.body, c) for c in checks]
 
 
-def prove_checks(cursor: Any, graph: ModelGraph) -> None:
+def prove_checks(cursor: Connection, graph: ModelGraph) -> None:
     """Have the engine bind every check of a plugin's or the user's, without running one.
 
     *Raises* ModelError naming the file of one that cannot run, such as one of an unknown column.
@@ -277,7 +276,7 @@ def prove_checks(cursor: Any, graph: ModelGraph) -> None:
         _bind(cursor, file.name, file.body, file)
 
 
-def _bind(cursor: Any, name: str, sql: str, model: Model | CheckModel) -> None:
+def _bind(cursor: Connection, name: str, sql: str, model: Model | CheckModel) -> None:
     try:
         with engine_errors():
             cursor.execute(f"describe {sql}")
@@ -303,7 +302,9 @@ def check_sql(check: HeaderCheck, model: Model, source: str) -> str:
     return f"select * from {source} where {column} < {low} or {column} > {high}"
 
 
-def _run(cursor: Any, dataset: str, name: str, sql: str, model: Model | CheckModel) -> CheckOutcome:
+def _run(
+    cursor: Connection, dataset: str, name: str, sql: str, model: Model | CheckModel
+) -> CheckOutcome:
     try:
         with engine_errors():
             failures = cursor.execute(f"select count(*) from ({sql}) as bad").fetchall()[0][0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError, did_you_mean
 from ttapi.models.column_trace import Trace, UntracedColumn, trace_query
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ttapi.models.graph import ModelGraph
     from ttapi.models.model import Model
+    from ttapi.store.engine import Connection
 
 Columns = dict[str, tuple[str, ...]]
 """Column names, lower case and in order, by dataset name."""
@@ -97,7 +98,7 @@ def trace_model(
 
 
 def install_lineage(
-    cursor: Any, graph: ModelGraph, macros: Mapping[str, Sequence[str] | None]
+    cursor: Connection, graph: ModelGraph, macros: Mapping[str, Sequence[str] | None]
 ) -> None:
     """Have catalog.lineage say where the columns of the models just installed come from.
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ttapi.errors import ModelError, QueryError
-from ttapi.models.install import comment_on, create_shape, create_table, output_columns, quoted
+from ttapi.models.install import comment_on, create_shape, create_table, output_columns
+from ttapi.sqltext import literal
 from ttapi.store.engine import engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ttapi.models.model import Model
+    from ttapi.store.engine import Connection
 
 # 600 symbols of ten years are 1.5 M bars: a builder's frames stay under 0.5 GB.
 _KEYS_A_CHUNK = 600
@@ -42,7 +44,7 @@ class Rebuilt:
 
 
 def rebuild_table(
-    cursor: Any, model: Model, *, keys: Sequence[str] | None, version: str = ""
+    cursor: Connection, model: Model, *, keys: Sequence[str] | None, version: str = ""
 ) -> Rebuilt:
     """Rebuild `model` for `keys` of its incremental column, or wholly when `keys` is None.
 
@@ -58,11 +60,11 @@ def rebuild_table(
         ) from exc
 
 
-def content_version(cursor: Any, relation: str) -> tuple[str, int]:
+def content_version(cursor: Connection, relation: str) -> tuple[str, int]:
     """Order-independent hash and row count of a relation."""
-    rows, total = cursor.execute(
+    ((rows, total),) = cursor.execute(
         f"select count(*), coalesce(sum(hash(r)::hugeint), 0) from {relation} as r"
-    ).fetchone()
+    ).fetchall()
     cursor.execute("select 1").fetchall()
     return _version(rows, total), rows
 
@@ -71,7 +73,7 @@ def _version(rows: int, total: int) -> str:
     return f"{rows:x}-{total:x}"
 
 
-def _rebuild(cursor: Any, model: Model, keys: Sequence[str] | None, version: str) -> Rebuilt:
+def _rebuild(cursor: Connection, model: Model, keys: Sequence[str] | None, version: str) -> Rebuilt:
     create_shape(cursor, f"temp table {_NEW}", model.body)
     is_keyed = model.incremental is not None and bool(version)
     if keys is None or not is_keyed:
@@ -89,7 +91,7 @@ def _rebuild(cursor: Any, model: Model, keys: Sequence[str] | None, version: str
     return rebuilt
 
 
-def _fill_whole(cursor: Any, model: Model) -> None:
+def _fill_whole(cursor: Connection, model: Model) -> None:
     if model.builder is None:
         cursor.execute(f"insert into {_NEW} select * from ({model.body}) as q")
         return
@@ -101,12 +103,12 @@ def _fill_whole(cursor: Any, model: Model) -> None:
     _fill_keys(cursor, model, every)
 
 
-def _fill_keys(cursor: Any, model: Model, keys: Sequence[str]) -> None:
+def _fill_keys(cursor: Connection, model: Model, keys: Sequence[str]) -> None:
     for chunk in _chunks(keys):
         condition = _key_condition(model, chunk)
         if model.builder is None:
             # A condition does not reach through every join: a model may read the keys itself.
-            listed = ", ".join(quoted(key) for key in chunk)
+            listed = ", ".join(literal(key) for key in chunk)
             cursor.execute(f"set variable {_KEYS_VARIABLE} = [{listed}]")
             cursor.execute(
                 f"insert into {_NEW} select * from ({model.body}) as q where {condition}"
@@ -128,12 +130,12 @@ def _chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _key_condition(model: Model, chunk: Sequence[str]) -> str:
     """A list reaches the scan through windows, where a join would not."""
-    values = ", ".join(quoted(key) for key in chunk)
+    values = ", ".join(literal(key) for key in chunk)
     column = f'q."{model.incremental}"'
-    return f"{column} >= {quoted(chunk[0])} and {column} <= {quoted(chunk[-1])} and {column} in ({values})"
+    return f"{column} >= {literal(chunk[0])} and {column} <= {literal(chunk[-1])} and {column} in ({values})"
 
 
-def _insert_built(cursor: Any, model: Model, inputs: dict[str, str]) -> None:
+def _insert_built(cursor: Connection, model: Model, inputs: dict[str, str]) -> None:
     import polars as pl  # noqa: PLC0415 - 0.2 s that a command without a builder does not pay
 
     assert model.builder is not None
@@ -156,7 +158,7 @@ def _insert_built(cursor: Any, model: Model, inputs: dict[str, str]) -> None:
     cursor.unregister("built_rows")
 
 
-def _swap_whole(cursor: Any, model: Model, *, has_shape: bool) -> Rebuilt:
+def _swap_whole(cursor: Connection, model: Model, *, has_shape: bool) -> Rebuilt:
     version, rows = content_version(cursor, _NEW)
     if has_shape and content_version(cursor, model.qualified)[0] == version:
         return Rebuilt(version, rows, is_changed=False, changed_keys=None)
@@ -168,7 +170,9 @@ def _swap_whole(cursor: Any, model: Model, *, has_shape: bool) -> Rebuilt:
     return Rebuilt(version, rows, is_changed=True, changed_keys=None)
 
 
-def _swap_keys(cursor: Any, model: Model, keys: Sequence[str] | None, version: str) -> Rebuilt:
+def _swap_keys(
+    cursor: Connection, model: Model, keys: Sequence[str] | None, version: str
+) -> Rebuilt:
     """Replace the rows of those keys, or of any when `keys` is None, whose content differs.
 
     The version is a sum over rows, so it follows from the old one and what was replaced.
@@ -194,7 +198,7 @@ def _swap_keys(cursor: Any, model: Model, keys: Sequence[str] | None, version: s
 
 
 def _differences(
-    cursor: Any, model: Model, keys: Sequence[str] | None
+    cursor: Connection, model: Model, keys: Sequence[str] | None
 ) -> tuple[tuple[str, ...], int, int]:
     """Keys whose rows differ between the table and what was made anew; rows and hashes added to it."""
     key = f'"{model.incremental}"'
@@ -222,9 +226,9 @@ def _differences(
     return changed, sum(row[1] for row in found), sum(row[2] for row in found)
 
 
-def _name_keys(cursor: Any, keys: Sequence[str]) -> None:
+def _name_keys(cursor: Connection, keys: Sequence[str]) -> None:
     cursor.execute("create or replace temp table rebuilt_keys (key varchar)")
     for chunk in _chunks(keys):
         cursor.execute(
-            f"insert into rebuilt_keys values {', '.join(f'({quoted(k)})' for k in chunk)}"
+            f"insert into rebuilt_keys values {', '.join(f'({literal(k)})' for k in chunk)}"
         )

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,10 +17,6 @@ if TYPE_CHECKING:
     from ttapi.refresh.datasets import Step
     from ttapi.refresh.installation import Workspace
     from ttapi.refresh.query import QueryRequest
-
-_EXPLAIN = re.compile(
-    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*explain\s+refresh\b\s*", re.IGNORECASE | re.DOTALL
-)
 
 
 @dataclass(frozen=True)
@@ -39,12 +34,6 @@ class PlannedSlice:
     """Source calls it would make."""
     seconds: float | None
     """Predicted from its last run; None: it never ran."""
-
-
-def explained_query(sql: str) -> str | None:
-    """The query behind `explain refresh`; None for any other statement."""
-    match = _EXPLAIN.match(sql)
-    return sql[match.end() :] if match else None
 
 
 def explain_refresh(workspace: Workspace, request: QueryRequest) -> tuple[PlannedSlice, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ttapi.errors import CommitUnknownError, SourceDownError, SourceError, TtapiError
 from ttapi.refresh.coverage import coverage_after
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ttapi.refresh.datasets import SourceResource
     from ttapi.refresh.installation import Workspace
     from ttapi.refresh.single_flight import Progress
+    from ttapi.store.engine import Connection
     from ttapi.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -377,7 +378,7 @@ def _finish(
     return state
 
 
-def rows_held(cursor: Any, dataset: str) -> int:
+def rows_held(cursor: Connection, dataset: str) -> int:
     """Accepted rows of `dataset`, as the ledger counts them."""
     (row,) = cursor.execute(
         "select coalesce(sum(rows_accepted), 0)::bigint from catalog.units where dataset = ?",

@@ -86,9 +86,6 @@ def settings_fingerprint(settings: Mapping[str, str]) -> str:
     return hashlib.blake2b(repr(told).encode(), digest_size=4).hexdigest()
 
 
-_CREATED = re.compile(r"^create table ((?:catalog|raw)\.\w+)", re.MULTILINE)
-
-
 class Workspace:
     """One command's view of the installation; parts are read when first asked for."""
 
@@ -405,9 +402,8 @@ def _is_session(market: str, day: date) -> bool:
 
 def _migrated_tables() -> set[str]:
     """Tables that every file has, whether their source loads or not."""
+    from ttapi.store.statements import created_tables  # noqa: PLC0415 - brings the engine
+
     folder = bundled_folder("migrations")
-    return {
-        name
-        for path in folder.glob("*.sql")
-        for name in _CREATED.findall(path.read_text(encoding="utf-8"))
-    }
+    texts = (path.read_text(encoding="utf-8") for path in folder.glob("*.sql"))
+    return {name for text in texts for name in created_tables(text)}

@@ -14,15 +14,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ttapi.refresh.coverage import coverage_after
 from ttapi.refresh.ingest import IngestResult, failures_recorded, fetch_and_load, rows_held
 from ttapi.refresh.planner import rules_of
 from ttapi.sources.contract import Unit, UnitRequest
+from ttapi.sqltext import identifier
 from ttapi.store.catalog import Slice, forget_slices, mark_changed, write_asked, write_state
 from ttapi.store.ledger import read_units
-from ttapi.store.schema import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ttapi.refresh.datasets import Dataset, Step
     from ttapi.refresh.ingest import IngestTask
     from ttapi.store.catalog import DatasetState, DateInterval
+    from ttapi.store.engine import Connection
     from ttapi.store.ledger import UnitRecord
 
 _OVERLAP = timedelta(days=21)
@@ -62,7 +63,11 @@ class Lifetime:
 
 
 def find_gaps(
-    cursor: Any, completed: Dataset | None, asks: Sequence[SliceRequest], market: str, newest: date
+    cursor: Connection,
+    completed: Dataset | None,
+    asks: Sequence[SliceRequest],
+    market: str,
+    newest: date,
 ) -> tuple[list[Gap], list[SliceRequest]]:
     """The calls that `asks` need, and the asks that need none.
 
@@ -113,10 +118,10 @@ def gaps_of(missing: Iterable[date]) -> tuple[DateInterval, ...]:
 
 
 def _lives(
-    cursor: Any, completed: Dataset, keys: Sequence[str], market: str
+    cursor: Connection, completed: Dataset, keys: Sequence[str], market: str
 ) -> Mapping[str, Lifetime]:
-    table = f"raw.{quoted(completed.name.rpartition('.')[2])}"
-    key, day = quoted(str(completed.key)), quoted(str(completed.time_column))
+    table = f"raw.{identifier(completed.name.rpartition('.')[2])}"
+    key, day = identifier(str(completed.key)), identifier(str(completed.time_column))
     held = f"select distinct {key} as k, {day} as d from {table} where is_current and {key} in (select unnest(?))"
     lasts = dict(
         cursor.execute(f"select h.k, max(h.d) from ({held}) as h group by h.k", [keys]).fetchall()

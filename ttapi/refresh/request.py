@@ -15,6 +15,7 @@ from ttapi.models.as_of_query import rewrite_as_of
 from ttapi.models.as_of_relations import AsOfCatalog
 from ttapi.models.model_cache import PushdownInfo
 from ttapi.refresh.coverage import name_scope
+from ttapi.sqltext import first_words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -62,7 +63,6 @@ def as_of_catalog(workspace: Workspace, request: QueryRequest | None = None) -> 
 _SCHEMAS = frozenset({"", "main", "raw", "staged", "derived", "catalog", "market"})
 """Schemas of the published file, and its name; any other is of a database the user attached."""
 _READ_ONLY = re.compile(r"on database \"market\" which is attached in read-only mode")
-_NEW = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*create\b.*?\b(type)\b", re.IGNORECASE | re.DOTALL)
 
 
 def refuse_writes(writes: Iterable[Write], *, own: Collection[str], sql_folder: Path) -> None:
@@ -88,7 +88,8 @@ def explain_read_only(error: QueryError, sql: str) -> QueryError:
     if isinstance(error, InterruptedQueryError) or not _READ_ONLY.search(error.message):
         return error
     hint = "what is temporary can be changed: create temp table mine as from eod"
-    if _NEW.match(sql):
+    words = first_words(sql, 6)
+    if words[:1] == ["create"] and "type" in words:
         hint = "create temp type NAME lasts for this session"
     return QueryError("this would change the published file, which is read-only", hint=hint)
 

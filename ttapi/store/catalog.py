@@ -87,7 +87,7 @@ class DatasetOutcome:
     """True: the source could not be reached at all."""
 
 
-def read_states(cursor: Any) -> dict[str, DatasetState]:
+def read_states(cursor: Connection) -> dict[str, DatasetState]:
     """State by dataset."""
     rows = cursor.execute(
         "select dataset, version, fingerprint, asked_at, changed_at, load_id, rows, upstream_versions, error,"
@@ -109,7 +109,7 @@ def read_states(cursor: Any) -> dict[str, DatasetState]:
     }
 
 
-def mark_changed(cursor: Any) -> None:
+def mark_changed(cursor: Connection) -> None:
     """Note, in the transaction of a change, that readers of the published file lack it.
 
     What is kept is the generation last numbered: publication is due until a newer one is out, also
@@ -122,7 +122,7 @@ def mark_changed(cursor: Any) -> None:
     )
 
 
-def is_publication_due(cursor: Any, published_generation: int) -> bool:
+def is_publication_due(cursor: Connection, published_generation: int) -> bool:
     """Whether something changed since generation `published_generation` came out; 0: none ever did."""
     rows = cursor.execute(
         "select value from catalog.meta where name = 'changed_generation'"
@@ -130,7 +130,7 @@ def is_publication_due(cursor: Any, published_generation: int) -> bool:
     return published_generation == 0 or (bool(rows) and int(rows[0][0]) >= published_generation)
 
 
-def write_state(cursor: Any, dataset: str, state: DatasetState) -> None:
+def write_state(cursor: Connection, dataset: str, state: DatasetState) -> None:
     """`state` as the one row of `dataset`."""
     cursor.execute("delete from catalog.state where dataset = ?", [dataset])
     cursor.execute(
@@ -152,7 +152,7 @@ def write_state(cursor: Any, dataset: str, state: DatasetState) -> None:
 
 
 def write_declarations(
-    cursor: Any,
+    cursor: Connection,
     datasets: Mapping[str, Dataset],
     graph: ModelGraph,
     resources: Mapping[str, Resource],
@@ -196,7 +196,7 @@ def _declaration(dataset: Dataset, graph: ModelGraph, resource: Resource | None)
     ]
 
 
-def write_outcome(cursor: Any, load_id: int, outcome: DatasetOutcome, now: datetime) -> None:
+def write_outcome(cursor: Connection, load_id: int, outcome: DatasetOutcome, now: datetime) -> None:
     """The stored decision of one dataset."""
     cursor.execute(
         "insert into catalog.decisions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -217,7 +217,7 @@ def write_outcome(cursor: Any, load_id: int, outcome: DatasetOutcome, now: datet
 
 
 def write_checks(
-    cursor: Any, load_id: int, outcomes: Sequence[CheckOutcome], now: datetime
+    cursor: Connection, load_id: int, outcomes: Sequence[CheckOutcome], now: datetime
 ) -> None:
     """The latest outcome of each check."""
     for found in outcomes:
@@ -238,13 +238,13 @@ def write_checks(
         )
 
 
-def read_checks(cursor: Any) -> dict[tuple[str, str], int]:
+def read_checks(cursor: Connection) -> dict[tuple[str, str], int]:
     """Failures by dataset and check, as last found."""
     rows = cursor.execute("select dataset, check_name, failures from catalog.checks").fetchall()
     return {(row[0], row[1]): int(row[2]) for row in rows}
 
 
-def forget_checks(cursor: Any, graph: ModelGraph) -> None:
+def forget_checks(cursor: Connection, graph: ModelGraph) -> None:
     """Drop the outcomes of checks that no file declares any more."""
     declared = {(m.name, str(c)) for m in graph.models.values() for c in m.checks}
     declared |= {(f"checks.{c.name}", c.name) for c in graph.checks}
@@ -254,7 +254,7 @@ def forget_checks(cursor: Any, graph: ModelGraph) -> None:
         )
 
 
-def changed_keys_since(cursor: Any, dataset: str, load_id: int) -> list[str] | None:
+def changed_keys_since(cursor: Connection, dataset: str, load_id: int) -> list[str] | None:
     """Key values of `dataset` that changed after `load_id`; None: all may have."""
     rows = cursor.execute(
         "select distinct key from catalog.changed_keys where dataset = ? and load_id > ?",
@@ -264,7 +264,9 @@ def changed_keys_since(cursor: Any, dataset: str, load_id: int) -> list[str] | N
     return None if None in keys else keys
 
 
-def write_changed_keys(cursor: Any, load_id: int, dataset: str, keys: Sequence[str] | None) -> None:
+def write_changed_keys(
+    cursor: Connection, load_id: int, dataset: str, keys: Sequence[str] | None
+) -> None:
     """Which keys a rebuild changed; None: all of them."""
     if keys is None:
         cursor.execute("insert into catalog.changed_keys values (?, ?, null)", [load_id, dataset])
@@ -277,7 +279,7 @@ def write_changed_keys(cursor: Any, load_id: int, dataset: str, keys: Sequence[s
 
 
 def write_freshness(
-    cursor: Any,
+    cursor: Connection,
     rows: Sequence[StatusRow],
     datasets: Mapping[str, Dataset],
     states: Mapping[str, DatasetState],
@@ -304,7 +306,7 @@ def write_freshness(
         )
 
 
-def read_slices(cursor: Any) -> dict[str, tuple[Slice, ...]]:
+def read_slices(cursor: Connection) -> dict[str, tuple[Slice, ...]]:
     """Slices by dataset."""
     rows = cursor.execute(
         "select dataset, key, asked_at, covered_from, covered_to from catalog.slices order by all"
@@ -318,7 +320,7 @@ def read_slices(cursor: Any) -> dict[str, tuple[Slice, ...]]:
 
 
 def write_asked(
-    cursor: Any,
+    cursor: Connection,
     dataset: str,
     asked: Iterable[Slice],
     *,
@@ -358,7 +360,7 @@ def write_asked(
     )
 
 
-def forget_slices(cursor: Any, dataset: str) -> None:
+def forget_slices(cursor: Connection, dataset: str) -> None:
     """Drop the slices of `dataset`: it was asked as a whole, or its code changed."""
     cursor.execute("delete from catalog.slices where dataset = ?", [dataset])
 

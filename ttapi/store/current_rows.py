@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ttapi.sqltext import identifier
 from ttapi.store.engine import update_rows
-from ttapi.store.schema import quoted, raw_name
+from ttapi.store.schema import raw_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ def key_text(resource: Resource, alias: str) -> str:
     """SQL for the tracked key of a row as text; the empty text where the resource has none."""
     if resource.tracked_by is None:
         return "''"
-    return f"coalesce(cast({alias}.{quoted(resource.tracked_by)} as varchar), '')"
+    return f"coalesce(cast({alias}.{identifier(resource.tracked_by)} as varchar), '')"
 
 
 def is_settled_by_key(resource: Resource) -> bool:
@@ -100,9 +101,9 @@ def choose_current(
         ]
         parameters.append(sorted(contested))
     if since is not None and resource.time_column in resource.grain:
-        conditions.append(f"rows.{quoted(str(resource.time_column))} >= ?")
+        conditions.append(f"rows.{identifier(str(resource.time_column))} >= ?")
         parameters.append(since)
-    grain = ", ".join(f"rows.{quoted(name)}" for name in resource.grain)
+    grain = ", ".join(f"rows.{identifier(name)}" for name in resource.grain)
     cursor.execute(
         f"""
         create or replace temp table moved as
@@ -141,5 +142,5 @@ def current_order(resource: Resource) -> str:
     latest: Sequence[str] = ("rows.known_at", "rows.load_id", "rows.line")
     if resource.mode == "replace":
         latest = ("units.last_date", "units.path", "rows.line")
-    values = [f"rows.{quoted(column.name)}" for column in resource.columns]
+    values = [f"rows.{identifier(column.name)}" for column in resource.columns]
     return ", ".join(f"{term} desc nulls last" for term in (*latest, *values, "units.path"))

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ttapi.sqltext import identifier, literal
 from ttapi.store.current_rows import AFFECTED_KEYS, is_settled_by_key, key_text
 from ttapi.store.engine import Connection, as_literal, update_rows
 from ttapi.store.ledger import UnitChange
-from ttapi.store.schema import quoted, raw_name
+from ttapi.store.schema import raw_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +103,7 @@ def replace_rows(
         """
     )
     same = " and ".join(
-        f"old.{quoted(column.name)} is not distinct from new.{quoted(column.name)}"
+        f"old.{identifier(column.name)} is not distinct from new.{identifier(column.name)}"
         for column in resource.columns
     )
     cursor.execute(
@@ -203,9 +204,9 @@ def _insert_new(cursor: Connection, resource: Resource, units: str, stamp: LoadS
     natural = stamp.known_at("a")
     known_at, earlier = natural, ""
     if resource.grain:
-        grain = ", ".join(quoted(name) for name in resource.grain)
+        grain = ", ".join(identifier(name) for name in resource.grain)
         same = " and ".join(
-            f"a.{quoted(g)} is not distinct from before.{quoted(g)}" for g in resource.grain
+            f"a.{identifier(g)} is not distinct from before.{identifier(g)}" for g in resource.grain
         )
         known_at = f"case when before.unit_id is not null then {stamp.instant} else {natural} end"
         earlier = f"""
@@ -232,7 +233,7 @@ def merge_rows(
     had come in a batch of its own; if the last of them says what stands, nothing happened.
     """
     table = raw_name(resource)
-    grain = ", ".join(quoted(name) for name in resource.grain) or "position"
+    grain = ", ".join(identifier(name) for name in resource.grain) or "position"
     with registered(cursor, "incoming", rows):
         units = ", ".join(
             str(unit_id)
@@ -288,9 +289,11 @@ def merge_rows(
 
 def _keep_differing(cursor: Connection, resource: Resource, units: str) -> None:
     """The arriving rows that differ from the row before them, in the temporary table `kept`."""
-    grain = ", ".join(quoted(name) for name in resource.grain) or "position"
+    grain = ", ".join(identifier(name) for name in resource.grain) or "position"
     same_grain = (
-        " and ".join(f"a.{quoted(g)} is not distinct from old.{quoted(g)}" for g in resource.grain)
+        " and ".join(
+            f"a.{identifier(g)} is not distinct from old.{identifier(g)}" for g in resource.grain
+        )
         or "false"
     )
     cursor.execute(
@@ -338,11 +341,11 @@ def _may_share_grain(cursor: Connection, resource: Resource) -> str:
     """SQL that spares comparing with standing rows of other tracked keys: snapshots only ever add up."""
     if not is_settled_by_key(resource):
         return "true"
-    key = f"cast({quoted(str(resource.tracked_by))} as varchar)"
+    key = f"cast({identifier(str(resource.tracked_by))} as varchar)"
     keys = cursor.execute(f"select distinct {key} from arrived limit {_KEYS_LISTED + 1}").fetchall()
     if len(keys) > _KEYS_LISTED or (None,) in keys:
         return "true"
-    listed = ", ".join("'" + text.replace("'", "''") + "'" for (text,) in keys)
+    listed = ", ".join(literal(text) for (text,) in keys)
     return f"{key} in ({listed or 'null'})"
 
 
@@ -353,12 +356,12 @@ _OWN = "unit_id, line, known_at, load_id, replaced_at, is_current, replaced_by"
 
 def _names(resource: Resource, alias: str = "") -> str:
     prefix = f"{alias}." if alias else ""
-    return ", ".join(f"{prefix}{quoted(column.name)}" for column in resource.columns)
+    return ", ".join(f"{prefix}{identifier(column.name)}" for column in resource.columns)
 
 
 def _cast(resource: Resource, alias: str) -> str:
     return ", ".join(
-        f"cast({alias}.{quoted(column.name)} as {column.type}) as {quoted(column.name)}"
+        f"cast({alias}.{identifier(column.name)} as {column.type}) as {identifier(column.name)}"
         for column in resource.columns
     )
 

@@ -20,6 +20,7 @@ import duckdb
 
 from ttapi.errors import DiskFullError, StoreError, TtapiError, UsageError
 from ttapi.home import Home, refuse_home_path
+from ttapi.sqltext import identifier, literal
 from ttapi.store.copy import die_with_parent, run_child
 from ttapi.store.engine import Connection, connect_snapshot, engine_errors
 from ttapi.store.files import remove, sync_file, sync_folder, temporary_name
@@ -100,10 +101,9 @@ def export_query(
             if is_formula_safe:
                 query = _formula_safe(connection, query)
             options = _options(format, partition_by)
-            path = str(building).replace("'", "''")
-            rows = connection.execute(f"copy (\n{query}\n) to '{path}' ({options})").fetchall()[0][
-                0
-            ]
+            rows = connection.execute(
+                f"copy (\n{query}\n) to {literal(str(building))} ({options})"
+            ).fetchall()[0][0]
         _move_in(building, target)
     except OSError as exc:
         raise _as_store_error(exc, target) from exc
@@ -175,7 +175,7 @@ def _formula_safe(connection: Connection, query: str) -> str:
     columns = connection.execute(f"describe\n{query}").fetchall()
     cells = []
     for name, data_type, *_ in columns:
-        column = '"' + name.replace('"', '""') + '"'
+        column = identifier(name)
         if data_type == "VARCHAR":
             is_formula = f"regexp_matches({column}, '{_FORMULA}')"
             column = f"case when {is_formula} then '''' || {column} else {column} end as {column}"
@@ -186,7 +186,7 @@ def _formula_safe(connection: Connection, query: str) -> str:
 def _options(format: ExportFormat, partition_by: Sequence[str]) -> str:  # noqa: A002 - the field's word
     if format == "csv":
         return "format csv, header true"
-    columns = ", ".join('"' + name.replace('"', '""') + '"' for name in partition_by)
+    columns = ", ".join(map(identifier, partition_by))
     return f"format parquet, compression zstd{f', partition_by ({columns})' if columns else ''}"
 
 

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from ttapi.errors import StoreError, TtapiError
+from ttapi.sqltext import identifier
 from ttapi.store.engine import Connection, connect_snapshot, engine_errors, read_number
 
 if TYPE_CHECKING:
@@ -257,16 +258,12 @@ def _tables(connection: Connection, file: Path) -> dict[str, Sequence[str]]:
 
 def _facts(connection: Connection, name: str, columns: Sequence[str]) -> TableFacts:
     schema, _, table = name.partition(".")
-    listed = ", ".join(_quoted(column) for column in columns)
+    listed = ", ".join(identifier(column) for column in columns)
     rows, total = connection.execute(
         f"select count(*), coalesce(sum(hash({listed})), 0)::varchar"
-        f" from {_quoted(schema)}.{_quoted(table)}"
+        f" from {identifier(schema)}.{identifier(table)}"
     ).fetchall()[0]
     return TableFacts(int(rows), f"{int(total):032x}")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 _HEADER = bytes.fromhex("640062650002ffff")

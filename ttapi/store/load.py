@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from ttapi.clock import stored_instant
 from ttapi.errors import QueryError, SourceError
+from ttapi.sqltext import identifier
 from ttapi.store.arrivals import store_rejects
 from ttapi.store.catalog import VANISHED, replace_notes, write_notes
 from ttapi.store.current_rows import (
@@ -42,7 +43,6 @@ from ttapi.store.ledger import (
     unchanged,
     write_units,
 )
-from ttapi.store.schema import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -295,7 +295,7 @@ def _since(load: _Load, arrivals: IncomingBatch) -> object:
         or arrivals.rows is None
     ):
         return None
-    column = quoted(str(resource.time_column))
+    column = identifier(str(resource.time_column))
     data_type = next(c.type for c in resource.columns if c.name == resource.time_column)
     with registered(load.cursor, "incoming", arrivals.rows):
         rows = load.cursor.execute(

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import StoreError
+from ttapi.sqltext import identifier, literal
 from ttapi.store.current_rows import current_order, is_settled_by_key, key_text
 from ttapi.store.engine import Connection, connect_memory, engine_errors
-from ttapi.store.schema import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,8 +68,7 @@ def open_past(file: Path) -> Connection:
     with engine_errors(file):
         # One thread: sums of floating point come out alike each time.
         connection.execute("set threads = 1")
-        path = str(file.resolve()).replace("'", "''")
-        connection.execute(f"attach '{path}' as market (read_only)")
+        connection.execute(f"attach {literal(str(file.resolve()))} as market (read_only)")
         for schema in _SCHEMAS:
             connection.execute(f"create schema {schema}")
     return connection
@@ -88,7 +87,7 @@ def show_raw_at(connection: Connection, resources: Mapping[str, Resource], load_
         _show_units(connection, load_id)
         for (table,) in tables:
             connection.execute(
-                f"create or replace view raw.{quoted(table)} as"
+                f"create or replace view raw.{identifier(table)} as"
                 f" {_rows_at(connection, table, resources.get(f'raw.{table}'), load_id)}"
             )
 
@@ -125,7 +124,7 @@ def _show_units(connection: Connection, load_id: int) -> None:
 
 def _rows_at(connection: Connection, table: str, resource: Resource | None, load_id: int) -> str:
     """SELECT of the rows of a raw table after `load_id`, with the columns it has."""
-    source = f"market.raw.{quoted(table)}"
+    source = f"market.raw.{identifier(table)}"
     is_gone = f"not {_standing('r', load_id)}"
     replaced = (
         f"case when {is_gone} then r.replaced_at end as replaced_at,"
@@ -139,7 +138,7 @@ def _rows_at(connection: Connection, table: str, resource: Resource | None, load
         return f"select * from {source}"
     current = _standing("r", load_id)
     if resource.grain:
-        grain = ", ".join(f"rows.{quoted(name)}" for name in resource.grain)
+        grain = ", ".join(f"rows.{identifier(name)}" for name in resource.grain)
         winners = f"""
             select rows.rowid as rid
             from {source} as rows
@@ -177,8 +176,7 @@ def _touched_keys(connection: Connection, resource: Resource, load_id: int) -> l
 def _is_touched(resource: Resource, alias: str, keys: list[str] | None) -> str:
     if keys is None:
         return "true"
-    listed = ", ".join("'" + key.replace("'", "''") + "'" for key in keys)
-    return f"{key_text(resource, alias)} in ({listed})"
+    return f"{key_text(resource, alias)} in ({', '.join(map(literal, keys))})"
 
 
 def _require_untouched(connection: Connection, table: str, load_id: int) -> None:

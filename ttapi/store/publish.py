@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from ttapi.home import Home
     from ttapi.store.store import Store
 
+_TRIES = 40
+_PAUSE_S = 0.1
+"""A checkpoint fails while somebody reads in the same process, which they do for milliseconds."""
 _SNAPSHOT = re.compile(r"market\.(\d{6,})\.duckdb")
-_CHECKPOINT_TRIES = 40
-_CHECKPOINT_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,9 @@ def _checkpoint(store: Store, sleep: Callable[[float], None]) -> None:
     """Have the file hold everything, so that it can be copied without its write-ahead log."""
     wal = store.home.live_file.with_name(f"{store.home.live_file.name}.wal")
     refusal = f"{wal} is still there"
-    for attempt in range(_CHECKPOINT_TRIES):
+    for attempt in range(_TRIES):
         if attempt:
-            sleep(_CHECKPOINT_PAUSE_S)
+            sleep(_PAUSE_S)
         cursor = store.cursor()
         try:
             with engine_errors(store.home.live_file):

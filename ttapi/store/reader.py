@@ -9,7 +9,6 @@ The published file as its readers use it.
 
 from __future__ import annotations
 
-import re
 import shlex
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -18,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from ttapi.errors import InterruptedQueryError, QueryError, UsageError
+from ttapi.sqltext import literal
 from ttapi.store.engine import Connection, connect_memory, connect_snapshot, engine_errors
-from ttapi.store.statements import refuse_writes_into_home
+from ttapi.store.statements import Statement, refuse_writes_into_home, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,34 +28,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ttapi.home import Home
-
-_WITHOUT_ROWS = {
-    "CREATE",
-    "INSERT",
-    "UPDATE",
-    "DELETE",
-    "DROP",
-    "ALTER",
-    "SET",
-    "COPY",
-    "LOAD",
-    "ATTACH",
-    "DETACH",
-    "TRANSACTION",
-    "PREPARE",
-    "VACUUM",
-    "EXPORT",
-}
-_CHANGES = {"INSERT", "UPDATE", "DELETE", "MERGE_INTO"}
-_RETURNING = re.compile(r"\breturning\b", re.IGNORECASE)
-_CHECKPOINT = re.compile(r"\s*(force\s+)?checkpoint\b", re.IGNORECASE)
-
-
-def gives_rows(kind: str, sql: str) -> bool:
-    """Whether the answer of a statement is rows worth showing; `kind` is the engine's word for it."""
-    if kind in _CHANGES:
-        return bool(_RETURNING.search(sql))
-    return kind not in _WITHOUT_ROWS and not _CHECKPOINT.match(sql)
 
 
 def published_file(home: Home) -> Path:
@@ -91,38 +63,7 @@ def read_rows(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[tupl
     return rows
 
 
-def run_statement(connection: Connection, sql: str) -> pa.Table | None:
-    """The result of one statement as Arrow; None for a statement without one.
-
-    *Raises* QueryError with the engine's text.
-    """
-    with engine_errors():
-        relation = connection.sql(sql)
-        return None if relation is None else relation.to_arrow_table()
-
-
-def split_statements(connection: Connection, sql: str) -> list[tuple[str, bool]]:
-    """The statements of `sql`, split by the engine's own parser, and whether each gives rows."""
-    with engine_errors():
-        statements = connection.extract_statements(sql)
-    return [(s.query, gives_rows(s.type.name, s.query)) for s in statements]
-
-
 _NAME = "market"
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One statement of a text, as the engine's own parser splits it."""
-
-    sql: str
-    kind: str
-    """The engine's word, upper case: SELECT, CREATE, SET, EXPLAIN."""
-
-    @property
-    def gives_rows(self) -> bool:
-        """Whether its answer is rows worth showing."""
-        return gives_rows(self.kind, self.sql)
 
 
 @dataclass(frozen=True)
@@ -165,8 +106,7 @@ class Reader:
                 schema = schema if place == _NAME else "main"
                 connection.execute("use memory")
                 connection.execute(f"detach {_NAME}")
-            quoted = str(newest).replace("'", "''")
-            connection.execute(f"attach '{quoted}' as {_NAME} (read_only)")
+            connection.execute(f"attach {literal(str(newest))} as {_NAME} (read_only)")
             connection.execute(f'use {_NAME}."{schema}"')
         self._attached = newest
         return True
@@ -176,14 +116,7 @@ class Reader:
 
         *Raises* QueryError with the engine's text; UsageError when one would write a file of ttapi's own.
         """
-        with engine_errors():
-            found = [
-                Statement(one.query, one.type.name)
-                for one in self._connection.extract_statements(sql)
-            ]
-        for statement in found:
-            refuse_writes_into_home(statement.sql)
-        return found
+        return split(self._connection, sql)
 
     def run(
         self,
@@ -211,9 +144,9 @@ class Reader:
 
     def forbid_files(self) -> None:
         """No statement reads or writes a file from here on, except newer generations."""
-        folder = str(self._home.snapshots.resolve()).replace("'", "''")
+        folder = literal(str(self._home.snapshots.resolve()))
         with engine_errors():
-            self._connection.execute(f"set allowed_directories = ['{folder}']")
+            self._connection.execute(f"set allowed_directories = [{folder}]")
             self._connection.execute("set enable_external_access = false")
 
     def interrupt(self) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.clock import stored_instant
 from ttapi.errors import MigrationError, QueryError, StoreError, UsageError
+from ttapi.sqltext import identifier, literal
 from ttapi.store.engine import AppliedMigration, Connection, engine_errors
 
 if TYPE_CHECKING:
@@ -139,25 +140,12 @@ STORE_COLUMNS = {
 }
 """Name -> type, whether it is never null, comment."""
 
-_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
-
-
-def quoted(name: str) -> str:
-    """`name` as a quoted SQL identifier.
-
-    *Raises* UsageError for anything but lower-case letters, digits and underscores.
-    """
-    if not _IDENTIFIER.fullmatch(name):
-        raise UsageError(
-            f"{name!r} cannot name a table or column",
-            hint="lower-case letters, digits and underscores, a letter first",
-        )
-    return f'"{name}"'
+_DECLARED_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 def raw_name(resource: Resource) -> str:
     """The raw table of `resource`, quoted: `raw."metastock_bars"`."""
-    return f"raw.{quoted(resource.table)}"
+    return f"raw.{identifier(resource.table)}"
 
 
 def ensure_raw_table(cursor: Connection, resource: Resource) -> None:
@@ -180,15 +168,20 @@ def ensure_raw_table(cursor: Connection, resource: Resource) -> None:
             for name, data_type in wanted.items():
                 if name not in present:
                     cursor.execute(
-                        f"alter table {raw_name(resource)} add column {quoted(name)} {data_type}"
+                        f"alter table {raw_name(resource)} add column {identifier(name)} {data_type}"
                     )
         _write_comments(cursor, resource, present)
 
 
 def _check_declaration(resource: Resource) -> None:
     names = [column.name for column in resource.columns]
+    for name in (resource.table, *names):
+        if not _DECLARED_NAME.fullmatch(name):
+            raise UsageError(
+                f"{name!r} cannot name a table or column",
+                hint="lower-case letters, digits and underscores, a letter first",
+            )
     for name in names:
-        quoted(name)
         if name in STORE_COLUMNS or names.count(name) > 1:
             raise UsageError(
                 f"raw.{resource.table}: column {name!r} is taken", hint="declare another name"
@@ -213,9 +206,9 @@ def _present_columns(cursor: Connection, table: str) -> dict[str, tuple[str, str
 
 
 def _create(cursor: Connection, resource: Resource) -> None:
-    declared = [f"{quoted(column.name)} {column.type}" for column in resource.columns]
+    declared = [f"{identifier(column.name)} {column.type}" for column in resource.columns]
     own = [
-        f"{quoted(name)} {data_type}{' not null' if is_required else ''}"
+        f"{identifier(name)} {data_type}{' not null' if is_required else ''}"
         for name, (data_type, is_required, _) in STORE_COLUMNS.items()
     ]
     cursor.execute(f"create table {raw_name(resource)} ({', '.join(declared + own)})")
@@ -249,5 +242,6 @@ def _write_comments(
     comments |= {name: comment for name, (_, _, comment) in STORE_COLUMNS.items()}
     for name, comment in comments.items():
         if comment and present.get(name, ("", None))[1] != comment:
-            text = comment.replace("'", "''")
-            cursor.execute(f"comment on column {raw_name(resource)}.{quoted(name)} is '{text}'")
+            cursor.execute(
+                f"comment on column {raw_name(resource)}.{identifier(name)} is {literal(comment)}"
+            )

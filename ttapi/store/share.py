@@ -16,6 +16,7 @@ import duckdb
 
 from ttapi.errors import DiskFullError, StoreError, UsageError
 from ttapi.home import refuse_home_path
+from ttapi.sqltext import identifier, literal
 from ttapi.store.engine import (
     STORAGE_VERSION,
     Connection,
@@ -70,9 +71,9 @@ def share_database(home: Home, target: Path, private: Collection[str]) -> Shared
     remove(building)
     try:
         with closing(connect_memory()) as connection, engine_errors(target):
-            connection.execute(f"attach {_text(public)} as market (read_only)")
+            connection.execute(f"attach {literal(str(public))} as market (read_only)")
             connection.execute(
-                f"attach {_text(building)} as shared (storage_version '{STORAGE_VERSION}')"
+                f"attach {literal(str(building))} as shared (storage_version '{STORAGE_VERSION}')"
             )
             connection.execute("use shared")
             left_out = _fill(connection, set(private))
@@ -113,11 +114,13 @@ def _fill(connection: Connection, private: set[str]) -> list[str]:
 def _copy_rows(
     connection: Connection, schema: str, table: str, columns: Sequence[str], private: list[str]
 ) -> None:
-    name = f"{_name(schema)}.{_name(table)}"
-    listed = ", ".join(_name(column) for column in columns)
+    name = f"{identifier(schema)}.{identifier(table)}"
+    listed = ", ".join(identifier(column) for column in columns)
     is_book = schema == "catalog" or (schema, table) == ("raw", "rejects")
     told = [column for column in columns if is_book and column in _DATASET_COLUMNS]
-    conditions = [f"coalesce({_name(column)}, '') not in (select unnest(?))" for column in told]
+    conditions = [
+        f"coalesce({identifier(column)}, '') not in (select unnest(?))" for column in told
+    ]
     if (schema, table) == ("catalog", "meta"):
         conditions = [_META]
     connection.execute(
@@ -147,7 +150,7 @@ def _drop_accounts(connection: Connection) -> list[str]:
     ).fetchall()
     for schema, table, column in rows:
         connection.execute(
-            f"alter table {_name(schema)}.{_name(table)} drop column {_name(column)}"
+            f"alter table {identifier(schema)}.{identifier(table)} drop column {identifier(column)}"
         )
     return [".".join(row) for row in rows]
 
@@ -181,7 +184,7 @@ def _binds(connection: Connection, kind: str, schema: str, name: str) -> bool:
         arguments = f"({', '.join(['null'] * parameters)})"
     try:
         connection.execute(
-            f"describe select * from {_name(schema)}.{_name(name)}{arguments}"
+            f"describe select * from {identifier(schema)}.{identifier(name)}{arguments}"
         ).fetchall()
     except duckdb.CatalogException:
         return False
@@ -223,12 +226,4 @@ def _tables(connection: Connection) -> list[tuple[str, str, list[str]]]:
 
 
 def _drop(connection: Connection, kind: str, schema: str, name: str) -> None:
-    connection.execute(f"drop {kind} shared.{_name(schema)}.{_name(name)}")
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+    connection.execute(f"drop {kind} shared.{identifier(schema)}.{identifier(name)}")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which files a statement would write, by the engine's own tokens; none of ttapi's own is let through."""
+"""Statements as the engine's own parser takes them: what kind each is, and which files it would write.
+
+Which files is told by the engine's own tokens; none of ttapi's own is let through.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,37 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from ttapi.errors import UsageError
+from ttapi.errors import QueryError, UsageError
 from ttapi.home import is_live_path, refuse_home_path
+from ttapi.sqltext import explained_query, split_statements
+from ttapi.store.engine import engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ttapi.store.engine import Connection
+
+_WITHOUT_ROWS = {
+    "CREATE",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "DROP",
+    "ALTER",
+    "SET",
+    "COPY",
+    "LOAD",
+    "ATTACH",
+    "DETACH",
+    "TRANSACTION",
+    "PREPARE",
+    "VACUUM",
+    "EXPORT",
+}
+_CHANGES = {"INSERT", "UPDATE", "DELETE", "MERGE_INTO"}
+_RETURNING = re.compile(r"\breturning\b", re.IGNORECASE)
+_CHECKPOINT = re.compile(r"\s*(force\s+)?checkpoint\b", re.IGNORECASE)
+_CREATED = re.compile(r"^create table ((?:catalog|raw)\.\w+)", re.MULTILINE)
 _REACHES_FILES = frozenset(
     {"copy", "export", "attach", "explain", "prepare", "set", "pragma", "call"}
 )
@@ -24,6 +52,61 @@ _COMMENT = r"--[^\n]*(?:\n|\Z)|/\*.*?\*/"
 _FIRST = re.compile(rf"(?:\s|{_COMMENT})*([A-Za-z]+)", re.DOTALL)
 _CONTINUED = re.compile(rf"(?:\s|{_COMMENT})*('(?:[^']|'')*')", re.DOTALL)
 _FILE_URL = re.compile(r"file:(//[^/]*)?(?=/)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a text, as the engine's own parser splits it."""
+
+    sql: str
+    kind: str
+    """The engine's word, upper case: SELECT, CREATE, SET, EXPLAIN."""
+    explained: str | None = None
+    """Of `explain refresh`, which the engine does not know: the query behind it."""
+
+    @property
+    def gives_rows(self) -> bool:
+        """Whether its answer is rows worth showing."""
+        if self.kind in _CHANGES:
+            return bool(_RETURNING.search(self.sql))
+        return self.kind not in _WITHOUT_ROWS and not _CHECKPOINT.match(self.sql)
+
+
+def created_tables(sql: str) -> list[str]:
+    """Tables that a migration makes, by the lines that begin with it."""
+    return _CREATED.findall(sql)
+
+
+def split(connection: Connection, sql: str) -> list[Statement]:
+    """The statements of `sql`, `explain refresh` among them; none would write a file of ttapi's own.
+
+    *Raises* QueryError with the engine's text; UsageError when one would write such a file.
+    """
+    found: list[Statement] = []
+    waiting = ""
+    for part in split_statements(sql):
+        query = explained_query(part)
+        if query is None:
+            waiting += part
+            continue
+        found += _parsed(connection, waiting)
+        waiting = ""
+        if not (inner := _parsed(connection, query)):
+            raise QueryError(
+                "explain refresh is given no query",
+                hint="explain refresh select * from volatility_latest where symbol = 'SPY'",
+            )
+        found.append(Statement(f"explain refresh {inner[0].sql}", "EXPLAIN", inner[0].sql))
+    found += _parsed(connection, waiting)
+    return found
+
+
+def _parsed(connection: Connection, sql: str) -> list[Statement]:
+    with engine_errors():
+        found = [Statement(s.query, s.type.name) for s in connection.extract_statements(sql)]
+    for statement in found:
+        refuse_writes_into_home(statement.sql)
+    return found
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ttapi.sqltext import SqlToken, is_command, tokenize
+from ttapi.sqltext import SqlToken, identifier, is_command, tokenize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -303,7 +303,7 @@ def _quoted(text: str, kind: str) -> str:
         kind in {"column", "table", "view", "temporary"}
         and not text.replace("_", "").replace(".", "").isalnum()
     ):
-        return '"' + text.replace('"', '""') + '"'
+        return identifier(text)
     return text
 
 

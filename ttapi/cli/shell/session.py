@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ttapi.cli.shell.options import DisplayOptions
 from ttapi.cli.terminal import seconds_text, tell, tell_waiting
 from ttapi.errors import InterruptedQueryError, QueryError, TtapiError, UsageError
-from ttapi.sqltext import Entry, entries_of, first_words, is_command, without_end
+from ttapi.sqltext import Entry, entries_of, explained_query, first_words, is_command, without_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -223,13 +223,13 @@ class Session:
         if self.options.is_echoed:
             tell(sql.strip())
         self._note(sql.strip())
-        words = first_words(sql, 2)
-        if self.options.is_safe and words and words[0] in _REACHES_OUT:
-            raise UsageError(f"{words[0]} is not possible in safe mode")
-        if words == ["explain", "refresh"]:
+        (word,) = first_words(sql, 1) or [""]
+        if self.options.is_safe and word in _REACHES_OUT:
+            raise UsageError(f"{word} is not possible in safe mode")
+        if (query := explained_query(sql)) is not None:
             from ttapi.cli.shell.dot.freshness import explain_refresh
 
-            explain_refresh(self, without_end(sql)[len("explain") :].lstrip()[len("refresh") :])
+            explain_refresh(self, without_end(query))
             return
         for answer in self.answers(sql):
             if answer.rows is not None:

@@ -17,6 +17,7 @@ from ttapi.formats.records import ALIASES, FORMATS, write_result
 from ttapi.formats.text import Page
 from ttapi.formats.values import amount
 from ttapi.home import refuse_home_path
+from ttapi.sqltext import identifier, literal
 
 if TYPE_CHECKING:
     from ttapi.api.database import Answer
@@ -57,9 +58,8 @@ def _import(session: Session, rest: str) -> None:
         raise UsageError(
             f"{table} is already a {known.kind} of the database", hint="choose another name"
         )
-    path = str(file).replace("'", "''")
     session.database.reader.run(
-        f"create or replace temp table \"{table}\" as select * from {reader}('{path}')"
+        f"create or replace temp table {identifier(table)} as select * from {reader}({literal(str(file))})"
     )
     session.renew_temporary()
     rows = session.rows(f'select count(*) from "{table}"')[0][0]
