@@ -13,7 +13,7 @@ import tomllib
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import UsageError
 from ttapi.secret import Secret
@@ -37,32 +37,62 @@ def bundled_folder(name: str) -> Path:
     raise UsageError(f"this installation of ttapi has no {name!r} folder", hint="reinstall ttapi")
 
 
+def _setting(
+    section: str,
+    default: object,
+    form: str | None = None,
+    example: str | None = None,
+    *,
+    key: str | None = None,
+) -> Any:
+    """A field of `Settings`: its section and key in `ttapi.toml`, the form of its text, an example of it."""
+    return field(
+        default=default,
+        metadata={"section": section, "key": key, "form": form, "example": example},
+    )
+
+
 @dataclass(frozen=True)
 class Settings:
     """Every setting; each field's text is its documentation."""
 
-    display_timezone: str = "America/New_York"
+    display_timezone: str = _setting(
+        "display", "America/New_York", example="America/New_York", key="timezone"
+    )
     """`[display] timezone`: the zone in which table output shows instants."""
-    display_format: str = "auto"
+    display_format: str = _setting(
+        "display",
+        "auto",
+        r"auto|duckbox|box|table|markdown|line|csv|json|jsonl|html",
+        "auto",
+        key="format",
+    )
     """`[display] format`: how `ttapi sql` shows answers unless told; `auto` is duckbox on a terminal,
     else csv."""
-    export_datasets: tuple[str, ...] = ()
+    export_datasets: tuple[str, ...] = _setting("export", (), example="eod", key="datasets")
     """`[export] datasets`: relations written again after each publication that changed them."""
-    export_formats: tuple[str, ...] = ("parquet",)
+    export_formats: tuple[str, ...] = _setting(
+        "export", ("parquet",), example="parquet,csv", key="formats"
+    )
     """`[export] formats`: `parquet`, `csv` or both."""
-    universe_default: str | None = None
+    universe_default: str | None = _setting("universe", None, example="dow_30", key="default")
     """`[universe] default`: the list that serves queries which bind no symbol; None: everything."""
-    max_stale: str = "5 sessions"
+    max_stale: str = _setting(
+        "refresh",
+        "5 sessions",
+        r"\d+ sessions?|next close( \+ \d+[smhdw])?|\d+(\.\d+)?[smhdw]",
+        "5 sessions",
+    )
     """`[refresh] max_stale`: how old a snapshot may be when it answers because the file is locked."""
-    max_calls: int = 200
+    max_calls: int = _setting("refresh", 200, r"\d+", "200")
     """`[refresh] max_calls`: source calls a query may cause without `--yes`."""
-    max_seconds: float = 30.0
+    max_seconds: float = _setting("refresh", 30.0, example="30")
     """`[refresh] max_seconds`: predicted seconds a query may spend on refreshing without `--yes`."""
-    memory_limit: str = "4GB"
+    memory_limit: str = _setting("store", "4GB", r"\d+(\.\d+)? ?([KMGT]i?B|%)", "4GB")
     """`[store] memory_limit`: the engine's memory while a refresh writes."""
-    snapshots_kept: int = 2
+    snapshots_kept: int = _setting("store", 2, r"\d+", "2")
     """`[store] snapshots_kept`: published generations kept besides the current one."""
-    shell_editing_mode: str = "emacs"
+    shell_editing_mode: str = _setting("shell", "emacs", r"emacs|vi", "vi", key="editing_mode")
     """`[shell] editing_mode`: keys of the shell's line editor, `emacs` or `vi`."""
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """`[sources.<name>]`: each source's own fields, as text."""
@@ -70,21 +100,13 @@ class Settings:
     """Sources that have a section in `ttapi.toml`; the environment may hold other things."""
 
 
+_DECLARED = {one.name: one for one in fields(Settings) if one.metadata}
+_TOML_NAMES = {
+    (one.metadata["section"], one.metadata["key"] or name): name for name, one in _DECLARED.items()
+}
+"""Field by section and key."""
 _SECRET_SETTING = re.compile(r"(secret|token|password|key)$")
 """Settings of sources, by the end of their names, whose values are nobody's business."""
-_TOML_NAMES = {
-    ("display", "timezone"): "display_timezone",
-    ("display", "format"): "display_format",
-    ("export", "datasets"): "export_datasets",
-    ("export", "formats"): "export_formats",
-    ("universe", "default"): "universe_default",
-    ("refresh", "max_stale"): "max_stale",
-    ("refresh", "max_calls"): "max_calls",
-    ("refresh", "max_seconds"): "max_seconds",
-    ("store", "memory_limit"): "memory_limit",
-    ("store", "snapshots_kept"): "snapshots_kept",
-    ("shell", "editing_mode"): "shell_editing_mode",
-}
 # Names in TTAPI_* that are not settings of a source.
 _RESERVED = {"TTAPI_HOME", "TTAPI_NOW", "TTAPI_REALDATA"}
 
@@ -157,21 +179,13 @@ def _read_toml(file: Path) -> dict[str, object]:
         raise UsageError(f"{file} cannot be read: {exc.strerror}") from exc
 
 
-_FORMS = {
-    "memory_limit": (r"\d+(\.\d+)? ?([KMGT]i?B|%)", "4GB"),
-    "max_stale": (r"\d+ sessions?|next close( \+ \d+[smhdw])?|\d+(\.\d+)?[smhdw]", "5 sessions"),
-    "snapshots_kept": (r"\d+", "2"),
-    "max_calls": (r"\d+", "200"),
-    "display_format": (r"auto|duckbox|box|table|markdown|line|csv|json|jsonl|html", "auto"),
-    "shell_editing_mode": (r"emacs|vi", "vi"),
-}
-"""What the text of a setting must look like, and an example."""
-
-
 def _refuse_wrong(values: Mapping[str, object], file: Path) -> None:
     """Nothing, or UsageError for a value no later reader would name so well."""
-    for name, (form, example) in _FORMS.items():
-        if name in values and not re.fullmatch(form, str(values[name]).strip(), re.IGNORECASE):
+    for name, one in _DECLARED.items():
+        form, example = one.metadata["form"], one.metadata["example"]
+        if name not in values or form is None:
+            continue
+        if not re.fullmatch(form, str(values[name]).strip(), re.IGNORECASE):
             raise UsageError(
                 f"{file}: {name} = {values[name]!r} cannot be", hint=f"{example!r} works"
             )
@@ -223,7 +237,7 @@ def _merge_source_variable(variable: str, text: str, sources: dict[str, dict[str
 
 
 def _typed(name: str, value: object, file: Path) -> object:
-    default = {f.name: f.default for f in fields(Settings)}[name]
+    default = _DECLARED[name].default
     try:
         if isinstance(default, tuple):
             items = value.split(",") if isinstance(value, str) else value

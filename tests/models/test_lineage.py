@@ -8,7 +8,8 @@ from contextlib import closing
 import pytest
 
 from ttapi.models.column_trace import SourceColumn, Trace, UntracedColumn, trace_query
-from ttapi.models.lineage import UNTRACED, LineageGraph, LineageRow
+from ttapi.models.lineage import UNTRACED, LineageGraph
+from ttapi.store.catalog_rows import LineageRow
 from ttapi.store.engine import connect_snapshot
 from ttapi.store.store import open_store
 

@@ -28,7 +28,6 @@ from ttapi.refresh.runner import run_refresh
 from ttapi.store.reader import Reader, Rows
 
 if TYPE_CHECKING:
-    from ttapi.store.statements import Statement
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from ttapi.errors import LockOwner
     from ttapi.formats.chart import Drawing
     from ttapi.refresh.single_flight import Progress
+    from ttapi.store.statements import Statement
 
 
 # Where a query parameter may stand; a text that only looks like one does no harm.

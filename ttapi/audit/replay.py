@@ -17,12 +17,13 @@ from ttapi.audit.receipt import result_hash
 from ttapi.errors import ModelError, QueryError, StoreError, UsageError
 from ttapi.formats.values import amount
 from ttapi.models.install import create_table
-from ttapi.models.lineage import LineageGraph, LineageRow
+from ttapi.models.lineage import LineageGraph
 from ttapi.models.model import dataset_name
 from ttapi.models.rebuild import content_version, rebuild_table
 from ttapi.refresh.plan import broken_named
 from ttapi.sources.contract import SourceContext
 from ttapi.sources.discovery import guarded
+from ttapi.store.catalog_rows import LineageRow
 from ttapi.store.engine import engine_errors
 from ttapi.store.past import open_past, read_position, show_raw_at
 

@@ -15,6 +15,7 @@ from ttapi.errors import ModelError, QueryError
 from ttapi.models.model import Model, dataset_name, macro_parts
 from ttapi.models.model_cache import analyser_version
 from ttapi.sqltext import literal
+from ttapi.store.catalog import read_meta, write_meta
 from ttapi.store.engine import engine_errors
 
 if TYPE_CHECKING:
@@ -75,15 +76,14 @@ def read_columns(cursor: Connection, database: str | None = None) -> dict[str, t
 
 def read_install_note(cursor: Connection, name: str) -> dict[str, str]:
     """What an installation before left under `name` for the next one; empty where none did."""
-    rows = cursor.execute("select value from catalog.meta where name = ?", [name]).fetchall()
-    found: dict[str, str] = json.loads(rows[0][0]) if rows else {}
+    text = read_meta(cursor, name)
+    found: dict[str, str] = json.loads(text) if text else {}
     return found
 
 
 def write_note(cursor: Connection, name: str, note: Mapping[str, str]) -> None:
     """Leave `note` under `name` for the next installation."""
-    cursor.execute("delete from catalog.meta where name = ?", [name])
-    cursor.execute("insert into catalog.meta values (?, ?)", [name, json.dumps(note)])
+    write_meta(cursor, name, json.dumps(note))
 
 
 def create_table(cursor: Connection, model: Model) -> None:

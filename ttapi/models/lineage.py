@@ -14,6 +14,8 @@ from ttapi.errors import UsageError, did_you_mean
 from ttapi.models.column_trace import Trace, UntracedColumn, trace_query
 from ttapi.models.install import read_columns, read_install_note, write_note
 from ttapi.models.model import macro_parts
+from ttapi.store.catalog import replace_lineage
+from ttapi.store.catalog_rows import LineageRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -31,19 +33,6 @@ UNTRACED = "not traced: "
 _TRACED = "lineage_of"
 # Raise it when the tracing itself changes: every model is traced again then.
 _VERSION = 2
-
-
-@dataclass(frozen=True)
-class LineageRow:
-    """One row of catalog.lineage."""
-
-    relation: str
-    column_name: str
-    upstream_relation: str | None
-    """None: made from no column at all, or `expression` says why it could not be traced."""
-    upstream_column: str | None
-    """None beside a relation: its rows are counted, no column is read."""
-    expression: str | None
 
 
 def lineage_rows(
@@ -115,14 +104,7 @@ def install_lineage(
     if not gone:
         return
     rows = list(lineage_rows(graph, columns, frozenset(changed)))
-    cursor.execute("delete from catalog.lineage where relation in (select unnest(?))", [gone])
-    names = list(LineageRow.__dataclass_fields__)
-    # As lists: an Arrow table would have the engine load half of Arrow, 0.3 s, for a thousand rows.
-    cursor.execute(
-        f"insert into catalog.lineage ({', '.join(names)})"
-        f" select {', '.join('unnest(?::varchar[])' for _ in names)}",
-        [[getattr(row, name) for row in rows] for name in names],
-    )
+    replace_lineage(cursor, gone, rows)
     write_note(cursor, _TRACED, wanted)
 
 

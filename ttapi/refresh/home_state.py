@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
     from ttapi.home import Home
 
-_FORMAT = 7
+_FORMAT = 8
+_NAMES_OF_7 = {
+    "touched": "seen_units",
+    "asked_by": "fetched_by",
+    "partly": "partial_failures",
+    "absent": "unavailable",
+}
+"""What format 7 called some parts; the next refresh writes format 8."""
 
 
 @dataclass(frozen=True)
@@ -90,37 +97,37 @@ def require_state(home: Home) -> None:
 def read_home_state(home: Home) -> HomeState:
     """The state left by the last refresh; an empty one where there is none or it is damaged."""
     document = read_state(home)
-    if document.get("format") != _FORMAT:
+    if document.get("format") == 7:
+        document = {_NAMES_OF_7.get(name, name): part for name, part in document.items()}
+    elif document.get("format") != _FORMAT:
         return NOTHING
     try:
-        datasets = {entry["name"]: _dataset(entry) for entry in document["datasets"]}
-        states = {name: _state(entry) for name, entry in document["states"].items()}
-        slices = {
-            name: tuple(_slice(entry) for entry in entries)
-            for name, entries in document["slices"].items()
-        }
         return HomeState(
-            document["fingerprint"],
-            document["generation"],
-            datasets,
-            states,
-            document["seconds"],
-            slices,
-            document["calls"],
-            {
-                name: {key: (size, time) for key, (size, time) in units.items()}
-                for name, units in document["touched"].items()
+            fingerprint=document["fingerprint"],
+            generation=document["generation"],
+            datasets={entry["name"]: dataset_from_json(entry) for entry in document["datasets"]},
+            states={name: _state(entry) for name, entry in document["states"].items()},
+            seconds=document["seconds"],
+            slices={
+                name: tuple(_slice(entry) for entry in entries)
+                for name, entries in document["slices"].items()
             },
-            document["load_id"],
-            document["asked_by"],
-            document["traffic"],
-            document["partly"],
-            {name: _error(entry) for name, entry in document["broken"].items()},
-            {
+            calls=document["calls"],
+            seen_units={
+                name: {key: (size, time) for key, (size, time) in units.items()}
+                for name, units in document["seen_units"].items()
+            },
+            load_id=document["load_id"],
+            fetched_by=document["fetched_by"],
+            traffic=document["traffic"],
+            partial_failures=document["partial_failures"],
+            broken={name: _error(entry) for name, entry in document["broken"].items()},
+            unavailable={
                 name: {
-                    key: Unavailable(datetime.fromisoformat(at), told) for key, at, told in entries
+                    key: Unavailable(datetime.fromisoformat(at), reason)
+                    for key, at, reason in entries
                 }
-                for name, entries in document["absent"].items()
+                for name, entries in document["unavailable"].items()
             },
         )
     except (KeyError, TypeError, ValueError):
@@ -135,20 +142,20 @@ def write_home_state(home: Home, state: HomeState) -> None:
             "format": _FORMAT,
             "fingerprint": state.fingerprint,
             "generation": state.generation,
-            "datasets": [_dataset_entry(dataset) for dataset in state.datasets.values()],
-            "states": {name: _state_entry(entry) for name, entry in state.states.items()},
+            "datasets": [dataset_to_json(dataset) for dataset in state.datasets.values()],
+            "states": {name: _state_to_json(entry) for name, entry in state.states.items()},
             "seconds": {name: round(seconds, 3) for name, seconds in state.seconds.items()},
             "calls": dict(state.calls),
             "load_id": state.load_id,
-            "asked_by": dict(state.fetched_by),
+            "fetched_by": dict(state.fetched_by),
             "traffic": dict(state.traffic),
-            "partly": dict(state.partial_failures),
+            "partial_failures": dict(state.partial_failures),
             "broken": {name: _error_entry(error) for name, error in state.broken.items()},
-            "absent": {
+            "unavailable": {
                 name: [[key, one.asked_at.isoformat(), one.reason] for key, one in keys.items()]
                 for name, keys in state.unavailable.items()
             },
-            "touched": {name: dict(units) for name, units in state.seen_units.items() if units},
+            "seen_units": {name: dict(units) for name, units in state.seen_units.items() if units},
             "slices": {
                 name: [_slice_entry(one) for one in slices] for name, slices in state.slices.items()
             },
@@ -156,46 +163,21 @@ def write_home_state(home: Home, state: HomeState) -> None:
     )
 
 
-def _dataset_entry(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "name": dataset.name,
-        "kind": dataset.kind,
-        "fingerprint": dataset.fingerprint,
-        "upstreams": sorted(dataset.upstreams),
-        "ttl": dataset.ttl,
-        "source": dataset.source,
-        "key": dataset.key,
-        "tracked": dataset.tracked,
-        "through": dataset.through,
-        "is_bound_only": dataset.is_bound_only,
-        "is_local": dataset.is_local,
-        "is_private": dataset.is_private,
-        "max_stale": dataset.max_stale,
-        "max_stale_on_error": dataset.max_stale_on_error,
-        "requires": list(dataset.requires),
-        "units_a_call": dataset.units_a_call,
-        "completes": dataset.completes,
-        "is_narrowable": dataset.is_narrowable,
-        "time_column": dataset.time_column,
-        "sessions": dataset.sessions,
-        "revise": dataset.revise,
-        "columns": None if dataset.columns is None else list(dataset.columns),
-        "parameters": list(dataset.parameters),
-        "is_row_wise": dataset.is_row_wise,
-        "reads": reads_to_json(dataset.reads),
-    }
+def dataset_to_json(dataset: Dataset) -> dict[str, Any]:
+    """`dataset` as a document, each field under its own name."""
+    entry = {one.name: getattr(dataset, one.name) for one in fields(Dataset)}
+    # A tuple is a list in JSON, and a set has no order.
+    return entry | {"upstreams": sorted(dataset.upstreams), "reads": reads_to_json(dataset.reads)}
 
 
-def _dataset(entry: dict[str, Any]) -> Dataset:
-    columns = entry["columns"]
-    typed = {
-        "upstreams": frozenset(entry["upstreams"]),
-        "requires": tuple(entry["requires"]),
-        "columns": None if columns is None else tuple(columns),
-        "parameters": tuple(entry["parameters"]),
-        "reads": reads_from_json(entry["reads"]),
+def dataset_from_json(entry: Mapping[str, Any]) -> Dataset:
+    """The dataset that `dataset_to_json` gave as `entry`."""
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()
     }
-    return Dataset(**{**entry, **typed})
+    values["upstreams"] = frozenset(entry["upstreams"])
+    values["reads"] = reads_from_json(entry["reads"])
+    return Dataset(**values)
 
 
 def _error_entry(error: ModelError) -> list[str | int | None]:
@@ -223,27 +205,20 @@ def _slice(entry: Sequence[str]) -> Slice:
     return Slice(key, datetime.fromisoformat(asked_at), span)
 
 
-def _state_entry(state: DatasetState) -> dict[str, Any]:
-    return {
-        "version": state.version,
-        "fingerprint": state.fingerprint,
-        "asked_at": _text(state.asked_at),
-        "changed_at": _text(state.changed_at),
-        "load_id": state.load_id,
-        "rows": state.rows,
-        "upstream_versions": dict(state.upstream_versions),
-        "error": state.error,
-        "failed_at": _text(state.failed_at),
+def _state_to_json(state: DatasetState) -> dict[str, Any]:
+    found = {one.name: getattr(state, one.name) for one in fields(DatasetState)}
+    return {n: _text(v) if isinstance(v, datetime) else v for n, v in found.items()}
+
+
+def _state(entry: Mapping[str, Any]) -> DatasetState:
+    values: dict[str, Any] = {
+        name: _instant(value) if name.endswith("_at") else value for name, value in entry.items()
     }
+    return DatasetState(**values)
 
 
-def _state(entry: dict[str, Any]) -> DatasetState:
-    instants = {name: _instant(entry[name]) for name in ("asked_at", "changed_at", "failed_at")}
-    return DatasetState(**{**entry, **instants})
-
-
-def _text(instant: datetime | None) -> str | None:
-    return instant.isoformat() if instant else None
+def _text(instant: datetime) -> str:
+    return instant.isoformat()
 
 
 def _instant(text: str | None) -> datetime | None:

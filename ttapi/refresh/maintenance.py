@@ -13,14 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttapi import __version__
-from ttapi.clock import stored_instant
 from ttapi.config import bundled_folder
 from ttapi.errors import LockedError, LockOwner, StoreError, TtapiError, UsageError
 from ttapi.home import refuse_home_path
 from ttapi.refresh.home_state import HomeState, write_home_state
 from ttapi.refresh.planner import closure
 from ttapi.store.backup import Backup, list_backups, make_backup, prune_backups, restore_own_files
-from ttapi.store.catalog import is_publication_due, read_states
+from ttapi.store.catalog import (
+    INSTALLED_FROM,
+    is_publication_due,
+    read_meta,
+    read_states,
+    replace_coded_notes,
+)
+from ttapi.store.catalog_rows import NoteRow
 from ttapi.store.export import ExportRequest, export_changed
 from ttapi.store.files import remove_leftovers
 from ttapi.store.lock import OwnerLock, acquire
@@ -262,11 +268,9 @@ def _reset_state(store: Store, workspace: Workspace) -> None:
     """Write `live/state.json` from the catalog of the open file."""
     with store.reading() as cursor:
         states = read_states(cursor)
-        found = cursor.execute(
-            "select value from catalog.meta where name = 'models_fingerprint'"
-        ).fetchall()
+        installed = read_meta(cursor, INSTALLED_FROM)
     state = HomeState(
-        found[0][0] if found else "",
+        installed or "",
         store.generation,
         _datasets(workspace),
         states,
@@ -340,17 +344,9 @@ def _requests(workspace: Workspace, changed: frozenset[str]) -> list[ExportReque
 def _note(workspace: Workspace, failures: Sequence[ExportOutcome], load_id: int) -> None:
     with open_store(workspace.home, command="ttapi export", now=workspace.now) as store:
         with store.transaction() as cursor:
-            cursor.execute("delete from catalog.notes where code = ?", [_FAILED])
-            for failure in failures:
-                cursor.execute(
-                    "insert into catalog.notes values (?, ?, ?, ?, ?, ?)",
-                    [
-                        failure.relation,
-                        failure.format,
-                        _FAILED,
-                        failure.error,
-                        load_id,
-                        stored_instant(workspace.now),
-                    ],
-                )
+            rows = [
+                NoteRow(f.relation, f.format, _FAILED, str(f.error), load_id, workspace.now)
+                for f in failures
+            ]
+            replace_coded_notes(cursor, _FAILED, rows)
         publish(store, keep=workspace.settings.snapshots_kept)

@@ -20,13 +20,16 @@ from ttapi.refresh.planner import rules_of
 from ttapi.refresh.single_flight import NoProgress, Progress, ProgressReader, ProgressWriter
 from ttapi.refresh.steps import RefreshRequest, RefreshRun, check_views, record_decisions, run_step
 from ttapi.store.catalog import (
+    INSTALLED_FROM,
     DatasetOutcome,
     forget_checks,
     is_publication_due,
     mark_changed,
+    read_meta,
     read_slices,
     read_states,
     write_declarations,
+    write_meta,
 )
 from ttapi.store.files import write_document
 from ttapi.store.ledger import UnitRecord, read_units
@@ -52,11 +55,8 @@ def install(store: Store, workspace: Workspace) -> bool:
     *Raises* ModelError for one of ttapi's own, UsageError: nothing is changed then.
     """
     with store.reading() as cursor:
-        found = cursor.execute(
-            "select value from catalog.meta where name = 'models_fingerprint'"
-        ).fetchall()
-    wanted = workspace.installation_fingerprint
-    if found and found[0][0] == wanted:
+        installed = read_meta(cursor, INSTALLED_FROM)
+    if installed == workspace.installation_fingerprint:
         return False
     while True:
         try:
@@ -83,8 +83,7 @@ def _install(store: Store, workspace: Workspace) -> None:
         macros = {n: d.columns for n, d in workspace.datasets.items() if d.kind == "macro"}
         install_lineage(cursor, graph, macros)
         write_declarations(cursor, workspace.datasets, graph, resources)
-        cursor.execute("delete from catalog.meta where name = 'models_fingerprint'")
-        cursor.execute("insert into catalog.meta values ('models_fingerprint', ?)", [wanted])
+        write_meta(cursor, INSTALLED_FROM, wanted)
         forget_checks(cursor, graph)
         mark_changed(cursor)
 

@@ -1,20 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The refresh catalog's rows as values, read from and written to the live file.
+"""The refresh catalog: where datasets stand, and the only SQL that writes it.
 
-The slices of the catalog: read, and replaced in the transaction that stores their rows.
-
-Notes: the oddities of a unit that a person should hear of, as of its last load.
+Whoever reads `live/state.json` alone loads neither Arrow nor the engine through here.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ttapi.clock import stored_instant, utc_instant
+from ttapi.store.catalog_rows import (
+    ChangedKeyRow,
+    CheckRow,
+    DatasetRow,
+    DecisionRow,
+    DependencyRow,
+    FreshnessRow,
+    LineageRow,
+    MetaRow,
+    NoteRow,
+    SliceRow,
+    StateRow,
+    insert_rows,
+    read_rows_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +38,6 @@ if TYPE_CHECKING:
     from ttapi.sources.contract import Resource
     from ttapi.store.arrivals import IncomingBatch
     from ttapi.store.engine import Connection
-
 
 DateInterval = tuple[date | None, date | None]
 EVERYTHING: DateInterval = (None, None)
@@ -87,26 +98,46 @@ class DatasetOutcome:
     """True: the source could not be reached at all."""
 
 
+INSTALLED_FROM = "models_fingerprint"
+"""The name of the fact from which models and sources the file was last installed."""
+
+
+def read_meta(cursor: Connection, name: str) -> str | None:
+    """What the file notes of itself under `name`; None: nothing."""
+    found = read_rows_of(cursor, MetaRow, "name = ?", [name])
+    return found[0].value if found else None
+
+
+def write_meta(cursor: Connection, name: str, value: str) -> None:
+    """Note `value` of the file under `name`."""
+    cursor.execute("delete from catalog.meta where name = ?", [name])
+    insert_rows(cursor, [MetaRow(name, value)])
+
+
 def read_states(cursor: Connection) -> dict[str, DatasetState]:
     """State by dataset."""
-    rows = cursor.execute(
-        "select dataset, version, fingerprint, asked_at, changed_at, load_id, rows, upstream_versions, error,"
-        " failed_at from catalog.state"
-    ).fetchall()
     return {
-        row[0]: DatasetState(
-            version=row[1] or "",
-            fingerprint=row[2] or "",
-            asked_at=utc_instant(row[3]),
-            changed_at=utc_instant(row[4]),
-            load_id=row[5],
-            rows=row[6],
-            upstream_versions=json.loads(row[7]) if row[7] else {},
-            error=row[8],
-            failed_at=utc_instant(row[9]),
+        row.dataset: DatasetState(
+            version=row.version or "",
+            fingerprint=row.fingerprint or "",
+            asked_at=row.asked_at,
+            changed_at=row.changed_at,
+            load_id=row.load_id,
+            rows=row.rows,
+            upstream_versions=json.loads(row.upstream_versions) if row.upstream_versions else {},
+            error=row.error,
+            failed_at=row.failed_at,
         )
-        for row in rows
+        for row in read_rows_of(cursor, StateRow)
     }
+
+
+def write_state(cursor: Connection, dataset: str, state: DatasetState) -> None:
+    """`state` as the one row of `dataset`."""
+    cursor.execute("delete from catalog.state where dataset = ?", [dataset])
+    upstreams = json.dumps(dict(state.upstream_versions), sort_keys=True)
+    known = {one.name: getattr(state, one.name) for one in fields(DatasetState)}
+    insert_rows(cursor, [StateRow(dataset, **{**known, "upstream_versions": upstreams})])
 
 
 def mark_changed(cursor: Connection) -> None:
@@ -115,39 +146,16 @@ def mark_changed(cursor: Connection) -> None:
     What is kept is the generation last numbered: publication is due until a newer one is out, also
     after a kill between commit and publication.
     """
-    cursor.execute("delete from catalog.meta where name = 'changed_generation'")
-    cursor.execute(
-        "insert into catalog.meta select 'changed_generation', m.value"
-        " from catalog.meta as m where m.name = 'generation'"
-    )
+    generation = read_meta(cursor, "generation")
+    if generation is not None:
+        write_meta(cursor, "changed_generation", generation)
 
 
 def is_publication_due(cursor: Connection, published_generation: int) -> bool:
     """Whether something changed since generation `published_generation` came out; 0: none ever did."""
-    rows = cursor.execute(
-        "select value from catalog.meta where name = 'changed_generation'"
-    ).fetchall()
-    return published_generation == 0 or (bool(rows) and int(rows[0][0]) >= published_generation)
-
-
-def write_state(cursor: Connection, dataset: str, state: DatasetState) -> None:
-    """`state` as the one row of `dataset`."""
-    cursor.execute("delete from catalog.state where dataset = ?", [dataset])
-    cursor.execute(
-        "insert into catalog.state (dataset, version, fingerprint, load_id, changed_at, asked_at, rows,"
-        " upstream_versions, error, failed_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            dataset,
-            state.version,
-            state.fingerprint,
-            state.load_id,
-            stored_instant(state.changed_at) if state.changed_at else None,
-            stored_instant(state.asked_at) if state.asked_at else None,
-            state.rows,
-            json.dumps(dict(state.upstream_versions), sort_keys=True),
-            state.error,
-            stored_instant(state.failed_at) if state.failed_at else None,
-        ],
+    changed = read_meta(cursor, "changed_generation")
+    return published_generation == 0 or (
+        changed is not None and int(changed) >= published_generation
     )
 
 
@@ -160,24 +168,21 @@ def write_declarations(
     """Every declaration and dependency, replacing what stood there."""
     cursor.execute("delete from catalog.datasets")
     cursor.execute("delete from catalog.dependencies")
-    pairs = [(name, u) for name, dataset in datasets.items() for u in sorted(dataset.upstreams)]
-    cursor.execute(
-        "insert into catalog.dependencies select unnest(?::varchar[]), unnest(?::varchar[])",
-        [[name for name, _ in pairs], [upstream for _, upstream in pairs]],
+    insert_rows(
+        cursor,
+        [DependencyRow(n, u) for n, dataset in datasets.items() for u in sorted(dataset.upstreams)],
     )
-    for name, dataset in datasets.items():
-        cursor.execute(
-            "insert into catalog.datasets values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            _declaration(dataset, graph, resources.get(name)),
-        )
+    insert_rows(
+        cursor,
+        [_declaration(dataset, graph, resources.get(n)) for n, dataset in datasets.items()],
+    )
 
 
-def _declaration(dataset: Dataset, graph: ModelGraph, resource: Resource | None) -> list[Any]:
+def _declaration(dataset: Dataset, graph: ModelGraph, resource: Resource | None) -> DatasetRow:
     model = graph.models.get(dataset.name)
     about = model.about if model else (resource.about if resource else None)
     grain = model.grain if model else (resource.grain if resource else ())
-    checks = "; ".join(str(check) for check in model.checks) if model else None
-    return [
+    return DatasetRow(
         dataset.name,
         dataset.kind,
         dataset.source,
@@ -187,33 +192,31 @@ def _declaration(dataset: Dataset, graph: ModelGraph, resource: Resource | None)
         resource.time_column if resource else None,
         dataset.ttl,
         resource.revise if resource else None,
-        None,
+        dataset.max_stale,
         dataset.max_stale_on_error,
-        checks,
-        None,
+        "; ".join(str(check) for check in model.checks) if model else None,
+        ", ".join(dataset.requires) or None,
         dataset.is_local,
         dataset.is_private,
-    ]
+    )
 
 
 def write_outcome(cursor: Connection, load_id: int, outcome: DatasetOutcome, now: datetime) -> None:
     """The stored decision of one dataset."""
-    cursor.execute(
-        "insert into catalog.decisions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            load_id,
-            outcome.dataset,
-            outcome.verdict,
-            json.dumps(list(outcome.reasons)),
-            stored_instant(now),
-            outcome.rows_in,
-            outcome.rows_accepted,
-            outcome.rows_refused,
-            outcome.source_calls,
-            round(outcome.seconds, 3),
-            outcome.error,
-        ],
+    row = DecisionRow(
+        load_id,
+        outcome.dataset,
+        outcome.verdict,
+        json.dumps(list(outcome.reasons)),
+        now,
+        outcome.rows_in,
+        outcome.rows_accepted,
+        outcome.rows_refused,
+        outcome.source_calls,
+        round(outcome.seconds, 3),
+        outcome.error,
     )
+    insert_rows(cursor, [row])
 
 
 def write_checks(
@@ -221,27 +224,14 @@ def write_checks(
 ) -> None:
     """The latest outcome of each check."""
     for found in outcomes:
-        cursor.execute(
-            "delete from catalog.checks where dataset = ? and check_name = ?",
-            [found.dataset, found.check],
-        )
-        cursor.execute(
-            "insert into catalog.checks values (?, ?, ?, ?, ?, ?)",
-            [
-                found.dataset,
-                found.check,
-                found.failures,
-                found.sample,
-                load_id,
-                stored_instant(now),
-            ],
-        )
+        _forget_check(cursor, found.dataset, found.check)
+    rows = [CheckRow(o.dataset, o.check, o.failures, o.sample, load_id, now) for o in outcomes]
+    insert_rows(cursor, rows)
 
 
 def read_checks(cursor: Connection) -> dict[tuple[str, str], int]:
     """Failures by dataset and check, as last found."""
-    rows = cursor.execute("select dataset, check_name, failures from catalog.checks").fetchall()
-    return {(row[0], row[1]): int(row[2]) for row in rows}
+    return {(row.dataset, row.check_name): row.failures for row in read_rows_of(cursor, CheckRow)}
 
 
 def forget_checks(cursor: Connection, graph: ModelGraph) -> None:
@@ -249,33 +239,28 @@ def forget_checks(cursor: Connection, graph: ModelGraph) -> None:
     declared = {(m.name, str(c)) for m in graph.models.values() for c in m.checks}
     declared |= {(f"checks.{c.name}", c.name) for c in graph.checks}
     for dataset, name in set(read_checks(cursor)) - declared:
-        cursor.execute(
-            "delete from catalog.checks where dataset = ? and check_name = ?", [dataset, name]
-        )
+        _forget_check(cursor, dataset, name)
+
+
+def _forget_check(cursor: Connection, dataset: str, name: str) -> None:
+    cursor.execute(
+        "delete from catalog.checks where dataset = ? and check_name = ?", [dataset, name]
+    )
 
 
 def changed_keys_since(cursor: Connection, dataset: str, load_id: int) -> list[str] | None:
     """Key values of `dataset` that changed after `load_id`; None: all may have."""
-    rows = cursor.execute(
-        "select distinct key from catalog.changed_keys where dataset = ? and load_id > ?",
-        [dataset, load_id],
-    ).fetchall()
-    keys = [row[0] for row in rows]
-    return None if None in keys else keys
+    found = read_rows_of(cursor, ChangedKeyRow, "dataset = ? and load_id > ?", [dataset, load_id])
+    keys = {row.key for row in found}
+    return None if None in keys else sorted(key for key in keys if key is not None)
 
 
 def write_changed_keys(
     cursor: Connection, load_id: int, dataset: str, keys: Sequence[str] | None
 ) -> None:
     """Which keys a rebuild changed; None: all of them."""
-    if keys is None:
-        cursor.execute("insert into catalog.changed_keys values (?, ?, null)", [load_id, dataset])
-        return
-    for start in range(0, len(keys), 500):
-        chunk = keys[start : start + 500]
-        values = ", ".join("(?, ?, ?)" for _ in chunk)
-        parameters = [item for key in chunk for item in (load_id, dataset, key)]
-        cursor.execute(f"insert into catalog.changed_keys values {values}", parameters)
+    listed: Sequence[str | None] = [None] if keys is None else keys
+    insert_rows(cursor, [ChangedKeyRow(load_id, dataset, key) for key in listed])
 
 
 def write_freshness(
@@ -287,36 +272,46 @@ def write_freshness(
 ) -> None:
     """What `status` says when a refresh ends, for readers of the snapshot."""
     cursor.execute("delete from catalog.freshness")
+    found = []
     for row in rows:
         state = states.get(row.dataset, DatasetState())
-        asked = None if row.age_s is None else now - timedelta(seconds=row.age_s)
-        cursor.execute(
-            "insert into catalog.freshness values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
+        found.append(
+            FreshnessRow(
                 row.dataset,
                 datasets[row.dataset].kind,
                 row.verdict,
                 "; ".join(row.reasons),
-                stored_instant(asked) if asked else None,
-                stored_instant(row.last_load_at) if row.last_load_at else None,
-                stored_instant(row.due_at) if row.due_at else None,
+                None if row.age_s is None else now - timedelta(seconds=row.age_s),
+                row.last_load_at,
+                row.due_at,
                 state.rows,
                 state.error,
-            ],
+            )
         )
+    insert_rows(cursor, found)
+
+
+def replace_lineage(
+    cursor: Connection, relations: Sequence[str], rows: Sequence[LineageRow]
+) -> None:
+    """Put `rows` in place of the lineage of `relations`."""
+    cursor.execute(
+        "delete from catalog.lineage where relation in (select unnest(?::varchar[]))",
+        [list(relations)],
+    )
+    insert_rows(cursor, rows)
 
 
 def read_slices(cursor: Connection) -> dict[str, tuple[Slice, ...]]:
     """Slices by dataset."""
-    rows = cursor.execute(
-        "select dataset, key, asked_at, covered_from, covered_to from catalog.slices order by all"
-    ).fetchall()
     found: dict[str, list[Slice]] = {}
-    for dataset, key, asked_at, start, end in rows:
-        asked = utc_instant(asked_at)
-        if asked is not None:
-            found.setdefault(dataset, []).append(Slice(key, asked, (start, end)))
+    for row in read_rows_of(cursor, SliceRow):
+        found.setdefault(row.dataset, []).append(_slice(row))
     return {dataset: tuple(slices) for dataset, slices in found.items()}
+
+
+def _slice(row: SliceRow) -> Slice:
+    return Slice(row.key, row.asked_at, (row.covered_from, row.covered_to))
 
 
 def write_asked(
@@ -330,34 +325,16 @@ def write_asked(
     """Note that each of `asked` was answered; `join` puts it together with what was asked of its key before."""
     latest = list(asked)
     keys = sorted({one.key for one in latest})
-    rows = cursor.execute(
-        "select key, asked_at, covered_from, covered_to from catalog.slices"
-        " where dataset = ? and key in (select unnest(?))",
-        [dataset, keys],
-    ).fetchall()
+    of_keys, parameters = "dataset = ? and key in (select unnest(?))", [dataset, keys]
     held: dict[str, list[Slice]] = {key: [] for key in keys}
-    for key, naive, start, end in rows:
-        if (instant := utc_instant(naive)) is not None:
-            held[key].append(Slice(key, instant, (start, end)))
+    for row in read_rows_of(cursor, SliceRow, of_keys, parameters):
+        held[row.key].append(_slice(row))
     for one in latest:
         held[one.key] = list(join(held[one.key], one))
+    cursor.execute(f"delete from catalog.slices where {of_keys}", parameters)
     kept = [one for slices in held.values() for one in slices]
-    cursor.execute(
-        "delete from catalog.slices where dataset = ? and key in (select unnest(?))",
-        [dataset, keys],
-    )
-    cursor.execute(
-        "insert into catalog.slices"
-        " select ?, unnest(?), unnest(?::date[]), unnest(?::date[]), unnest(?::timestamp[]), ?",
-        [
-            dataset,
-            [one.key for one in kept],
-            [one.span[0] for one in kept],
-            [one.span[1] for one in kept],
-            [stored_instant(one.asked_at) for one in kept],
-            load_id,
-        ],
-    )
+    rows = [SliceRow(dataset, one.key, *one.span, one.asked_at, load_id) for one in kept]
+    insert_rows(cursor, rows)
 
 
 def forget_slices(cursor: Connection, dataset: str) -> None:
@@ -376,11 +353,11 @@ def write_notes(
     """Have re-read units hold their new notes only, and units that are back no note of having gone."""
     reread = [unit.report.unit.key for unit in arrivals.units if unit.is_loaded]
     rows = [
-        (unit.report.unit.key, *_coded(note))
+        NoteRow(dataset, unit.report.unit.key, *_coded(note), load_id, now)
         for unit in arrivals.units
         for note in unit.report.notes
     ]
-    replace_notes(cursor, dataset, reread, rows, load_id=load_id, now=now)
+    replace_notes(cursor, dataset, reread, rows)
     there = [unit.report.unit.key for unit in arrivals.units if unit.report.error is None]
     cursor.execute(
         "delete from catalog.notes where dataset = ? and code = ?"
@@ -390,35 +367,20 @@ def write_notes(
 
 
 def replace_notes(
-    cursor: Connection,
-    dataset: str,
-    units: Sequence[str],
-    rows: Sequence[tuple[str, str, str]],
-    *,
-    load_id: int,
-    now: datetime,
+    cursor: Connection, dataset: str, units: Sequence[str], rows: Sequence[NoteRow]
 ) -> None:
-    """Put `rows` (unit, code, detail) in place of the notes on `units`."""
+    """Put `rows` in place of the notes on `units`."""
     cursor.execute(
         "delete from catalog.notes where dataset = ? and unit in (select unnest(?::varchar[]))",
         [dataset, list(units)],
     )
-    if not rows:
-        return
-    # Whoever reads `live/state.json` alone needs the values above, and neither Arrow nor the engine.
-    import pyarrow as pa  # noqa: PLC0415 - see above
+    insert_rows(cursor, rows)
 
-    from ttapi.store.difference import registered  # noqa: PLC0415 - see above
 
-    table = pa.table(
-        [pa.array(column, pa.string()) for column in zip(*rows, strict=True)],
-        ["unit", "code", "detail"],
-    )
-    with registered(cursor, "noted", table):
-        cursor.execute(
-            "insert into catalog.notes select ?, unit, code, detail, ?, ? from noted",
-            [dataset, load_id, stored_instant(now)],
-        )
+def replace_coded_notes(cursor: Connection, code: str, rows: Sequence[NoteRow]) -> None:
+    """Put `rows` in place of every note of `code`."""
+    cursor.execute("delete from catalog.notes where code = ?", [code])
+    insert_rows(cursor, rows)
 
 
 def _coded(note: str) -> tuple[str, str]:

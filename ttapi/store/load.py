@@ -17,6 +17,7 @@ from ttapi.errors import QueryError, SourceError
 from ttapi.sqltext import identifier
 from ttapi.store.arrivals import store_rejects
 from ttapi.store.catalog import VANISHED, replace_notes, write_notes
+from ttapi.store.catalog_rows import NoteRow
 from ttapi.store.current_rows import (
     AFFECTED_KEYS,
     choose_current,
@@ -163,16 +164,17 @@ def mark_vanished(
             cursor, [replace(record, is_vanished=True, checked_at=instant) for record in gone]
         )
         rows = [
-            (
+            NoteRow(
+                dataset,
                 record.key,
                 VANISHED,
                 f"{record.key} is gone; its {record.rows_accepted} rows are kept",
+                load_id,
+                now,
             )
             for record in gone
         ]
-        replace_notes(
-            cursor, dataset, [record.key for record in gone], rows, load_id=load_id, now=now
-        )
+        replace_notes(cursor, dataset, [record.key for record in gone], rows)
     return len(gone)
 
 
