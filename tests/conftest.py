@@ -6,14 +6,12 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import subprocess
 import sys
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from zlib import crc32
 
 import pytest
 from hypothesis import settings
@@ -33,8 +31,11 @@ settings.register_profile("campaign", deadline=None)
 settings.load_profile("campaign" if os.environ.get("TTAPI_CAMPAIGN") else "suite")
 
 ROOT = Path(__file__).resolve().parents[1]
-# The module beside this one is imported by name.
+# The modules beside this one are imported by name.
 sys.path.insert(0, str(ROOT / "tests"))
+
+TIMEOUT_S = 600
+"""Of a command, on however busy a machine."""
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
 """A Friday evening, after the close."""
 HEADER = "<TICKER>,<PER>,<DTYYYYMMDD>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>"
@@ -114,32 +115,30 @@ class Lab:
         with closing(connect_snapshot(self.home.public_file)) as connection:
             return [column[0] for column in connection.execute(sql).description]
 
-    def ttapi(self, *arguments, stdin=None, **environ):
-        """The command line as a user runs it."""
-        variables = {k: v for k, v in os.environ.items() if not k.startswith("TTAPI_")}
-        variables |= {
+    @property
+    def variables(self):
+        """The environment of a command about this home."""
+        ours = ("TTAPI_", "COVERAGE_")
+        variables = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+        return variables | {
             "TTAPI_HOME": str(self.home.root),
             "TTAPI_NOW": self.now.isoformat(),
             **self.environ,
-            **environ,
         }
+
+    def ttapi(self, *arguments, stdin=None, **environ):
+        """The command line as a user runs it, but in this process where it can be."""
+        from commands_here import can_run_here, run_here
+
+        words, variables = [str(argument) for argument in arguments], self.variables | environ
+        if can_run_here():
+            return run_here(words, variables, stdin)
+        return warm_commands().run(words, variables, stdin, timeout_s=TIMEOUT_S)
+
+    def process(self, *arguments, stdin=None, **environ):
+        """The command line in a process of its own, where that is what is tested."""
         words = [str(argument) for argument in arguments]
-        # Tracing doubles what a command takes, and starting it is half of the rest: of all commands
-        # of the tests a fifth starts as a user's does and is measured, the others start warm. A
-        # thread may ask between two tests, when there is no current one.
-        test = os.environ.get("PYTEST_CURRENT_TEST", "")
-        if crc32(f"{test} {arguments}".encode()) % 5:
-            variables.pop("COVERAGE_PROCESS_CONFIG", None)
-            return warm_commands().run(words, variables, stdin, timeout_s=120)
-        return subprocess.run(
-            [sys.executable, "-m", "ttapi", *words],
-            input=stdin,
-            env=variables,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return warm_commands().run(words, self.variables | environ, stdin, timeout_s=TIMEOUT_S)
 
 
 @cache
@@ -153,13 +152,18 @@ def warm_commands():
 
 
 @pytest.fixture(scope="session")
-def template_home(tmp_path_factory):
+def template_home():
     """A home with calendar, expirations and every model; copied, never changed."""
-    home = Home(tmp_path_factory.mktemp("template") / "home")
+    from built_once import built_once
+
+    return Home(built_once("template", build_template, __file__) / "home")
+
+
+def build_template(folder):
+    home = Home(folder / "home")
     init_home(home, now=NOW)
     workspace = Workspace(home, load_settings(home, {}), NOW)
     run_refresh(workspace, RefreshRequest(targets=("calendar", "expiration_series")))
-    return home
 
 
 @pytest.fixture(scope="session")

@@ -51,12 +51,18 @@ class WarmCommands:
             [sys.executable, __file__, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
+            # A stream over it knows from the start that it cannot be sought in, as none over a pipe can.
+            stdout=subprocess.PIPE,
             env=variables,
         )
+        self._server.stdout.close()
         theirs.close()
 
-    def run(self, arguments, variables, stdin, timeout_s):
-        """What `subprocess.run` would return for `python -m ttapi` with these arguments."""
+    def run(self, arguments, variables, stdin, timeout_s, stdout=None):
+        """What `subprocess.run` would return for `python -m ttapi` with these arguments.
+
+        `stdout`: a file descriptor to write to, in place of one that is read here.
+        """
         with (
             tempfile.TemporaryFile() as given,
             tempfile.TemporaryFile() as out,
@@ -75,6 +81,7 @@ class WarmCommands:
                     asked.write(json.dumps(request).encode())
                     asked.seek(0)
                     files = [file.fileno() for file in (given, out, err, asked)]
+                    files[1] = files[1] if stdout is None else stdout
                     socket.send_fds(self._socket, [b"run"], [*files, theirs])
                 os.close(theirs)
                 if not select.select([mine], [], [], timeout_s)[0]:
@@ -91,7 +98,7 @@ class WarmCommands:
     def close(self) -> None:
         """End the server; commands that still run go on."""
         self._socket.close()
-        self._server.wait(timeout=10)
+        self._server.wait(timeout=600)
 
 
 def serve(fd: int) -> list[str] | None:

@@ -4,15 +4,20 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
-from typing import Any, NoReturn
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
 
 SHOWN = "***"
 _SHORTEST = 8
 """Characters of the shortest secret that is scrubbed: shorter ones would tear words apart."""
 _KNOWN: set[str] = set()
 """Every spelling of every secret this process has held."""
+_PERCENT = re.compile(r"%[0-9A-F]{2}")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 
 
@@ -24,7 +29,7 @@ class Secret:
     def __init__(self, text: str) -> None:
         self._text = text
         if len(text) >= _SHORTEST:
-            _KNOWN.update(_spellings(text))
+            _KNOWN.update(spellings(text))
 
     def reveal(self) -> str:
         """The text itself, for the wire and for nothing else."""
@@ -49,11 +54,17 @@ class Secret:
 
 
 def scrubbed(text: str) -> str:
-    """`text` without any secret this process has held: raw, base64 or URL-encoded."""
-    for spelling in _KNOWN:
-        if spelling in text:
-            text = text.replace(spelling, SHOWN)
-    return _BEARER.sub(rf"\1 {SHOWN}", text)
+    """`text` without any secret this process has held: raw, base64, hexadecimal, URL-encoded or JSON-escaped."""
+    return _BEARER.sub(rf"\1 {SHOWN}", without(text, _KNOWN))
+
+
+def without(text: str, hidden: Collection[str]) -> str:
+    """`text` with `***` in place of everything in `hidden`."""
+    found = [spelling for spelling in hidden if spelling in text]
+    # The longest first: what is left of a long one whose part was replaced would stay.
+    for spelling in sorted(found, key=len, reverse=True):
+        text = text.replace(spelling, SHOWN)
+    return text
 
 
 def scrubbed_value(value: Any) -> Any:
@@ -72,13 +83,38 @@ def may_hold_secret(body: bytes) -> bool:
     return b"\\" in body or any(spelling.encode() in body for spelling in _KNOWN)
 
 
-def _spellings(text: str) -> set[str]:
+def spellings(text: str) -> frozenset[str]:
+    """Every text that shows a secret when it stands somewhere in a longer one."""
     raw = text.encode()
-    encoded = {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
-    # In the middle of a longer text base64 starts at any of three places: what stays is the core.
-    for shift in (1, 2):
-        core = base64.b64encode(b"\0" * shift + raw).decode()[4:]
-        encoded.add(core.rstrip("=")[:-1])
-    encoded |= {one.rstrip("=") for one in encoded}
-    long = {one for one in encoded if len(one) >= _SHORTEST}
-    return {text, quote(text, safe=""), quote(text)} | long
+    plain = {text, raw.hex(), raw.hex().upper(), *_base64(raw)}
+    return frozenset(spelling for one in plain for spelling in _escaped(one))
+
+
+def _base64(raw: bytes) -> Iterator[str]:
+    """What base64 makes of `raw` whatever stands around it.
+
+    It begins at any of three places of a group, and the characters at both ends may share their
+    bits with what stands there: those in between are the core. Where `raw` ends the text, the last
+    character and the padding are its own.
+    """
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        for before in range(3):
+            first = -(-before * 8 // 6)
+            core = (before + len(raw)) * 8 // 6
+            whole = encode(b"\0" * before + raw).decode()
+            yield whole[first:core]
+            yield whole[first:]
+            yield whole[first:].rstrip("=")
+
+
+def _escaped(text: str) -> Iterator[str]:
+    """`text` as it stands in plain text, in URLs, and in JSON."""
+    yield text
+    # A path leaves `/` alone, a form writes a blank as `+`, a browser leaves `!'()*` alone.
+    for url in (quote(text, safe=""), quote(text), quote_plus(text), quote(text, safe="!'()*")):
+        yield url
+        yield _PERCENT.sub(lambda match: match[0].lower(), url)
+    for is_ascii in (True, False):
+        escaped = json.dumps(text, ensure_ascii=is_ascii)[1:-1]
+        yield escaped
+        yield escaped.replace("/", "\\/")

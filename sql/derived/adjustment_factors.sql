@@ -4,7 +4,7 @@
 --   the close before each ex-date reads the bars: 1 s over 28 M of them, and every series needs it.
 -- kind: table
 -- grain: symbol, valid_until
--- check: not_null(symbol, valid_from, valid_until), unique(grain), range(split_factor, 0.000000001, 1000000000), range(dividend_factor, 0.000000001, 1)
+-- check: not_null(symbol, valid_from, valid_until), unique(grain), range(split_factor, 1e-300, 1e300), range(dividend_factor, 1e-300, 1)
 -- incremental: symbol
 with
 basis as (

@@ -44,7 +44,8 @@ async def candles_of(streamer, symbol, since):
 
 
 async def main(base_url, equity, option, since):
-    session = Session(event_hooks={"request": [redirect(base_url)]})
+    # The client gives up after 5 s, in which a busy machine may not have drawn the market.
+    session = Session(event_hooks={"request": [redirect(base_url)]}, timeout=600)
     async with session, DXLinkStreamer(session) as streamer:
         await streamer.subscribe(Quote, [equity, option])
         await streamer.subscribe(Greeks, [option])
@@ -62,4 +63,4 @@ async def main(base_url, equity, option, since):
     print(json.dumps(said))
 
 
-asyncio.run(asyncio.wait_for(main(*sys.argv[1:]), 30))
+asyncio.run(asyncio.wait_for(main(*sys.argv[1:]), 600))

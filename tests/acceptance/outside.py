@@ -3,35 +3,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
+from built_once import CACHE, ROOT, made_once
 
-ROOT = Path(__file__).resolve().parents[2]
-CACHE = ROOT / ".cache"
-SUPPORTED = ("1.5.6", "2.0.0")
+__all__ = ["CACHE", "ROOT", "made_once"]
+SUPPORTED = ("1.5.6", "2.0.0", "2.0.1")
 """Engines ttapi itself runs on: one that cannot be had fails the test, an older client skips it."""
-
-
-@contextmanager
-def made_once(folder):
-    """Yields the path to fill when `folder` is missing, else None; one process at a time."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if folder.exists():
-            yield None
-            return
-        building = folder.with_name(f"{folder.name}.building")
-        shutil.rmtree(building, ignore_errors=True)
-        yield building
-        building.rename(folder)
 
 
 def install(version, *options, target=None):

@@ -50,7 +50,8 @@ def redirect_to(host, port):
 async def read(base_url, secret, refresh, adjusted):
     host, port = base_url.removeprefix("http://").split(":")
     hooks = {"request": [redirect_to(host, int(port))]}
-    async with Session(secret, refresh, event_hooks=hooks) as session:
+    # The client gives up after 5 s, in which a busy machine may not have drawn the market.
+    async with Session(secret, refresh, event_hooks=hooks, timeout=600) as session:
         customer = await session.get_customer()
         accounts = await Account.get(session)
         account = accounts[0]

@@ -36,7 +36,7 @@ def stream(tasty, symbols, fields):
     tasty.market_data.subscribe(
         symbols=symbols, on_quote=quote, on_greeks=greeks, event_fields=fields
     ).open()
-    if not is_done.wait(20):
+    if not is_done.wait(600):
         sys.exit(f"not all came: {found}")
     return found
 

@@ -19,7 +19,9 @@ from ttapi.simulator import write_market
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
 
-CLIENTS = ("1.2.2", "1.3.2", "1.4.4", "1.5.6", "2.0.0")
+pytestmark = pytest.mark.compat
+
+CLIENTS = ("1.2.2", "1.3.2", "1.4.4", "1.5.6", "2.0.0", "2.0.1")
 PROBE = Path(__file__).with_name("client_probe.py")
 
 

@@ -15,6 +15,8 @@ from outside import node_project, run, websocket_flag
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
 
+pytestmark = pytest.mark.compat
+
 HERE = Path(__file__).parent
 NODE_PROJECT = HERE / "dxlink_js"
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)

@@ -9,6 +9,8 @@ import sys
 import pytest
 from outside import ROOT, plain_environ, run
 
+pytestmark = pytest.mark.compat
+
 OLDEST = "1.5.6"
 ROOMS = (
     "store",
@@ -18,7 +20,7 @@ ROOMS = (
     "refresh/test_[s-z]*.py",
 )
 """The longest in parts, which run side by side."""
-QUICK = ("-m", "not campaign", "-k", "not property and not receipt")
+QUICK = ("-m", "not campaign and not compat", "-k", "not property and not receipt")
 """Without what takes minutes and is about our own code rather than the engine's."""
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from outside import ROOT, plain_environ, run
 
+pytestmark = pytest.mark.compat
+
 BUILD = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
 EXAMPLE = ROOT / "tests" / "plugin_example"
 

@@ -17,6 +17,8 @@ from ttapi.home import Home
 from ttapi.store.backup import list_backups
 from ttapi.store.engine import connect_snapshot
 
+pytestmark = pytest.mark.compat
+
 # Dies by SIGKILL just before the given step; a step changes something on the disk or starts a copy.
 _LAUNCH = """
 import os, runpy, signal, sys

@@ -18,6 +18,8 @@ from ttapi.simulator.derivatives.symbols import Contract
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
 
+pytestmark = pytest.mark.compat
+
 HERE = Path(__file__).parent
 NOW = datetime(2024, 6, 14, 17, 3, 20, tzinfo=UTC)
 SINCE = date(2024, 5, 1)

@@ -8,6 +8,8 @@ import json
 import pytest
 from outside import run
 
+pytestmark = pytest.mark.compat
+
 READ = """
 import duckdb, json, sys
 connection = duckdb.connect(sys.argv[1], read_only=True)

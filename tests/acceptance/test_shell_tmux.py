@@ -16,12 +16,14 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.compat
+
 BARS = [
     "AAA,D,20240611,000000,10,11,9,10,1000,0",
     "AAA,D,20240612,000000,10,11,9,10.5,1000,0",
     "AAA,D,20240613,000000,10,11,9,10.2,1000,0",
 ]
-PATIENCE_S = 60
+PATIENCE_S = 600
 _TIMES = re.compile(r"\d+(\.\d+)? (ms|s|min|h|d)\b")
 
 SESSION = [

@@ -23,9 +23,12 @@ from ttapi.simulator.vendor_market import VendorMarket
 PROBE = Path(__file__).with_name("tastytrade_probe.py")
 NOW = datetime(2024, 6, 14, 17, 3, 20, tzinfo=UTC)
 
-pytestmark = pytest.mark.skipif(
-    find_spec("tastytrade") is None, reason="the tastytrade client is not installed (dev extra)"
-)
+pytestmark = [
+    pytest.mark.compat,
+    pytest.mark.skipif(
+        find_spec("tastytrade") is None, reason="the tastytrade client is not installed (dev extra)"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

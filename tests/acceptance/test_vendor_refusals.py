@@ -76,6 +76,7 @@ def test_credentials_refused_by_one_server_are_tried_at_another(vendor):
 
 
 def test_a_refusal_that_passes_is_no_refusal(vendor):
+    vendor.lab.environ["TTAPI_TASTYTRADE_GIVE_UP_S"] = "600"
     vendor.server.faults.set("oauth-busy:times=1")
     assert vendor.refresh(ACCOUNTS).exit_code == 0
     assert vendor.asked() == {"POST /oauth/token": 2, "GET /customers/me/accounts": 1}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
 import threading
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -17,6 +18,7 @@ import pytest
 from aiohttp import web
 from vendor_home import NOW, vendor_home
 
+from ttapi.simulator.server import end_serving
 from ttapi.simulator.vendor_market import VendorMarket
 
 ECHOED = {"canary-client/secret+01", "canary-refresh/token+02", "canary-access/token+03"}
@@ -137,13 +139,13 @@ def echo_server(started, state):
         app.router.add_route("*", "/{path:.*}", answer)
         runner = web.AppRunner(app)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        state["port"], state["loop"] = runner.addresses[0][1], asyncio.get_running_loop()
+        listening = socket.create_server(("127.0.0.1", 0))
+        await web.SockSite(runner, listening).start()
+        state["port"], state["loop"] = listening.getsockname()[1], asyncio.get_running_loop()
         state["end"] = asyncio.Event()
         started.set()
         await state["end"].wait()
-        await runner.cleanup()
+        await end_serving(runner, listening)
 
     asyncio.run(serve())
 
@@ -152,7 +154,7 @@ def test_a_vendor_that_echoes_our_secrets_is_not_believed(lab, keyless):
     started, state = threading.Event(), {"asked": 0}
     thread = threading.Thread(target=echo_server, args=(started, state))
     thread.start()
-    assert started.wait(10)
+    assert started.wait(600)
     lab.environ |= {
         "TTAPI_TASTYTRADE_BASE_URL": f"http://127.0.0.1:{state['port']}",
         "TTAPI_TASTYTRADE_CLIENT_SECRET": "canary-client/secret+01",

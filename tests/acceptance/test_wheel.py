@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import sysconfig
 import zipfile
 from dataclasses import dataclass
+from email import message_from_bytes
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 from outside import ROOT, plain_environ, run
+from packaging.requirements import Requirement
 
 BUILD = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
 SOURCES = ["calendar", "dxlink", "files", "metastock", "rates", "tastytrade"]
@@ -48,7 +49,7 @@ class Installed:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """The wheel alone in a new environment; its dependencies are those of this one, without ttapi."""
+    """The wheel in a new environment with what it depends on, lent by this one: no extra, no tool."""
     folder = tmp_path_factory.mktemp("wheel")
     done = subprocess.run(
         [sys.executable, "-P", "-c", BUILD, str(folder)],
@@ -64,18 +65,39 @@ def installed(tmp_path_factory):
         wheel,
     )  # fmt: skip
     site = run(python, "-P", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
-    _lend_dependencies(folder / "lent", Path(site.strip()))
+    _lend_dependencies(folder / "lent", Path(site.strip()), wheel)
     return Installed(wheel, environment)
 
 
-def _lend_dependencies(lent, site):
-    """Make everything installed here importable there, but for ttapi itself and what leads to it."""
+def _lend_dependencies(lent, site, wheel):
+    """Make what the wheel asks for importable there, and what that asks for, and nothing else."""
     lent.mkdir()
-    for kind in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
-        for entry in os.scandir(kind):
-            if "ttapi" not in entry.name and not entry.name.endswith(".pth"):
-                (lent / entry.name).symlink_to(entry.path)
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA")]
+        metadata = message_from_bytes(archive.read(name))
+    for needed in _closure(metadata.get_all("Requires-Dist")):
+        for file in distribution(needed).files:
+            place = lent / file.parts[0]
+            if ".." not in file.parts and not place.is_symlink():
+                place.symlink_to(distribution(needed).locate_file(file.parts[0]))
     (site / "lent.pth").write_text(f"{lent}\n")
+
+
+def _closure(lines):
+    """The names of all that these requirements bring here."""
+    brought, waiting = set(), [(line, frozenset()) for line in lines]
+    while waiting:
+        line, extras = waiting.pop()
+        asked = Requirement(line)
+        key = (asked.name, frozenset(asked.extras))
+        if key not in brought and (
+            asked.marker is None
+            or any(asked.marker.evaluate({"extra": extra}) for extra in {"", *extras})
+        ):
+            brought.add(key)
+            more = distribution(asked.name).metadata.get_all("Requires-Dist", [])
+            waiting += [(one, key[1]) for one in more]
+    return sorted({name for name, _ in brought})
 
 
 def test_the_wheel_holds_sql_migrations_and_market_data(installed):
@@ -105,7 +127,7 @@ def test_the_wheel_is_what_the_new_environment_imports(installed):
 def test_the_wheel_declares_its_command_and_its_sources(installed):
     listing = (
         "import json; from importlib.metadata import distribution as d;"
-        "print(json.dumps([[e.group, e.name] for e in d('ttapi').entry_points]))"
+        "print(json.dumps([[e.group, e.name] for e in d('ttapi-db').entry_points]))"
     )
     assert sorted(json.loads(installed.python(listing))) == [
         ["console_scripts", "ttapi"],
@@ -131,3 +153,41 @@ def test_the_installed_wheel_makes_a_home_and_answers_a_query(installed, tmp_pat
     ]
     done = installed.ttapi("sources", "--json", folder=tmp_path)
     assert sorted({row["name"] for row in json.loads(done.stdout)}) == SOURCES
+
+
+@pytest.mark.parametrize("command", ["simulate", "demo"])
+def test_what_needs_the_simulators_says_in_one_line_what_installs_them(
+    installed, tmp_path, command
+):
+    absent = "from importlib.util import find_spec; print(find_spec('aiohttp'))"
+    assert installed.python(absent) == "None\n"
+    done = installed.ttapi("--home", "demo", command, folder=tmp_path)
+    python = installed.environment / "bin" / "python"
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"ttapi: ttapi {command} needs the extra [simulate]:"
+        f" uv pip install --python {python} 'aiohttp<4,>=3.12'\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_faults_are_listed_and_sources_are_checked_without_the_simulators(installed, tmp_path):
+    done = installed.ttapi("simulate", "--faults", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    (tmp_path / "bars").mkdir()
+    assert installed.ttapi("init", folder=tmp_path).returncode == 0
+    done = installed.ttapi("sources", "--validate", "metastock", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "metastock: keeps the contract\n")
+
+
+def test_a_picture_without_its_extra_says_what_installs_it(installed):
+    program = (
+        "from pathlib import Path; from ttapi.cli.cone import write_png\n"
+        "try: write_png('term', 'SPY', [], Path('x.png'))\n"
+        "except Exception as exc: print(exc.exit_code, exc)"
+    )
+    python = installed.environment / "bin" / "python"
+    assert installed.python(program) == (
+        f"2 a PNG needs the extra [viz]: uv pip install --python {python}"
+        " 'vl-convert-python<2,>=1.7'\n"
+    )

@@ -163,7 +163,7 @@ def _limited(lab, arguments, prepare):
     }
     return subprocess.run(
         [sys.executable, "-m", "ttapi", *arguments],
-        env=variables, capture_output=True, text=True, preexec_fn=prepare, check=False, timeout=120,
+        env=variables, capture_output=True, text=True, preexec_fn=prepare, check=False, timeout=600,
     )  # fmt: skip
 
 

@@ -336,7 +336,7 @@ def test_an_interrupt_inside_a_query_is_130(loaded):
     )
     assert child.stderr.readline().startswith("-- 0 calls")
     child.send_signal(signal.SIGINT)
-    _, err = child.communicate(timeout=60)
+    _, err = child.communicate(timeout=600)
     assert child.returncode == 130, err
     assert "ttapi: interrupted" in err
     assert "Traceback" not in err

@@ -37,6 +37,7 @@ def small_home(work):
     return make_demo_home(Path("demo"), symbols=16, sessions=300)
 
 
+@pytest.mark.compat
 def test_the_transcript_shows_each_command_above_its_answer(small_home, capfd):
     show_demonstration(small_home)
     text, errors = capfd.readouterr()
@@ -63,6 +64,8 @@ def test_the_transcript_shows_each_command_above_its_answer(small_home, capfd):
         "export TTAPI_TASTYTRADE_CLIENT_SECRET=...",
         "export TTAPI_TASTYTRADE_REFRESH_TOKEN=...",
         "export TTAPI_TASTYTRADE_REQUESTS_PER_S=200",
+        "export TTAPI_TASTYTRADE_IN_FLIGHT=20",
+        "export TTAPI_TASTYTRADE_GIVE_UP_S=600",
         "ttapi refresh market_metrics --list vendor",
         "ttapi refresh market_metrics --list vendor",
         "ttapi refresh eod --list mixed --from 2024-04-15 --yes",
@@ -196,6 +199,16 @@ def test_a_failing_step_stops_the_demo_with_its_exit_code(tmp_path, capfd, typed
     assert capfd.readouterr().out == f"\n$ {typed}\n"
 
 
+def test_a_command_beside_that_leaves_without_an_answer_stops_the_demo_with_its_reason(tmp_path):
+    typed = "python -c \"import sys; sys.stderr.write('no port'); sys.exit(3)\""
+    with (
+        Stage(tmp_path).running(typed) as beside,
+        pytest.raises(TtapiError, match="exit code 3 from python") as failed,
+    ):
+        beside.first_line()
+    assert (failed.value.exit_code, failed.value.hint) == (3, "no port")
+
+
 def test_steps_are_shown_in_order_and_children_see_the_demo_home_alone(
     tmp_path, capfd, monkeypatch
 ):
@@ -214,5 +227,6 @@ def test_steps_are_shown_in_order_and_children_see_the_demo_home_alone(
         "TTAPI_HOME": str(tmp_path),
         "TTAPI_NOW": NOW,
         "TTAPI_DISPLAY_FORMAT": "table",
+        "TTAPI_REFRESH_MAX_SECONDS": "86400",
     }
     assert "TTAPI_METASTOCK_PATH" in os.environ

@@ -49,7 +49,7 @@ def fail(*arguments, **changes):
         env=environ(**changes),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.stdout == ""
@@ -65,7 +65,7 @@ def test_it_says_where_it_is_and_leaves_when_interrupted(tmp_path, number):
         assert sorted(found) == ["dxlink", "tastytrade"]
         assert httpx.get(found["tastytrade"]["base_url"] + RATE).status_code == 200
         process.send_signal(number)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=600) == 0
         assert process.stdout.read() == ""
         assert process.stderr.read().endswith("ttapi: stopped; 1 REST requests\n")
     assert json.loads(log.read_text())["what"] == f"GET {RATE}"
@@ -100,7 +100,7 @@ def test_a_wrong_instant_is_told():
 
 def test_all_faults_are_listed():
     done = subprocess.run(
-        command("--faults"), env=environ(), capture_output=True, text=True, check=True, timeout=60
+        command("--faults"), env=environ(), capture_output=True, text=True, check=True, timeout=600
     )
     assert "tastytrade  429-burst:after=20,count=10" in done.stdout
     assert "dxlink      snip:at=100" in done.stdout

@@ -43,7 +43,7 @@ def test_python_shown_to_users_runs(lab, block):
         env={"TTAPI_HOME": str(lab.home.root), "TTAPI_NOW": lab.now.isoformat(), "PATH": ""},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import os
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -39,6 +42,22 @@ def written(name, page, look):
     buffer = io.BytesIO()
     remark = FORMATS[name].write(page, buffer, look)
     return buffer.getvalue(), remark
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_no_format_closes_a_stream_whose_reader_has_left(name):
+    reading, writing = os.pipe()
+    os.close(reading)
+    stream = os.fdopen(writing, "wb")
+    with pytest.raises(BrokenPipeError):
+        FORMATS[name].write(Page(TABLE, TABLE.num_rows), stream, DisplayStyle())
+        stream.flush()
+    gc.collect()
+    assert not stream.closed
+    # What is still in its buffer cannot be written anywhere else.
+    with Path(os.devnull).open("wb") as nobody:
+        os.dup2(nobody.fileno(), writing)
+    stream.close()
 
 
 @pytest.mark.parametrize("name", list(FORMATS))

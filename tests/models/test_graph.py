@@ -134,6 +134,11 @@ def test_a_cte_is_no_upstream_but_what_it_reads_is(folder):
             "lag with an offset",
         ),
         (
+            {"views__v": "select\n    lead(b.x, 2) over (order by b.x) as x\nfrom raw.bars as b"},
+            "views/v.sql:2",
+            "lead with an offset",
+        ),
+        (
             {"views__v": "select date_trunc('month', b.d) as x from raw.bars as b"},
             "views/v.sql:1",
             "date_trunc must be cast back",
@@ -170,6 +175,12 @@ def test_a_wrong_file_is_refused_by_file_and_line(folder, files, place, words):
     message = refused(folder, **files)
     assert place in message
     assert words in message
+
+
+@pytest.mark.parametrize("function", ["lag", "lead"])
+def test_a_neighbour_without_an_offset_is_portable(folder, function):
+    graph = folder(views__v=f"select {function}(b.x) over (order by b.x) as x from raw.bars as b")
+    assert list(graph.models) == ["v"]
 
 
 def test_an_unknown_relation_has_a_suggestion(folder):

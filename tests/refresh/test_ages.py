@@ -37,6 +37,7 @@ def database(lab, **environ):
         (InputAge("raw.x", -1.0), "0 ms old"),
         (InputAge("raw.x", None), "never loaded"),
         (InputAge("raw.x", None, ("A", "B")), "loaded in part (A, B)"),
+        (InputAge("raw.x", None, tuple("ABC")), "loaded in part (A, B, C)"),
         (InputAge("raw.x", None, tuple("ABCDE")), "loaded in part (A, B, C and 2 more)"),
     ],
 )

@@ -13,6 +13,7 @@ from ttapi.models.predicates import ValueRange, ValueSet
 from ttapi.refresh.coverage import (
     CoverageRules,
     Demand,
+    SliceRequest,
     coverage_after,
     demand_of,
     merged,
@@ -95,6 +96,64 @@ def test_a_slice_without_time_is_held_whole_until_its_ttl():
     assert (ask.span, ask.reason) == ((None, None), "ttl passed")
 
 
+def test_an_ask_names_its_first_and_last_day():
+    spans = [(None, None), (DAYS[1], None), (None, DAYS[3]), (DAYS[1], DAYS[3])]
+    assert [str(SliceRequest("A", span, "gap")) for span in spans] == [
+        "A",
+        "A 2024-01-02..",
+        "A ..2024-01-03",
+        "A 2024-01-02..2024-01-03",
+    ]
+
+
+def test_of_several_slices_without_time_the_newest_counts_until_the_instant_it_is_due():
+    now = rules(DAYS[5]).now
+    old, new = Slice("A", now - timedelta(days=3)), Slice("A", now - timedelta(hours=23))
+    timeless = rules(DAYS[5], has_time=False)
+    assert missing_slices("A", (None, None), [old, new], timeless) == []
+    assert missing_slices("A", (None, None), [new, old], timeless) == []
+    due = Slice("A", now - timedelta(days=1))
+    assert missing_slices("A", (None, None), [due], timeless) == [
+        SliceRequest("A", (None, None), "ttl passed")
+    ]
+
+
+def test_what_was_never_there_is_a_gap_and_what_is_due_is_told_so():
+    now = rules(DAYS[5])
+    held = [Slice("A", now.now - timedelta(days=2), (DAYS[2], None))]
+    assert missing_slices("A", (DAYS[0], None), held, now) == [
+        SliceRequest("A", (DAYS[0], DAYS[2]), "gap"),
+        SliceRequest("A", (DAYS[3], None), "ttl passed"),
+    ]
+    # Of what is not due yet nothing is asked, and a gap beside it is no tail.
+    fresh = [
+        Slice("A", now.now, (DAYS[2], DAYS[4])),
+        Slice("A", rules(DAYS[3]).now, (DAYS[0], DAYS[1])),
+    ]
+    assert missing_slices("A", (DAYS[0], DAYS[4]), fresh, now) == [
+        SliceRequest("A", (DAYS[1], DAYS[2]), "gap")
+    ]
+
+
+def test_an_interval_that_ends_yesterday_keeps_its_end_and_one_that_holds_today_has_none():
+    now = rules(DAYS[5])
+    assert [missing_slices("A", (DAYS[3], DAYS[n]), [], now)[0].span for n in (4, 5, 6, 7)] == [
+        (DAYS[3], DAYS[4]),
+        (DAYS[3], DAYS[5]),
+        (DAYS[3], None),
+        (DAYS[3], None),
+    ]
+    assert missing_slices("A", (DAYS[6], None), [], now) == []
+
+
+def test_the_demand_of_two_readers_holds_both():
+    one = Demand(frozenset("A"), (DAYS[1], DAYS[3]))
+    other = Demand(frozenset("B"), (DAYS[5], None))
+    assert one.joined(other) == Demand(frozenset("AB"), (DAYS[1], None))
+    assert other.joined(one) == one.joined(other)
+    assert one.joined(Demand(None, (DAYS[2], DAYS[4]))) == Demand(None, (DAYS[1], DAYS[4]))
+
+
 def test_days_without_a_session_are_trimmed_and_alone_never_asked():
     weekdays = {"is_session": lambda day: day.weekday() < 5}
     (ask,) = missing_slices(
@@ -130,3 +189,10 @@ def test_limits_become_keys_and_closed_open_dates():
         None,
         None,
     )
+    assert demand(date=[ValueSet(frozenset({"2024-01-02", "soon"}))]).span == (None, None)
+    assert demand(symbol=[]).keys is None
+    assert demand(date=[ValueSet(frozenset({"2024-01-02", "2024-01-05"}))]).span == (
+        DAYS[1],
+        DAYS[5],
+    )
+    assert demand_of({"symbol": frozenset([ValueSet(frozenset("A"))])}, None, None) == Demand()

@@ -95,7 +95,7 @@ def test_threads_that_want_the_same_slice_ask_once(keyed):
         )
         gate.wait()
         try:
-            run_refresh(workspace, RefreshRequest(targets=("raw.keyed_levels",), wait_s=60))
+            run_refresh(workspace, RefreshRequest(targets=("raw.keyed_levels",), wait_s=600))
         except Exception as exc:  # noqa: BLE001 - told by the assertion below
             failures.append(exc)
 

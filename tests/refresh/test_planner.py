@@ -177,6 +177,35 @@ def test_force_asks_the_roots_of_the_targets_only():
     assert {n: s.action for n, s in steps.items()} == {"raw.bars": "ask", "staged.eod": "none"}
 
 
+def test_force_spares_what_was_asked_a_moment_ago_and_asking_names_one():
+    forced = plan(settled(), force=True, spared=["raw.bars"])
+    assert (forced["raw.bars"].action, forced["raw.actions"].action) == ("none", "ask")
+    named = plan(settled(), ask=["raw.bars"])
+    assert {n: s.reasons for n, s in named.items() if s.action == "ask"} == {
+        "raw.bars": ("older than asked for",)
+    }
+
+
+def test_what_is_known_to_change_nothing_makes_nothing_stale():
+    due = {"raw.bars": ListingDiff(every=("a.csv",)), "raw.actions": ListingDiff(every=("b.csv",))}
+    steps = plan(settled(), FRIDAY_EVENING + timedelta(days=7), surveys=due)
+    assert {n: (s.verdict, s.action) for n, s in steps.items()} == {
+        "raw.bars": ("stale", "ask"),
+        "raw.actions": ("stale", "ask"),
+        "staged.eod": ("fresh", "none"),
+        "derived.factors": ("fresh", "none"),
+        "series": ("fresh", "none"),
+    }
+
+
+def test_of_two_upstreams_one_that_changed_is_enough():
+    states = settled()
+    states["raw.actions"] = replace(states["raw.actions"], version="w")
+    steps = plan(states)
+    assert steps["derived.factors"].reasons == ("upstream changed: raw.actions v-raw.a -> w",)
+    assert [n for n, s in steps.items() if s.verdict != "fresh"] == ["derived.factors", "series"]
+
+
 states_strategy = st.fixed_dictionaries(
     {
         name: st.builds(
@@ -234,3 +263,17 @@ def test_a_key_its_source_has_not_is_asked_again_when_the_ttl_has_passed_and_by_
     assert step(both, later) == (["NONE", "SPY"], (), 0)
     assert step(None, later) == (["SPY"], (), 0)
     assert step(both, soon, force=True) == (["NONE", "SPY"], (), 0)
+
+
+@pytest.mark.parametrize(
+    ("units_a_call", "calls"), [(1, 3), (2, 2), (3, 1), (100, 1)], ids=lambda n: f"{n}"
+)
+def test_calls_are_counted_by_the_keys_that_one_call_answers(units_a_call, calls):
+    metrics = Dataset(
+        "raw.metrics", "raw", "code-1", ttl="1h", source="rest", key="symbol", requires=("symbol",), units_a_call=units_a_call
+    )  # fmt: skip
+    held = PlanInputs({"raw.metrics": Demand(frozenset({"A", "B", "C"}))}, {})
+    (step,) = plan_refresh(
+        {"raw.metrics": metrics}, {}, ["raw.metrics"], moment=moment(), held=held
+    )
+    assert ([ask.key for ask in step.asks], step.calls) == (["A", "B", "C"], calls)

@@ -119,6 +119,8 @@ def test_a_changed_model_is_named_and_equality_refused(market):
         ("select random() as r", "random()"),
         ("select * from eod using sample 5", "tablesample"),
         ("select * from freshness", "catalog.freshness"),
+        ("select * from catalog.loads", "catalog.loads"),
+        ("select u.key from catalog.units as u, catalog.notes", "catalog.notes"),
         ("select * from 'x.csv'", "x.csv"),
         ("select * from duckdb_tables()", "duckdb_tables()"),
     ],
@@ -127,6 +129,11 @@ def test_what_answers_differently_by_itself_gets_no_receipt(lab, sql, named):
     with pytest.raises(UsageError, match="no receipt") as caught:
         require_provable(sql, lab.workspace())
     assert named in caught.value.message.lower()
+
+
+def test_of_the_catalog_only_units_and_their_versions_give_a_receipt(lab):
+    sql = "select u.key, v.rows_in from catalog.units as u join catalog.unit_versions as v using (unit_id)"
+    assert require_provable(sql, lab.workspace()) == ()
 
 
 def test_a_clock_in_a_users_own_view_is_seen_too(lab):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import socket
 import ssl
@@ -11,9 +12,10 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
+from aiohttp import web
 
 from ttapi.errors import UsageError
-from ttapi.simulator.server import VendorServer
+from ttapi.simulator.server import VendorServer, end_serving
 from ttapi.simulator.vendor_market import VendorMarket
 
 NOW = datetime(2024, 6, 14, 17, 3, 20, tzinfo=UTC)
@@ -139,3 +141,21 @@ def test_after_the_end_the_port_is_free(market):
         port = server.port
     with VendorServer(market, port=port) as again:
         assert again.port == port
+
+
+def test_a_connection_accepted_as_serving_ends_is_closed_too():
+    async def accept_and_end():
+        runner = web.AppRunner(web.Application(), shutdown_timeout=0.1)
+        await runner.setup()
+        listening = socket.create_server(("127.0.0.1", 0))
+        await web.SockSite(runner, listening).start()
+        with socket.create_connection(runner.addresses[0]) as client:
+            # The loop hears of it in the first turn and accepts it in the second: no connection yet.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            await end_serving(runner, listening)
+            client.settimeout(10)
+            return client.recv(1)
+
+    assert asyncio.run(accept_and_end()) == b""
+    gc.collect()

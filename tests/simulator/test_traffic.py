@@ -49,3 +49,30 @@ def test_counters_tell_kinds_of_answers_apart():
     )
     counters.reset()
     assert counters == Counters()
+
+
+def test_a_bucket_holds_a_seconds_worth_and_at_least_one():
+    now = [0.0]
+    budget = Budget(2, lambda: now[0])
+    assert [budget.take() for _ in range(3)] == [True, True, False]
+    now[0] = 0.49
+    assert not budget.take()
+    now[0] = 0.5
+    assert budget.take()
+    now[0] = 60.0
+    assert [budget.take() for _ in range(3)] == [True, True, False]
+    slow = Budget(0.5, lambda: now[0])
+    assert not slow.take()
+    now[0] += 1.0
+    assert slow.take()
+
+
+def test_every_status_is_of_one_kind():
+    counters = Counters()
+    for status in (1, 399, 400, 428, 429, 430, 599, 0):
+        counters.begin()
+        counters.end(status)
+    assert (counters.served, counters.throttled, counters.failed) == (2, 1, 5)
+    counters.begin()
+    counters.reset()
+    assert (counters.asked, counters.in_flight, counters.most_in_flight) == (0, 1, 1)

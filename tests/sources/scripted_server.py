@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 
 import h2.config
 import h2.connection
 import h2.events
 from aiohttp import web
+
+from ttapi.simulator.server import end_serving
 
 
 class ScriptedServer:
@@ -24,12 +27,12 @@ class ScriptedServer:
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self._thread.start()
-        assert self._started.wait(10)
+        assert self._started.wait(600)
         return self
 
     def __exit__(self, *exc):
         self._loop.call_soon_threadsafe(self._ended.set)
-        self._thread.join(10)
+        self._thread.join()
 
     async def _serve(self):
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
@@ -37,12 +40,12 @@ class ScriptedServer:
         app.router.add_route("*", "/{path:.*}", self._answer)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
+        listening = socket.create_server(("127.0.0.1", 0))
+        await web.SockSite(runner, listening).start()
+        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         self._started.set()
         await self._ended.wait()
-        await runner.cleanup()
+        await end_serving(runner, listening)
 
     async def _answer(self, request):
         self.requests.append((request.method, request.path, dict(request.headers)))

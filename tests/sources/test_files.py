@@ -110,6 +110,12 @@ REFUSED = {
     "split ratio negative": ("20240102,split,-2,", "a split without a ratio above 0"),
     "split ratio text": ("20240102,split,two,", "a split without a ratio above 0"),
     "split ratio nan": ("20240102,split,nan,", "a split without a ratio above 0"),
+    "split ratio too large": ("20240102,split,1.1e9,", "a split ratio beyond 1e-09 to 1e+09"),
+    "split ratio too small": ("20240102,split,9e-10,", "a split ratio beyond 1e-09 to 1e+09"),
+    "split ratio no price outlives": (
+        "20240102,split,1e308,",
+        "a split ratio beyond 1e-09 to 1e+09",
+    ),
     "dividend without cash": ("20240102,dividend,,", "a dividend without cash above 0"),
     "dividend cash 0": ("20240102,dividend,,0", "a dividend without cash above 0"),
     "dividend cash inf": ("20240102,dividend,,inf", "a dividend without cash above 0"),
@@ -124,6 +130,11 @@ def test_bad_action_is_refused_and_its_neighbours_stay(read_actions, line, reaso
     found = read_actions(HEADER + "20240102,dividend,,1\n" + line + "\n20240103,dividend,,2\n")
     assert found.rejects == [("AAPL.csv", 3, reason, line)]
     assert [(row["line"], row["cash"]) for row in found.rows] == [(2, 1.0), (4, 2.0)]
+
+
+def test_the_largest_and_the_smallest_ratio_are_accepted(read_actions):
+    found = read_actions(HEADER + "20240102,split,1e9,\n20240103,split,1e-9,\n")
+    assert ([row["ratio"] for row in found.rows], found.rejects) == ([1e9, 1e-9], [])
 
 
 def test_torn_last_line_is_refused(read_actions):

@@ -120,6 +120,8 @@ def constant(**settings):
         ({}, (0.04, True)),
         ({"constant": "0.04"}, (0.04, False)),
         ({"constant": "-0.005"}, (-0.005, False)),
+        ({"constant": "1"}, (1.0, False)),
+        ({"constant": "-1"}, (-1.0, False)),
     ],
 )
 def test_the_constant_says_whether_somebody_set_it(fetched, settings, row):
@@ -130,6 +132,14 @@ def test_the_constant_says_whether_somebody_set_it(fetched, settings, row):
 def test_another_constant_shows_in_the_listing():
     stamps = {constant(**s)[0].mtime_ns for s in ({}, {"constant": "0.04"}, {"constant": "0.05"})}
     assert len(stamps) == 3
+
+
+def test_a_constant_whose_hash_is_known_is_not_sent_again(fetched):
+    first = fetched(RatesSource(), "constant_rate", {})
+    again = fetched(RatesSource(), "constant_rate", {}, {"rates": first.report.content_hash})
+    assert (again.report.is_unchanged, again.rows) == (True, [])
+    other = fetched(RatesSource(), "constant_rate", {}, {"rates": "another"})
+    assert (other.report.is_unchanged, len(other.rows)) == (False, 1)
 
 
 @pytest.mark.parametrize("text", ["four", "4", "-1.01", "nan", "inf", "4%"])

@@ -52,6 +52,26 @@ def test_the_pace_stays_between_its_floor_and_what_is_allowed(events):
         assert 1.0 <= pace.per_s <= 64.0
 
 
+def test_429s_a_second_apart_halve_what_came_back_and_never_go_below_a_sixtieth():
+    clock, traffic = Clock(), Traffic()
+    pace = Pace(64.0, traffic, clock)
+    found = []
+    for _ in range(8):
+        clock.now += 1.0
+        pace.slow()
+        found.append(pace.per_s / 64)
+    share, expected = 1.0, []
+    for number in range(8):
+        share = (share + (1 / 60 if number else 0)) / 2
+        expected.append(share)
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert min(found) > 1 / 60
+    assert traffic.pace_per_s == pace.per_s
+    clock.now += 0.999
+    pace.slow()
+    assert pace.per_s / 64 == pytest.approx(expected[-1], rel=1e-12)  # of the same burst
+
+
 def test_a_probe_that_works_closes_the_circuit():
     clock = Clock()
     breaker = Breaker(
@@ -79,3 +99,35 @@ def test_a_probe_that_works_closes_the_circuit():
     assert asyncio.run(run()) == "answer"
     assert asyncio.run(breaker.call(send)) == "answer"
     assert len(asked) == 4
+
+
+def test_three_failed_probes_in_a_row_count_as_down_for_a_while():
+    clock = Clock()
+    breaker = Breaker(
+        "/x", failures=1, recovery_s=1e-9, is_failure=lambda kind, _: kind is OSError, clock=clock
+    )
+
+    async def fail():
+        raise OSError("no route")
+
+    async def well():
+        return "answer"
+
+    def asked(send):
+        """What comes of it once the pause between probes is over."""
+        while True:
+            try:
+                return asyncio.run(breaker.call(send))
+            except CircuitOpenError as exc:
+                if exc.wait_s is None:
+                    return str(exc)
+            except OSError:
+                return "failed"
+
+    assert asked(fail) == "failed"  # opens the circuit
+    assert [asked(fail) for _ in range(2)] == ["failed"] * 2
+    assert asked(well) == "answer"
+    assert [asked(fail) for _ in range(4)] == ["failed"] * 4  # the first opens it again
+    assert asked(well) == "/x does not answer: no route"
+    clock.now = 20e-9
+    assert asked(well) == "answer"

@@ -111,3 +111,18 @@ def test_the_newest_answers_are_kept_and_where_none_can_be_the_message_still_com
     (tmp_path / "file").write_text("")
     assert Quarantine(tmp_path / "file").keep(WHERE, 200, "bad", b"") is None
     assert Quarantine(None).keep(WHERE, 200, "bad", b"") is None
+
+
+@pytest.mark.parametrize(
+    ("pages", "expected"),
+    [(None, 1), ({"total-pages": 0}, 1), ({"total-pages": 1}, 1), ({"total-pages": 2}, 2), ({"total-pages": 10_000}, 10_000)],
+)  # fmt: skip
+def test_a_list_has_one_page_at_least(tmp_path, pages, expected):
+    document = {"data": {"items": []}} | ({} if pages is None else {"pagination": pages})
+    assert pages_of(document, answer(document), Quarantine(tmp_path)) == expected
+
+
+def test_one_page_too_many_is_nonsense(tmp_path):
+    document = {"data": {"items": []}, "pagination": {"total-pages": 10_001}}
+    with pytest.raises(ResponseError, match="is no number of pages"):
+        pages_of(document, answer(document), Quarantine(tmp_path))

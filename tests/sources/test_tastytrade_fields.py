@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -53,6 +54,12 @@ def read(kind, value):
         ("whole", "100", 100),
         ("whole", "100.0", 100),
         ("whole", 1e3, 1000),
+        ("whole", "9223372036854775807", 2**63 - 1),
+        ("whole", "-9223372036854775807", 1 - 2**63),
+        ("whole", 0, 0),
+        ("number", 0, 0.0),
+        ("money", "99999999999999.999999", Decimal("99999999999999.999999")),
+        ("flag", False, False),
         ("flag", "true", True),
         ("flag", "False", False),
         ("flag", True, True),
@@ -90,6 +97,9 @@ def test_values_are_read_as_their_kind(kind, value, expected):
         ("whole", "1e30", "'1e30'"),
         ("whole", "NaN", "'NaN'"),
         ("whole", "1_0", "'1_0'"),
+        ("whole", "9223372036854775808", "'9223372036854775808'"),
+        ("whole", True, "True"),
+        ("money", "100000000000000", "'100000000000000'"),
         ("flag", "yes", "'yes'"),
         ("flag", 1, "1"),
         ("text", {"a": 1}, "an object"),
@@ -103,6 +113,21 @@ def test_what_is_something_else_is_refused_by_field_and_kind(kind, value, shown)
     with pytest.raises(FieldError) as told:
         read(kind, value)
     assert str(told.value) == f"field 'x' is {shown}, not {kind}"
+
+
+@pytest.fixture
+def new_york(monkeypatch):
+    """A machine whose zone is not UTC."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_an_instant_without_a_zone_is_utc_wherever_the_machine_stands(new_york):
+    assert read("instant", "2024-06-14T20:00:00") == datetime(2024, 6, 14, 20)
+    assert read("instant", "2024-06-14T16:00:00-04:00") == datetime(2024, 6, 14, 20)
 
 
 @given(st.decimals(min_value=-(10**13), max_value=10**13, places=6))

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(Path(__file__).parent))
 
 from calendar_in_database import load_calendar  # noqa: E402 - it lies beside the tests
+from option_market import rebuild, whole_database  # noqa: E402 - it lies beside the tests
 
 
 def execute_model(con, path):
@@ -57,6 +58,54 @@ def create_macro(con, path):
     """The macro of one model file, in the schema of its folder."""
     schema = "derived" if path.parent.name == "derived" else "main"
     con.execute(re.sub(r"(create or replace macro )", rf"\1{schema}.", path.read_text(), count=1))
+
+
+class BarMarket:
+    """Every model over raw tables that a test fills; each test takes symbols of its own."""
+
+    def __init__(self):
+        self.con, self._graph = whole_database()
+
+    def insert(self, table, **row):
+        """One current row, known long ago unless it says otherwise."""
+        known = datetime(2000, 1, 1)
+        named = {"unit_id": 1, "known_at": known, "load_id": 1, "is_current": True} | row
+        marks = ", ".join("?" for _ in named)
+        self.con.execute(
+            f"insert into raw.{table} ({', '.join(named)}) values ({marks})", list(named.values())
+        )
+
+    def bars(self, symbol, rows, **more):
+        """Daily bars: of (date, close), or of (date, open, high, low, close)."""
+        for day, *prices in rows:
+            opened, high, low, close = prices if len(prices) == 4 else prices * 4
+            self.insert(
+                "metastock_bars", symbol=symbol, date=day, open=opened, high=high, low=low, close=close, per="D",
+                volume=100.0, source="metastock", **more,
+            )  # fmt: skip
+
+    def action(self, symbol, ex_date, *, ratio=None, cash=None):
+        """A split, or a dividend."""
+        kind = "split" if ratio else "dividend"
+        self.insert(
+            "corporate_actions", symbol=symbol, ex_date=ex_date, kind=kind, ratio=ratio, cash=cash
+        )
+
+    def rebuild(self, *names):
+        """These stored tables made anew."""
+        rebuild(self.con, self._graph, *names)
+
+    def rows(self, sql, *parameters):
+        """Rows of a query."""
+        return self.con.execute(sql, list(parameters)).fetchall()
+
+
+@pytest.fixture(scope="session")
+def bar_market():
+    """The database of bars, actions and rates that tests fill in memory."""
+    made = BarMarket()
+    yield made
+    made.con.close()
 
 
 @pytest.fixture(scope="session")

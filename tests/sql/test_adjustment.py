@@ -99,6 +99,36 @@ def test_a_dividend_not_below_the_close_is_left_out_and_reported(lab):
     ]
 
 
+def test_an_impossible_ratio_of_one_symbol_leaves_the_others_adjusted(lab):
+    for symbol in ("ODD", "PUB"):
+        lab.write_bars(f"{symbol}.csv", PUBLISHED)
+    lab.write_actions("PUB", [("20240507", "split", 2, "")])
+    lab.write_actions("ODD", [("20240507", "split", "1e308", ""), ("20240506", "split", 2, "")])
+    lab.refresh()
+    assert _adjusted(lab) == [23.495, 24.15, 24.96, 24.53]
+    assert _adjusted(lab, "ODD") == [23.495, 48.30, 24.96, 24.53]
+    assert lab.rows("select file, line, reason from rejects") == [
+        ("ODD.csv", 2, "a split ratio beyond 1e-09 to 1e+09")
+    ]
+
+
+def test_factors_of_many_possible_actions_of_one_symbol_stop_no_other(lab):
+    for symbol in ("ODD", "PUB"):
+        lab.write_bars(f"{symbol}.csv", PUBLISHED)
+    lab.write_actions("PUB", [("20240507", "split", 2, "")])
+    lab.write_actions(
+        "ODD",
+        [
+            *((f"202405{day:02}", "split", 1e9, "") for day in (6, 7)),
+            ("20240508", "dividend", "", 24.96 * (1 - 1e-12)),
+        ],
+    )
+    lab.refresh()
+    assert _adjusted(lab) == [23.495, 24.15, 24.96, 24.53]
+    first = _adjusted(lab, "ODD")[0]
+    assert first == pytest.approx(46.99e-18 * 1e-12, rel=1e-3)
+
+
 def test_two_dividends_on_one_day_both_count(lab):
     lab.write_bars("PUB.csv", PUBLISHED[2:])
     lab.write_actions("PUB", [("20240508", "dividend", "", 1), ("20240508", "dividend", "", 0.5)])

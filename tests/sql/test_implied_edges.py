@@ -49,6 +49,25 @@ def test_a_contract_twice_in_a_snapshot_is_the_later_line(market):
     ).fetchall() == [(2.0,)]
 
 
+@pytest.mark.parametrize(
+    ("symbol", "kind", "strikes", "order"),
+    [("LAC", "C", (100.0, 105.0), 1), ("LAP", "P", (100.0, 95.0), 1), ("LAD", "C", (100.0, 105.0), -1)],
+)  # fmt: skip
+def test_of_a_ladder_of_two_both_are_solved_though_the_second_is_dearer(
+    market, symbol, kind, strikes, order
+):
+    quotes = ((2.0, 2.02), (3.0, 3.02))[::order]
+    ladder = [
+        Contract(strike, kind, NEAR, *quote) for strike, quote in zip(strikes, quotes, strict=True)
+    ]
+    con = implied(market, symbol, ladder)
+    found = con.execute(
+        "select strike, iv_reason, implied_volatility is not null from chain where underlying = ?",
+        [symbol],
+    ).fetchall()
+    assert sorted(found) == sorted((strike, None, True) for strike in strikes)
+
+
 def test_a_refused_quote_is_no_price_of_a_straddle(market):
     chain = chain_of([NEAR], strikes=range(80, 125, 5))
     crossed = [

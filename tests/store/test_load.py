@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import pytest
 from store_samples import BARS, DATASET, File, batch_of, rows_of
@@ -21,38 +21,6 @@ from ttapi.store import (
 
 DAY1, DAY2 = date(2024, 6, 3), date(2024, 6, 4)
 A1, A2 = ("A", DAY1, 1.0), ("A", DAY2, 2.0)
-
-
-@pytest.fixture
-def loads(fresh_store):
-    """Loads batches one after the other, a day apart; `.cursor` looks at the outcome."""
-    with fresh_store.transaction() as cursor:
-        ensure_raw_table(cursor, BARS)
-
-    class Loads:
-        count = 0
-        cursor = fresh_store.cursor()
-
-        @staticmethod
-        def now(load_id):
-            return datetime(2024, 6, 10, 12, tzinfo=UTC) + timedelta(days=load_id)
-
-        def __call__(self, *files, batch=None, resource=BARS, coverage=None):
-            self.count += 1
-            with fresh_store.transaction() as cursor:
-                return load_batch(
-                    cursor, resource, DATASET, batch or batch_of(*files), load_id=self.count,
-                    batch_no=0, now=self.now(self.count), coverage=coverage,
-                )  # fmt: skip
-
-        def unit(self, key="a.csv"):
-            return read_units(self.cursor, DATASET)[key]
-
-        def query(self, sql):
-            return self.cursor.execute(sql).fetchall()
-
-    yield Loads()
-    Loads.cursor.close()
 
 
 def naive(instant):

@@ -7,7 +7,6 @@ Findings about engine, settings, plugins and models.
 from __future__ import annotations
 
 import platform
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from ttapi.audit.data_findings import find_in_contents, find_in_datasets, find_i
 from ttapi.audit.findings import Finding, edit
 from ttapi.audit.home_findings import find_in_folders, find_in_live
 from ttapi.errors import ModelError, TtapiError
+from ttapi.extras import install_command
 from ttapi.store.integrity import engine_version
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _engine() -> Iterator[Finding]:
         yield Finding(
             "engine-unsupported",
             f"duckdb {version} is installed",
-            f"{sys.executable} -m pip install 'duckdb>=1.5.5,<3'",
+            install_command("duckdb>=1.5.5,<3"),
         )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import TtapiError, UsageError
+from ttapi.extras import require_extra
 from ttapi.formats.chart import draw_chart
 
 if TYPE_CHECKING:
@@ -124,10 +125,9 @@ def write_png(
     size: tuple[int, int] = (720, 440),
 ) -> None:
     """The chart as a PNG file. *Raises* UsageError where the package that draws it is missing."""
-    try:
-        import vl_convert  # an extra, and only for PNG files
-    except ImportError as exc:
-        raise UsageError("a PNG needs the extra viz", hint="pip install 'ttapi[viz]'") from exc
+    require_extra("viz", "vl_convert", "a PNG")
+    import vl_convert  # only for PNG files
+
     spec = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "title": f"{symbol}: {name}",

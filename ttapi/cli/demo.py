@@ -17,16 +17,20 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ttapi.cli.demo_world import show_vendors, vendors_running
 from ttapi.errors import TtapiError
+from ttapi.extras import require_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import IO
 
     from ttapi.cli.demo_world import DemoHome
 
@@ -42,6 +46,9 @@ def demo(
     sessions: Annotated[int, typer.Option(help="Sessions of each.", hidden=True)] = 600,
 ) -> None:
     """Build a synthetic market in ./demo (or --home) and show the tool on it."""
+    # Before the folder is emptied: its vendors are simulated.
+    require_extra("simulate", "aiohttp", "ttapi demo")
+
     from ttapi.cli.demo_world import make_demo_home
 
     home = make_demo_home(context.obj or Path("demo"), symbols=symbols, sessions=sessions)
@@ -49,6 +56,34 @@ def demo(
 
 
 _PROGRAMS = {"ttapi": (sys.executable, "-m", "ttapi"), "python": (sys.executable,)}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A command that goes on beside the others."""
+
+    typed: str
+    child: subprocess.Popen[str]
+    talk: IO[str]
+    """What it says on standard error."""
+
+    def first_line(self) -> str:
+        """The first line of its answer, however long that takes.
+
+        *Raises* TtapiError when it left without one.
+        """
+        assert self.child.stdout is not None
+        line = self.child.stdout.readline()
+        if not line:
+            code = self.child.wait()
+            self.talk.seek(0)
+            error = TtapiError(
+                f"the demo stopped: exit code {code} from {self.typed}",
+                hint=self.talk.read().strip() or None,
+            )
+            error.exit_code = code if code > 0 else 1
+            raise error
+        return line
 
 
 class Stage:
@@ -65,6 +100,8 @@ class Stage:
             "TTAPI_HOME": str(root),
             # A transcript reads the same on a screen and in a file.
             "TTAPI_DISPLAY_FORMAT": "table",
+            # A busy machine predicts long refreshes; nobody is asked whether to go on.
+            "TTAPI_REFRESH_MAX_SECONDS": "86400",
         }
         self._steps = 0
 
@@ -84,16 +121,23 @@ class Stage:
         self.say(f"$ export {name}={shown or shlex.quote(value)}")
 
     @contextmanager
-    def running(self, typed: str) -> Iterator[None]:
+    def running(self, typed: str) -> Iterator[Beside]:
         """Type a command that goes on beside the others, and end it after the block."""
         self.say("", f"$ {typed} &")
         argv = _argv(shlex.split(typed))
-        quiet = subprocess.DEVNULL
-        with subprocess.Popen(
-            argv, env=self._environ, stdin=quiet, stdout=quiet, stderr=quiet
-        ) as child:
+        with (
+            TemporaryFile("w+", encoding="utf-8") as talk,
+            subprocess.Popen(
+                argv,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=talk,
+                text=True,
+            ) as child,
+        ):
             try:
-                yield
+                yield Beside(typed, child, talk)
             finally:
                 child.terminate()
 
@@ -155,7 +199,7 @@ def show_demonstration(home: DemoHome) -> None:
     """Run every step. *Raises* TtapiError with the exit code of the first that fails."""
     stage = Stage(home.root)
     _show_market(stage, home)
-    with vendors_running(stage, home):
+    with vendors_running(stage, home) as vendors:
         _make_home(stage, home)
         _ask_twice(stage, home)
         _refresh_the_rest(stage)
@@ -163,7 +207,7 @@ def show_demonstration(home: DemoHome) -> None:
         _correct_a_bar(stage, home)
         _open_elsewhere(stage, home)
         _add_a_view(stage, home)
-        show_vendors(stage, home)
+        show_vendors(stage, home, vendors)
     _show_the_way_on(stage, home)
 
 

@@ -10,20 +10,19 @@ import json
 import os
 import shlex
 import shutil
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ttapi.errors import TtapiError, UsageError
+from ttapi.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
-    from ttapi.cli.demo import Stage
+    from ttapi.cli.demo import Beside, Stage
     from ttapi.simulator import MarketSummary
 
 SEED = 25
@@ -113,22 +112,21 @@ _IN_FILES = 100
 """Of the vendor's symbols have a MetaStock file, which ends some sessions ago."""
 _LACKING = timedelta(days=21)
 _HISTORY = timedelta(days=60)
-_START_TIMEOUT_S = 30
 _HEADER = "<TICKER>,<PER>,<DTYYYYMMDD>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>"
 
 
 @contextmanager
-def vendors_running(stage: Stage, home: DemoHome) -> Iterator[None]:
+def vendors_running(stage: Stage, home: DemoHome) -> Iterator[Beside]:
     """The simulators, until the block ends; they draw their market beside what is shown first."""
     stage.say("", "The vendors of step 9 are simulated. They draw their market beside the rest.")
     shown = shlex.quote(f"{home.shown}/vendors.json")
     with stage.running(
         f"ttapi simulate --seed {VENDOR_SEED} --ahead --fault missing-symbols:count=4 --port-file {shown}"
-    ):
-        yield
+    ) as vendors:
+        yield vendors
 
 
-def show_vendors(stage: Stage, home: DemoHome) -> None:
+def show_vendors(stage: Stage, home: DemoHome, vendors: Beside) -> None:
     """Ask the simulators for 507 symbols twice, for bars, and for one symbol's options."""
     symbols = _write_files(home)
     stage.step(
@@ -136,13 +134,16 @@ def show_vendors(stage: Stage, home: DemoHome) -> None:
         f"The simulators speak tastytrade's REST and dxFeed's dxLink for {symbols} symbols.",
         "The names are real for some, every price is invented. Four are not answered.",
     )
-    rest = _addresses(home.root / "vendors.json")["tastytrade"]
+    rest = json.loads(vendors.first_line())["tastytrade"]
     stage.say("")
     stage.export("TTAPI_TASTYTRADE_BASE_URL", rest["base_url"])
     stage.export("TTAPI_TASTYTRADE_CLIENT_SECRET", rest["client_secret"], "...")
     stage.export("TTAPI_TASTYTRADE_REFRESH_TOKEN", rest["refresh_token"], "...")
     # The limits are for strangers' servers; this one is ours.
     stage.export("TTAPI_TASTYTRADE_REQUESTS_PER_S", "200")
+    # A busy machine answers late: fewer wait at once, and for longer.
+    stage.export("TTAPI_TASTYTRADE_IN_FLIGHT", "20")
+    stage.export("TTAPI_TASTYTRADE_GIVE_UP_S", "600")
     _ask(stage, home)
     _price_options(stage)
 
@@ -216,16 +217,3 @@ def _write_files(home: DemoHome) -> int:
 
 def _write(file: Path, lines: list[str]) -> None:
     file.write_text("\n".join(lines) + "\n", encoding="ascii")
-
-
-def _addresses(port_file: Path) -> dict[str, dict[str, str]]:
-    """What the simulators say of themselves once they are ready."""
-    until = time.monotonic() + _START_TIMEOUT_S
-    while time.monotonic() < until:
-        if port_file.is_file() and (text := port_file.read_text(encoding="utf-8").strip()).endswith(
-            "}"
-        ):
-            found: dict[str, dict[str, str]] = json.loads(text)
-            return found
-        time.sleep(0.05)
-    raise TtapiError("the demo stopped: the simulators did not start")

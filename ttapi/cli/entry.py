@@ -14,7 +14,7 @@ import sys
 import traceback
 import uuid
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -32,35 +32,63 @@ _INTERRUPTED = 130
 def main() -> NoReturn:
     """Run one command and leave with its exit code."""
     signal.signal(signal.SIGTERM, _on_terminate)
+    code: str | int | None = 0
+    try:
+        code = _exit_code()
+        # What is still in a buffer is written here, where a reader who has left can be told.
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        _write_to_nobody()
+    sys.exit(code)
+
+
+def _exit_code() -> str | int | None:
+    """Run the command; what it leaves with, 0 where the reader of its output has left."""
     try:
         _run(sys.argv[1:])
     except TtapiError as exc:
         _tell(exc)
-        sys.exit(exc.exit_code)
+        return exc.exit_code
     except BrokenPipeError:
         # Whoever read our output has left; nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _write_to_nobody()
     except KeyboardInterrupt:
         _interrupted()
     except RuntimeError as exc:
         # DuckDB 2.0 tells an interrupted query by a bare RuntimeError.
         if "interrupted" in str(exc).lower():
             _interrupted()
-        sys.stderr.write(scrubbed(traceback.format_exc()))
-        sys.exit(1)
+        _say(traceback.format_exc())
+        return 1
     except SystemExit as exc:
         if exc.code == _INTERRUPTED:
             _interrupted()
-        raise
+        if isinstance(exc.__context__, BrokenPipeError):
+            # Typer and Rich leave with 1 while they handle it.
+            _write_to_nobody()
+            return 0
+        return exc.code
     except Exception:  # noqa: BLE001 - a defect: told whole, but for secrets
-        sys.stderr.write(scrubbed(traceback.format_exc()))
-        sys.exit(1)
-    sys.exit(0)
+        _say(traceback.format_exc())
+        return 1
+    return 0
+
+
+def _write_to_nobody() -> None:
+    """Send what is still to be written, at the interpreter's end too, where nobody refuses it."""
+    nobody = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None:
+            try:
+                stream.flush()
+            except BrokenPipeError:
+                os.dup2(nobody, stream.fileno())
+    os.close(nobody)
 
 
 def _interrupted() -> NoReturn:
-    sys.stderr.write("ttapi: interrupted; what was committed stands\n")
+    _say("ttapi: interrupted; what was committed stands\n")
     sys.exit(_INTERRUPTED)
 
 
@@ -115,9 +143,15 @@ def _run(arguments: Sequence[str]) -> None:
 
 
 def _tell(exc: TtapiError) -> None:
-    sys.stderr.write(scrubbed(f"ttapi: {exc.message}\n"))
+    _say(f"ttapi: {exc.message}\n")
     if exc.hint:
-        sys.stderr.write(scrubbed(f"       {exc.hint}\n"))
+        _say(f"       {exc.hint}\n")
+
+
+def _say(text: str) -> None:
+    # What went wrong decides the exit code, whether or not somebody still listens.
+    with suppress(BrokenPipeError):
+        sys.stderr.write(scrubbed(text))
 
 
 def _on_terminate(_signal: int, _frame: object) -> NoReturn:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ttapi.extras import require_extra
+
 if TYPE_CHECKING:
     from ttapi.simulator.vendor_market import VendorMarket
 
@@ -56,12 +58,14 @@ def simulate(
     port: Annotated[int, typer.Option(help="0: a free one.", min=0, max=65535)] = 0,
 ) -> None:
     """Serve an invented market in the protocols of tastytrade and dxFeed until interrupted."""
-    from ttapi.cli.terminal import tell
-    from ttapi.simulator.server import VendorServer
-
     if faults:
         _list_faults()
         return
+    require_extra("simulate", "aiohttp", "ttapi simulate")
+
+    from ttapi.cli.terminal import tell
+    from ttapi.simulator.server import VendorServer
+
     vendor_market = _market(seed, market)
     if ahead:
         vendor_market.draw_ahead()

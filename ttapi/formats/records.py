@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 import json
 import os
 import sys
@@ -53,14 +52,17 @@ def _objects(page: Page) -> Any:
 
 def write_csv(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write comma-separated values, RFC 4180, a missing value empty."""
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
-    writer = csv.writer(text, lineterminator="\n", delimiter=look.separator)
+    writer = csv.writer(_utf8(stream), lineterminator="\n", delimiter=look.separator)
     if look.has_header:
         writer.writerow(page.table.column_names)
     null = look.null or ""
     for row in rows_of(page.table):
         writer.writerow([null if (v := plain(value)) is None else _csv_text(v) for value in row])
-    text.detach()
+
+
+def _utf8(stream: IO[bytes]) -> codecs.StreamWriter:
+    """A stream of text over `stream`, which stays whoever's it is: it is not closed with it."""
+    return codecs.getwriter("utf-8")(stream)
 
 
 def _csv_text(value: Any) -> Any:
@@ -72,13 +74,11 @@ def _csv_text(value: Any) -> Any:
 def write_sheet(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write csv for a spreadsheet: what it would run as a formula gets an apostrophe, no number does."""
     stream.write(codecs.BOM_UTF8)
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
-    writer = csv.writer(text, lineterminator="\n", delimiter=look.separator)
+    writer = csv.writer(_utf8(stream), lineterminator="\n", delimiter=look.separator)
     writer.writerow(_harmless(name) for name in page.table.column_names)
     for row in rows_of(page.table):
         cells = ("" if (v := plain(value)) is None else _csv_text(v) for value in row)
         writer.writerow(_harmless(cell) if isinstance(cell, str) else cell for cell in cells)
-    text.detach()
 
 
 def _harmless(text: str) -> str:

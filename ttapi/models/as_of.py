@@ -65,8 +65,10 @@ def parse_as_of(given: str | date, now: datetime) -> AsOf:
 
     *Raises* UsageError for a text that is none, and for one later than `now`.
     """
-    found = _of_day(given, now) if _is_day(given) else _of_instant(_instant(given))
-    if found is None or (found.day is None and found.until > now):
+    is_day = _is_day(given)
+    found = _of_day(given, now) if is_day else _of_instant(_instant(given))
+    # The end of today lies ahead, and is meant by today; an instant ahead is not.
+    if found is None or (not is_day and found.until > now):
         raise UsageError(
             f"--as-of {given} is later than now, {_plain(now)} UTC",
             hint="what will be known then nobody knows",

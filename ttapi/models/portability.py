@@ -154,7 +154,9 @@ def _line(node: exp.Expr, model: Model) -> int:
 
 
 _NODES = (
-    exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.CurrentUser, exp.Rand, exp.TableSample, exp.Uuid,
+    exp.CurrentCatalog, exp.CurrentDatabase, exp.CurrentDate, exp.CurrentSchema, exp.CurrentSchemas, exp.CurrentTime,
+    exp.CurrentTimestamp, exp.CurrentUser, exp.CurrentVersion, exp.Localtime, exp.Localtimestamp, exp.Rand,
+    exp.SessionUser, exp.TableSample, exp.Uuid,
 )  # fmt: skip
 _NAMES = {
     "now", "today", "random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "get_current_time",
@@ -177,7 +179,9 @@ def volatile_parts(sql: str) -> list[str]:
                 found[node.sql(dialect="duckdb").lower()] = None
             elif isinstance(node, exp.Anonymous):
                 name = node.name.lower()
-                if name in _NAMES or name.startswith(_PREFIXES):
+                # The age of one instant is its distance from today; of two, from each other.
+                is_clock = name == "age" and len(node.expressions) == 1
+                if is_clock or name in _NAMES or name.startswith(_PREFIXES):
                     found[f"{name}()"] = None
             elif isinstance(node, exp.Table) and node.db.lower() == "information_schema":
                 found[f"information_schema.{node.name.lower()}"] = None

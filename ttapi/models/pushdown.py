@@ -85,7 +85,9 @@ def analyse_query(node: exp.Expr, context: AnalysisContext) -> Block:
     if isinstance(node, exp.Select):
         return _select(node, context)
     if isinstance(node, exp.Table) and not node.args.get("joins") and not node.args.get("pivots"):
-        return _of_source(_table(node, context))
+        block = _of_source(_table(node, context))
+        # Of a table, as of a block, a sample is drawn before any condition.
+        return _cut(block) if node.args.get("sample") else block
     return Block(tuple(_below(node, context)))
 
 

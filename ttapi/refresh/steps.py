@@ -34,7 +34,7 @@ from ttapi.store.catalog import (
     write_changed_keys,
     write_checks,
     write_freshness,
-    write_outcome,
+    write_outcomes,
     write_state,
 )
 
@@ -324,8 +324,7 @@ def _changed_keys(run: RefreshRun, roots: Iterable[str]) -> list[str] | None:
 def record_decisions(run: RefreshRun) -> None:
     """Store what was decided and how fresh everything is."""
     with run.store.transaction() as cursor:
-        for outcome in run.outcomes:
-            write_outcome(cursor, run.load_id, outcome, run.workspace.now)
+        write_outcomes(cursor, run.load_id, run.outcomes, run.workspace.now)
         datasets = run.workspace.datasets
         held = replace(run.workspace.held(), slices=read_slices(cursor))
         rows = status_rows(datasets, run.states, moment=run.workspace.moment, held=held)

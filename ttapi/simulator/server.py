@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import socket
 import ssl
 import tempfile
 import threading
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 VENDORS = ("tastytrade", "dxlink")
-_START_TIMEOUT_S = 30
+_ACCEPTING_TURNS = 5
+"""Of asyncio's loop, from a socket accepted to its connection: it takes three."""
 
 
 class VendorServer:
@@ -136,12 +138,16 @@ class VendorServer:
         is_ready = threading.Event()
 
         def run() -> None:
-            asyncio.run(self._serve(is_ready, started))
+            try:
+                asyncio.run(self._serve(is_ready, started))
+            finally:
+                is_ready.set()
 
         self._request_log.open()
         self._thread = threading.Thread(target=run, name="vendor-server", daemon=True)
         self._thread.start()
-        if not is_ready.wait(_START_TIMEOUT_S) or started[0] is not None:
+        is_ready.wait()
+        if not started or started[0] is not None:
             self._request_log.close()
             cause = started[0] if started else None
             raise UsageError(
@@ -175,14 +181,12 @@ class VendorServer:
     async def _listen(self, stack: AsyncExitStack) -> None:
         runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.5)
         await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        plain = web.TCPSite(runner, HOST, self._wanted_port)
-        await plain.start()
-        self.port = runner.addresses[0][1]
+        listening: list[socket.socket] = []
+        stack.push_async_callback(lambda: end_serving(runner, *listening))
+        self.port = await _site(runner, self._wanted_port, listening)
         if self._certificate:
-            secure = web.TCPSite(runner, HOST, 0, ssl_context=self._certificate.server_context())
-            await secure.start()
-            self.tls_port = runner.addresses[-1][1]
+            context = self._certificate.server_context()
+            self.tls_port = await _site(runner, 0, listening, context)
         self.service.dxlink_url = self.dxlink_url
 
     def _application(self) -> web.Application:
@@ -201,6 +205,33 @@ class VendorServer:
 
     def _log_rest(self, what: str, symbols: tuple[str, ...], status: int) -> None:
         self._request_log.write("tastytrade", what, symbols, status)
+
+
+async def _site(
+    runner: web.AppRunner,
+    port: int,
+    listening: list[socket.socket],
+    context: ssl.SSLContext | None = None,
+) -> int:
+    """The port that is listened on from here; its socket joins `listening`."""
+    one = socket.create_server((HOST, port))
+    await web.SockSite(runner, one, ssl_context=context).start()
+    listening.append(one)
+    return int(one.getsockname()[1])
+
+
+async def end_serving(runner: web.AppRunner, *listening: socket.socket) -> None:
+    """Stop listening and close every connection, those that were just accepted too."""
+    loop = asyncio.get_running_loop()
+    for one in listening:
+        loop.remove_reader(one)
+    # An accepted socket becomes a connection some turns of the loop later; asyncio forgets, and never
+    # closes, one whose server is closed in between.
+    for _ in range(_ACCEPTING_TURNS):
+        await asyncio.sleep(0)
+    await runner.cleanup()
+    # A closed one is let go in the turn after: one closed last would outlive its loop.
+    await asyncio.sleep(0)
 
 
 def _certificate() -> Certificate:

@@ -201,22 +201,27 @@ def _declaration(dataset: Dataset, graph: ModelGraph, resource: Resource | None)
     )
 
 
-def write_outcome(cursor: Connection, load_id: int, outcome: DatasetOutcome, now: datetime) -> None:
-    """The stored decision of one dataset."""
-    row = DecisionRow(
-        load_id,
-        outcome.dataset,
-        outcome.verdict,
-        json.dumps(list(outcome.reasons)),
-        now,
-        outcome.rows_in,
-        outcome.rows_accepted,
-        outcome.rows_refused,
-        outcome.source_calls,
-        round(outcome.seconds, 3),
-        outcome.error,
-    )
-    insert_rows(cursor, [row])
+def write_outcomes(
+    cursor: Connection, load_id: int, outcomes: Sequence[DatasetOutcome], now: datetime
+) -> None:
+    """The stored decisions of one refresh."""
+    rows = [
+        DecisionRow(
+            load_id,
+            outcome.dataset,
+            outcome.verdict,
+            json.dumps(list(outcome.reasons)),
+            now,
+            outcome.rows_in,
+            outcome.rows_accepted,
+            outcome.rows_refused,
+            outcome.source_calls,
+            round(outcome.seconds, 3),
+            outcome.error,
+        )
+        for outcome in outcomes
+    ]
+    insert_rows(cursor, rows)
 
 
 def write_checks(

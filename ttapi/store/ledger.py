@@ -235,7 +235,8 @@ def _greatest(one: date | None, other: date | None) -> date | None:
 
 
 def _day_after(day: date | None) -> date | None:
-    return day + timedelta(days=1) if day else None
+    """None for none; the last date there is has no day after it and stays."""
+    return day + timedelta(days=1) if day and day < date.max else day
 
 
 @cache

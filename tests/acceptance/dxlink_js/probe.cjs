@@ -47,4 +47,4 @@ function finish() {
 setTimeout(() => {
   console.error(JSON.stringify(seen));
   process.exit(1);
-}, 20000);
+}, 600000);

@@ -63,4 +63,4 @@ streamer.subscribeCandles("SPY", Number(fromTime), 1, CandleType.Day);
 setTimeout(() => {
   console.error(JSON.stringify(seen));
   process.exit(1);
-}, 20000);
+}, 600000);

@@ -107,7 +107,7 @@ def dumb(loaded):
         except OSError:  # Linux says so when the other side has left
             pass
         os.close(ours)
-        return child.wait(60), seen.decode()
+        return child.wait(600), seen.decode()
 
     return run
 

@@ -57,7 +57,7 @@ def server(serve):
 
 def log_in(server):
     """A client with an access token."""
-    client = httpx.Client(base_url=server.base_url, timeout=20, headers={"user-agent": "test/1"})
+    client = httpx.Client(base_url=server.base_url, timeout=600, headers={"user-agent": "test/1"})
     grant = server.credentials.grant
     body = {
         "grant_type": "refresh_token",

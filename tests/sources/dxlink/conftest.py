@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from ttapi.simulator.dxlink import DXLINK, DxLinkService, serve_dxlink
 from ttapi.simulator.faults import Faults
+from ttapi.simulator.server import end_serving
 from ttapi.simulator.vendor_market import VendorMarket
 
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
@@ -28,6 +30,8 @@ class Feed:
         self.token = "good-token"
         self.asked = []
         self.muted = threading.Event()
+        self.texts_before_mute = 0
+        """Sent over the connection that fell mute last."""
         self.port = 0
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -43,7 +47,7 @@ class Feed:
 
     def __enter__(self):
         self._thread.start()
-        assert self._ready.wait(20)
+        assert self._ready.wait(600)
         return self
 
     def __exit__(self, *_error):
@@ -55,11 +59,13 @@ class Feed:
         # Ready once the loop runs for good: a stop before that would be lost.
         self._loop.call_soon(self._ready.set)
         self._loop.run_forever()
-        self._loop.run_until_complete(runner.cleanup())
-        # Closed sockets are let go in the turn after: one accepted last would outlive its loop.
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(end_serving(runner, self._listening))
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
+
+    def _fall_mute(self, texts_sent):
+        self.texts_before_mute = texts_sent
+        self.muted.set()
 
     async def _start(self):
         app = web.Application()
@@ -69,13 +75,14 @@ class Feed:
             self.faults,
             lambda what, symbols: self.asked.append((what, symbols)),
             tick_s=0.05,
-            on_mute=self.muted.set,
+            on_mute=self._fall_mute,
         )
         app.router.add_get("/realtime", serve_dxlink)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.port = runner.addresses[0][1]
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        await web.SockSite(runner, self._listening).start()
+        self.port = self._listening.getsockname()[1]
         return runner
 
 

@@ -280,8 +280,8 @@ class DxLinkService:
     log: Callable[[str, tuple[str, ...]], None] | None = None
     """Told what was asked (`FEED_SUBSCRIPTION`) with which symbols; tokens never."""
     tick_s: float = TICK_S
-    on_mute: Callable[[], None] | None = None
-    """Called once a connection has fallen silent by its fault."""
+    on_mute: Callable[[int], None] | None = None
+    """Called once a connection has fallen silent by its fault, with the texts it had sent."""
 
 
 DXLINK = web.AppKey("dxlink", DxLinkService)
@@ -310,6 +310,7 @@ class _Connection:
         self._service, self._session, self._socket = service, session, socket
         self._sending = asyncio.Lock()
         self._was_mute = False
+        self._texts_sent = 0
 
     async def run(self, request: web.Request) -> None:
         clock = asyncio.create_task(self._tick(request))
@@ -340,11 +341,12 @@ class _Connection:
         if self._session.is_mute and not self._was_mute:
             self._was_mute = True
             if self._service.on_mute:
-                self._service.on_mute()
+                self._service.on_mute(self._texts_sent)
 
     async def _send(self, item: str | Close, request: web.Request) -> None:
         if isinstance(item, str):
             await self._socket.send_str(item)
+            self._texts_sent += 1
         elif item.code is not None:
             await self._socket.close(code=item.code, message=item.reason.encode())
         elif request.transport is not None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ttapi.sources.files.tables import FilePlace
 
 KINDS = ("split", "dividend")
+SMALLEST_RATIO, LARGEST_RATIO = 1e-9, 1e9
+"""New shares per old one: what lies beyond is no split of anything, and no price outlives it."""
 
 
 def complete(rows: pl.DataFrame, _: FilePlace) -> pl.DataFrame:
@@ -29,7 +31,7 @@ def complete(rows: pl.DataFrame, _: FilePlace) -> pl.DataFrame:
 
 
 def refusal(rows: pl.DataFrame) -> pl.Series:
-    """Why an action is refused: no symbol, unknown kind, no date, no positive ratio or cash."""
+    """Why an action is refused: no symbol, unknown kind, no date, no possible ratio, no positive cash."""
     import polars as pl  # noqa: PLC0415 - resources are listed without it
 
     def is_missing(column: str) -> pl.Expr:
@@ -47,6 +49,8 @@ def refusal(rows: pl.DataFrame) -> pl.Series:
         .then(pl.lit("neither ex_date nor last_cum_date"))
         .when(split & is_missing("ratio"))
         .then(pl.lit("a split without a ratio above 0"))
+        .when(split & ~pl.col("ratio").is_between(SMALLEST_RATIO, LARGEST_RATIO))
+        .then(pl.lit(f"a split ratio beyond {SMALLEST_RATIO:g} to {LARGEST_RATIO:g}"))
         .when(dividend & is_missing("cash"))
         .then(pl.lit("a dividend without cash above 0"))
         .alias("reason")

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What status says of datasets: the oldest input's age, the first to be due, what was slowed or absent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from ttapi.errors import ModelError
+from ttapi.market.calendar import sessions
+from ttapi.refresh.datasets import Dataset, MarketClock
+from ttapi.refresh.freshness import StatusRow, remarks_of, root_age_s, status_rows
+from ttapi.refresh.home_state import NOTHING
+from ttapi.store.catalog import DatasetState
+
+NOW = datetime(2024, 6, 14, 22, tzinfo=UTC)
+MOMENT = MarketClock(NOW, sessions("XNYS").next_close_after)
+DATASETS = {
+    "raw.a": Dataset("raw.a", "raw", "c", ttl="1d", source="one"),
+    "raw.b": Dataset("raw.b", "raw", "c", ttl="2h", source="two"),
+    "raw.c": Dataset("raw.c", "raw", "c", ttl="1h", source="three", missing_setting="path"),
+    "view": Dataset("view", "view", "s", frozenset({"raw.a", "raw.b", "raw.c"})),
+    "formula": Dataset("formula", "macro", "s"),
+    "lookup": Dataset("lookup", "macro", "s", frozenset({"raw.a", "formula"})),
+}
+
+
+def ago(**span):
+    return NOW - timedelta(**span)
+
+
+STATES = {
+    "raw.a": DatasetState("v", "c", asked_at=ago(hours=5), changed_at=ago(days=3)),
+    "raw.b": DatasetState("v", "c", asked_at=ago(hours=1), changed_at=ago(days=2)),
+}
+
+
+def test_a_view_is_as_old_as_its_oldest_input_and_due_with_the_first():
+    rows = {row.dataset: row for row in status_rows(DATASETS, STATES, moment=MOMENT)}
+    assert list(rows) == ["raw.a", "raw.b", "raw.c", "view", "lookup"]
+    assert rows["raw.b"] == StatusRow("raw.b", "fresh", (), 3600.0, 7200.0, ago(days=2), NOW + timedelta(hours=1))  # fmt: skip
+    assert rows["view"] == StatusRow("view", "fresh", (), 18000.0, None, ago(days=2), NOW + timedelta(hours=1))  # fmt: skip
+    assert rows["raw.c"].verdict == "not configured"
+    assert (rows["raw.c"].age_s, rows["raw.c"].due_at) == (None, None)
+
+
+def test_some_names_are_shown_alone_and_a_model_left_out_is_told():
+    error = ModelError("wrong", file="sql/views/bad.sql", line=3)
+    (formula,) = status_rows(DATASETS, STATES, moment=MOMENT, only=["formula"])
+    assert formula == StatusRow("formula", "fresh", (), None, None, None, None)
+    (bad,) = status_rows(DATASETS, STATES, moment=MOMENT, only=["bad"], broken={"bad": error})
+    assert (bad.dataset, bad.verdict, bad.reasons) == ("bad", "failed", (f"left out: {error.message}",))  # fmt: skip
+    rows = status_rows(DATASETS, STATES, moment=MOMENT, broken={"bad": error}, remarks={"view": ["slow"]})  # fmt: skip
+    assert [
+        (row.dataset, row.reasons) for row in rows if row.reasons and row.dataset != "raw.c"
+    ] == [
+        ("view", ("slow",)),
+        ("bad", (f"left out: {error.message}",)),
+    ]
+
+
+def test_the_age_of_what_was_never_asked_is_none():
+    assert root_age_s("view", DATASETS, {}, NOW) is None
+    assert root_age_s("raw.a", DATASETS, STATES, NOW) == 18000.0
+    part = {**STATES, "raw.b": replace(STATES["raw.b"], asked_at=None)}
+    assert root_age_s("view", DATASETS, part, NOW) == 18000.0
+
+
+def left(**changes):
+    return replace(NOTHING, **changes)
+
+
+def test_remarks_tell_what_could_not_be_had():
+    absent = {"raw.a": dict.fromkeys(("B", "A", "C"))}
+    assert remarks_of(left(absent=absent), DATASETS) == {
+        "raw.a": ["its source does not know A and 2 more"]
+    }
+    assert remarks_of(left(absent={"raw.a": {"A": None}}), DATASETS) == {
+        "raw.a": ["its source does not know A"]
+    }
+    assert remarks_of(left(absent={"raw.gone": {"A": None}}), DATASETS) == {}
+    assert remarks_of(left(absent=absent, partly={"raw.a": "half"}), DATASETS) == {
+        "raw.a": ["half"]
+    }
+
+
+def test_a_source_is_called_slowed_below_99_percent_of_its_pace():
+    def remarks(pace, allowed=100.0):
+        account = {"allowed_per_s": allowed, "pace_per_s": pace}
+        return remarks_of(left(traffic={"one": account}), DATASETS)
+
+    assert remarks(98.9) == {"raw.a": ["slowed to 98.9 of 100 requests/s by status 429"]}
+    assert remarks(99.0) == {}
+    assert remarks(None) == {}
+    assert remarks(1.0, None) == {}
