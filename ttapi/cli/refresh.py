@@ -19,8 +19,8 @@ from ttapi.formats.values import amount
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ttapi.refresh.datasets import Step
     from ttapi.refresh.installation import Workspace
-    from ttapi.refresh.planner import Step
     from ttapi.refresh.runner import RefreshOutcome
     from ttapi.refresh.steps import RefreshRequest
     from ttapi.store.catalog import DatasetOutcome
