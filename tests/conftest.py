@@ -118,8 +118,7 @@ class Lab:
     @property
     def variables(self):
         """The environment of a command about this home."""
-        ours = ("TTAPI_", "COVERAGE_")
-        variables = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+        variables = {k: v for k, v in os.environ.items() if not k.startswith("TTAPI_")}
         return variables | {
             "TTAPI_HOME": str(self.home.root),
             "TTAPI_NOW": self.now.isoformat(),
@@ -139,6 +138,10 @@ class Lab:
         """The command line in a process of its own, where that is what is tested."""
         words = [str(argument) for argument in arguments]
         return warm_commands().run(words, self.variables | environ, stdin, timeout_s=TIMEOUT_S)
+
+    def ttapi_into(self, stdout, *arguments):
+        """The command line, its output going to the file descriptor `stdout`."""
+        return warm_commands().run(list(arguments), self.variables, None, 60, stdout=stdout)
 
 
 @cache
