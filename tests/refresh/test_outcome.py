@@ -57,7 +57,7 @@ def test_what_happened_is_told_a_line_a_dataset(capsys):
             (
                 did(slices_asked=1, rows_in=3, rows_accepted=1, rows_refused=2, source_calls=1, is_changed=True),
                 did("raw.b", error="bad", failed_units=units, seconds=2.0),
-                did("raw.c", slices_held=2, absent=("X", "Y")),
+                did("raw.c", slices_held=2, unavailable=("X", "Y")),
                 did("raw.d", slices_held=1),
                 did("view"),
             ),
