@@ -12,17 +12,9 @@ from hypothesis import strategies as st
 
 from ttapi.market.calendar import sessions
 from ttapi.refresh.coverage import Demand
-from ttapi.refresh.datasets import PlanInputs
-from ttapi.refresh.planner import (
-    Dataset,
-    DatasetState,
-    ListingDiff,
-    MarketClock,
-    closure,
-    current_versions,
-    plan_refresh,
-)
-from ttapi.store.catalog import Slice
+from ttapi.refresh.datasets import Dataset, ListingDiff, MarketClock, PlanInputs
+from ttapi.refresh.planner import closure, current_versions, plan_refresh
+from ttapi.store.catalog import DatasetState, Slice
 
 FRIDAY_EVENING = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
 NEXT_CLOSE = sessions("XNYS").next_close_after
@@ -113,8 +105,8 @@ def test_a_plain_duration_counts_hours():
 
 
 def test_a_changed_folder_is_a_reason_and_its_units_are_the_slices():
-    surveys = {"raw.bars": ListingDiff(new=("A.csv",), changed=("B.csv",), vanished=("C.csv",))}
-    steps = plan(settled(), surveys=surveys)
+    listings = {"raw.bars": ListingDiff(new=("A.csv",), changed=("B.csv",), vanished=("C.csv",))}
+    steps = plan(settled(), listings=listings)
     assert steps["raw.bars"].reasons == ("1 file new", "1 file changed", "1 file vanished")
     assert (steps["raw.bars"].slices, steps["raw.bars"].calls) == (("A.csv", "B.csv"), 2)
     assert steps["raw.actions"].verdict == "fresh"
@@ -188,7 +180,7 @@ def test_force_spares_what_was_asked_a_moment_ago_and_asking_names_one():
 
 def test_what_is_known_to_change_nothing_makes_nothing_stale():
     due = {"raw.bars": ListingDiff(every=("a.csv",)), "raw.actions": ListingDiff(every=("b.csv",))}
-    steps = plan(settled(), FRIDAY_EVENING + timedelta(days=7), surveys=due)
+    steps = plan(settled(), FRIDAY_EVENING + timedelta(days=7), listings=due)
     assert {n: (s.verdict, s.action) for n, s in steps.items()} == {
         "raw.bars": ("stale", "ask"),
         "raw.actions": ("stale", "ask"),

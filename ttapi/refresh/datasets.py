@@ -146,6 +146,26 @@ class MarketClock:
     """Whether a market has a session on a date; None: every day counts as one."""
 
 
+def market_clock(now: datetime) -> MarketClock:
+    """The clock of the exchanges at `now`; their calendars are read when it is first asked."""
+    return MarketClock(now, _next_close, _is_session)
+
+
+def _next_close(instant: datetime) -> datetime:
+    """The first XNYS session close strictly after `instant`."""
+    from ttapi.market.calendar import sessions  # noqa: PLC0415 - reads data files
+
+    return sessions("XNYS").next_close_after(instant)
+
+
+def _is_session(market: str, day: date) -> bool:
+    from ttapi.market.calendar import sessions  # noqa: PLC0415 - reads data files
+
+    calendar = sessions(market)
+    is_known = calendar.dates[0] <= day <= calendar.dates[-1]
+    return calendar.is_session(day) if is_known else True
+
+
 @dataclass(frozen=True)
 class ListingDiff:
     """How a local folder differs from the ledger."""

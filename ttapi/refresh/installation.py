@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from ttapi.refresh.datasets import (
     SourceResource,
     after_what_it_completes,
     code_of,
+    market_clock,
     model_dataset,
     raw_dataset,
 )
@@ -200,16 +201,10 @@ class Workspace:
         """`live/state.json`, as its directory tells it apart."""
         return folder_stamp([self.home.live], "state.json")
 
-    def next_close(self, instant: datetime) -> datetime:
-        """The first XNYS session close strictly after `instant`."""
-        from ttapi.market.calendar import sessions  # noqa: PLC0415 - reads data files
-
-        return sessions("XNYS").next_close_after(instant)
-
     @cached_property
     def moment(self) -> MarketClock:
         """The instant this command takes for now, with the market clock."""
-        return MarketClock(self.now, self.next_close, _is_session)
+        return market_clock(self.now)
 
     @cached_property
     def graph(self) -> ModelGraph:
@@ -390,14 +385,6 @@ class Workspace:
                 f"[sources.{source.name}] {unknown[0]} is no setting of this source",
                 hint=f"known: {known}",
             )
-
-
-def _is_session(market: str, day: date) -> bool:
-    from ttapi.market.calendar import sessions  # noqa: PLC0415 - reads data files
-
-    calendar = sessions(market)
-    is_known = calendar.dates[0] <= day <= calendar.dates[-1]
-    return calendar.is_session(day) if is_known else True
 
 
 def _migrated_tables() -> set[str]:

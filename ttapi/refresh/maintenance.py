@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ttapi.home import Home
+    from ttapi.refresh.datasets import Dataset
     from ttapi.refresh.installation import Workspace
-    from ttapi.refresh.planner import Dataset
     from ttapi.store.store import Store
 
     OnWait = Callable[[LockOwner | None], None] | None

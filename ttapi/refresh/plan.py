@@ -150,11 +150,10 @@ def dry_run(workspace: Workspace, request: RefreshRequest) -> tuple[Step, ...]:
                     found[key] = replace(found[key], size=size, mtime_ns=mtime_ns)
             return found
 
-        standing = StoredState(left.states, left.slices, ledger)
-        surveys = survey(workspace, request, standing)
-        steps = make_plan(workspace, request, standing, surveys)
+        stored = StoredState(left.states, left.slices, ledger)
+        steps, listings = settle_plan(workspace, request, stored, None)
     require_keys(workspace, request, steps)
-    return tuple(_narrowed(workspace, step, surveys.get(step.dataset)) for step in steps)
+    return tuple(_narrowed(workspace, step, listings.get(step.dataset)) for step in steps)
 
 
 def _narrowed(workspace: Workspace, step: Step, found: UnitListing | TtapiError | None) -> Step:
@@ -170,21 +169,21 @@ def _narrowed(workspace: Workspace, step: Step, found: UnitListing | TtapiError 
 def make_plan(
     workspace: Workspace,
     request: RefreshRequest,
-    standing: StoredState,
-    surveys: Mapping[str, UnitListing | TtapiError],
+    stored: StoredState,
+    listings: Mapping[str, UnitListing | TtapiError],
 ) -> tuple[Step, ...]:
-    """The steps of `request` against where everything stands, and these surveys."""
+    """The steps of `request` against where everything stands, and these listings."""
     differences = {
-        name: found.difference for name, found in surveys.items() if isinstance(found, UnitListing)
+        name: found.difference for name, found in listings.items() if isinstance(found, UnitListing)
     }
     held = workspace.held(_demands(workspace, request))
-    held = replace(held, slices=workspace.home_state.with_absences(standing.slices))
+    held = replace(held, slices=workspace.home_state.with_absences(stored.slices))
     return plan_refresh(
         workspace.datasets,
-        standing.states,
+        stored.states,
         targets_of(workspace, request.targets, is_named=request.is_named),
         moment=workspace.moment,
-        surveys=differences,
+        listings=differences,
         held=held,
         force=request.force,
         refetch=request.refetch,
@@ -221,29 +220,44 @@ def _asked_by_other_keys(workspace: Workspace, request: RefreshRequest) -> froze
     return other if len(other) < len(keys) else frozenset()
 
 
-def survey(
-    workspace: Workspace, request: RefreshRequest, standing: StoredState
+def settle_plan(
+    workspace: Workspace,
+    request: RefreshRequest,
+    stored: StoredState,
+    steps: tuple[Step, ...] | None,
+) -> tuple[tuple[Step, ...], dict[str, UnitListing | TtapiError]]:
+    """The steps of `request` with all that can be known of them, and the listings of what they ask.
+
+    `steps`: a plan that holds already; None: it is made. Where something outside was listed, one
+    more plan says what of it must be read.
+    """
+    steps = make_plan(workspace, request, stored, {}) if steps is None else steps
+    listings = _list_outside(workspace, request, stored, steps)
+    if listings:
+        steps = make_plan(workspace, request, stored, listings)
+    return steps, listings
+
+
+def _list_outside(
+    workspace: Workspace, request: RefreshRequest, stored: StoredState, steps: Iterable[Step]
 ) -> dict[str, UnitListing | TtapiError]:
-    """Surveys of the raw datasets the request reaches: local ones, or all that are about to be asked."""
-    wanted = closure(
-        workspace.datasets, targets_of(workspace, request.targets, is_named=request.is_named)
-    )
-    steps = make_plan(workspace, request, standing, {})
+    """Listings of what `steps` ask, and of local folders where the request wants those looked at."""
+    considered = {step.dataset for step in steps}
     asked = {step.dataset for step in steps if step.action == "ask"}
-    surveys: dict[str, UnitListing | TtapiError] = {}
+    listings: dict[str, UnitListing | TtapiError] = {}
     for name, offer in workspace.resources.items():
         dataset = workspace.datasets[name]
-        if name not in wanted or dataset.missing_setting or dataset.requires:
+        if name not in considered or dataset.missing_setting or dataset.requires:
             continue
         if name in asked or (dataset.is_local and request.survey_local):
             try:
-                surveys[name] = list_units(workspace, offer, standing.ledger)
+                listings[name] = list_units(workspace, offer, stored.ledger)
             except UsageError as exc:
-                held = standing.states.get(name)
+                held = stored.states.get(name)
                 if request.is_named or held is None or not held.rows:
                     raise
                 # A query reads on from what was loaded, such as while a share is not mounted.
-                surveys[name] = SourceDownError(exc.message, hint=exc.hint)
+                listings[name] = SourceDownError(exc.message, hint=exc.hint)
             except TtapiError as exc:
-                surveys[name] = exc
-    return surveys
+                listings[name] = exc
+    return listings

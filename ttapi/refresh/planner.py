@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a refresh would do and why: a pure function of declarations, states, surveys and now.
+"""What a refresh would do and why: a pure function of declarations, states, listings and now.
 
 One raw dataset planned: as a whole, by the units of a listing, or slice by slice.
 """
@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 from ttapi.refresh.coverage import CoverageRules, SliceRequest, missing_slices
 from ttapi.refresh.datasets import (
-    Action,
     Dataset,
     ListingDiff,
     MarketClock,
@@ -22,7 +21,6 @@ from ttapi.refresh.datasets import (
     Step,
     Verdict,
     code_of,
-    due_at,
     is_past_ttl,
     parse_duration,
     parse_ttl,
@@ -240,27 +238,6 @@ def _survey_reasons(survey: ListingDiff) -> list[str]:
 ASKED_FOR = "older than asked for"
 """The reason of a dataset that is fresh by its TTL and asked all the same."""
 
-__all__ = [
-    "ASKED_FOR",
-    "Action",
-    "Dataset",
-    "DatasetState",
-    "ListingDiff",
-    "MarketClock",
-    "PlanInputs",
-    "Step",
-    "Verdict",
-    "closure",
-    "code_of",
-    "current_versions",
-    "due_at",
-    "is_past_ttl",
-    "plan_refresh",
-    "rebuild_reasons",
-    "short",
-    "with_staged",
-]
-
 
 def plan_refresh(
     datasets: Mapping[str, Dataset],
@@ -268,7 +245,7 @@ def plan_refresh(
     targets: Iterable[str],
     *,
     moment: MarketClock,
-    surveys: Mapping[str, ListingDiff] | None = None,
+    listings: Mapping[str, ListingDiff] | None = None,
     held: PlanInputs | None = None,
     force: bool = False,
     refetch: Collection[str] = (),
@@ -288,7 +265,7 @@ def plan_refresh(
             continue
         state = states.get(name, DatasetState())
         if dataset.kind == "raw":
-            survey = (surveys or {}).get(name)
+            survey = (listings or {}).get(name)
             force_reason = (
                 "forced" if force and name not in already_refreshed else _asked(name, refetch)
             )

@@ -68,6 +68,8 @@ class QueryPlan:
     """One per dataset reached, upstreams first."""
     unresolved: tuple[str, ...] = ()
     """What was not understood; its inputs are meant as a whole."""
+    load_id: int = 0
+    """The last load that the plan knows of."""
 
     @property
     def stale(self) -> tuple[Step, ...]:
@@ -131,11 +133,9 @@ def plan_query(workspace: Workspace, request: QueryRequest) -> QueryPlan:
     moment = workspace.moment
     if request.until is not None:
         moment = replace(moment, now=min(moment.now, request.until))
-    steps = plan_refresh(datasets, states, targets, moment=moment, held=held)
-    if request.max_age is not None:
-        too_old = _too_old(workspace, steps, held, request.max_age)
-        steps = plan_refresh(datasets, states, targets, moment=moment, held=held, refetch=too_old)
-    return QueryPlan(targets, held, steps, found.unresolved)
+    refetch = _older_than(workspace, closure(datasets, targets), held, request.max_age)
+    steps = plan_refresh(datasets, states, targets, moment=moment, held=held, refetch=refetch)
+    return QueryPlan(targets, held, steps, found.unresolved, workspace.home_state.load_id)
 
 
 def prepare_query(
@@ -191,10 +191,14 @@ def prepare_query(
 
 def refresh_request(plan: QueryPlan, request: QueryRequest) -> RefreshRequest:
     """The refresh that would make everything `plan` wants fresh."""
-    ask = {step.dataset for step in plan.steps if ASKED_FOR in step.reasons}
+    refetch = {step.dataset for step in plan.steps if ASKED_FOR in step.reasons}
+    # As of an instant less is stale than now, and what reads nothing of ours is no plan to carry out.
+    holds = bool(plan.targets) and request.until is None
     return RefreshRequest(
         targets=plan.targets or ("calendar",),
-        refetch=frozenset(ask),
+        refetch=frozenset(refetch),
+        planned=plan.steps if holds else None,
+        planned_after=plan.load_id,
         is_named=False,
         survey_local=False,
         demands=plan.held.demands,
@@ -203,16 +207,18 @@ def refresh_request(plan: QueryPlan, request: QueryRequest) -> RefreshRequest:
     )
 
 
-def _too_old(
-    workspace: Workspace, steps: Iterable[Step], held: PlanInputs, max_age: timedelta
+def _older_than(
+    workspace: Workspace, names: Iterable[str], held: PlanInputs, max_age: timedelta | None
 ) -> frozenset[str]:
-    """Raw datasets of which something wanted was asked longer ago than `max_age`."""
+    """Raw datasets of which something wanted was asked longer ago than `max_age`; None: none is."""
+    if max_age is None:
+        return frozenset()
     found = set()
-    for step in steps:
-        dataset = workspace.datasets[step.dataset]
+    for name in names:
+        dataset = workspace.datasets[name]
         asked = asked_at(dataset, workspace.home_state, held)
         if dataset.kind == "raw" and asked is not None and workspace.now - asked > max_age:
-            found.add(step.dataset)
+            found.add(name)
     return frozenset(found)
 
 
@@ -227,8 +233,8 @@ def _may_answer_first(workspace: Workspace, plan: QueryPlan) -> bool:
         asked = asked_at(dataset, left, plan.held)
         if dataset.max_stale is None or asked is None or dataset.ttl is None:
             return False
-        due = parse_ttl(dataset.ttl).due_at(asked, workspace.next_close)
-        if parse_ttl(dataset.max_stale).due_at(due, workspace.next_close) <= workspace.now:
+        due = parse_ttl(dataset.ttl).due_at(asked, workspace.moment.next_close)
+        if parse_ttl(dataset.max_stale).due_at(due, workspace.moment.next_close) <= workspace.now:
             return False
     return True
 
@@ -273,7 +279,7 @@ def _require_recent(workspace: Workspace, plan: QueryPlan, locked: LockedError) 
         dataset = workspace.datasets[name]
         limit = parse_ttl(dataset.max_stale or workspace.settings.max_stale)
         asked = asked_at(dataset, workspace.home_state, plan.held)
-        if asked is None or limit.due_at(asked, workspace.next_close) <= workspace.now:
+        if asked is None or limit.due_at(asked, workspace.moment.next_close) <= workspace.now:
             raise locked
 
 
@@ -304,7 +310,7 @@ def _require_fresh_enough(
             again = f"{hint} --symbols {absent} --force" if absent else hint
             hint = f"{again} tries again, --no-refresh answers from what is there"
             raise StaleError(f"{name} is {age}: {failure}", hint=hint)
-        if limit.due_at(asked, workspace.next_close) <= workspace.now:
+        if limit.due_at(asked, workspace.moment.next_close) <= workspace.now:
             raise StaleError(
                 f"{name} is {_age(workspace, asked)} old, more than"
                 f" {dataset.max_stale_on_error}: {failure}",

@@ -15,7 +15,7 @@ from ttapi.models.install import install_models, prove_checks
 from ttapi.models.model_cache import readings_document
 from ttapi.refresh.home_state import HomeState, Unavailable, read_home_state, write_home_state
 from ttapi.refresh.maintenance import export_after_publication, export_formats
-from ttapi.refresh.plan import StoredState, make_plan, require_keys, survey
+from ttapi.refresh.plan import StoredState, require_keys, settle_plan
 from ttapi.refresh.planner import rules_of
 from ttapi.refresh.single_flight import NoProgress, Progress, ProgressReader, ProgressWriter
 from ttapi.refresh.steps import RefreshRequest, RefreshRun, check_views, record_decisions, run_step
@@ -164,12 +164,15 @@ def _refresh_under_lock(
         is_new = install(store, workspace) or was_cut_short
         with store.reading() as cursor:
             states, slices = read_states(cursor), read_slices(cursor)
-        standing = StoredState(states, slices, _live_ledger(store))
-        surveys = survey(workspace, request, standing)
-        steps = make_plan(workspace, request, standing, surveys)
+            last_load = int(read_meta(cursor, "last_load_id") or 0)
+        stored = StoredState(states, slices, _live_ledger(store))
+        holds = not is_new and request.planned_after == last_load == seen
+        steps, listings = settle_plan(
+            workspace, request, stored, request.planned if holds else None
+        )
         require_keys(workspace, request, steps)
         load_id = store.next_load_id()
-        run = RefreshRun(store, workspace, request, announcer, load_id, states, surveys, is_new)
+        run = RefreshRun(store, workspace, request, announcer, load_id, states, listings, is_new)
         for step in steps:
             run_step(run, step)
         check_views(run)

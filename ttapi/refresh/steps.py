@@ -17,16 +17,10 @@ from ttapi.models.rebuild import Rebuilt, rebuild_table
 from ttapi.refresh.freshness import status_rows
 from ttapi.refresh.ingest import IngestTask, UnitListing, account_of_error, ingest
 from ttapi.refresh.keyed import ingest_slices
-from ttapi.refresh.planner import (
-    Dataset,
-    DatasetState,
-    Step,
-    closure,
-    current_versions,
-    rebuild_reasons,
-)
+from ttapi.refresh.planner import closure, current_versions, rebuild_reasons
 from ttapi.store.catalog import (
     DatasetOutcome,
+    DatasetState,
     changed_keys_since,
     mark_changed,
     read_checks,
@@ -43,6 +37,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from ttapi.refresh.coverage import Demand
+    from ttapi.refresh.datasets import Dataset, Step
     from ttapi.refresh.installation import Workspace
     from ttapi.refresh.single_flight import Progress
     from ttapi.store.store import Store
@@ -68,6 +63,10 @@ class RefreshRequest:
     """Raw datasets to ask again though their TTL has not passed."""
     already_refreshed: frozenset[str] = frozenset()
     """Raw datasets that another command asked while this one waited: `force` leaves them out."""
+    planned: tuple[Step, ...] | None = None
+    """The plan this is made from: carried out as it is where nothing was written since."""
+    planned_after: int = 0
+    """The load after which `planned` was made."""
     span: tuple[date | None, date | None] = (None, None)
     demands: Mapping[str, Demand] | None = None
     """The part of each raw dataset that matters; None: everything, or what `symbols` and `span` say."""
@@ -85,7 +84,7 @@ class RefreshRun:
     progress: Progress
     load_id: int
     states: dict[str, DatasetState]
-    surveys: Mapping[str, UnitListing | TtapiError]
+    listings: Mapping[str, UnitListing | TtapiError]
     """By dataset; an error where the survey itself failed."""
     is_new: bool
     """True: models or sources changed, or a refresh was cut short: every check looks at everything."""
@@ -129,7 +128,7 @@ def run_step(run: RefreshRun, step: Step) -> None:
 
 
 def _run_raw(run: RefreshRun, step: Step, dataset: Dataset) -> DatasetOutcome:
-    found = run.surveys.get(step.dataset)
+    found = run.listings.get(step.dataset)
     if found is None and not step.asks:
         return DatasetOutcome(
             step.dataset,

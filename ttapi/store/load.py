@@ -163,18 +163,9 @@ def mark_vanished(
         write_units(
             cursor, [replace(record, is_vanished=True, checked_at=instant) for record in gone]
         )
-        rows = [
-            NoteRow(
-                dataset,
-                record.key,
-                VANISHED,
-                f"{record.key} is gone; its {record.rows_accepted} rows are kept",
-                load_id,
-                now,
-            )
-            for record in gone
-        ]
-        replace_notes(cursor, dataset, [record.key for record in gone], rows)
+        notes = {r.key: f"{r.key} is gone; its {r.rows_accepted} rows are kept" for r in gone}
+        rows = [NoteRow(dataset, key, VANISHED, text, load_id, now) for key, text in notes.items()]
+        replace_notes(cursor, dataset, list(notes), rows)
     return len(gone)
 
 
