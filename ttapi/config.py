@@ -248,3 +248,23 @@ def _typed(name: str, value: object, file: Path) -> object:
     except (TypeError, ValueError) as exc:
         wanted = type(default).__name__
         raise UsageError(f"{file}: {name} = {value!r} is not a valid {wanted}") from exc
+
+
+def note_path(file: Path, source: str, path: Path) -> None:
+    """Nothing; the settings in `file` say that `source` reads `path`.
+
+    *Raises* UsageError where they have a section of that source which says something else.
+    """
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    line = f'path = "{escaped}"'
+    if line in text:
+        return
+    if f"[sources.{source}]" in text:
+        raise UsageError(
+            f"{file} has a [sources.{source}] section already",
+            hint=f"set {line} in it, or remove the section",
+        )
+    separator = "" if not text or text.endswith("\n") else "\n"
+    file.write_text(f"{text}{separator}[sources.{source}]\n{line}\n", encoding="utf-8")
+    file.chmod(0o600)

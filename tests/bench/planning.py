@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ttapi.api.database import Database
+from ttapi.api import Database
 from ttapi.config import load_settings
 from ttapi.home import Home
 from ttapi.models.references import parse_statements

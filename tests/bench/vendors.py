@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from line import Line
 
-from ttapi.api.database import Database
+from ttapi.api import Database
 from ttapi.home import Home
 from ttapi.refresh.home_state import read_home_state
 from ttapi.simulator.server import VendorServer

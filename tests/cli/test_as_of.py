@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from ttapi.api.database import Database
+from ttapi.api import Database
 from ttapi.errors import UsageError
 
 DAYS = [date(2024, 6, day) for day in (10, 11, 12, 13)]

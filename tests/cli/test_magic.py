@@ -65,7 +65,7 @@ def test_a_cell_is_made_fresh_and_its_answer_shows_and_draws_itself(shell):
 def test_instants_are_shown_in_the_zone_of_the_settings(lab):
     from IPython.lib.pretty import RepresentationPrinter
 
-    from ttapi.api.database import Database
+    from ttapi.api import Database
 
     lab.home.settings_file.write_text("[display]\ntimezone = 'Asia/Tokyo'\n")
     with Database(lab.home, environ={"TTAPI_NOW": lab.now.isoformat()}) as database:

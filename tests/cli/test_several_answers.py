@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from ttapi.api.database import Database
+from ttapi.api import Database
 from ttapi.errors import UsageError
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ttapi.api.database import Database, Freshness
+from ttapi.api import Database, Freshness
 from ttapi.errors import UsageError
 from ttapi.home import Home
 

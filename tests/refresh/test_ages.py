@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 import ttapi
-from ttapi.api.database import Database, Freshness
+from ttapi.api import Database, Freshness
 from ttapi.api.published import connect_published
 from ttapi.errors import StaleError, UsageError
 from ttapi.refresh.freshness import InputAge

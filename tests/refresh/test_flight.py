@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ttapi.api.database import Database
+from ttapi.api import Database
 from ttapi.config import load_settings
 from ttapi.refresh.installation import Workspace
 from ttapi.refresh.runner import run_refresh

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ttapi.api.database import Database, Freshness
+from ttapi.api import Database, Freshness
 from ttapi.home import Home
 from ttapi.market.calendar import sessions
 

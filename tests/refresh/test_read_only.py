@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ttapi.api.database import Database
+from ttapi.api import Database
 from ttapi.errors import QueryError
 
 MINE = "create temp table mine as from eod"

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from ttapi.api.database import Database, Freshness
+from ttapi.api import Database, Freshness
 from ttapi.audit.receipt import (
     make_receipt,
     read_receipt,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ttapi.api.database import Database
+from ttapi.api import Database
 from ttapi.api.suggestions import with_suggestion
 from ttapi.errors import InterruptedQueryError, QueryError
 

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from ttapi.api.database import Database, Freshness
+from ttapi.api import Database, Freshness
 from ttapi.home import Home
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket

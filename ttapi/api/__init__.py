@@ -1,2 +1,143 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every door offers: a home as an object whose SQL is made fresh, and its operations."""
+"""What every door offers: a home as an object whose SQL is made fresh, and its operations.
+
+Names load on first use, so that a door pays for what it does: `--help` and `status` bring no engine.
+A door imports nothing of the rooms below; the types it writes of, and the few pure functions it
+needs of them, are here.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ttapi.api.answer import Answer, Freshness, Watchers
+    from ttapi.api.database import Database, open_database
+    from ttapi.api.operations import ExportFiles, Status
+    from ttapi.api.plugins import ResourceOffer
+    from ttapi.api.published import connect_published
+    from ttapi.api.saving import SaveRequest, save_query
+    from ttapi.audit.doctor import Diagnosis
+    from ttapi.audit.implied import ImpliedExplanation
+    from ttapi.audit.lookahead import EarlyRow, LateInput, LookAhead
+    from ttapi.audit.receipt import Receipt, read_receipt
+    from ttapi.audit.replay import Replay, filler_of, find_node
+    from ttapi.audit.row_inputs import InputRows
+    from ttapi.audit.why import Explanation, SourceCall
+    from ttapi.models.as_of import parse_as_of
+    from ttapi.models.lineage import LineageGraph, Node, TreeLine
+    from ttapi.refresh.datasets import Step, parse_duration
+    from ttapi.refresh.freshness import StatusRow
+    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.maintenance import RestoreOutcome, RestoreRequest, export_formats
+    from ttapi.refresh.query import PreparedQuery
+    from ttapi.refresh.runner import RefreshOutcome
+    from ttapi.refresh.single_flight import NoProgress, Progress
+    from ttapi.refresh.steps import RefreshRequest
+    from ttapi.sources.contract import LoginSource
+    from ttapi.sources.discovery import InstalledSource
+    from ttapi.store.backup import Backup, list_backups
+    from ttapi.store.catalog import DatasetOutcome
+
+_HOMES = {
+    "Answer": "api.answer",
+    "Backup": "store.backup",
+    "Database": "api.database",
+    "DatasetOutcome": "store.catalog",
+    "Diagnosis": "audit.doctor",
+    "EarlyRow": "audit.lookahead",
+    "Explanation": "audit.why",
+    "ExportFiles": "api.operations",
+    "Freshness": "api.answer",
+    "ImpliedExplanation": "audit.implied",
+    "InputRows": "audit.row_inputs",
+    "InstalledSource": "sources.discovery",
+    "LateInput": "audit.lookahead",
+    "LineageGraph": "models.lineage",
+    "LoginSource": "sources.contract",
+    "LookAhead": "audit.lookahead",
+    "NoProgress": "refresh.single_flight",
+    "Node": "models.lineage",
+    "PreparedQuery": "refresh.query",
+    "Progress": "refresh.single_flight",
+    "Receipt": "audit.receipt",
+    "RefreshOutcome": "refresh.runner",
+    "RefreshRequest": "refresh.steps",
+    "Replay": "audit.replay",
+    "ResourceOffer": "api.plugins",
+    "RestoreOutcome": "refresh.maintenance",
+    "RestoreRequest": "refresh.maintenance",
+    "SaveRequest": "api.saving",
+    "SourceCall": "audit.why",
+    "Status": "api.operations",
+    "StatusRow": "refresh.freshness",
+    "Step": "refresh.datasets",
+    "TreeLine": "models.lineage",
+    "Watchers": "api.answer",
+    "Workspace": "refresh.installation",
+    "connect_published": "api.published",
+    "export_formats": "refresh.maintenance",
+    "filler_of": "audit.replay",
+    "find_node": "audit.replay",
+    "list_backups": "store.backup",
+    "open_database": "api.database",
+    "parse_as_of": "models.as_of",
+    "parse_duration": "refresh.datasets",
+    "read_receipt": "audit.receipt",
+    "save_query": "api.saving",
+}
+
+__all__ = [
+    "Answer",
+    "Backup",
+    "Database",
+    "DatasetOutcome",
+    "Diagnosis",
+    "EarlyRow",
+    "Explanation",
+    "ExportFiles",
+    "Freshness",
+    "ImpliedExplanation",
+    "InputRows",
+    "InstalledSource",
+    "LateInput",
+    "LineageGraph",
+    "LoginSource",
+    "LookAhead",
+    "NoProgress",
+    "Node",
+    "PreparedQuery",
+    "Progress",
+    "Receipt",
+    "RefreshOutcome",
+    "RefreshRequest",
+    "Replay",
+    "ResourceOffer",
+    "RestoreOutcome",
+    "RestoreRequest",
+    "SaveRequest",
+    "SourceCall",
+    "Status",
+    "StatusRow",
+    "Step",
+    "TreeLine",
+    "Watchers",
+    "Workspace",
+    "connect_published",
+    "export_formats",
+    "filler_of",
+    "find_node",
+    "list_backups",
+    "open_database",
+    "parse_as_of",
+    "parse_duration",
+    "read_receipt",
+    "save_query",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"ttapi.{_HOMES[name]}"), name)

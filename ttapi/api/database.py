@@ -10,10 +10,12 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ttapi.api import operations
+from ttapi.api.answer import Answer, Freshness, Watchers
 from ttapi.api.suggestions import as_written, with_suggestion
 from ttapi.config import load_settings, now_from
 from ttapi.errors import InterruptedQueryError, QueryError, UsageError
@@ -25,107 +27,25 @@ from ttapi.refresh.installation import Workspace
 from ttapi.refresh.query import PreparedQuery, QueryRequest, prepare_query
 from ttapi.refresh.request import explain_read_only
 from ttapi.refresh.runner import run_refresh
+from ttapi.refresh.steps import RefreshRequest
 from ttapi.store.reader import Reader, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import date
 
-    import polars as pl
-    import pyarrow as pa
-
-    from ttapi.errors import LockOwner
-    from ttapi.formats.chart import Drawing
+    from ttapi.api.operations import Status
+    from ttapi.audit.lookahead import LookAhead
+    from ttapi.audit.why import Explanation
+    from ttapi.models.lineage import LineageGraph
+    from ttapi.refresh.datasets import Step
+    from ttapi.refresh.runner import RefreshOutcome
     from ttapi.refresh.single_flight import Progress
     from ttapi.store.statements import Statement
 
 
 # Where a query parameter may stand; a text that only looks like one does no harm.
 _MARKER = re.compile(r"[?$]")
-
-
-@dataclass(frozen=True)
-class Freshness:
-    """How fresh a query wants its inputs, and what it may cost."""
-
-    refresh: bool = True
-    max_age: str | None = None
-    """A duration (`5m`, `2h`, `1d`): refresh what is older, and refuse what stays so."""
-    wait_s: float = 60.0
-    is_budget_waived: bool = False
-
-
-@dataclass(frozen=True)
-class Watchers:
-    """Who is told and asked while inputs are refreshed."""
-
-    progress: Progress | None = None
-    on_wait: Callable[[LockOwner | None], None] | None = None
-    confirm: Callable[[str], bool] | None = None
-    """Asked when the refresh would exceed its budget; None: refused then."""
-    on_prepared: Callable[[PreparedQuery], None] | None = None
-    """Told what was refreshed, before the statement runs."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one statement gave."""
-
-    statement: Statement
-    rows: Rows | None
-    """None: the statement has no answer."""
-    prepared: PreparedQuery
-    seconds: float
-    """Of the statement itself, without the refresh before it."""
-    zone: str = "America/New_York"
-    """Where instants are shown to people: `[display] timezone`."""
-
-    def arrow(self) -> pa.Table:
-        """Return the rows as an Arrow table. *Raises* UsageError where there are none."""
-        if self.rows is None:
-            raise UsageError(f"{self.statement.kind} gives no rows")
-        return self.rows.table
-
-    def pl(self) -> pl.DataFrame:
-        """Return the rows as a Polars frame."""
-        import polars as pl  # noqa: PLC0415 - a third of a second
-
-        frame = pl.from_arrow(self.arrow())
-        return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
-
-    def df(self) -> Any:
-        """Return the rows as a pandas frame; pandas must be installed."""
-        return self.arrow().to_pandas()
-
-    def chart(self, kind: str = "line", x: str | None = None, y: str | None = None) -> Drawing:
-        """Return the rows drawn as text: line, bar, hist, scatter or candle."""
-        from ttapi.formats.chart import Drawing, draw_chart  # noqa: PLC0415 - pyarrow and plotext, for charts only
-
-        return Drawing(draw_chart(self.arrow(), kind, x, y))
-
-    def __len__(self) -> int:
-        return self.rows.total if self.rows else 0
-
-    def _repr_html_(self) -> str:
-        """Return the first rows for a notebook, saying how many there are."""
-        from ttapi.formats.text import notebook_html  # noqa: PLC0415 - for notebooks only
-
-        if self.rows is None:
-            return f"<p>{self.statement.kind.lower()}: no rows</p>"
-        return notebook_html(self.rows.table, self.rows.total, self.zone)
-
-    def __repr__(self) -> str:
-        """Return the first rows as a table, saying how many there are."""
-        from ttapi.formats.text import prompt_text  # noqa: PLC0415 - for Python prompts only
-
-        if self.rows is None:
-            return f"{self.statement.kind.lower()}: no rows"
-        return prompt_text(self.rows.table, self.rows.total, self.zone)
-
-    def _repr_pretty_(self, printer: Any, is_cycle: bool) -> None:
-        """Write the first rows where a prompt shows a value."""
-        del is_cycle  # rows hold no answers
-        printer.text(repr(self))
 
 
 class Database:
@@ -333,6 +253,65 @@ class Database:
         found = self.reader.run(sql)
         assert found is not None
         return [list(row.values()) for row in found.table.to_pylist()]
+
+    def refresh(
+        self,
+        *datasets: str,
+        force: bool = False,
+        wait_s: float = 60.0,
+        command: str = "ttapi refresh",
+        watchers: Watchers | None = None,
+    ) -> RefreshOutcome:
+        """What came of bringing `datasets`, or all, and what they read up to date.
+
+        `command`: what others that wait for the lock are told. *Raises* as `operations.refresh`.
+        """
+        request = RefreshRequest(datasets, force=force, wait_s=wait_s, command=command)
+        told = watchers or Watchers()
+        return operations.refresh(
+            self.workspace, request, progress=told.progress, on_wait=told.on_wait
+        )
+
+    def plan(self, *datasets: str, force: bool = False) -> tuple[Step, ...]:
+        """What `refresh` would do; nothing is fetched or rebuilt, no lock taken."""
+        return operations.plan(self.workspace, RefreshRequest(datasets, force=force))
+
+    def status(self, dataset: str | None = None) -> Status:
+        """How fresh every dataset is, or one. *Raises* as `operations.status`."""
+        return operations.status(self.workspace, dataset)
+
+    def why(self, relation: str, key: Sequence[str]) -> Explanation:
+        """One row explained, up to the lines of the files it comes from.
+
+        `key`: values of the relation's grain in order, or column=value; dates as 2024-06-21.
+        *Raises* UsageError for a row or a relation that is not there.
+        """
+        from ttapi.audit.why import explain_row  # noqa: PLC0415 - for explanations only
+
+        return explain_row(self, relation, key)
+
+    def lineage(self) -> LineageGraph:
+        """Where every relation and column comes from, down to what fills the raw tables."""
+        from ttapi.audit.replay import read_lineage  # noqa: PLC0415 - for lineage only
+
+        return read_lineage(self)
+
+    def look_ahead(
+        self,
+        relation: str,
+        as_of: str | date,
+        *,
+        symbols: Collection[str] = (),
+        dated_by: str | None = None,
+    ) -> LookAhead:
+        """What `relation` says of the time up to `as_of` and could not be known then.
+
+        `symbols`: these alone; empty: all. `dated_by`: the column that dates a row; None: found by name.
+        *Raises* UsageError for a relation without rows of a grain and a date, or without an as-of form.
+        """
+        from ttapi.audit.lookahead import find_look_ahead  # noqa: PLC0415 - for this check only
+
+        return find_look_ahead(self, relation, as_of, symbols=symbols, dated_by=dated_by)
 
     def interrupt(self) -> None:
         """End the statement that runs; from another thread or a signal handler."""

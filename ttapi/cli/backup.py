@@ -17,8 +17,7 @@ from ttapi.errors import UsageError
 from ttapi.formats.values import amount
 
 if TYPE_CHECKING:
-    from ttapi.refresh.maintenance import RestoreOutcome
-    from ttapi.store.backup import Backup
+    from ttapi.api import Backup, RestoreOutcome
 
 
 def register_backup(app: typer.Typer) -> None:
@@ -39,10 +38,9 @@ def backup(
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
 ) -> None:
     """Seal a copy of everything committed, with models, plugins and settings but no secrets."""
+    from ttapi.api import list_backups, operations
     from ttapi.cli.entry import run_log
     from ttapi.cli.terminal import open_workspace, require_home, tell, tell_waiting
-    from ttapi.refresh.maintenance import back_up
-    from ttapi.store.backup import list_backups
 
     workspace = open_workspace(context)
     if is_list:
@@ -57,7 +55,7 @@ def backup(
     require_home(workspace)
     folder = None if to is None else to.expanduser().absolute()
     with run_log(workspace.home, "backup"):
-        done = back_up(workspace, folder, keep=keep, wait_s=wait, on_wait=tell_waiting)
+        done = operations.back_up(workspace, folder, keep=keep, wait_s=wait, on_wait=tell_waiting)
     _show_backup([done.backup], as_json=as_json)
     tell(f"{done.backup.folder}: read back, equal in every table")
     for pruned in done.pruned:
@@ -118,23 +116,16 @@ def restore(
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
 ) -> None:
     """Bring the database back; what was there is kept beside it."""
+    from ttapi.api import RestoreRequest, operations
     from ttapi.cli.entry import run_log
     from ttapi.cli.terminal import open_workspace, tell_waiting
-    from ttapi.refresh.maintenance import WORDS, RestoreRequest, require_copy
-    from ttapi.refresh.maintenance import restore as bring_back
-    from ttapi.store.store import make_folders
 
     workspace = open_workspace(context)
-    if not workspace.home.root.is_dir() and (what is None or what in WORDS):
-        raise UsageError(
-            f"{workspace.home.root} is no ttapi home", hint="ttapi restore BACKUP makes one of it"
-        )
-    require_copy(workspace.home, what)
-    make_folders(workspace.home)
+    operations.prepare_restore(workspace.home, what)
     is_confirmed = yes or _confirmed(what)
     with run_log(workspace.home, "restore"):
         request = RestoreRequest(what, is_confirmed=is_confirmed, wait_s=wait)
-        done = bring_back(workspace, request, on_wait=tell_waiting)
+        done = operations.restore(workspace, request, on_wait=tell_waiting)
     _show_restored(done, as_json=as_json)
 
 

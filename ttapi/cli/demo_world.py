@@ -60,14 +60,14 @@ def make_demo_home(folder: Path, *, symbols: int, sessions: int) -> DemoHome:
 
     *Raises* UsageError for a folder that holds something else, or cannot be written.
     """
+    from ttapi.api import operations
     from ttapi.config import now_from
-    from ttapi.market.calendar import sessions as sessions_of
     from ttapi.simulator import write_market
     from ttapi.simulator.vendor_market import VendorMarket
 
     root = folder.expanduser().absolute()
     now = now_from(os.environ)
-    last = sessions_of("XNYS").last_completed_session(now)
+    last = operations.last_session(now)
     try:
         _empty(root)
         market = write_market(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ttapi.audit import Diagnosis
+    from ttapi.api import Diagnosis
 
 
 def register_doctor(app: typer.Typer) -> None:
@@ -43,16 +43,14 @@ def report(context: typer.Context, *, is_deep: bool, as_json: bool, wait_s: floa
     """Examine the home and write what was found. *Raises* typer.Exit(1) for an error among it."""
     import shlex
 
-    from ttapi.audit import diagnose, start_examination
-    from ttapi.config import now_from
+    from ttapi.api import operations
     from ttapi.home import find_home
 
     home = find_home(context.obj, os.environ)
     prefix = f"ttapi --home {shlex.quote(str(home.root))}" if context.obj else "ttapi"
-    patient = start_examination(
-        home, os.environ, now=now_from(os.environ), clock=datetime.now(UTC), prefix=prefix
+    found = operations.examine(
+        home, clock=datetime.now(UTC), prefix=prefix, is_deep=is_deep, wait_s=wait_s
     )
-    found = diagnose(patient, is_deep=is_deep, wait_s=wait_s)
     if as_json:
         typer.echo(json.dumps(_document(found, str(home.root))))
     else:

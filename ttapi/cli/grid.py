@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ttapi.api.database import Database
+    from ttapi.api import Database
 
 Row = dict[str, Any]
 
@@ -42,7 +42,7 @@ def grid(
     as_json: Annotated[bool, typer.Option("--json", help="The rows as JSON.")] = False,
 ) -> None:
     """Show last, change, realised and implied volatility of every symbol."""
-    from ttapi.api.database import Database, Freshness
+    from ttapi.api import Database, Freshness
     from ttapi.cli.terminal import open_environment, tell
 
     if every <= 0:

@@ -20,8 +20,7 @@ from ttapi.errors import TtapiError, UsageError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from ttapi.api.database import Answer, Database
-    from ttapi.refresh.query import PreparedQuery
+    from ttapi.api import Answer, Database, PreparedQuery
 
 USAGE = "%%ttapi [--out NAME] [--no-refresh] [--max-age D] [--home DIR] SQL"
 
@@ -92,7 +91,7 @@ class Magic:
         self._databases.clear()
 
     def _asked(self, read: MagicLine, sql: str) -> Answer:
-        from ttapi.api.database import Freshness, Watchers
+        from ttapi.api import Freshness, Watchers
 
         if not sql:
             raise UsageError("no SQL given", hint=USAGE)
@@ -105,7 +104,7 @@ class Magic:
         return answers[-1]
 
     def _database(self, home: str | None) -> Database:
-        from ttapi.api.database import Database
+        from ttapi.api import Database
         from ttapi.home import find_home
 
         found = find_home(None if home is None else Path(home), os.environ)

@@ -22,9 +22,7 @@ from ttapi.formats.values import amount
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ttapi.audit.lookahead import EarlyRow, LateInput, LookAhead
-    from ttapi.audit.receipt import Receipt
-    from ttapi.audit.replay import Replay
+    from ttapi.api import EarlyRow, LateInput, LookAhead, Receipt, Replay
     from ttapi.cli.shell.options import DisplayOptions
     from ttapi.cli.shell.start import Start
 
@@ -51,15 +49,14 @@ def lookahead(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Find rows up to a day that use what was known after it; exit 1 when there are any."""
-    from ttapi.api.database import Database
-    from ttapi.audit.lookahead import find_look_ahead
+    from ttapi.api import Database
     from ttapi.cli.terminal import open_workspace, require_home
 
     workspace = open_workspace(context)
     require_home(workspace)
     wanted = [part.strip().upper() for part in (symbols or "").split(",") if part.strip()]
     with Database(workspace.home) as database:
-        found = find_look_ahead(database, relation, as_of, symbols=wanted, dated_by=by)
+        found = database.look_ahead(relation, as_of, symbols=wanted, dated_by=by)
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(found), default=str))
     else:
@@ -116,14 +113,13 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Prove a receipt again: the same query on the data as it stood; exit 1 when it differs."""
-    from ttapi.audit.receipt import read_receipt
-    from ttapi.audit.replay import replay as prove
+    from ttapi.api import operations, read_receipt
     from ttapi.cli.terminal import open_workspace, require_home
 
     receipt = read_receipt(file)
     workspace = open_workspace(context)
     require_home(workspace)
-    found = prove(workspace, receipt)
+    found = operations.replay(workspace, receipt)
     if as_json:
         typer.echo(json.dumps(asdict(found)))
     else:
@@ -137,7 +133,7 @@ def run_with_receipt(start: Start, options: DisplayOptions, text: str, file: Pat
 
     *Raises* UsageError for a text no receipt can be made of, before anything is fetched.
     """
-    from ttapi.audit.receipt import make_receipt, require_provable, write_receipt
+    from ttapi.api import operations
     from ttapi.cli.shell.session import Session, SessionOptions
     from ttapi.cli.terminal import tell
     from ttapi.home import find_home
@@ -148,21 +144,11 @@ def run_with_receipt(start: Start, options: DisplayOptions, text: str, file: Pat
     manners = SessionOptions(freshness=start.freshness)
     with closing(Session(home, options, manners)) as session:
         database = session.database
-        statements = database.reader.split(text)
-        if len(statements) != 1 or statements[0].kind != "SELECT":
-            raise UsageError("a receipt is for one SELECT", hint="give one with -c")
-        sql = statements[0].sql
-        require_provable(sql, database.workspace)
-        # One thread: sums of floating point come out alike each time.
-        database.reader.run("set threads = 1")
+        sql = operations.provable_select(database, text)
         error = session.run_script(text)
         if error is not None or session.last is None or session.last.rows is None:
             return error.exit_code if error else 1
-        rows = session.last.rows
-        whole = database.reader.run(sql) if rows.is_cut else rows
-        assert whole is not None
-        ages = session.last.prepared.ages
-        write_receipt(make_receipt(database, sql, whole.table, ages=ages), file)
+        operations.leave_receipt(database, sql, session.last, file)
     tell(f"-- receipt in {file}")
     return 0
 

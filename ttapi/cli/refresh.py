@@ -19,11 +19,7 @@ from ttapi.formats.values import amount
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ttapi.refresh.datasets import Step
-    from ttapi.refresh.installation import Workspace
-    from ttapi.refresh.runner import RefreshOutcome
-    from ttapi.refresh.steps import RefreshRequest
-    from ttapi.store.catalog import DatasetOutcome
+    from ttapi.api import DatasetOutcome, RefreshOutcome, RefreshRequest, Step, Workspace
 
 
 def register_refresh(app: typer.Typer) -> None:
@@ -52,19 +48,14 @@ def refresh(
     as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON.")] = False,
 ) -> None:
     """Bring datasets and everything they read up to date."""
+    from ttapi.api import RefreshRequest, operations
     from ttapi.cli.entry import run_log
     from ttapi.cli.terminal import open_workspace, require_home, tell_waiting, watched
-    from ttapi.refresh.plan import dry_run
-    from ttapi.refresh.runner import run_refresh
-    from ttapi.refresh.steps import RefreshRequest
 
     workspace = open_workspace(context, symbols=_symbols(symbols))
     require_home(workspace)
     if universe is not None:
-        # A list may have come since: the folders are looked at first.
-        lists = RefreshRequest(targets=("universes",), is_named=False, wait_s=wait)
-        run_refresh(workspace, lists, on_wait=tell_waiting)
-        workspace.symbols = (workspace.symbols or frozenset()) | workspace.members(universe)
+        operations.add_members(workspace, universe, wait_s=wait, on_wait=tell_waiting)
     request = RefreshRequest(
         targets=tuple(datasets or ()),
         force=force,
@@ -74,10 +65,10 @@ def refresh(
     if not plan and not yes:
         _confirm_large(workspace, request)
     if plan:
-        _show_plan(dry_run(workspace, request), as_json=as_json)
+        _show_plan(operations.plan(workspace, request), as_json=as_json)
         return
     with run_log(workspace.home, "refresh"), watched() as progress:
-        outcome = run_refresh(workspace, request, progress=progress, on_wait=tell_waiting)
+        outcome = operations.refresh(workspace, request, progress=progress, on_wait=tell_waiting)
     if as_json:
         typer.echo(json.dumps(_outcome_document(outcome)))
     tell_outcome(outcome)
@@ -89,17 +80,9 @@ def refresh(
 
 def _confirm_large(workspace: Workspace, request: RefreshRequest) -> None:
     """Ask on a terminal before a refresh of more source calls than `[refresh] max_calls`."""
-    from ttapi.refresh.plan import targets_of
-    from ttapi.refresh.planner import plan_refresh
+    from ttapi.api import operations
 
-    steps = plan_refresh(
-        workspace.datasets,
-        workspace.home_state.states,
-        targets_of(workspace, request.targets),
-        moment=workspace.moment,
-        force=request.force,
-    )
-    calls = sum(step.calls for step in steps)
+    calls = operations.count_calls(workspace, request)
     if calls > workspace.settings.max_calls and sys.stdin.isatty() and sys.stderr.isatty():
         typer.confirm(
             f"This would make {amount(calls, 'source call')}. Go on?", abort=True, err=True

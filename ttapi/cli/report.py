@@ -6,17 +6,16 @@ from __future__ import annotations
 import json
 import sys
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from ttapi.errors import UsageError, did_you_mean
+from ttapi.api import operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from ttapi.refresh.datasets import PlanInputs
-    from ttapi.refresh.freshness import StatusRow
-    from ttapi.refresh.installation import Workspace
+    from ttapi.api import StatusRow, Workspace
 
 
 def report_status(home: Path | None, dataset: str | None, as_json: bool) -> None:
@@ -33,66 +32,22 @@ def report_status(home: Path | None, dataset: str | None, as_json: bool) -> None
 
 def status_lines(workspace: Workspace, dataset: str | None, *, as_json: bool) -> list[str]:
     """The same about the installation at hand, as lines."""
-    from ttapi.cli.terminal import require_home
-    from ttapi.refresh.freshness import remarks_of, status_rows
-    from ttapi.refresh.home_state import read_home_state, require_state
-    from ttapi.sources.traffic import traffic_text
-
-    require_home(workspace)
-    require_state(workspace.home)
-    left = read_home_state(workspace.home)
-    datasets = {**left.datasets, **workspace.raw_datasets}
-    broken = {name: error for name, error in left.broken.items() if name not in datasets}
-    only = None if dataset is None else [_known(dataset, [*datasets, *broken])]
-    rows = status_rows(
-        datasets,
-        left.states,
-        moment=workspace.moment,
-        held=_held(workspace),
-        only=only,
-        broken=broken,
-        remarks=remarks_of(left, datasets),
-    )
-    if as_json:
-        return [json.dumps([_document(row) for row in rows])]
-    asked = left.traffic if dataset is None else {}
-    told = [f"{source}, last asked: {traffic_text(account)}" for source, account in asked.items()]
-    return [*_table(rows, workspace), *told, *([] if dataset else [_market_line(workspace.now)])]
-
-
-def _held(workspace: Workspace) -> PlanInputs:
-    """What is there; a default list that nobody knows is told, and the rest of the status shown."""
     from ttapi.cli.terminal import tell
-    from ttapi.refresh.datasets import PlanInputs
 
-    try:
-        return workspace.held()
-    except UsageError as exc:
-        tell(f"ttapi: [universe] default: {exc.message}")
-        return PlanInputs(slices=workspace.home_state.slices)
+    found = operations.status(workspace, dataset)
+    if found.universe_error:
+        tell(f"ttapi: [universe] default: {found.universe_error}")
+    if as_json:
+        return [json.dumps([_document(row) for row in found.rows])]
+    asked = [f"{source}, last asked: {text}" for source, text in found.traffic.items()]
+    market = [] if dataset else [_market_line(workspace.now)]
+    return [*_table(found.rows, workspace), *asked, *market]
 
 
 def _market_line(now: datetime) -> str:
-    from ttapi.market.calendar import NEW_YORK, sessions
-
-    calendar = sessions("XNYS")
-    day = calendar.session_on_or_after(now.astimezone(NEW_YORK).date())
-    if now >= calendar.close_utc(day):
-        day = calendar.next_session(day)
-    is_open = calendar.open_utc(day) <= now
-    until = calendar.close_utc(day) if is_open else calendar.open_utc(day)
-    shown = until.astimezone(NEW_YORK)
-    return f"XNYS is {'open' if is_open else 'closed'} until {shown:%Y-%m-%d %H:%M} New York"
-
-
-def _known(name: str, datasets: Sequence[str]) -> str:
-    matches = [d for d in datasets if d == name] or [
-        d for d in datasets if d.rpartition(".")[2] == name
-    ]
-    if not matches:
-        hint = did_you_mean(name, datasets) or "ttapi status lists them"
-        raise UsageError(f"{name!r} is no dataset", hint=hint)
-    return matches[0]
+    phase = operations.market_phase(now)
+    shown = phase.until.astimezone(ZoneInfo("America/New_York"))
+    return f"XNYS is {'open' if phase.is_open else 'closed'} until {shown:%Y-%m-%d %H:%M} New York"
 
 
 def _document(row: StatusRow) -> dict[str, object]:
@@ -112,8 +67,6 @@ def _iso(instant: datetime | None) -> str | None:
 
 
 def _table(rows: Sequence[StatusRow], workspace: Workspace) -> Iterator[str]:
-    from zoneinfo import ZoneInfo
-
     from ttapi.cli.terminal import seconds_text
 
     zone = ZoneInfo(workspace.settings.display_timezone)

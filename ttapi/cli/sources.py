@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ttapi.errors import UsageError
+from ttapi.api import plugins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ttapi.refresh.installation import Workspace
-    from ttapi.sources.contract import Resource, Source, SourceContext
-    from ttapi.sources.discovery import InstalledSource
+    from ttapi.api import InstalledSource, Workspace
 
 
 def register_sources(app: typer.Typer) -> None:
@@ -35,7 +34,7 @@ def sources(
     from ttapi.cli.terminal import open_workspace
 
     workspace = open_workspace(context)
-    wanted = _named(workspace.sources, name)
+    wanted = plugins.sources(workspace, name)
     if validate:
         _validate(wanted, workspace, as_json=as_json)
         return
@@ -59,27 +58,12 @@ def sources(
             typer.echo(f"  left out: {text}")
 
 
-def _named(installed: Sequence[InstalledSource], name: str | None) -> list[InstalledSource]:
-    """All of `installed`, or those called `name`. *Raises* UsageError where none is."""
-    found = [one for one in installed if name is None or one.name == name]
-    if not found:
-        known = ", ".join(sorted(one.name for one in installed))
-        raise UsageError(f"no source is called {name!r}", hint=f"installed: {known}")
-    return found
-
-
 def _validate(installed: Sequence[InstalledSource], workspace: Workspace, *, as_json: bool) -> None:
     """Say what in each declaration breaks the contract, and which last fetch failed; exit 1 for either."""
     from ttapi.cli.terminal import tell
-    from ttapi.sources.testing.kit import static_problems
 
-    problems = {
-        one.origin: [one.error or "does not load"]
-        if one.source is None
-        else static_problems(one.source)
-        for one in installed
-    }
-    failures = {one.origin: _last_failures(one.source, workspace) for one in installed}
+    problems = {one.origin: plugins.contract_problems(one) for one in installed}
+    failures = {one.origin: plugins.last_failures(workspace, one.source) for one in installed}
     if as_json:
         rows = [
             {
@@ -108,23 +92,9 @@ def _verdict(problems: Sequence[str], failures: Sequence[str]) -> str:
     )
 
 
-def _last_failures(source: Source | None, workspace: Workspace) -> list[str]:
-    """What the last fetch of each dataset of `source` ended in, where it failed."""
-    states = workspace.home_state.states
-    names = [f"raw.{resource.table}" for resource in source.resources] if source else []
-    return [
-        f"{name}: the last fetch failed: {states[name].error}"
-        for name in names
-        if name in states and states[name].error
-    ]
-
-
 def _document(installed: InstalledSource, workspace: Workspace) -> dict[str, Any]:
     source = installed.source
-    offered = []
-    if source is not None:
-        context = workspace.context(source)
-        offered = [_offer(source, resource, context) for resource in source.resources]
+    offers = plugins.resource_offers(workspace, source) if source else []
     return {
         "name": installed.name,
         "origin": installed.origin,
@@ -132,29 +102,6 @@ def _document(installed: InstalledSource, workspace: Workspace) -> dict[str, Any
         "version": source.version if source else None,
         "error": installed.error,
         "settings": list(source.setting_names) if source else [],
-        "resources": offered,
-        "left_out": _left_out(source, workspace) if source else [],
+        "resources": [asdict(one) for one in offers],
+        "left_out": plugins.left_out_models(workspace, source) if source else [],
     }
-
-
-def _offer(source: Source, resource: Resource, context: SourceContext) -> dict[str, Any]:
-    from ttapi.sources.credentials import how_to_give
-
-    missing = source.missing_setting(resource, context)
-    return {
-        "dataset": f"raw.{resource.table}",
-        "about": resource.about,
-        "ttl": resource.ttl,
-        "missing_setting": missing,
-        "hint": how_to_give(source, missing) if missing else None,
-    }
-
-
-def _left_out(source: Source, workspace: Workspace) -> list[str]:
-    """Why models that `source` brings are left out."""
-    folder = source.sql_folder
-    if folder is None:
-        return []
-    return [
-        str(error) for error in workspace.broken.values() if (folder.parent / error.file).is_file()
-    ]

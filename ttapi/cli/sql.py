@@ -89,7 +89,7 @@ def sql(
     ] = None,
 ) -> None:
     """Run SQL on data made fresh first; without SQL, on a terminal, open the shell."""
-    from ttapi.api.database import Freshness
+    from ttapi.api import Freshness
     from ttapi.cli.shell.options import DisplayOptions
     from ttapi.cli.shell.start import Start
 
@@ -156,7 +156,7 @@ def _separator(text: str) -> str:
 
 def _age(text: str | None) -> str | None:
     """A duration as it was given. *Raises* UsageError for a text that is none."""
-    from ttapi.refresh.datasets import parse_duration
+    from ttapi.api import parse_duration
 
     if text is not None:
         parse_duration(text)
@@ -167,8 +167,8 @@ def _past(text: str | None) -> str | None:
     """A point in time as it was given. *Raises* UsageError for a text that is none, or the future."""
     import os
 
+    from ttapi.api import parse_as_of
     from ttapi.config import now_from
-    from ttapi.models.as_of import parse_as_of
 
     if text is not None:
         parse_as_of(text, now_from(os.environ))

@@ -19,12 +19,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ttapi.api import operations
 from ttapi.api.suggestions import missing_name
-from ttapi.config import load_settings, now_from
-from ttapi.errors import LockOwner, UsageError
 from ttapi.formats.values import amount, seconds_text
-from ttapi.home import find_home
-from ttapi.refresh.single_flight import NoProgress, Progress
 from ttapi.secret import scrubbed
 from ttapi.sqltext import tokenize
 
@@ -35,9 +32,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-    from ttapi.errors import TtapiError
-    from ttapi.refresh.installation import Workspace
-    from ttapi.refresh.query import PreparedQuery
+    from ttapi.api import PreparedQuery, Progress, Workspace
+    from ttapi.errors import LockOwner, TtapiError
 
 _PLAIN_WIDTH = 80
 
@@ -65,19 +61,12 @@ def open_environment(flag: Path | None, *, symbols: frozenset[str] | None = None
 
     *Raises* UsageError for a wrong setting.
     """
-    from ttapi.refresh.installation import Workspace
-
-    home = find_home(flag, os.environ)
-    return Workspace(home, load_settings(home, os.environ), now_from(os.environ), symbols=symbols)
+    return operations.open_workspace(flag, symbols=symbols)
 
 
 def require_home(workspace: Workspace) -> None:
     """Nothing, or UsageError when the home was never made."""
-    if not workspace.home.live_file.exists():
-        raise UsageError(
-            f"{workspace.home.root} holds no ttapi database",
-            hint=f"ttapi --home {workspace.home.root} init makes one",
-        )
+    operations.require_home(workspace.home)
 
 
 def tell(text: str) -> None:
@@ -128,6 +117,8 @@ class Bars:
 def watched() -> Iterator[Progress]:
     """A watcher that draws bars on a terminal and is silent elsewhere."""
     if not sys.stderr.isatty():
+        from ttapi.api import NoProgress
+
         yield NoProgress()
         return
     from rich.console import Console

@@ -18,11 +18,16 @@ from ttapi.formats.values import amount
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ttapi.audit.implied import ImpliedExplanation
-    from ttapi.audit.row_inputs import InputRows
-    from ttapi.audit.why import Explanation, SourceCall
-    from ttapi.models.lineage import LineageGraph, Node, TreeLine
-    from ttapi.refresh.installation import Workspace
+    from ttapi.api import (
+        Explanation,
+        ImpliedExplanation,
+        InputRows,
+        LineageGraph,
+        Node,
+        SourceCall,
+        TreeLine,
+        Workspace,
+    )
 
 _LINES = 5
 _CELL = 24
@@ -43,14 +48,13 @@ def why(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Explain one row: value, formula, input rows, load, source, checks, what depends on it."""
-    from ttapi.api.database import Database
-    from ttapi.audit.why import explain_row
+    from ttapi.api import Database
     from ttapi.cli.terminal import open_workspace, require_home
 
     workspace = open_workspace(context)
     require_home(workspace)
     with Database(workspace.home) as database:
-        found = explain_row(database, relation, key or [])
+        found = database.why(relation, key or [])
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(found), default=_plain))
     else:
@@ -185,8 +189,7 @@ def lineage(
     mermaid: Annotated[bool, typer.Option("--mermaid", help="As a Mermaid flowchart.")] = False,
 ) -> None:
     """Show where a relation or a column comes from, down to what fills the raw tables."""
-    from ttapi.api.database import Database
-    from ttapi.audit.replay import find_node, read_lineage
+    from ttapi.api import Database, find_node
     from ttapi.cli.terminal import open_workspace, require_home
 
     if as_json and mermaid:
@@ -194,7 +197,7 @@ def lineage(
     workspace = open_workspace(context)
     require_home(workspace)
     with Database(workspace.home) as database:
-        graph = read_lineage(database)
+        graph = database.lineage()
     node = find_node(graph, relation, workspace)
     if as_json:
         typer.echo(json.dumps(lineage_document(graph, node, workspace)))
@@ -231,7 +234,7 @@ def mermaid_lines(graph: LineageGraph, node: Node) -> list[str]:
 
 
 def _column_document(graph: LineageGraph, node: Node, workspace: Workspace) -> dict[str, Any]:
-    from ttapi.audit.replay import filler_of
+    from ttapi.api import filler_of
 
     roots = []
     for relation, column in graph.roots(node):
@@ -279,7 +282,7 @@ def _made_of(graph: LineageGraph, node: Node) -> str:
 
 
 def _tree_text(graph: LineageGraph, line: TreeLine, workspace: Workspace) -> str:
-    from ttapi.audit.replay import filler_of
+    from ttapi.api import filler_of
 
     guides = "".join("   " if is_last else "│  " for is_last in line.is_last[:-1])
     branch = ("└─ " if line.is_last[-1] else "├─ ") if line.is_last else ""

@@ -30,6 +30,15 @@ LAST_DATE = date(2050, 12, 31)
 """The last day known."""
 
 
+@dataclass(frozen=True)
+class MarketPhase:
+    """Whether a market trades at an instant."""
+
+    is_open: bool
+    until: datetime
+    """The close that ends it, or the next open; zone-aware UTC, exclusive."""
+
+
 @dataclass(frozen=True, eq=False)
 class Sessions:
     """The sessions of one market, from FIRST_DATE to LAST_DATE, both inclusive.
@@ -117,6 +126,14 @@ class Sessions:
         day = self.session_on_or_after(instant.astimezone(NEW_YORK).date())
         close = self.close_utc(day)
         return close if close > instant else self.close_utc(self.next_session(day))
+
+    def phase_at(self, instant: datetime) -> MarketPhase:
+        """Whether the market is open at `instant`, and until when that is so."""
+        day = self.session_on_or_after(instant.astimezone(NEW_YORK).date())
+        if instant >= self.close_utc(day):
+            day = self.next_session(day)
+        is_open = self.open_utc(day) <= instant
+        return MarketPhase(is_open, self.close_utc(day) if is_open else self.open_utc(day))
 
     def close_utc_by_date(self) -> pl.DataFrame:
         """Every session with its instants, for joining many dates at once; made once a process.

@@ -29,7 +29,7 @@ from ttapi.refresh.datasets import (
     raw_dataset,
 )
 from ttapi.refresh.home_state import HomeState, read_home_state
-from ttapi.sources.contract import Resource, Source, SourceContext
+from ttapi.sources.contract import BorrowsSettings, Resource, Source, SourceContext
 from ttapi.sources.discovery import InstalledSource, guarded, installed_sources, source_fingerprint
 from ttapi.sources.traffic import Traffic, refusal_of
 from ttapi.store.files import read_document
@@ -352,7 +352,7 @@ class Workspace:
 
     def context(self, source: Source) -> SourceContext:
         """What `source` is handed: its own settings, those it borrows, this command's instant."""
-        named = getattr(source, "borrows", ())
+        named = source.borrows if isinstance(source, BorrowsSettings) else ()
         borrowed = {name: self._context(name, {}) for name in named}
         return self._context(source.name, borrowed)
 

@@ -190,9 +190,7 @@ class Source(Protocol):
     """Fields of `[sources.<name>]` it reads; any other field there is a usage error."""
     sql_folder: Path | None
     """A folder of SQL models the source brings, or None."""
-    # It may also name in `borrows: tuple[str, ...]` the sources whose settings it is handed, and,
-    # to take part in `ttapi login`, in `secret_names: tuple[str, ...]` the settings that are secret,
-    # with a method `prove_login(context) -> str` that tries them.
+    # What it may offer beside: NarrowingSource, BorrowsSettings, LoginSource below.
 
     def missing_setting(self, resource: Resource, context: SourceContext) -> str | None:
         """The setting that must be given before `resource` can be asked for, or None."""
@@ -225,4 +223,27 @@ class NarrowingSource(Protocol):
         context: SourceContext,
     ) -> Sequence[Unit]:
         """Those of `units` that may hold a row whose first key is in `values`: all when unsure."""
+        ...
+
+
+@runtime_checkable
+class BorrowsSettings(Protocol):
+    """What a source may add that uses the login of others."""
+
+    borrows: tuple[str, ...]
+    """Names of the sources whose settings it is handed, in `SourceContext.borrowed`."""
+
+
+@runtime_checkable
+class LoginSource(Protocol):
+    """What a source may add to take part in `ttapi login`."""
+
+    secret_names: tuple[str, ...]
+    """Those of `setting_names` that are secret, in the order they are asked for."""
+
+    def prove_login(self, context: SourceContext) -> str:
+        """What the vendor says to the credentials among `context.settings`, in words.
+
+        *Raises* CredentialError where it refuses them, SourceDownError.
+        """
         ...

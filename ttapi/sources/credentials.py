@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
 from ttapi.secret import Secret
+from ttapi.sources.contract import BorrowsSettings, LoginSource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from keyring.backend import KeyringBackend
 
@@ -163,10 +164,9 @@ def has_secret(source: str, field: str, context: SourceContext) -> bool:
 
 def how_to_give(source: Source, field: str) -> str:
     """What a user does about a missing setting: no secret belongs into a plain file."""
-    secret_names: Sequence[str] = getattr(source, "secret_names", ())
+    is_secret = isinstance(source, LoginSource) and field in source.secret_names
     # A source that borrows is given what it lacks by the login of the one it borrows from.
-    borrowed: Sequence[str] = getattr(source, "borrows", ())
-    if field in secret_names or borrowed:
+    if is_secret or (isinstance(source, BorrowsSettings) and source.borrows):
         return "ttapi login"
     return f"set [sources.{source.name}] {field} in ttapi.toml"
 

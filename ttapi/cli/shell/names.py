@@ -130,16 +130,9 @@ where not internal and database_name = 'temp' order by table_name, column_index
 
 def read_catalog(home: Home) -> SqlNames:
     """The catalog of the newest published generation, read on a connection of its own."""
-    from contextlib import closing
+    from ttapi.api import operations
 
-    from ttapi.store.engine import engine_errors
-    from ttapi.store.reader import open_snapshot
-
-    with closing(open_snapshot(home)) as connection, engine_errors(home.public_file):
-
-        def ask(sql: str) -> Sequence[tuple[Any, ...]]:
-            return connection.execute(sql).fetchall()
-
+    with operations.published(home) as ask:
         return SqlNames(
             relations=_relations(ask(_RELATIONS), ask(_COLUMNS)),
             functions=_functions(ask(_FUNCTIONS)),

@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ttapi.api.database import Answer, Database, Freshness
+    from ttapi.api import Answer, Database, Freshness, PreparedQuery
     from ttapi.cli.shell.names import Relation, SqlNames
     from ttapi.home import Home
-    from ttapi.refresh.query import PreparedQuery
 
 
 @contextmanager
@@ -119,7 +118,7 @@ class Session:
         *Raises* UsageError for a wrong setting.
         """
         if self._database is None:
-            from ttapi.api.database import Database
+            from ttapi.api import Database
 
             self._database = Database(self.home, environ=self.manners.environ)
         return self._database
@@ -245,7 +244,7 @@ class Session:
 
         `keep_rows` -1: as the options have it.
         """
-        from ttapi.api.database import Watchers
+        from ttapi.api import Watchers
         from ttapi.cli.entry import run_log
         from ttapi.cli.terminal import DelayedProgress, ask_yes, tell_inputs
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ttapi.api.database import Freshness
+    from ttapi.api import Freshness
 
 
 def run_plain(session: Session) -> int:

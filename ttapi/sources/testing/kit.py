@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ttapi.sources.contract import SourceContext
+from ttapi.sources.contract import BorrowsSettings, LoginSource, SourceContext
 from ttapi.sources.discovery import code_files
 from ttapi.sources.testing.rules import RULES, SCENARIOS
 from ttapi.sources.testing.world import Observed, Settings, World, observe
@@ -39,6 +39,7 @@ def static_problems(source: Source) -> list[str]:
     return [
         *_column_problems(source),
         *_setting_problems(source),
+        *_capability_problems(source),
         *_import_problems(source),
         *_folder_problems(source),
     ]
@@ -70,6 +71,25 @@ def _setting_problems(source: Source) -> Iterator[str]:
             yield (
                 f"missing_setting of {resource.name} names {missing!r}, which is none of setting_names"
             )
+
+
+def _capability_problems(source: Source) -> Iterator[str]:
+    """What a source may offer beside the contract, it offers whole."""
+    if isinstance(source, BorrowsSettings) and not _are_names(source.borrows):
+        yield f"borrows is {source.borrows!r}: a tuple of the names of sources"
+    if hasattr(source, "secret_names") and not isinstance(source, LoginSource):
+        yield "secret_names without prove_login(context), which tries them"
+    if isinstance(source, LoginSource):
+        if not _are_names(source.secret_names):
+            yield f"secret_names is {source.secret_names!r}: a tuple of names of settings"
+            return
+        for name in source.secret_names:
+            if name not in source.setting_names:
+                yield f"secret_names names {name!r}, which is none of setting_names"
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(one, str) for one in value)
 
 
 def _import_problems(source: Source) -> Iterator[str]:

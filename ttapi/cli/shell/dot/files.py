@@ -20,7 +20,7 @@ from ttapi.home import refuse_home_path
 from ttapi.sqltext import identifier, literal
 
 if TYPE_CHECKING:
-    from ttapi.api.database import Answer
+    from ttapi.api import Answer
     from ttapi.cli.shell.session import Session
 
 _READERS = {

@@ -27,23 +27,17 @@ def _status(session: Session, rest: str) -> None:
 
 
 def _refresh(session: Session, rest: str) -> None:
+    from ttapi.api import Watchers
     from ttapi.cli.entry import run_log
     from ttapi.cli.refresh import tell_outcome
     from ttapi.cli.terminal import DelayedProgress
-    from ttapi.refresh.runner import run_refresh
-    from ttapi.refresh.steps import RefreshRequest
 
     names = words_in(rest, ".refresh [DATASET...]", most=99)
-    workspace = session.database.workspace
     bars = DelayedProgress()
     try:
         with run_log(session.home, "refresh"):
-            outcome = run_refresh(
-                workspace,
-                RefreshRequest(targets=tuple(names), command="ttapi sql"),
-                progress=bars,
-                on_wait=tell_waiting,
-            )
+            watchers = Watchers(bars, tell_waiting)
+            outcome = session.database.refresh(*names, command="ttapi sql", watchers=watchers)
     finally:
         bars.close()
     tell_outcome(outcome)

@@ -156,7 +156,7 @@ def _save_over(session: Session, rest: str) -> None:
 
 
 def _saved(session: Session, rest: str, *, may_replace: bool) -> None:
-    from ttapi.cli.shell.saving import SaveRequest, save_query
+    from ttapi.api import SaveRequest, save_query
 
     usage = ".save NAME [view|table] [ttl=1d]"
     name, *more = words_in(rest, usage, least=1, most=3)

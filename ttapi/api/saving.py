@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`.save`: a query kept as a model file of the user's own, proved before it stays."""
+"""A query kept as a model file of the user's own, proved before it stays: the shell's `.save`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a query asks for and gives: how fresh, who watches, and the rows of one statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ttapi.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import polars as pl
+    import pyarrow as pa
+
+    from ttapi.errors import LockOwner
+    from ttapi.formats.chart import Drawing
+    from ttapi.refresh.query import PreparedQuery
+    from ttapi.refresh.single_flight import Progress
+    from ttapi.store.reader import Rows
+    from ttapi.store.statements import Statement
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """How fresh a query wants its inputs, and what it may cost."""
+
+    refresh: bool = True
+    max_age: str | None = None
+    """A duration (`5m`, `2h`, `1d`): refresh what is older, and refuse what stays so."""
+    wait_s: float = 60.0
+    is_budget_waived: bool = False
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """Who is told and asked while inputs are refreshed."""
+
+    progress: Progress | None = None
+    on_wait: Callable[[LockOwner | None], None] | None = None
+    confirm: Callable[[str], bool] | None = None
+    """Asked when the refresh would exceed its budget; None: refused then."""
+    on_prepared: Callable[[PreparedQuery], None] | None = None
+    """Told what was refreshed, before the statement runs."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one statement gave."""
+
+    statement: Statement
+    rows: Rows | None
+    """None: the statement has no answer."""
+    prepared: PreparedQuery
+    seconds: float
+    """Of the statement itself, without the refresh before it."""
+    zone: str = "America/New_York"
+    """Where instants are shown to people: `[display] timezone`."""
+
+    def arrow(self) -> pa.Table:
+        """Return the rows as an Arrow table. *Raises* UsageError where there are none."""
+        if self.rows is None:
+            raise UsageError(f"{self.statement.kind} gives no rows")
+        return self.rows.table
+
+    def pl(self) -> pl.DataFrame:
+        """Return the rows as a Polars frame."""
+        import polars as pl  # noqa: PLC0415 - a third of a second
+
+        frame = pl.from_arrow(self.arrow())
+        return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
+
+    def df(self) -> Any:
+        """Return the rows as a pandas frame; pandas must be installed."""
+        return self.arrow().to_pandas()
+
+    def chart(self, kind: str = "line", x: str | None = None, y: str | None = None) -> Drawing:
+        """Return the rows drawn as text: line, bar, hist, scatter or candle."""
+        from ttapi.formats.chart import Drawing, draw_chart  # noqa: PLC0415 - pyarrow and plotext, for charts only
+
+        return Drawing(draw_chart(self.arrow(), kind, x, y))
+
+    def __len__(self) -> int:
+        return self.rows.total if self.rows else 0
+
+    def _repr_html_(self) -> str:
+        """Return the first rows for a notebook, saying how many there are."""
+        from ttapi.formats.text import notebook_html  # noqa: PLC0415 - for notebooks only
+
+        if self.rows is None:
+            return f"<p>{self.statement.kind.lower()}: no rows</p>"
+        return notebook_html(self.rows.table, self.rows.total, self.zone)
+
+    def __repr__(self) -> str:
+        """Return the first rows as a table, saying how many there are."""
+        from ttapi.formats.text import prompt_text  # noqa: PLC0415 - for Python prompts only
+
+        if self.rows is None:
+            return f"{self.statement.kind.lower()}: no rows"
+        return prompt_text(self.rows.table, self.rows.total, self.zone)
+
+    def _repr_pretty_(self, printer: Any, is_cycle: bool) -> None:
+        """Write the first rows where a prompt shows a value."""
+        del is_cycle  # rows hold no answers
+        printer.text(repr(self))

@@ -1,0 +1,400 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the doors offer beside SQL: a function an operation.
+
+Importing this module brings nothing of the rooms below; each operation brings what it needs.
+`Database` offers those about an open home as methods.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ttapi.config import load_settings, note_path, now_from
+from ttapi.errors import LockOwner, QueryError, UsageError, did_you_mean
+from ttapi.home import Home, find_home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date, datetime
+    from pathlib import Path
+
+    from ttapi.api.answer import Answer
+    from ttapi.api.database import Database
+    from ttapi.audit.doctor import Diagnosis
+    from ttapi.audit.receipt import Receipt
+    from ttapi.audit.replay import Replay
+    from ttapi.market.calendar import MarketPhase
+    from ttapi.refresh.datasets import PlanInputs, Step
+    from ttapi.refresh.freshness import StatusRow
+    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.maintenance import BackupOutcome, RestoreOutcome, RestoreRequest
+    from ttapi.refresh.runner import RefreshOutcome
+    from ttapi.refresh.single_flight import Progress
+    from ttapi.refresh.steps import RefreshRequest
+    from ttapi.store.export import ExportFormat
+    from ttapi.store.share import SharedDatabase
+
+OnWait = Callable[[LockOwner | None], None] | None
+"""Called with whom is waited for; None: nobody is told."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How fresh everything is, and what was asked of the network for it."""
+
+    rows: Sequence[StatusRow]
+    traffic: Mapping[str, str]
+    """By source, what the last command asked of it, in words."""
+    universe_error: str | None
+    """Why `[universe] default` names nobody; None: it is well, or not set."""
+
+
+@dataclass(frozen=True)
+class ExportFiles:
+    """Which files the rows of a query become."""
+
+    folder: Path
+    stem: str
+    formats: Sequence[ExportFormat]
+    partition_by: Sequence[str] = ()
+    """Columns, for Parquet."""
+    is_formula_safe: bool = False
+    """Whether text cells that a spreadsheet would run are defused."""
+
+
+def open_workspace(
+    folder: Path | None,
+    *,
+    symbols: frozenset[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Workspace:
+    """The installation of the home at `folder`; None: TTAPI_HOME, else the platform's.
+
+    *Raises* UsageError for a wrong setting.
+    """
+    from ttapi.refresh.installation import Workspace
+
+    given = os.environ if environ is None else environ
+    home = find_home(folder, given)
+    return Workspace(home, load_settings(home, given), now_from(given), symbols=symbols)
+
+
+def require_home(home: Home) -> None:
+    """Nothing, or UsageError when the home was never made."""
+    if not home.live_file.exists():
+        raise UsageError(
+            f"{home.root} holds no ttapi database",
+            hint=f"ttapi --home {home.root} init makes one",
+        )
+
+
+def make_home(
+    workspace: Workspace,
+    *,
+    metastock: Path | None = None,
+    wait_s: float = 60.0,
+    on_wait: OnWait = None,
+) -> Workspace:
+    """The installation of the home that was made; harmless where there is one.
+
+    `metastock`: a folder or archive of files, noted in the home's settings.
+
+    *Raises* UsageError for a folder that is not there, or settings that name another.
+    """
+    from ttapi.store.store import init_home
+
+    if metastock is not None and not metastock.exists():
+        raise UsageError(
+            f"{metastock} does not exist",
+            hint="name a folder of .csv/.txt files, or a .zip of them",
+        )
+    home = workspace.home
+    init_home(home, wait_s=wait_s, on_wait=on_wait, now=workspace.now)
+    if metastock is None:
+        return workspace
+    note_path(home.settings_file, "metastock", metastock.absolute())
+    return open_workspace(home.root)
+
+
+def fill_home(
+    workspace: Workspace, *, wait_s: float = 60.0, on_wait: OnWait = None
+) -> RefreshOutcome:
+    """What came of installing the models and loading what ttapi ships."""
+    from ttapi.refresh.steps import RefreshRequest
+
+    shipped = ("calendar", "raw.shipped_universes", "expiration_series")
+    request = RefreshRequest(targets=shipped, wait_s=wait_s, command="ttapi init")
+    return refresh(workspace, request, on_wait=on_wait)
+
+
+def refresh(
+    workspace: Workspace,
+    request: RefreshRequest,
+    *,
+    progress: Progress | None = None,
+    on_wait: OnWait = None,
+) -> RefreshOutcome:
+    """What came of bringing the datasets of `request`, and all they read, up to date.
+
+    *Raises* UsageError for names nobody knows; LockedError, StoreError, ModelError.
+    """
+    from ttapi.refresh.runner import run_refresh
+
+    return run_refresh(workspace, request, progress=progress, on_wait=on_wait)
+
+
+def add_members(
+    workspace: Workspace, universe: str, *, wait_s: float = 60.0, on_wait: OnWait = None
+) -> None:
+    """Nothing; `workspace` is for the members of `universe` too.
+
+    *Raises* UsageError for a list nobody knows.
+    """
+    from ttapi.refresh.steps import RefreshRequest
+
+    # A list may have come since: the folders are looked at first.
+    lists = RefreshRequest(targets=("universes",), is_named=False, wait_s=wait_s)
+    refresh(workspace, lists, on_wait=on_wait)
+    workspace.symbols = (workspace.symbols or frozenset()) | workspace.members(universe)
+
+
+def plan(workspace: Workspace, request: RefreshRequest) -> tuple[Step, ...]:
+    """What `refresh` would do, with nothing fetched or rebuilt and no lock taken."""
+    from ttapi.refresh.plan import dry_run
+
+    return dry_run(workspace, request)
+
+
+def count_calls(workspace: Workspace, request: RefreshRequest) -> int:
+    """How many source calls `refresh` would make, by the state the last one left."""
+    from ttapi.refresh.plan import targets_of
+    from ttapi.refresh.planner import plan_refresh
+
+    steps = plan_refresh(
+        workspace.datasets,
+        workspace.home_state.states,
+        targets_of(workspace, request.targets),
+        moment=workspace.moment,
+        force=request.force,
+    )
+    return sum(step.calls for step in steps)
+
+
+def status(workspace: Workspace, dataset: str | None = None) -> Status:
+    """How fresh every dataset is, or one; no lock, no database.
+
+    *Raises* UsageError for a home never made and a dataset nobody knows; StoreError where what the
+    last refresh left is damaged.
+    """
+    from ttapi.refresh.freshness import remarks_of, status_rows
+    from ttapi.refresh.home_state import read_home_state, require_state
+    from ttapi.sources.traffic import traffic_text
+
+    require_home(workspace.home)
+    require_state(workspace.home)
+    left = read_home_state(workspace.home)
+    datasets = {**left.datasets, **workspace.raw_datasets}
+    broken = {name: error for name, error in left.broken.items() if name not in datasets}
+    only = None if dataset is None else [_known(dataset, [*datasets, *broken])]
+    held, universe_error = _held(workspace)
+    rows = status_rows(
+        datasets,
+        left.states,
+        moment=workspace.moment,
+        held=held,
+        only=only,
+        broken=broken,
+        remarks=remarks_of(left, datasets),
+    )
+    asked = left.traffic if dataset is None else {}
+    traffic = {source: traffic_text(account) for source, account in asked.items()}
+    return Status(rows, traffic, universe_error)
+
+
+def _held(workspace: Workspace) -> tuple[PlanInputs, str | None]:
+    """What is there, and why the default list names nobody."""
+    from ttapi.refresh.datasets import PlanInputs
+
+    try:
+        return workspace.held(), None
+    except UsageError as exc:
+        return PlanInputs(slices=workspace.home_state.slices), exc.message
+
+
+def _known(name: str, datasets: Sequence[str]) -> str:
+    if name in datasets:
+        return name
+    matches = [one for one in datasets if one.rpartition(".")[2] == name]
+    if not matches:
+        hint = did_you_mean(name, datasets) or "ttapi status lists them"
+        raise UsageError(f"{name!r} is no dataset", hint=hint)
+    return matches[0]
+
+
+def market_phase(now: datetime) -> MarketPhase:
+    """Whether XNYS is open at `now`, and until when that is so."""
+    from ttapi.market.calendar import sessions
+
+    return sessions("XNYS").phase_at(now)
+
+
+def last_session(now: datetime) -> date:
+    """The last session of XNYS that was over at `now`."""
+    from ttapi.market.calendar import sessions
+
+    return sessions("XNYS").last_completed_session(now)
+
+
+@contextmanager
+def published(home: Home) -> Iterator[Callable[[str], Sequence[tuple[Any, ...]]]]:
+    """Give what answers SQL from the newest published file by its rows; nothing is refreshed.
+
+    *Raises* UsageError where nothing is published; the engine's complaints as QueryError.
+    """
+    from ttapi.store.engine import engine_errors
+    from ttapi.store.reader import open_snapshot
+
+    with closing(open_snapshot(home)) as connection, engine_errors(home.public_file):
+        yield lambda sql: connection.execute(sql).fetchall()
+
+
+def export(home: Home, sql: str, files: ExportFiles) -> Iterator[tuple[Path, int]]:
+    """Each file written from the answer of one SELECT on the published file, and its rows.
+
+    *Raises* QueryError; UsageError for what cannot be exported, or a place of ttapi's own.
+    """
+    from ttapi.api.suggestions import with_suggestion
+    from ttapi.store.export import export_query, export_target
+    from ttapi.store.reader import open_snapshot
+
+    try:
+        files.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise UsageError(f"{files.folder} cannot be a folder: {exc.strerror}") from exc
+    with closing(open_snapshot(home)) as connection:
+        for one in files.formats:
+            target = export_target(files.folder, files.stem, one)
+            columns, is_safe = files.partition_by, files.is_formula_safe
+            try:
+                rows = export_query(
+                    connection, sql, target, one, partition_by=columns, is_formula_safe=is_safe
+                )
+            except QueryError as exc:
+                raise with_suggestion(
+                    exc, sql, lambda ask: connection.execute(ask).fetchall()
+                ) from exc
+            yield target, rows
+
+
+def share(workspace: Workspace, target: Path) -> SharedDatabase:
+    """The database file made at `target`, without what is private."""
+    from ttapi.store.share import share_database
+
+    private = {name for name, one in workspace.datasets.items() if one.is_private}
+    return share_database(workspace.home, target, private)
+
+
+def provable_select(database: Database, text: str) -> str:
+    """The one SELECT of `text`, of which a receipt can be made; the engine is set up for it.
+
+    *Raises* UsageError for anything else.
+    """
+    from ttapi.audit.receipt import require_provable
+
+    statements = database.reader.split(text)
+    if len(statements) != 1 or statements[0].kind != "SELECT":
+        raise UsageError("a receipt is for one SELECT", hint="give one with -c")
+    require_provable(statements[0].sql, database.workspace)
+    # One thread: sums of floating point come out alike each time.
+    database.reader.run("set threads = 1")
+    return statements[0].sql
+
+
+def leave_receipt(database: Database, sql: str, answer: Answer, file: Path) -> None:
+    """Nothing; the receipt of `answer`, which `database` has just given to `sql`, is in `file`."""
+    from ttapi.audit.receipt import make_receipt, write_receipt
+
+    rows = answer.rows
+    if rows is None or rows.is_cut:
+        rows = database.reader.run(sql)
+    assert rows is not None
+    write_receipt(make_receipt(database, sql, rows.table, ages=answer.prepared.ages), file)
+
+
+def replay(workspace: Workspace, receipt: Receipt) -> Replay:
+    """Whether the query of `receipt` still gives the same as of its load.
+
+    *Raises* UsageError for a receipt of another database.
+    """
+    from ttapi.audit.replay import replay as prove
+
+    return prove(workspace, receipt)
+
+
+def examine(
+    home: Home,
+    *,
+    clock: datetime,
+    prefix: str = "ttapi",
+    is_deep: bool = False,
+    wait_s: float = 60.0,
+) -> Diagnosis:
+    """All that is wrong with `home`, each with the command that repairs it.
+
+    `clock`: the machine's, for the times of files. `prefix`: how a command about the home begins.
+    *Raises* LockedError where the deep examination cannot have the lock within `wait_s`.
+    """
+    from ttapi.audit import diagnose, start_examination
+
+    now = now_from(os.environ)
+    examination = start_examination(home, os.environ, now=now, clock=clock, prefix=prefix)
+    return diagnose(examination, is_deep=is_deep, wait_s=wait_s)
+
+
+def back_up(
+    workspace: Workspace,
+    folder: Path | None = None,
+    *,
+    keep: int | None = None,
+    wait_s: float = 60.0,
+    on_wait: OnWait = None,
+) -> BackupOutcome:
+    """A proved backup of all that is committed, in `folder` or the home's own.
+
+    *Raises* LockedError past `wait_s`; UsageError, StoreError.
+    """
+    from ttapi.refresh.maintenance import back_up as seal
+
+    return seal(workspace, folder, keep=keep, wait_s=wait_s, on_wait=on_wait)
+
+
+def prepare_restore(home: Home, what: str | None) -> None:
+    """Nothing; the folders of `home` are there for `restore`.
+
+    *Raises* UsageError for a backup that is not there, and where there is nothing to restore from.
+    """
+    from ttapi.refresh.maintenance import WORDS, require_copy
+    from ttapi.store.store import make_folders
+
+    if not home.root.is_dir() and (what is None or what in WORDS):
+        raise UsageError(
+            f"{home.root} is no ttapi home", hint="ttapi restore BACKUP makes one of it"
+        )
+    require_copy(home, what)
+    make_folders(home)
+
+
+def restore(
+    workspace: Workspace, request: RestoreRequest, *, on_wait: OnWait = None
+) -> RestoreOutcome:
+    """What was brought back: the live file proved and in place, published, its state told anew.
+
+    *Raises* UsageError for a working database without leave to replace it; StoreError, LockedError.
+    """
+    from ttapi.refresh.maintenance import restore as bring_back
+
+    return bring_back(workspace, request, on_wait=on_wait)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the doors ask about installed sources: what they offer, what is wrong, and their logins.
+
+As `operations`: importing this module brings nothing of the rooms below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ttapi.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ttapi.refresh.installation import Workspace
+    from ttapi.secret import Secret
+    from ttapi.sources.contract import LoginSource, Source
+    from ttapi.sources.discovery import InstalledSource
+
+
+@dataclass(frozen=True)
+class ResourceOffer:
+    """One resource of an installed source, as it is configured."""
+
+    dataset: str
+    about: str
+    ttl: str
+    missing_setting: str | None
+    """None: it can be asked."""
+    hint: str | None
+    """What gives the missing setting; None: nothing is missing."""
+
+
+def sources(workspace: Workspace, name: str | None = None) -> list[InstalledSource]:
+    """The installed sources, broken ones too, or those called `name`.
+
+    *Raises* UsageError where none is.
+    """
+    installed = workspace.sources
+    found = [one for one in installed if name is None or one.name == name]
+    if not found:
+        known = ", ".join(sorted(one.name for one in installed))
+        raise UsageError(f"no source is called {name!r}", hint=f"installed: {known}")
+    return found
+
+
+def resource_offers(workspace: Workspace, source: Source) -> list[ResourceOffer]:
+    """What `source` offers, and which setting each resource lacks."""
+    from ttapi.sources.credentials import how_to_give
+
+    context = workspace.context(source)
+    missing = [source.missing_setting(resource, context) for resource in source.resources]
+    return [
+        ResourceOffer(
+            f"raw.{resource.table}",
+            resource.about,
+            resource.ttl,
+            lacking,
+            how_to_give(source, lacking) if lacking else None,
+        )
+        for resource, lacking in zip(source.resources, missing, strict=True)
+    ]
+
+
+def contract_problems(installed: InstalledSource) -> list[str]:
+    """What in the declaration of `installed` breaks the contract, one sentence a problem."""
+    from ttapi.sources.testing.kit import static_problems
+
+    if installed.source is None:
+        return [installed.error or "does not load"]
+    return static_problems(installed.source)
+
+
+def last_failures(workspace: Workspace, source: Source | None) -> list[str]:
+    """What the last fetch of each dataset of `source` ended in, where it failed."""
+    states = workspace.home_state.states
+    names = [f"raw.{resource.table}" for resource in source.resources] if source else []
+    return [
+        f"{name}: the last fetch failed: {states[name].error}"
+        for name in names
+        if name in states and states[name].error
+    ]
+
+
+def left_out_models(workspace: Workspace, source: Source) -> list[str]:
+    """Why models that `source` brings are left out."""
+    folder = source.sql_folder
+    if folder is None:
+        return []
+    return [
+        str(error) for error in workspace.broken.values() if (folder.parent / error.file).is_file()
+    ]
+
+
+def secret_names(workspace: Workspace, name: str) -> tuple[str, ...]:
+    """The settings that a login of the source called `name` asks for.
+
+    *Raises* UsageError for a source that has no login.
+    """
+    return _login_source(workspace, name)[1].secret_names
+
+
+def prove_login(workspace: Workspace, name: str, secrets: Mapping[str, Secret]) -> str:
+    """What the vendor of `name` says to these credentials.
+
+    *Raises* UsageError for a source that has no login; CredentialError, SourceDownError.
+    """
+    from ttapi.sources.traffic import Traffic
+
+    source, login = _login_source(workspace, name)
+    context = workspace.context(source)
+    given = {field: secret.reveal() for field, secret in secrets.items()}
+    trial = replace(context, settings={**context.settings, **given}, home=None, traffic=Traffic())
+    return login.prove_login(trial)
+
+
+def log_in(workspace: Workspace, name: str, secrets: Mapping[str, Secret]) -> str:
+    """Where the credentials of `name` are kept from here on, in words."""
+    from ttapi.sources.credentials import store_secrets
+
+    given = {(name, field): secret for field, secret in secrets.items()}
+    return store_secrets(given, workspace.home.root)
+
+
+def log_out(workspace: Workspace, name: str) -> None:
+    """Nothing; the credentials of `name` are kept no more."""
+    from ttapi.sources.credentials import forget_secrets
+
+    forget_secrets(name, secret_names(workspace, name), workspace.home.root)
+
+
+def _login_source(workspace: Workspace, name: str) -> tuple[Source, LoginSource]:
+    """The installed source called `name`, as what it is and as what has a login."""
+    from ttapi.sources.contract import LoginSource
+
+    found: dict[str, tuple[Source, LoginSource]] = {}
+    for installed in workspace.sources:
+        source = installed.source
+        if source is not None and isinstance(source, LoginSource) and source.secret_names:
+            found[installed.name] = (source, source)
+    if name not in found:
+        known = ", ".join(sorted(found)) or "none"
+        raise UsageError(f"{name!r} is no source with a login", hint=f"known: {known}")
+    return found[name]
