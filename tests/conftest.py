@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import sys
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -29,6 +30,10 @@ from ttapi.store.store import init_home
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.register_profile("campaign", deadline=None)
 settings.load_profile("campaign" if os.environ.get("TTAPI_CAMPAIGN") else "suite")
+
+# A check that was started in the background ignores interrupts, and so would every command of it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 # The modules beside this one are imported by name.
