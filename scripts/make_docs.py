@@ -206,11 +206,20 @@ def _errors() -> str:
     return f"# Errors and exit codes\n\n```\n{tree}\n```\n"
 
 
-def main() -> None:
-    """Write every page."""
+def main() -> int:
+    """Write every page; with `--check` write none, and leave with 1 where one says something else."""
+    made = pages()
+    if "--check" in sys.argv[1:]:
+        held = {file.name: file.read_text(encoding="utf-8") for file in FOLDER.iterdir()}
+        other = sorted(
+            name for name in made.keys() | held.keys() if made.get(name) != held.get(name)
+        )
+        print(*(f"docs/reference/{name} is not what the code says" for name in other), sep="\n")
+        return 1 if other else 0
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
+    for name, text in made.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":

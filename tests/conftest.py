@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import sys
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -29,6 +30,10 @@ from ttapi.store.store import init_home
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.register_profile("campaign", deadline=None)
 settings.load_profile("campaign" if os.environ.get("TTAPI_CAMPAIGN") else "suite")
+
+# A check that was started in the background ignores interrupts, and so would every command of it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 # The modules beside this one are imported by name.
@@ -118,8 +123,7 @@ class Lab:
     @property
     def variables(self):
         """The environment of a command about this home."""
-        ours = ("TTAPI_", "COVERAGE_")
-        variables = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+        variables = {k: v for k, v in os.environ.items() if not k.startswith("TTAPI_")}
         return variables | {
             "TTAPI_HOME": str(self.home.root),
             "TTAPI_NOW": self.now.isoformat(),
@@ -139,6 +143,10 @@ class Lab:
         """The command line in a process of its own, where that is what is tested."""
         words = [str(argument) for argument in arguments]
         return warm_commands().run(words, self.variables | environ, stdin, timeout_s=TIMEOUT_S)
+
+    def ttapi_into(self, stdout, *arguments):
+        """The command line, its output going to the file descriptor `stdout`."""
+        return warm_commands().run(list(arguments), self.variables, None, 60, stdout=stdout)
 
 
 @cache

@@ -36,7 +36,7 @@ _THREADED = frozenset({"numpy", "pandas", "polars", "pyarrow"})
 """Start threads when they are imported: a fork would wait for locks that those held."""
 _UNFORKED = frozenset({"duckdb"}) if version("duckdb").startswith("1.") else frozenset()
 """DuckDB 1.5 does not outlive a fork: there each command imports it, and what needs it, itself."""
-_ROOMS = ("cli", "formats", "market", "models", "refresh", "sources", "store")
+_ROOMS = ("api", "audit", "cli", "formats", "market", "models", "refresh", "sources", "store")
 _NOT_WARM = ("ttapi.cli.shell", "ttapi.cli.magic", "__main__")
 
 
@@ -45,15 +45,12 @@ class WarmCommands:
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        # Coverage is for the commands that are measured, and these are not.
-        variables = {k: v for k, v in os.environ.items() if k != "COVERAGE_PROCESS_CONFIG"}
         self._server = subprocess.Popen(
             [sys.executable, __file__, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             # A stream over it knows from the start that it cannot be sought in, as none over a pipe can.
             stdout=subprocess.PIPE,
-            env=variables,
         )
         self._server.stdout.close()
         theirs.close()

@@ -77,6 +77,10 @@ CASES = {
 }
 DEEP = {"live_blocks_flipped", "published_blocks_flipped"}
 """What only reading every block brings up."""
+AROUND = (
+    "state_", "lock_", "journal_", "read_only", "home_", "leftovers", "settings_", "model_", "plugin_", "clock_",
+)  # fmt: skip
+"""What lies around the data: no block is read to know that it is mended."""
 ROWS = "select symbol, date, close from eod order by all"
 
 
@@ -127,7 +131,7 @@ def shell(lab, command, **environ):
     tools.mkdir(exist_ok=True)
     _tool(tools / "ttapi", f'exec "{sys.executable}" -m ttapi "$@"')
     _tool(tools / "mend", 'sed -i "${1#+}d" "$2"')
-    variables = {k: v for k, v in os.environ.items() if not k.startswith(("TTAPI_", "COVERAGE_"))}
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("TTAPI_")}
     variables |= {
         "TTAPI_HOME": str(lab.home.root),
         "TTAPI_NOW": lab.now.isoformat(),
@@ -160,7 +164,7 @@ def test_the_doctor_names_it_and_its_one_command_repairs_it(sound, broken, case)
     assert CASES[case] in found, found
     done = pasted(broken, found[CASES[case]].command)
     assert done.returncode == 0, (found[CASES[case]].command, done.stderr)
-    assert found_in(broken, is_deep=True) == {}
+    assert found_in(broken, is_deep=not case.startswith(AROUND)) == {}
     assert broken.rows(ROWS) == sound.rows(ROWS)
 
 

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from datetime import date
 
 import pytest
-from conftest import warm_commands
 
 MANY = "select range as n, 'a text of some length' as t from range(50000)"
 COMMANDS = {
@@ -54,7 +53,7 @@ def closed_pipe():
 
 def code_and_talk(lab, *words):
     with closed_pipe() as writing:
-        done = warm_commands().run(list(words), lab.variables, None, 60, stdout=writing)
+        done = lab.ttapi_into(writing, *words)
     return done.returncode, done.stderr
 
 

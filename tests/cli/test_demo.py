@@ -26,8 +26,6 @@ def work(tmp_path, monkeypatch):
     monkeypatch.setenv("TTAPI_NOW", NOW)
     monkeypatch.setenv("TTAPI_HOME", str(tmp_path / "not-this-one"))
     monkeypatch.setenv("NO_COLOR", "1")
-    # What the demo runs is measured elsewhere, and takes twice as long when it is.
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
     return tmp_path
 

@@ -43,6 +43,12 @@ def test_a_falling_candle_is_told_from_a_rising_one_without_colour():
     assert set(bodies) == {"", "█░"}
 
 
+def test_a_candle_that_ends_where_it_began_counts_as_up():
+    bars = {"open": [10.0], "high": [12.0], "low": [9.0], "close": [10.0]}
+    text = draw_chart(pa.table({"date": DAYS[:1], **bars}), "candle")
+    assert "░" not in text.partition("\n")[2]
+
+
 def test_columns_may_be_named():
     assert "close by date" in draw_chart(BARS, "line", "date", "close")
     assert "low: rows per range" in draw_chart(BARS, "hist", None, "low")

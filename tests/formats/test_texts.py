@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -11,7 +13,16 @@ import pyarrow as pa
 import pytest
 
 from ttapi.errors import closest, did_you_mean
-from ttapi.formats.text import DisplayStyle, Page, html_text, notebook_html, prompt_text, type_text
+from ttapi.formats.records import write_csv, write_sheet
+from ttapi.formats.text import (
+    DisplayStyle,
+    Page,
+    html_text,
+    notebook_html,
+    prompt_text,
+    type_text,
+    write_duckbox,
+)
 from ttapi.formats.values import (
     amount,
     cell_text,
@@ -139,3 +150,34 @@ def test_what_is_like_a_name_is_offered():
     assert did_you_mean("return", known) == "did you mean returns?"
     assert did_you_mean("volatilty", known) == "did you mean Volatility or volatility_latest?"
     assert did_you_mean("xyz", known) is None
+
+
+@pytest.mark.parametrize("begin", list("=+-@\t\r"))
+def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(begin):
+    buffer = io.BytesIO()
+    table = pa.table({f"{begin}head": [f"{begin}1+1", "1=1", None], "n": [-1, 2, 3]})
+    write_sheet(Page(table, 3), buffer, DisplayStyle())
+    rows = list(csv.reader(io.StringIO(buffer.getvalue().decode("utf-8-sig"), newline="")))
+    assert rows == [[f"'{begin}head", "n"], [f"'{begin}1+1", "-1"], ["1=1", "2"], ["", "3"]]
+
+
+def test_a_frame_as_wide_as_the_screen_is_shown_whole_and_one_wider_is_not():
+    table = pa.table({name: ["twelve chars"] for name in "abc"})
+    texts = {}
+    for width in (46, 45, 0):
+        buffer = io.BytesIO()
+        texts[width] = (
+            write_duckbox(Page(table, 1), buffer, DisplayStyle(width=width)),
+            buffer.getvalue(),
+        )
+    assert texts[46] == texts[0]
+    assert texts[46][0] is None
+    assert texts[45][0] == "2 of 3 columns shown; .mode line shows all"
+
+
+@pytest.mark.parametrize("text", ["a\rb", "a\nb", 'a"b', "a,b", "\r", " a ", "日経"])
+def test_a_text_of_csv_is_read_back_whatever_it_holds(text):
+    buffer = io.BytesIO()
+    write_csv(Page(pa.table({"a": [text, "x"], "b": [1, 2]}), 2), buffer, DisplayStyle())
+    rows = list(csv.reader(io.StringIO(buffer.getvalue().decode(), newline="")))
+    assert rows == [["a", "b"], [text, "1"], ["x", "2"]]

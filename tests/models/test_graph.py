@@ -149,6 +149,11 @@ def test_a_cte_is_no_upstream_but_what_it_reads_is(folder):
             "at time zone",
         ),
         (
+            {"views__v": "select 1 as one,\n    b.d::timestamp_ns as x from raw.bars as b"},
+            "views/v.sql:",
+            "TIMESTAMP_NS cannot be read by every client",
+        ),
+        (
             {"views__v": "select try(ln(b.x)) as x from raw.bars as b"},
             "views/v.sql:1",
             "cannot be stored",

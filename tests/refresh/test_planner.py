@@ -170,9 +170,9 @@ def test_force_asks_the_roots_of_the_targets_only():
 
 
 def test_force_spares_what_was_asked_a_moment_ago_and_asking_names_one():
-    forced = plan(settled(), force=True, spared=["raw.bars"])
+    forced = plan(settled(), force=True, already_refreshed=["raw.bars"])
     assert (forced["raw.bars"].action, forced["raw.actions"].action) == ("none", "ask")
-    named = plan(settled(), ask=["raw.bars"])
+    named = plan(settled(), refetch=["raw.bars"])
     assert {n: s.reasons for n, s in named.items() if s.action == "ask"} == {
         "raw.bars": ("older than asked for",)
     }

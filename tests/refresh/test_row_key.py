@@ -6,8 +6,9 @@ from __future__ import annotations
 import pytest
 
 from ttapi.audit.receipt import cell_text
-from ttapi.audit.row_inputs import Condition, _conditions, key_text, quoted_name, quoted_text
+from ttapi.audit.row_inputs import Condition, _conditions, key_text
 from ttapi.errors import UsageError
+from ttapi.sqltext import identifier, literal
 
 TYPES = {"symbol": "VARCHAR", "date": "DATE", "close": "DOUBLE"}
 GRAIN = ("symbol", "date")
@@ -45,7 +46,7 @@ def test_words_that_are_no_key_are_refused(words, grain, told):
 def test_a_key_is_told_and_quoted():
     assert key_text([Condition("symbol", "SPY"), Condition("date", "x")]) == "symbol SPY, date x"
     assert key_text([]) == "a key"
-    assert (quoted_name('a"b'), quoted_text("a'b")) == ('"a""b"', "'a''b'")
+    assert (identifier('a"b'), literal("a'b")) == ('"a""b"', "'a''b'")
 
 
 @pytest.mark.parametrize(

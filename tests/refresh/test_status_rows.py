@@ -72,14 +72,14 @@ def left(**changes):
 
 def test_remarks_tell_what_could_not_be_had():
     absent = {"raw.a": dict.fromkeys(("B", "A", "C"))}
-    assert remarks_of(left(absent=absent), DATASETS) == {
+    assert remarks_of(left(unavailable=absent), DATASETS) == {
         "raw.a": ["its source does not know A and 2 more"]
     }
-    assert remarks_of(left(absent={"raw.a": {"A": None}}), DATASETS) == {
+    assert remarks_of(left(unavailable={"raw.a": {"A": None}}), DATASETS) == {
         "raw.a": ["its source does not know A"]
     }
-    assert remarks_of(left(absent={"raw.gone": {"A": None}}), DATASETS) == {}
-    assert remarks_of(left(absent=absent, partly={"raw.a": "half"}), DATASETS) == {
+    assert remarks_of(left(unavailable={"raw.gone": {"A": None}}), DATASETS) == {}
+    assert remarks_of(left(unavailable=absent, partial_failures={"raw.a": "half"}), DATASETS) == {
         "raw.a": ["half"]
     }
 

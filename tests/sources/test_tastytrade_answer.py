@@ -126,3 +126,26 @@ def test_one_page_too_many_is_nonsense(tmp_path):
     document = {"data": {"items": []}, "pagination": {"total-pages": 10_001}}
     with pytest.raises(ResponseError, match="is no number of pages"):
         pages_of(document, answer(document), Quarantine(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "is_unknown"),
+    [
+        (400, {"error": {"code": "x", "message": "no"}}, False),
+        (404, {"error": {"code": "not_found"}}, True),
+        (404, {"error": "not_found"}, False),
+        (404, {}, False),
+        (403, {"error": {"code": "x"}}, False),
+        (499, {}, False),
+    ],
+)
+def test_only_the_interface_itself_says_that_there_is_no_such_thing(
+    tmp_path, status, body, is_unknown
+):
+    with pytest.raises(ResponseError) as refused:
+        document_of(answer(body, status), Quarantine(tmp_path))
+    assert (refused.value.status, refused.value.is_unknown) == (status, is_unknown)
+
+
+def test_a_status_below_400_is_an_answer(tmp_path):
+    assert document_of(answer({"data": {}}, 399), Quarantine(tmp_path)) == {"data": {}}

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from math import exp
 
 import pytest
 from option_market import (
@@ -19,6 +20,8 @@ from option_market import (
 
 NEAR, LATER = date(2026, 3, 20), date(2026, 4, 17)
 CLOSE = datetime(2026, 3, 6, 21)  # a Friday, 16:00 in New York
+OPENING = datetime(2026, 3, 2, 14, 30)
+"""Of the Monday that chains are taken on by default, 9:30 in New York."""
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +209,74 @@ def test_without_a_spot_no_value_of_exercise_is_said(market):
     assert con.execute(read.format("chain")).fetchall() == [(None, None)]
     asof = "chain_asof('NIL', '2027-01-01')"
     assert con.execute(read.format(asof)).fetchall() == [(None, None)]
+
+
+def test_quotes_at_the_very_border_are_sound_and_beyond_it_are_not(market):
+    chain = {(c.strike, c.option_type): c for c in chain_of([NEAR], strikes=range(80, 125, 5))}
+
+    def odd(strike, bid_share, ask_share, seconds=0):
+        sound = chain[strike, "C"]
+        # A whole number of 64ths is exact, so that what should be equal is.
+        middle = max(1, round((sound.bid + sound.ask) * 32)) / 64
+        at = OPENING + timedelta(seconds=seconds)
+        chain[strike, "C"] = Contract(strike, "C", NEAR, middle * bid_share, middle * ask_share, {"quote_time": at})  # fmt: skip
+
+    odd(95, 0.5, 1.5)
+    odd(100, 0.5, 1.5625)
+    odd(105, 0.75, 1.25, seconds=-1)
+    odd(110, 1.0, 1.0)
+    con = implied(market, "BOR", chain.values())
+    found = dict(
+        con.execute(
+            "select strike, iv_reason from chain where underlying = 'BOR' and option_type = 'C' and strike between 95 and 110"
+        ).fetchall()
+    )
+    assert found == {95: None, 100: "wide quote", 105: "stale quote", 110: "locked quote"}
+
+
+def calls(taken_at):
+    chain = chain_of([NEAR], strikes=range(90, 115, 5), taken_at=taken_at)
+    return [one for one in chain if one.option_type == "C"]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "ex_date", "is_paid"),
+    [("DV1", NEAR, True), ("DV2", NEAR + timedelta(days=1), False)],
+)
+def test_a_dividend_of_the_last_day_is_in_the_forward_and_one_after_it_is_not(
+    market, symbol, ex_date, is_paid
+):
+    market[0].execute(
+        "insert into raw.corporate_actions (symbol, ex_date, kind, cash, unit_id, known_at, load_id, is_current)"
+        " values (?, ?, 'dividend', 1.5, 1, '2026-03-01', 1, true)",
+        [symbol, ex_date],
+    )
+    con = implied(market, symbol, calls(CLOSE), taken_at=CLOSE)
+    ((forward,),) = con.execute(
+        "select distinct forward from chain where underlying = ?", [symbol]
+    ).fetchall()
+    carried = 100 * exp(0.04 * years_to(NEAR, taken_at=CLOSE))
+    assert forward == pytest.approx(carried - (1.5 if is_paid else 0))
+
+
+@pytest.mark.parametrize(("symbol", "seconds", "is_over"), [("XP1", 0, True), ("XP2", -60, False)])
+def test_at_the_instant_of_its_expiration_an_option_has_expired(market, symbol, seconds, is_over):
+    taken_at = datetime(2026, 3, 20, 20) + timedelta(seconds=seconds)
+    con = implied(market, symbol, [Contract(100.0, "C", NEAR, 1.0, 1.1, {"quote_time": taken_at})], taken_at=taken_at)  # fmt: skip
+    found = con.execute(
+        "select iv_reason = 'expired' from derived.option_implied where underlying = ?", [symbol]
+    ).fetchall()
+    assert [bool(over) for (over,) in found] == [is_over]
+
+
+def test_on_the_day_of_a_new_rate_that_rate_holds_and_no_other(market):
+    con = market[0]
+    con.execute("begin")
+    con.execute(
+        "insert into raw.rates (date, tenor_days, rate, unit_id, known_at, load_id, is_current)"
+        " values ('2026-03-05', 30, 0.01, 1, '2026-03-01', 1, true), ('2026-03-06', 30, 0.03, 1, '2026-03-01', 1, true)"
+    )
+    implied(market, "RTE", calls(CLOSE), taken_at=CLOSE)
+    found = con.execute("select rate, count(*) from chain where underlying = 'RTE' group by 1").fetchall()  # fmt: skip
+    con.execute("rollback")
+    assert found == [(0.03, 5)]

@@ -160,3 +160,49 @@ def test_of_two_bars_of_a_day_the_loser_is_told_with_what_it_says(market):
         (MON, 10.0, "lose.csv", 10.0, "win.csv", "duplicate"),
         (TUE, 9.0, "lose.csv", 8.0, "win.csv", "differs"),
     ]
+
+
+def two_sources(market, symbol, differing, of=6, ratio=2.0):
+    """Bars and candles of `of` days, those at `differing` in another price; a day that candles alone have."""
+    days = [date(2024, 5, day) for day in (1, 2, 3, 6, 7, 8, 9, 10)]
+    market.bars(symbol, [(day, 100.0) for day in days[:of]])
+    for n, day in enumerate(days[: of + 1]):
+        close = 100.0 / ratio if n in differing else 100.0
+        market.insert(
+            "dxlink_candles", symbol=symbol, tho=False, period="d", date=day, time=datetime(2024, 5, day.day), open=close,
+            high=close, low=close, close=close,
+        )  # fmt: skip
+    market.rebuild("staged.basis_differences", "staged.eod_completions")
+    findings = market.rows("select finding, bars, ratio from staged.basis_differences where symbol = ?", symbol)  # fmt: skip
+    bars = market.rows("select count(*) from eod where symbol = ?", symbol)[0][0]
+    as_of = market.rows(f"select count(*) from eod_asof(date '2024-06-14', '{symbol}')")[0][0]
+    return findings, bars - of, as_of - of
+
+
+@pytest.mark.parametrize(
+    ("symbol", "differing", "of", "findings"),
+    [
+        ("TS1", (), 6, []),
+        ("TS2", (2,), 6, []),
+        ("TS3", (2, 3), 6, []),
+        ("TS4", (2, 3, 4), 6, [("other price basis", 3, 2.0)]),
+        ("TS5", (0, 2, 4), 6, []),  # half of them, never in a row
+        ("TS6", (0, 2, 4, 6), 7, [("other prices", 4, 2.0)]),
+        ("TS7", (0,), 1, [("other price basis", 1, 2.0)]),
+        ("TS8", (0, 1), 2, [("other price basis", 2, 2.0)]),
+    ],
+)
+def test_sources_in_other_prices_are_not_mixed_today_or_as_of_then(
+    market, symbol, differing, of, findings
+):
+    added = 0 if findings else 1
+    assert two_sources(market, symbol, differing, of) == (findings, added, added)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "ratio", "is_same"),
+    [("RA1", 1.0019, True), ("RA2", 1.0021, False), ("RA3", 1 / 1.0019, True), ("RA4", 1 / 1.0021, False)],
+)  # fmt: skip
+def test_a_fifth_of_a_percent_is_no_other_price(market, symbol, ratio, is_same):
+    found = two_sources(market, symbol, range(7), 6, ratio)
+    assert (found[0] == [], found[1:]) == (is_same, (1, 1) if is_same else (0, 0))

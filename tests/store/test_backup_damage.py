@@ -98,7 +98,7 @@ def rewritten(folder, **changes):
     file = folder / MANIFEST
     file.chmod(0o600)
     body = {k: v for k, v in json.loads(file.read_bytes()).items() if k != "seal"} | changes
-    file.write_bytes(backup._canonical({**body, "seal": backup._seal(body)}))
+    file.write_bytes(backup._canonical({**body, "seal": backup._seal_of(body)}))
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, datetime
 
+import pyarrow as pa
 import pytest
-from store_samples import BARS, KEYLESS, File, rows_of
+from store_samples import BARS, DATASET, KEYLESS, File, rows_of
 
 from ttapi.sources.contract import Batch, Unit, UnitReport
+from ttapi.store import mark_vanished
+from ttapi.store.arrivals import key_changes
 
 DAY1, DAY2 = date(2024, 6, 3), date(2024, 6, 4)
 CURRENT = "select symbol, date, close from raw.test_bars where is_current order by symbol, date"
@@ -131,3 +134,42 @@ def test_doubled_rows_are_told_apart_by_their_number(loads):
     done = loads(File("a.txt", twice[:1]))
     assert (done.rows_added, done.rows_replaced) == (0, 2)
     assert [row[-1] for row in rows_of(loads.cursor)].count(True) == 1
+
+
+def test_a_slice_that_refuses_the_same_again_refuses_it_once(loads):
+    merged = replace(BARS, mode="merge")
+    refused = File("a", (bar("AAA", 1.0),), has_duplicates=False, rejects=((2, "torn", "x"),))
+    loads(refused, resource=merged)
+    loads(refused, resource=merged)
+    assert loads.query("select count(*) from raw.rejects") == [(1,)]
+    assert loads.unit("a").rows_refused == 1
+    loads(replace(refused, rejects=((2, "torn", "other"),)), resource=merged)
+    assert loads.unit("a").rows_refused == 2
+
+
+def test_a_file_that_came_back_and_cannot_be_read_is_still_noted_as_gone(loads):
+    loads(File("a.csv", (bar("AAA", 1.0),)))
+    mark_vanished(loads.cursor, DATASET, ["a.csv"], load_id=2, now=loads.now(2))
+    loads(File("a.csv", (), error="cannot be read"))
+    assert loads.query("select code from catalog.notes") == [("file vanished",)]
+    loads(File("a.csv", (bar("AAA", 1.0),)))
+    assert loads.query("select code from catalog.notes") == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "starts"),
+    [
+        (["A", "A", "B", "B", "A"], [0, 2, 4]),
+        ([None, None, "A"], [0, 1, 2]),
+        (["A", None, "A"], [0, 1, 2]),
+        (["A"], [0]),
+    ],
+)
+def test_a_row_stands_for_those_that_repeat_its_key(keys, starts):
+    rows = pa.table(
+        {
+            "unit_id": pa.array([1] * len(keys), pa.int32()),
+            "symbol": pa.array(keys).dictionary_encode(),
+        }
+    )
+    assert key_changes(rows, BARS)["symbol"].to_pylist() == [keys[n] for n in starts]

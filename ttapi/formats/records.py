@@ -15,13 +15,16 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ttapi.errors import DiskFullError, UsageError
 from ttapi.formats import text as rendering
 from ttapi.formats.text import DisplayStyle, Page
 from ttapi.formats.values import names_of, plain, rows_of
 from ttapi.home import refuse_home_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # OWASP's list for CSV injection: what makes a spreadsheet take a cell for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -52,17 +55,26 @@ def _objects(page: Page) -> Any:
 
 def write_csv(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write comma-separated values, RFC 4180, a missing value empty."""
-    writer = csv.writer(_utf8(stream), lineterminator="\n", delimiter=look.separator)
+    write = _row_writer(stream, look)
     if look.has_header:
-        writer.writerow(page.table.column_names)
+        write(page.table.column_names)
     null = look.null or ""
     for row in rows_of(page.table):
-        writer.writerow([null if (v := plain(value)) is None else _csv_text(v) for value in row])
+        write([null if (v := plain(value)) is None else _csv_text(v) for value in row])
 
 
-def _utf8(stream: IO[bytes]) -> codecs.StreamWriter:
-    """A stream of text over `stream`, which stays whoever's it is: it is not closed with it."""
-    return codecs.getwriter("utf-8")(stream)
+def _row_writer(stream: IO[bytes], look: DisplayStyle) -> Callable[[Sequence[Any]], None]:
+    """Writes one row; `stream` stays whoever's it is, and is not closed with the writer."""
+    text = codecs.getwriter("utf-8")(stream)
+    minimal = csv.writer(text, lineterminator="\n", delimiter=look.separator)
+    # Before Python 3.13 a carriage return alone is written bare, and ends the row for who reads it.
+    quoting = csv.writer(text, lineterminator="\n", delimiter=look.separator, quoting=csv.QUOTE_ALL)
+
+    def write(cells: Sequence[Any]) -> None:
+        has_return = any(isinstance(cell, str) and "\r" in cell for cell in cells)
+        (quoting if has_return else minimal).writerow(cells)
+
+    return write
 
 
 def _csv_text(value: Any) -> Any:
@@ -74,11 +86,11 @@ def _csv_text(value: Any) -> Any:
 def write_sheet(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write csv for a spreadsheet: what it would run as a formula gets an apostrophe, no number does."""
     stream.write(codecs.BOM_UTF8)
-    writer = csv.writer(_utf8(stream), lineterminator="\n", delimiter=look.separator)
-    writer.writerow(_harmless(name) for name in page.table.column_names)
+    write = _row_writer(stream, look)
+    write([_harmless(name) for name in page.table.column_names])
     for row in rows_of(page.table):
         cells = ("" if (v := plain(value)) is None else _csv_text(v) for value in row)
-        writer.writerow(_harmless(cell) if isinstance(cell, str) else cell for cell in cells)
+        write([_harmless(cell) if isinstance(cell, str) else cell for cell in cells])
 
 
 def _harmless(text: str) -> str:

@@ -91,7 +91,7 @@ def manifest_bytes(manifest: Manifest) -> bytes:
         "tables": {name: asdict(facts) for name, facts in manifest.tables.items()},
         "files": [asdict(one) for one in manifest.files],
     }
-    return _canonical({**body, "seal": _read_seal(body)})
+    return _canonical({**body, "seal": _seal_of(body)})
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -122,7 +122,7 @@ def _parsed(text: bytes) -> Manifest:
     if document["format"] != _FORMAT:
         raise ValueError(f"its format is {document['format']!r}, and this ttapi knows {_FORMAT}")
     body = {name: value for name, value in document.items() if name != "seal"}
-    if document["seal"] != _read_seal(body) or text != _canonical(document):
+    if document["seal"] != _seal_of(body) or text != _canonical(document):
         raise ValueError("its seal does not fit")
     created_at = datetime.fromisoformat(body["created_at"])
     if created_at.tzinfo is None:
@@ -147,7 +147,7 @@ def _sealed(entry: dict[str, Any]) -> ManifestEntry:
     return sealed
 
 
-def _read_seal(body: Mapping[str, Any]) -> str:
+def _seal_of(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(_canonical(body)).hexdigest()
 
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import DiskFullError, QueryError, StoreError
 from ttapi.store.copy import run_child
-from ttapi.store.engine import engine_errors, read_number, write_number
+from ttapi.store.engine import engine_errors, inspect_file, read_number, write_number
 from ttapi.store.files import remove, sync_folder, temporary_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from ttapi.home import Home
@@ -61,7 +61,7 @@ def publish(
             _checkpoint(store, sleep)
             remove(building)
             answer = run_child("ttapi.store.copy", str(home.live_file), str(building))
-            _check_copy(answer, generation, building)
+            _check_copy(generation, building)
             _move_in(home, building, target)
         except (OSError, StoreError) as exc:
             raise _as_store_error(exc, building) from exc
@@ -119,9 +119,10 @@ def _checkpoint(store: Store, sleep: Callable[[float], None]) -> None:
     raise StoreError(f"the database could not be checkpointed for publication: {refusal}")
 
 
-def _check_copy(answer: Mapping[str, object], generation: int, building: Path) -> None:
-    if answer.get("generation") != generation:
-        raise StoreError(f"{building} says generation {answer.get('generation')}, not {generation}")
+def _check_copy(generation: int, building: Path) -> None:
+    found = inspect_file(building).generation
+    if found != generation:
+        raise StoreError(f"{building} says generation {found}, not {generation}")
 
 
 def _move_in(home: Home, building: Path, target: Path) -> None:

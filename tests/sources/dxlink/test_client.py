@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import gc
+import hashlib
 import socket
-from contextlib import closing
+from contextlib import aclosing, closing, suppress
 from datetime import UTC, date, datetime, time
 
 import pytest
@@ -13,7 +16,14 @@ import pytest
 from ttapi.errors import SourceDownError, UsageError
 from ttapi.simulator.faults import FAULTS
 from ttapi.sources.dxlink.candles import CandleRequest
-from ttapi.sources.dxlink.client import DxLinkClient, QuoteToken, Retries, Timing
+from ttapi.sources.dxlink.client import (
+    DxLinkClient,
+    QuoteToken,
+    Retries,
+    Timing,
+    _close,
+    _open_socket,
+)
 
 SINCE = date(2023, 1, 1)
 SYMBOLS = ("SPY", "QQQ", "AAPL", "BRK/B", "SPX", "VIX", "IWM")
@@ -251,6 +261,55 @@ def test_a_token_near_its_end_is_renewed_before_it_is_used(feed):
     assert given == [0.0, 24 * 3600.0]
 
 
+def test_a_reader_that_leaves_while_the_connection_closes_leaves_no_socket_open():
+    """A server that never answers a close, and a client that is told to stop twice."""
+    key = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    messages = asyncio.Queue()
+
+    async def serve(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        fields = dict(line.split(b": ", 1) for line in head.splitlines()[1:-1])
+        accepted = base64.b64encode(hashlib.sha1(fields[b"Sec-WebSocket-Key"] + key).digest())
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + accepted + b"\r\n\r\n"
+        )
+        data = b"opened"
+        while data:
+            try:
+                data = await reader.read(65536)
+            except ConnectionResetError:
+                data = b""
+            await messages.put(data)
+        writer.close()
+
+    async def leave():
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+
+        async def token():
+            return QuoteToken(f"ws://127.0.0.1:{port}/realtime", "token")
+
+        async def read():
+            async with aclosing(DxLinkClient(token).candles([wanted])) as found:
+                async for _ in found:
+                    pass
+
+        wanted = CandleRequest("SPY{=1d}", from_time(SINCE))
+        reading = asyncio.create_task(read())
+        assert await messages.get()  # it has set up
+        reading.cancel()
+        assert await messages.get()  # it has asked to close
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        async with asyncio.timeout(20):
+            assert await messages.get() == b""
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(leave())
+
+
 def test_nobody_at_the_address_is_a_source_out_of_reach():
     with closing(socket.socket()) as unused:
         unused.bind(("127.0.0.1", 0))
@@ -270,6 +329,22 @@ def test_an_address_that_is_none_is_told_at_once(url):
 def test_pauses_grow_and_are_drawn_from_their_whole_range():
     client = DxLinkClient(None, timing=Timing(random=lambda: 0.5))
     assert [client._pause_s(attempt) for attempt in (1, 2, 3, 9)] == [0.25, 0.5, 1.0, 15.0]
+
+
+def test_a_farewell_that_is_called_off_leaves_no_socket(feed):
+    async def call_off(url):
+        socket = await _open_socket(url)
+        farewell = asyncio.ensure_future(_close(socket))
+        # It has said goodbye in the first turn, and waits for the answer.
+        await asyncio.sleep(0)
+        farewell.cancel()
+        with suppress(asyncio.CancelledError):
+            await farewell
+        return socket.transport.is_closing()
+
+    with feed() as served:
+        assert asyncio.run(call_off(served.url))
+    gc.collect()
 
 
 def test_a_token_is_not_shown():

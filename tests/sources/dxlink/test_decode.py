@@ -94,3 +94,23 @@ def test_a_bad_row_leaves_its_neighbours():
 def test_nothing_a_server_sends_raises(data):
     decoded = decode_feed_data(data, {"Quote": ("eventSymbol", "bidPrice")})
     assert all(isinstance(event["eventSymbol"], str) for event in decoded.events)
+
+
+@pytest.mark.parametrize("name", ["eventType", "eventSymbol"])
+@pytest.mark.parametrize("value", ["", None, 5, ["x"]])
+def test_a_row_without_its_type_or_symbol_is_none(name, value):
+    row = {"eventType": "Quote", "eventSymbol": "SPY", "bidPrice": 1.0} | {name: value}
+    decoded = decode_feed_data([row], {})
+    assert (decoded.events, [one.reason for one in decoded.refused]) == ([], [f"{name} is no text"])
+
+
+def test_a_text_that_reads_like_no_number_is_meant_where_texts_are():
+    row = {"eventType": "Profile", "eventSymbol": "NAN", "description": "NaN", "high52WeekPrice": "NaN", "beta": float("inf")}  # fmt: skip
+    (event,) = decode_feed_data([row], {}).events
+    assert event == row | {"high52WeekPrice": None, "beta": None}
+
+
+@pytest.mark.parametrize(("count", "lost"), [(1, 1), (3, 2), (5, 3)])
+def test_an_array_that_holds_no_whole_rows_is_lost_with_all_it_began(count, lost):
+    decoded = decode_feed_data(["Quote", [1] * count], {"Quote": ("eventSymbol", "bidPrice")})
+    assert (decoded.events, decoded.rows_refused) == ([], lost)

@@ -197,3 +197,36 @@ def test_anything_heard_puts_the_silence_off(protocol):
     hear(protocol, SETUP, AUTHORIZED)
     hear(protocol, {"type": "KEEPALIVE", "channel": 0}, now=59.0)
     assert protocol.pass_time(100.0) is None
+
+
+def test_channels_have_odd_numbers_and_open_once():
+    protocol = DxLinkProtocol()
+    assert [protocol.open_channel("HISTORY", FIELDS) for _ in range(3)] == [1, 3, 5]
+    protocol.connect(0, "a-token")
+    hear(protocol, SETUP, UNAUTHORIZED, AUTHORIZED)
+    sent(protocol)
+    assert hear(protocol, OPENED, OPENED) == [ChannelOpened(1)]
+    assert kinds(protocol) == ["FEED_SETUP"]
+    assert hear(protocol, OPENED | {"channel": 7}) == []
+
+
+def test_an_error_called_unauthorized_refuses_the_token_until_it_was_accepted(protocol):
+    error = {"type": "ERROR", "channel": 0, "error": "UNAUTHORIZED", "message": "no"}
+    hear(protocol, SETUP)
+    assert hear(protocol, error) == [AuthRefused("no")]
+    assert hear(protocol, error | {"message": ""}) == [AuthRefused("the token was not accepted")]
+    hear(protocol, UNAUTHORIZED, AUTHORIZED)
+    assert hear(protocol, error) == [ServerError(0, "UNAUTHORIZED", "no")]
+
+
+def test_a_deadline_has_passed_at_its_instant(protocol):
+    hear(protocol, SETUP, UNAUTHORIZED, AUTHORIZED, now=10.0)
+    sent(protocol, now=10.0)
+    (first, second) = protocol.deadlines()
+    assert (first.kind, second.kind) == ("ping", "silence")
+    assert protocol.pass_time(first.at - 0.001) is None
+    assert kinds(protocol, first.at) == []
+    assert protocol.pass_time(first.at) is None
+    assert kinds(protocol, first.at) == ["KEEPALIVE"]
+    assert protocol.pass_time(second.at - 0.001) is None
+    assert protocol.pass_time(second.at) == Deadline("silence", second.at)

@@ -139,3 +139,29 @@ def test_what_was_pending_when_the_connection_broke_is_forgotten():
     assert assembler.take(event("A", 1, 5, TX)) is None
     assembler.drop()
     assert list(assembler.take(event("A", 2, 6)).rows) == [(2,)]
+
+
+def test_a_row_that_comes_back_within_a_transaction_is_not_removed():
+    assembler = EventAssembler()
+    events = [event("A", 1, None, TX | REMOVE), event("A", 2, 5, TX), event("A", 1, 7, TX), event("A", 3, None, REMOVE)]  # fmt: skip
+    changes = [assembler.take(item) for item in events]
+    assert changes[:3] == [None, None, None]
+    assert ({k[0]: row["close"] for k, row in changes[3].rows.items()}, changes[3].removed) == ({2: 5, 1: 7}, {(3,)})  # fmt: skip
+    assert changes[3].is_snapshot is False
+    (gone,) = [assembler.take(item) for item in [event("A", 1, 7, TX), event("A", 1, None, REMOVE)]][1:]  # fmt: skip
+    assert (gone.rows, gone.removed) == ({}, {(1,)})
+
+
+def test_a_snapshot_removes_nothing_and_says_whether_older_rows_exist():
+    for ending, is_truncated in ((END, False), (SNIP, True), (END | SNIP, True)):
+        assembler = EventAssembler()
+        done = [assembler.take(item) for item in snapshot("A", {2: 5}, ending | REMOVE)][-1]
+        assert (done.is_snapshot, done.is_truncated, done.removed) == (
+            True,
+            is_truncated,
+            frozenset(),
+        )
+        assert assembler.incomplete == frozenset()
+    assembler = EventAssembler()
+    assembler.take(snapshot("A", {2: 5})[0])
+    assert assembler.incomplete == {"A"}

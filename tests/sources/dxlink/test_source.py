@@ -209,3 +209,29 @@ def test_the_source_keeps_every_rule(feed, number):
         )  # fmt: skip
         assert len(checks) == 15
         checks[number]()
+
+
+def of_days(*days, span=(None, None), now=NOW):
+    """The dates that are kept of candles of these days, and why others are refused."""
+    events = tuple(candle(time=MIDNIGHT + n * 86_400_000) for n in days)
+    made = CandleHistory(CandleRequest("SPY{=d}", 0), events)
+    batch = candle_batch(UnitRequest(Unit("SPY"), None, *span), made, "SPY", now, tho=False)
+    refused = [] if batch.rejects is None else batch.rejects["reason"].to_pylist()
+    return [day.day for day in batch.rows["date"].to_pylist()], refused
+
+
+def test_days_are_kept_from_the_first_wanted_to_before_the_first_not_wanted():
+    assert of_days(0, 1, 2, span=(date(2024, 6, 4), None)) == ([4, 5], [])
+    assert of_days(0, 1, 2, span=(None, date(2024, 6, 5))) == ([3, 4], [])
+    assert of_days(0, 1, 2, span=(date(2024, 6, 4), date(2024, 6, 5))) == ([4], [])
+
+
+def test_today_is_kept_and_tomorrow_is_refused():
+    early = datetime(2024, 6, 4, 12, tzinfo=UTC)
+    assert of_days(0, 1, 2, now=early) == ([3, 4], ["2024-06-05 lies in the future"])
+
+
+def test_a_price_just_above_0_and_the_largest_number_are_kept():
+    batch = batch_of(candle(low=1e-9, sequence=2.0**61, count=2.0**62, volume=None, VWAP=1.25))
+    (row,) = batch.rows.to_pylist()
+    assert (row["low"], row["sequence"], row["count"], row["volume"], row["vwap"]) == (1e-9, 2**61, None, None, 1.25)  # fmt: skip

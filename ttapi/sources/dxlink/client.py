@@ -159,8 +159,7 @@ class DxLinkClient:
                     yield history
                 self._subscribe(run)
         finally:
-            with suppress(OSError, TimeoutError):
-                await socket.close()
+            await _close(socket)
 
     def _subscribe(self, run: HistoryRun) -> None:
         asked = run.next_requests(self._timing.clock())
@@ -244,6 +243,17 @@ def _silence(kind: str) -> str:
     if kind == "handshake":
         return "the server did not authorise in time"
     return "the server fell silent"
+
+
+async def _close(socket: ClientConnection) -> None:
+    """Close the connection as its protocol has it; at once where whoever waits is called off."""
+    try:
+        with suppress(OSError, TimeoutError):
+            await socket.close()
+    except asyncio.CancelledError:
+        # The handshake of closing was cut short: the socket would stay open for as long as nobody looks.
+        socket.transport.abort()
+        raise
 
 
 async def _open_socket(url: str) -> ClientConnection:
