@@ -29,3 +29,18 @@ def test_the_operations_bring_neither_the_engine_nor_a_room_below():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_status_brings_neither_the_engine_nor_frames_nor_the_parser(lab):
+    code = (
+        "import sys\n"
+        "from ttapi.cli.report import report_status\n"
+        "report_status(None, None, True)\n"
+        "heavy = {'duckdb', 'polars', 'pyarrow', 'sqlglot', 'httpx', 'websockets', 'typer', 'rich'}\n"
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, env=lab.variables
+    )
+    assert (done.returncode, done.stderr.strip()) == (1, "")
+    assert '"raw.calendar_days"' in done.stdout

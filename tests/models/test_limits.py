@@ -8,18 +8,17 @@ from datetime import date, timedelta
 
 import pytest
 
-from ttapi.models.predicates import (
-    Literals,
+from ttapi.models.limits import (
     ParameterValue,
     RelationRead,
     SameColumn,
     ValueRange,
     ValueSet,
     bind_parameters,
-    conjuncts,
     reads_from_json,
     reads_to_json,
 )
+from ttapi.models.predicates import Literals, conjuncts
 from ttapi.models.references import parse_statements
 from ttapi.models.resolve import resolve
 from ttapi.refresh.coverage import name_scope, raw_demands

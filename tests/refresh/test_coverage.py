@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.models.predicates import ValueRange, ValueSet
+from ttapi.models.limits import ValueRange, ValueSet
 from ttapi.refresh.coverage import (
     CoverageRules,
     Demand,

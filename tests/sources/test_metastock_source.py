@@ -13,7 +13,8 @@ import pytest
 from ttapi.errors import UsageError
 from ttapi.sources.contract import SourceContext, Unit, UnitRequest
 from ttapi.sources.metastock import MetastockSource
-from ttapi.sources.metastock.source import BARS, BASIS, load_batches
+from ttapi.sources.metastock.load import load_batches
+from ttapi.sources.metastock.source import BARS, BASIS
 from ttapi.sources.validation import check_declaration
 
 NOW = datetime(2024, 6, 14, 15, 0, tzinfo=UTC)

@@ -14,17 +14,9 @@ from hypothesis import strategies as st
 
 from ttapi.sources.contract import Unit, UnitRequest
 from ttapi.sources.tastytrade.accounts import TRANSACTION_EFFECTS, TRANSACTION_FIELDS
-from ttapi.sources.tastytrade.fields import (
-    Content,
-    DriftError,
-    FieldError,
-    batch_of,
-    fields,
-    read_unit,
-    row_of,
-    signed,
-)
+from ttapi.sources.tastytrade.fields import Content, DriftError, FieldError, fields, row_of, signed
 from ttapi.sources.tastytrade.market_fields import WATCHLISTS
+from ttapi.sources.tastytrade.rows import batch_of, read_unit
 
 KINDS = ("text", "number", "money", "whole", "flag", "date", "instant", "json")
 TABLE = {kind: fields(f"x {kind} said") for kind in KINDS}

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import QueryError, UsageError
-from ttapi.models.flows import pushdown_infos, upstream_reads
-from ttapi.models.predicates import RelationRead, ValueRange, ValueSet
+from ttapi.models.flows import pushdown_infos
+from ttapi.models.limits import RelationRead, ValueRange, ValueSet, upstream_reads
 from ttapi.sqltext import identifier, literal
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from datetime import date
 
     from ttapi.models.graph import ModelGraph
+    from ttapi.models.limits import Limit
     from ttapi.models.lineage import LineageGraph
     from ttapi.models.model_cache import PushdownInfo
-    from ttapi.models.predicates import Limit
     from ttapi.store.reader import Reader
 
 _LISTED = 20

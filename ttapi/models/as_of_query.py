@@ -20,9 +20,8 @@ from sqlglot import exp
 
 from ttapi.errors import QueryError, UsageError
 from ttapi.models.as_of_relations import AsOfCatalog, AsOfRewriter, NoAsOfFormError
-from ttapi.models.flows import upstream_reads
+from ttapi.models.limits import bind_parameters, upstream_reads
 from ttapi.models.portability import volatile_parts
-from ttapi.models.predicates import bind_parameters
 from ttapi.models.references import parse_statements
 from ttapi.models.resolve import resolve
 from ttapi.models.sql_edit import prepend_ctes, tokens_of
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ttapi.models.as_of import AsOf
+    from ttapi.models.limits import RelationRead
     from ttapi.models.model_cache import PushdownInfo
-    from ttapi.models.predicates import RelationRead
 
 
 @dataclass(frozen=True)

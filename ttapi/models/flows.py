@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ttapi.models.barriers import may_aggregate
 from ttapi.models.graph import builder_inputs
+from ttapi.models.limits import Limit, RelationRead, SameColumn, bind_parameters
 from ttapi.models.model import macro_parts
 from ttapi.models.model_cache import AnalysisCache, PushdownInfo
-from ttapi.models.predicates import Limit, RelationRead, SameColumn, bind_parameters
 from ttapi.models.references import parse_statements
 from ttapi.models.resolve import NameScope, resolve
 
@@ -88,14 +88,3 @@ def _builder_reads(model: Model, names: NameScope) -> list[RelationRead]:
         for select in builder_inputs(model.builder).values()
         for read in resolve(select, names).reads
     ]
-
-
-def upstream_reads(read: RelationRead, flow: PushdownInfo) -> tuple[RelationRead, ...]:
-    """What `flow`'s relation reads when it is itself read as `read` says."""
-    arguments: dict[str, Limit] = {}
-    for name, limit in read.arguments.items():
-        if not name.isdigit():
-            arguments[name] = limit
-        elif int(name) < len(flow.parameters):
-            arguments[flow.parameters[int(name)]] = limit
-    return tuple(bind_parameters(behind, read.limits, arguments) for behind in flow.reads)

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ttapi.models.predicates import RelationRead, reads_from_json, reads_to_json
+from ttapi.models.limits import RelationRead, reads_from_json, reads_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

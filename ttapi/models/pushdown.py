@@ -15,19 +15,16 @@ from dataclasses import dataclass, field, replace
 from sqlglot import exp
 
 from ttapi.models.barriers import blocks_pushdown, grouping_of
-from ttapi.models.predicates import (
+from ttapi.models.limits import (
     NO_LIMIT,
     Limit,
-    Literals,
     RelationRead,
     SameColumn,
     ValueSet,
-    atom_of,
-    bare_column,
     bind_parameters,
-    conjuncts,
     values_of,
 )
+from ttapi.models.predicates import Literals, atom_of, bare_column, conjuncts
 from ttapi.models.scope import FromItem, Scope, from_scope
 
 ColumnsOf = Callable[[str], tuple[str, ...] | None]

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from ttapi.errors import QueryError
+from ttapi.models.limits import RelationRead
 from ttapi.models.model import dataset_name
-from ttapi.models.predicates import Literals, RelationRead
+from ttapi.models.predicates import Literals
 from ttapi.models.pushdown import AnalysisContext, Block, analyse_query
 from ttapi.models.references import Write, parse_statements, references_in
 

@@ -17,7 +17,7 @@ from ttapi.models.predicates import Conjunct, Literals, conjuncts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from ttapi.models.predicates import Limit, RelationRead
+    from ttapi.models.limits import Limit, RelationRead
 
 ColumnRef = tuple[str, str]
 """A column: its source's alias, its name; both lower case."""

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
+    from ttapi.models.limits import RelationRead
     from ttapi.models.model import Model
     from ttapi.models.model_cache import PushdownInfo
-    from ttapi.models.predicates import RelationRead
 
 NextClose = Callable[[datetime], datetime]
 """The first XNYS session close strictly after an instant; both zone-aware UTC."""

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import ModelError, StoreError
-from ttapi.models.predicates import reads_from_json, reads_to_json
+from ttapi.models.limits import reads_from_json, reads_to_json
 from ttapi.refresh.datasets import Dataset
 from ttapi.store.catalog import DatasetState, Slice
 from ttapi.store.files import read_state, write_state

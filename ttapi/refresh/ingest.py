@@ -17,9 +17,9 @@ from ttapi.errors import CommitUnknownError, SourceDownError, SourceError, Ttapi
 from ttapi.refresh.coverage import coverage_after
 from ttapi.refresh.datasets import Dataset, ListingDiff, Step, code_of
 from ttapi.refresh.planner import rules_of
+from ttapi.sources.conformity import conforming
 from ttapi.sources.contract import Batch, NarrowingSource, Unit, UnitReport, UnitRequest
 from ttapi.sources.discovery import guarded, guarded_batches
-from ttapi.sources.validation import conforming
 from ttapi.store.catalog import (
     DatasetState,
     DateInterval,

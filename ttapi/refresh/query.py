@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from ttapi.models.predicates import RelationRead
+    from ttapi.models.limits import RelationRead
     from ttapi.refresh.datasets import Dataset, PlanInputs, Step
     from ttapi.refresh.installation import Workspace
     from ttapi.refresh.single_flight import Progress

@@ -30,10 +30,8 @@ if TYPE_CHECKING:
 
 GROUP = "ttapi.sources"
 _HERE = Path(__file__).resolve().parent
-_SHARED = (
-    *("batches.py", "columns.py", "dates.py", "folder.py"),
-    *("inflate.py", "instants.py", "texts.py"),
-)
+_SHARED = ("body.py", "dates.py", "folder.py", "instants.py", "text_files.py")
+"""What makes rows of bytes for several sources: a change of it is a change of theirs."""
 
 
 @dataclass(frozen=True)
@@ -162,8 +160,11 @@ def code_files(kind: type) -> list[Path]:
     is_package = (file.parent / "__init__.py").exists()
     is_alone = file.parent == _HERE or not is_package
     own = [file] if is_alone else sorted(file.parent.rglob("*.py"))
-    shared = sorted(_HERE.glob("*.py")) if file.is_relative_to(_HERE) else []
-    return own + [one for one in shared if one.name in _SHARED]
+    if not file.is_relative_to(_HERE):
+        return own
+    # `calendar_rows.py` belongs to `calendar.py`.
+    beside = sorted(_HERE.glob(f"{file.stem}_*.py")) if is_alone else []
+    return own + beside + [_HERE / name for name in _SHARED]
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from ttapi.sources.dxlink import DxlinkSource
 from ttapi.sources.dxlink.candles import CandleHistory, CandleRequest, candle_batch, session_date
 from ttapi.sources.dxlink.client import Retries, Timing
 from ttapi.sources.dxlink.events import RefusedRows
-from ttapi.sources.dxlink.source import Feed, streamer_symbol, token_of_settings
+from ttapi.sources.dxlink.load import Feed, streamer_symbol, token_of_settings
 from ttapi.sources.testing import source_checks
 
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)

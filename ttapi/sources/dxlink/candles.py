@@ -20,9 +20,9 @@ import pyarrow as pa
 from ttapi.market.calendar import NEW_YORK
 from ttapi.market.dxfeed import EventFlag, normalise_candle_symbol
 from ttapi.sources.contract import Batch, UnitReport, UnitRequest
-from ttapi.sources.dates import known_at_close, session_today
 from ttapi.sources.dxlink.events import EventAssembler, RefusedRows, Series, event_flags
 from ttapi.sources.dxlink.protocol import KEEPALIVE_S, Subscription
+from ttapi.sources.instants import known_at_close, session_today
 from ttapi.sources.text_files import reject_table
 
 if TYPE_CHECKING:

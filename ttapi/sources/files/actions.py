@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ttapi.sources.files.tables import FilePlace
+    from ttapi.sources.files.origin import FilePlace
 
 KINDS = ("split", "dividend")
 SMALLEST_RATIO, LARGEST_RATIO = 1e-9, 1e9
@@ -21,7 +21,7 @@ def complete(rows: pl.DataFrame, _: FilePlace) -> pl.DataFrame:
     """Symbols and kinds in their usual case, and the ex-date where only the last cum date stands."""
     import polars as pl  # noqa: PLC0415 - resources are listed without it
 
-    from ttapi.sources.dates import next_sessions  # noqa: PLC0415 - reads the calendar
+    from ttapi.sources.instants import next_sessions  # noqa: PLC0415 - reads the calendar
 
     return rows.with_columns(
         pl.col("symbol").str.to_uppercase().str.replace_all("/", ".", literal=True),
@@ -59,6 +59,6 @@ def refusal(rows: pl.DataFrame) -> pl.Series:
 
 def known_at(rows: pl.DataFrame, now: datetime) -> pl.Series:
     """The open of the ex-date; null where that is still to come."""
-    from ttapi.sources.dates import known_at_open  # noqa: PLC0415 - resources are listed without it
+    from ttapi.sources.instants import known_at_open  # noqa: PLC0415 - resources are listed without it
 
     return known_at_open(rows["ex_date"], now)

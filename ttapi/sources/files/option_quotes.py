@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from ttapi.market.shipped import AM_ROOTS, EUROPEAN_INDICES
 from ttapi.sources.contract import Column, Resource
-from ttapi.sources.files.tables import day_of_place, symbol_of_place
+from ttapi.sources.files.origin import day_of_place, symbol_of_place
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     import polars as pl
 
-    from ttapi.sources.files.tables import FilePlace
+    from ttapi.sources.files.origin import FilePlace
 
 _OCC = r"^([A-Z][A-Z0-9]{0,5}) *([0-9]{6})([CP])([0-9]{8})$"
 _PRICES = ("bid", "ask", "mark", "last", "spot")
@@ -209,7 +209,7 @@ def _with_snapshot(rows: pl.DataFrame, origin: FilePlace) -> pl.DataFrame:
     """The instant in UTC, whole seconds; a date alone, also that of the file's name, is its close."""
     import polars as pl  # noqa: PLC0415 - resources are listed without it
 
-    from ttapi.sources.dates import session_closes  # noqa: PLC0415 - reads the calendar
+    from ttapi.sources.instants import session_closes  # noqa: PLC0415 - reads the calendar
 
     at = pl.col("snapshot_at")
     is_date = at.dt.time() == pl.time(0)

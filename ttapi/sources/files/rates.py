@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ttapi.sources.files.tables import FilePlace
+    from ttapi.sources.files.origin import FilePlace
 
 TOO_HIGH = "rate above 1: fractions a year are wanted, 0.04 for 4 percent"
 _TENOR = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.ASCII | re.IGNORECASE)
@@ -71,6 +71,6 @@ def refusal(rows: pl.DataFrame) -> pl.Series:
 
 def known_at(rows: pl.DataFrame, now: datetime) -> pl.Series:
     """The close of its date; null where that is still to come."""
-    from ttapi.sources.dates import known_at_close  # noqa: PLC0415 - resources are listed without it
+    from ttapi.sources.instants import known_at_close  # noqa: PLC0415 - resources are listed without it
 
     return known_at_close(rows["date"], now)

@@ -1,35 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The source `files`: CSV and Parquet files of one's own, mapped to resources by settings.
-
-One requested file read, judged and put into a batch.
-"""
+"""The source `files`: CSV and Parquet files of one's own, mapped to resources by settings."""
 
 from __future__ import annotations
 
 import glob
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from ttapi.errors import SourceError, UsageError
-from ttapi.sources.body import GZIP, gunzip
-from ttapi.sources.contract import Batch, UnitReport, UnitRequest
+from ttapi.errors import UsageError
 from ttapi.sources.files.kinds import SPECS, spec_of
-from ttapi.sources.files.rows import FileRows, judge
-from ttapi.sources.files.tables import TextTable, origin_of, read_csv_text, read_parquet_text
-from ttapi.sources.folder import MEMBER_LIMIT, RATIO_LIMIT
-from ttapi.sources.text_files import clean_name, content_hash, reject_table
+from ttapi.sources.files.origin import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    import pyarrow as pa
-
-    from ttapi.sources.contract import Resource, SourceContext, Unit
-    from ttapi.sources.files.kinds import ResourceSpec
+    from ttapi.sources.contract import Batch, Resource, SourceContext, Unit, UnitRequest
     from ttapi.sources.folder import FolderTree, ReadBytes
 
 FORMATS = {
@@ -94,6 +80,8 @@ class FilesSource:
         self, resource: Resource, requests: Sequence[UnitRequest], context: SourceContext
     ) -> Iterator[Batch]:
         """One batch per file."""
+        from ttapi.sources.files.load import load_file  # noqa: PLC0415 - brings Polars
+
         spec = spec_of(resource)
         settings = file_settings(resource, context)
         tree = self._tree(settings)
@@ -161,6 +149,9 @@ def file_settings(resource: Resource, context: SourceContext) -> FileSettings:
 
 
 def _renames(text: str, resource: Resource, prefix: str) -> dict[str, str]:
+
+    from ttapi.sources.text_files import clean_name  # noqa: PLC0415 - brings Polars
+
     spec = spec_of(resource)
     targets = [column.name for column in (*resource.columns, *spec.inputs)]
     renames: dict[str, str] = {}
@@ -174,60 +165,3 @@ def _renames(text: str, resource: Resource, prefix: str) -> dict[str, str]:
             )
         renames[target] = clean_name(name)
     return renames
-
-
-def load_file(
-    tree: FolderTree,
-    request: UnitRequest,
-    spec: ResourceSpec,
-    settings: FileSettings,
-    now: datetime,
-) -> Batch:
-    """The batch of one file; an error in its report when it cannot be read as a whole."""
-    unit, origin = request.unit, origin_of(tree.root, request.unit.key)
-    read_by = (settings.renames, settings.delimiter, settings.format)
-    try:
-        content = tree.read(unit)
-        # Where its place says something of the rows, the same bytes elsewhere are other content.
-        placed = (spec.symbol_of_place(origin),) if spec.symbol_of_place else ()
-        digest = content_hash(content, repr((*read_by, *placed)))
-        if digest == request.known_hash:
-            return Batch((UnitReport(unit, digest, is_unchanged=True),))
-        table = _read(content, unit.key, settings)
-        found = judge(table, spec, settings.renames, origin, now)
-    except SourceError as exc:
-        text = str(exc) if str(exc).startswith(unit.key) else f"{unit.key}: {exc}"
-        return Batch((UnitReport(unit, error=text),))
-    report = _report(UnitReport(unit, digest), found, spec.resource.time_column)
-    rejects = reject_table((0, line, why, text) for line, why, text in found.refused)
-    return Batch((report,), _rows(found.rows, spec) if found.rows.height else None, rejects)
-
-
-def _read(content: bytes, key: str, settings: FileSettings) -> TextTable:
-    if content.startswith(GZIP):
-        content = gunzip(content, max_bytes=MEMBER_LIMIT, max_ratio=RATIO_LIMIT)
-    kind = settings.format or ("parquet" if key.lower().endswith(FORMATS["parquet"]) else "csv")
-    if kind == "parquet":
-        return read_parquet_text(content)
-    return read_csv_text(content, settings.delimiter)
-
-
-def _report(report: UnitReport, found: FileRows, time_column: str | None) -> UnitReport:
-    days = found.rows[time_column] if time_column else pl.Series([], dtype=pl.Date)
-    first, last = days.min(), days.max()
-    return replace(
-        report,
-        rows_in=found.rows.height + len(found.refused),
-        rows_accepted=found.rows.height,
-        rows_refused=len(found.refused),
-        first_date=first if isinstance(first, date) else None,
-        last_date=last if isinstance(last, date) else None,
-        has_duplicates=found.has_duplicates,
-        notes=tuple(found.notes),
-    )
-
-
-def _rows(rows: pl.DataFrame, spec: ResourceSpec) -> pa.Table:
-    names = [column.name for column in spec.resource.columns]
-    with_unit = rows.with_columns(pl.lit(0, pl.Int32).alias("unit"))
-    return with_unit.select(*names, "unit", "line", "known_at").to_arrow()

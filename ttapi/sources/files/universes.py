@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ttapi.sources.files.tables import FilePlace
+    from ttapi.sources.files.origin import FilePlace
 
 
 def complete(rows: pl.DataFrame, _: FilePlace) -> pl.DataFrame:
@@ -39,6 +39,6 @@ def refusal(rows: pl.DataFrame) -> pl.Series:
 
 def known_at(rows: pl.DataFrame, now: datetime) -> pl.Series:
     """The open of valid_from; null where that is not given or still to come."""
-    from ttapi.sources.dates import known_at_open  # noqa: PLC0415 - resources are listed without it
+    from ttapi.sources.instants import known_at_open  # noqa: PLC0415 - resources are listed without it
 
     return known_at_open(rows["valid_from"], now)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pyarrow as pa
 
-from ttapi.sources.dates import known_at_close
+from ttapi.sources.instants import known_at_close
 from ttapi.sources.text_files import BLANKS, DictionaryColumn
 
 if TYPE_CHECKING:

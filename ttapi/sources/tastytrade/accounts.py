@@ -9,7 +9,6 @@ sends a magnitude and its effect, a debit is below zero here.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ttapi.sources.contract import Resource
@@ -290,6 +289,8 @@ async def _of_each(
 ) -> Content:
     documents, _ = await _documents(api)
     numbers = [str(account.get("account-number")) for account in documents]
+    import asyncio  # noqa: PLC0415 - the tables are read without it
+
     answers = await asyncio.gather(
         *(
             api.many(f"/accounts/{number}/{what}", f"/accounts/{{account}}/{what}", params)

@@ -24,8 +24,9 @@ from ttapi.sources.http import HostLimits, HttpClient
 from ttapi.sources.in_thread import iterate_in_thread
 from ttapi.sources.tastytrade import accounts, instruments, option_quotes
 from ttapi.sources.tastytrade.api import TastytradeApi
-from ttapi.sources.tastytrade.fields import Content, ReadUnit, batch_of, read_unit
 from ttapi.sources.tastytrade.grant import RefreshGrant
+from ttapi.sources.tastytrade.rows import ReadUnit, batch_of, read_unit
+from ttapi.sources.tastytrade.source import SECRETS
 from ttapi.sources.traffic import Quarantine, RefusedGrant
 
 if TYPE_CHECKING:
@@ -39,10 +40,7 @@ if TYPE_CHECKING:
     )
 
     from ttapi.sources.contract import Batch, Resource, SourceContext, UnitRequest
-
-SECRETS = ("client_secret", "refresh_token")
-"""The grant: what `ttapi login` stores."""
-
+    from ttapi.sources.tastytrade.fields import Content
 
 BASE_URL = "https://api.tastyworks.com"
 _NOT_ASKED_AGAIN = timedelta(hours=1)

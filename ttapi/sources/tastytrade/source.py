@@ -16,7 +16,6 @@ from ttapi.secret import Secret
 from ttapi.sources.contract import Batch, Resource, SourceContext, Unit, UnitRequest
 from ttapi.sources.credentials import has_secret
 from ttapi.sources.tastytrade.accounts import ACCOUNTS, BALANCES, POSITIONS, TRANSACTIONS
-from ttapi.sources.tastytrade.fetch import SECRETS, connected
 from ttapi.sources.tastytrade.market_fields import (
     CHAINS,
     CRYPTOCURRENCIES,
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+SECRETS = ("client_secret", "refresh_token")
+"""The grant: what `ttapi login` stores, in the order it is asked for."""
 _UNITS = {
     "symbols": "equities",
     "watchlists": "public",
@@ -123,6 +124,8 @@ async def quote_token_of(context: SourceContext) -> FeedAccess:
 
     *Raises* CredentialError, ResponseError (a customer without an account has none), SourceDownError.
     """
+    from ttapi.sources.tastytrade.fetch import connected  # noqa: PLC0415 - brings httpx and asyncio
+
     async with connected(context) as api:
         data, _ = await api.one("/api-quote-tokens")
     url, token = data.get("dxlink-url"), data.get("token")

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ttapi.sources.conformity import batch_problems
 from ttapi.sources.contract import Batch, SourceContext, Unit, UnitReport, UnitRequest
-from ttapi.sources.validation import batch_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
