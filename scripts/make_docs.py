@@ -173,7 +173,7 @@ def _documented() -> Iterator[tuple[Any, dict[str, str]]]:
 
     from ttapi.config import load_settings
     from ttapi.home import Home
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
     from ttapi.refresh.runner import run_refresh
     from ttapi.refresh.steps import RefreshRequest
     from ttapi.store.engine import connect_snapshot
@@ -183,19 +183,19 @@ def _documented() -> Iterator[tuple[Any, dict[str, str]]]:
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder) / "home")
         init_home(home, now=now)
-        workspace = Workspace(home, load_settings(home, {}), now)
-        run_refresh(workspace, RefreshRequest(targets=("calendar",)))
+        environment = Environment(home, load_settings(home, {}), now)
+        run_refresh(environment, RefreshRequest(targets=("calendar",)))
         with closing(connect_snapshot(home.public_file)) as connection:
             rows = connection.execute(
                 "select table_name, column_name, comment from duckdb_columns() where schema_name = 'main'"
                 " order by table_name, column_index"
             ).fetchall()
-    for name, model in sorted(workspace.graph.models.items()):
+    for name, model in sorted(environment.graph.models.items()):
         if model.schema != "main":
             continue
         comments = {column: text or "" for table, column, text in rows if table == name}
         if model.kind == "macro":
-            comments = dict.fromkeys(workspace.datasets[name].columns or (), "")
+            comments = dict.fromkeys(environment.datasets[name].columns or (), "")
         yield model, comments
 
 

@@ -19,7 +19,7 @@ from hypothesis import settings
 
 from ttapi.config import load_settings
 from ttapi.home import Home
-from ttapi.refresh.installation import Workspace
+from ttapi.refresh.installation import Environment
 from ttapi.refresh.runner import run_refresh
 from ttapi.refresh.steps import RefreshRequest
 from ttapi.store.engine import connect_snapshot
@@ -97,8 +97,8 @@ class Lab:
         file.write_text(text)
         return file
 
-    def workspace(self, **changes):
-        return Workspace(
+    def environment(self, **changes):
+        return Environment(
             self.home,
             load_settings(self.home, self.environ),
             changes.pop("now", self.now),
@@ -108,7 +108,7 @@ class Lab:
     def refresh(self, *targets, **changes):
         now = changes.pop("now", self.now)
         return run_refresh(
-            self.workspace(now=now), RefreshRequest(targets=targets, wait_s=0, **changes)
+            self.environment(now=now), RefreshRequest(targets=targets, wait_s=0, **changes)
         )
 
     def rows(self, sql):
@@ -170,8 +170,8 @@ def template_home():
 def build_template(folder):
     home = Home(folder / "home")
     init_home(home, now=NOW)
-    workspace = Workspace(home, load_settings(home, {}), NOW)
-    run_refresh(workspace, RefreshRequest(targets=("calendar", "expiration_series")))
+    environment = Environment(home, load_settings(home, {}), NOW)
+    run_refresh(environment, RefreshRequest(targets=("calendar", "expiration_series")))
 
 
 @pytest.fixture(scope="session")

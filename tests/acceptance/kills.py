@@ -39,7 +39,7 @@ _PHASES = (
     ("load", {"load.load_batch", "ingest._finish", "load.mark_vanished"}),
     ("fetch", {"ingest.ingest", "ingest.survey_offer"}),
     ("rebuild", {"steps._run_table", "steps.check_views"}),
-    ("install", {"installation.install", "workspace.graph"}),
+    ("install", {"installation.install", "environment.graph"}),
     ("record", {"steps.record", "runner._leave_state"}),
     ("open", {"database.open_store"}),
     ("start or end", set()),

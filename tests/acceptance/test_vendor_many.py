@@ -130,4 +130,4 @@ def held(lab, dataset):
 
 def grain(lab, dataset):
     """The columns that make one fact of a dataset."""
-    return ", ".join(lab.workspace().resources[dataset].resource.grain)
+    return ", ".join(lab.environment().resources[dataset].resource.grain)

@@ -41,12 +41,12 @@ class VendorHome:
 
     def refresh(self, *targets, symbols=SYMBOLS, now=NOW, force=False):
         """What one refresh came to, as the command has it."""
-        workspace = self.lab.workspace(symbols=frozenset(symbols), now=now)
-        return run_refresh(workspace, RefreshRequest(targets, wait_s=0, force=force))
+        environment = self.lab.environment(symbols=frozenset(symbols), now=now)
+        return run_refresh(environment, RefreshRequest(targets, wait_s=0, force=force))
 
     def status(self, dataset, now=NOW):
         """What `ttapi status` says of one dataset."""
-        lines = status_lines(self.lab.workspace(now=now), dataset, as_json=True)
+        lines = status_lines(self.lab.environment(now=now), dataset, as_json=True)
         (row,) = json.loads("".join(lines))
         return row
 

@@ -64,7 +64,7 @@ def test_status_goes_on_where_the_default_list_names_nobody(market):
 
 def test_calls_of_a_refresh_are_counted_by_the_state_the_last_one_left(market):
     request = RefreshRequest(targets=("raw.metastock_bars",), force=True)
-    assert operations.count_calls(market.workspace(), request) == 0
+    assert operations.count_calls(market.environment(), request) == 0
 
 
 def test_a_home_never_made_is_refused_with_the_command_that_makes_it(tmp_path):
@@ -79,11 +79,11 @@ def test_a_folder_of_files_is_noted_once_and_a_second_one_is_refused(market, mon
     folder = market.data / "own"
     folder.mkdir()
     for _ in range(2):
-        operations.make_home(market.workspace(), metastock=folder)
+        operations.make_home(market.environment(), metastock=folder)
     noted = f'[sources.metastock]\npath = "{folder}"\n'
     assert market.home.settings_file.read_text().count(noted) == 1
     with pytest.raises(UsageError, match=r"has a \[sources.metastock\] section already"):
-        operations.make_home(market.workspace(), metastock=market.data)
+        operations.make_home(market.environment(), metastock=market.data)
 
 
 def test_an_export_is_a_file_a_format_with_its_rows(market, tmp_path):
@@ -115,7 +115,7 @@ def test_a_receipt_is_of_one_select_and_is_proved_again(market, database, tmp_pa
     (answer,) = database.answers(sql, keep_rows=1, freshness=Freshness(refresh=False))
     operations.leave_receipt(database, sql, answer, tmp_path / "receipt.json")
     receipt = read_receipt(tmp_path / "receipt.json")
-    found = operations.replay(market.workspace(), receipt)
+    found = operations.replay(market.environment(), receipt)
     assert (receipt.rows, found.is_equal, found.rows) == (2, True, 2)
 
 

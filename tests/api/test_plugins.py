@@ -54,22 +54,22 @@ def strangers(lab):
 
 
 def test_a_login_is_proved_with_what_was_given_beside_the_sources_settings(strangers):
-    workspace = strangers.workspace()
-    assert plugins.secret_names(workspace, "whole") == ("token",)
+    environment = strangers.environment()
+    assert plugins.secret_names(environment, "whole") == ("token",)
     given = {"token": Secret("t0ken-of-a-test")}
-    assert plugins.prove_login(workspace, "whole", given) == "t0ken-of-a-test of A1"
+    assert plugins.prove_login(environment, "whole", given) == "t0ken-of-a-test of A1"
 
 
 @pytest.mark.parametrize("name", ["half", "metastock", "nobody"])
 def test_a_source_without_a_whole_login_is_refused_and_the_others_named(strangers, name):
     with pytest.raises(UsageError, match=f"'{name}' is no source with a login") as refused:
-        plugins.secret_names(strangers.workspace(), name)
+        plugins.secret_names(strangers.environment(), name)
     assert refused.value.hint == "known: tastytrade, whole"
 
 
 def test_half_a_login_breaks_the_contract_and_a_whole_one_does_not(strangers):
     problems = {
-        one.name: plugins.contract_problems(one) for one in plugins.sources(strangers.workspace())
+        one.name: plugins.contract_problems(one) for one in plugins.sources(strangers.environment())
     }
     login = "secret_names without prove_login(context), which tries them"
     assert login in problems["half"]
@@ -78,15 +78,15 @@ def test_half_a_login_breaks_the_contract_and_a_whole_one_does_not(strangers):
 
 
 def test_bundled_sources_have_the_capabilities_they_use(lab):
-    found = {one.name: one.source for one in plugins.sources(lab.workspace())}
+    found = {one.name: one.source for one in plugins.sources(lab.environment())}
     assert {name for name, one in found.items() if isinstance(one, LoginSource)} == {"tastytrade"}
     assert {name for name, one in found.items() if isinstance(one, BorrowsSettings)} == {"dxlink"}
 
 
 def test_an_offer_says_which_setting_is_missing_and_what_gives_it(lab):
-    workspace = lab.workspace()
-    (vendor,) = plugins.sources(workspace, "tastytrade")
-    offers = {one.dataset: one for one in plugins.resource_offers(workspace, vendor.source)}
+    environment = lab.environment()
+    (vendor,) = plugins.sources(environment, "tastytrade")
+    offers = {one.dataset: one for one in plugins.resource_offers(environment, vendor.source)}
     resource = next(r for r in vendor.source.resources if r.table == "tastytrade_accounts")
     assert offers["raw.tastytrade_accounts"] == ResourceOffer(
         "raw.tastytrade_accounts", resource.about, resource.ttl, "client_secret", "ttapi login"
@@ -95,5 +95,5 @@ def test_an_offer_says_which_setting_is_missing_and_what_gives_it(lab):
 
 def test_a_source_nobody_installed_is_refused_and_those_there_named(lab):
     with pytest.raises(UsageError, match="no source is called 'nobody'") as refused:
-        plugins.sources(lab.workspace(), "nobody")
+        plugins.sources(lab.environment(), "nobody")
     assert "tastytrade" in str(refused.value.hint)

@@ -14,7 +14,7 @@ from ttapi.api import Database
 from ttapi.config import load_settings
 from ttapi.home import Home
 from ttapi.models.references import parse_statements
-from ttapi.refresh.installation import Workspace
+from ttapi.refresh.installation import Environment
 from ttapi.refresh.runner import run_refresh
 from ttapi.refresh.steps import RefreshRequest
 from ttapi.store.store import init_home
@@ -37,7 +37,7 @@ def planned(folder: Path) -> dict[str, float]:
     with Database(home, environ=environ) as database:
         database.sql("select count(*) from market_grid")
         database.sql(QUERY.format(n=0))
-        datasets = len(database.workspace.datasets)
+        datasets = len(database.environment.datasets)
         prepared = [database.prepare(QUERY.format(n=n)) for n in range(50)]
         assert all(one.outcome is None and not one.steps for one in prepared)
         parse_statements.cache_clear()
@@ -58,7 +58,7 @@ def _installation(folder: Path) -> Home:
     home = Home(folder / "home")
     now = datetime.fromisoformat(NOW)
     init_home(home, now=now)
-    run_refresh(Workspace(home, load_settings(home, {}), now), RefreshRequest(("calendar",)))
+    run_refresh(Environment(home, load_settings(home, {}), now), RefreshRequest(("calendar",)))
     views = home.sql / "views"
     views.mkdir(parents=True, exist_ok=True)
     for n in range(VIEWS):

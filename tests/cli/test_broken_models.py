@@ -98,7 +98,7 @@ def test_a_header_check_of_an_unknown_column_leaves_its_model_out(lab):
 
 
 def test_nothing_of_ttapis_own_is_left_out(lab):
-    assert lab.workspace().graph.broken == lab.workspace().broken == {}
+    assert lab.environment().graph.broken == lab.environment().broken == {}
 
 
 def test_a_plugins_wrong_model_stands_beside_the_plugin(lab):

@@ -32,7 +32,7 @@ def told(demand):
 @pytest.fixture(scope="module")
 def installation(template_home, lab_type, tmp_path_factory):
     lab = lab_type(template_home, tmp_path_factory.mktemp("shapes"))
-    return lab.workspace().datasets
+    return lab.environment().datasets
 
 
 @pytest.fixture(scope="module")

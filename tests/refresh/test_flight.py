@@ -12,7 +12,7 @@ import pytest
 
 from ttapi.api import Database
 from ttapi.config import load_settings
-from ttapi.refresh.installation import Workspace
+from ttapi.refresh.installation import Environment
 from ttapi.refresh.runner import run_refresh
 from ttapi.refresh.single_flight import NoProgress, ProgressReader, ProgressWriter
 from ttapi.refresh.steps import RefreshRequest
@@ -87,7 +87,7 @@ def test_threads_that_want_the_same_slice_ask_once(keyed):
     failures = []
 
     def ask():
-        workspace = Workspace(
+        environment = Environment(
             keyed.home,
             load_settings(keyed.home, keyed.environ),
             keyed.now,
@@ -95,7 +95,7 @@ def test_threads_that_want_the_same_slice_ask_once(keyed):
         )
         gate.wait()
         try:
-            run_refresh(workspace, RefreshRequest(targets=("raw.keyed_levels",), wait_s=600))
+            run_refresh(environment, RefreshRequest(targets=("raw.keyed_levels",), wait_s=600))
         except Exception as exc:  # noqa: BLE001 - told by the assertion below
             failures.append(exc)
 
@@ -110,7 +110,7 @@ def test_threads_that_want_the_same_slice_ask_once(keyed):
 
 def test_a_forced_refresh_that_waited_joins_the_one_that_ran(lab):
     lab.write_bars("AAA.csv", ["AAA,D,20240614,000000,10,11,9,10,1000,0"])
-    late = lab.workspace()
+    late = lab.environment()
     _ = late.home_state
     assert lab.refresh("metastock", force=True).exit_code == 0
     outcome = run_refresh(late, RefreshRequest(targets=("metastock",), force=True, wait_s=0))

@@ -16,7 +16,7 @@ from ttapi.home import Home
 from ttapi.models.install import CheckOutcome
 from ttapi.refresh.datasets import Step
 from ttapi.refresh.home_state import NOTHING, write_home_state
-from ttapi.refresh.installation import Workspace
+from ttapi.refresh.installation import Environment
 from ttapi.refresh.query import QueryRequest, _within_budget, predicted_seconds
 from ttapi.refresh.runner import RefreshOutcome
 from ttapi.store.catalog import DatasetOutcome
@@ -138,25 +138,25 @@ def test_the_market_is_open_from_its_opening_until_before_its_close(now, line):
 
 
 @pytest.fixture
-def workspace(tmp_path):
+def environment(tmp_path):
     """One whose last refresh told how long things took."""
     home = Home(tmp_path)
     home.live.mkdir()
     left = replace(NOTHING, seconds={"raw.a": 6.0, "raw.b": 6.0}, calls={"raw.a": 3})
     write_home_state(home, left)
     settings = Settings(max_calls=5, max_seconds=10.0)
-    return Workspace(home, settings, datetime(2024, 6, 14, tzinfo=UTC))
+    return Environment(home, settings, datetime(2024, 6, 14, tzinfo=UTC))
 
 
 def asks(dataset, calls):
     return Step(dataset, "ask", "stale", ("due",), calls=calls)
 
 
-def test_the_time_of_a_step_is_that_of_its_calls(workspace):
-    assert predicted_seconds(workspace, asks("raw.a", 5)) == 10.0
-    assert predicted_seconds(workspace, asks("raw.a", 0)) == 6.0
-    assert predicted_seconds(workspace, asks("raw.b", 5)) == 6.0
-    assert predicted_seconds(workspace, asks("raw.new", 5)) is None
+def test_the_time_of_a_step_is_that_of_its_calls(environment):
+    assert predicted_seconds(environment, asks("raw.a", 5)) == 10.0
+    assert predicted_seconds(environment, asks("raw.a", 0)) == 6.0
+    assert predicted_seconds(environment, asks("raw.b", 5)) == 6.0
+    assert predicted_seconds(environment, asks("raw.new", 5)) is None
 
 
 @pytest.mark.parametrize(
@@ -169,15 +169,15 @@ def test_the_time_of_a_step_is_that_of_its_calls(workspace):
         ([asks("raw.a", 5), asks("raw.b", 0)], "5 source calls and take about 16 s"),
     ],
 )
-def test_a_query_within_its_budget_goes_on_and_another_asks(workspace, steps, told):
+def test_a_query_within_its_budget_goes_on_and_another_asks(environment, steps, told):
     request = QueryRequest("select 1")
     if told is None:
-        assert _within_budget(workspace, steps, request, None) is None
+        assert _within_budget(environment, steps, request, None) is None
         return
     with pytest.raises(BudgetError, match=told):
-        _within_budget(workspace, steps, request, None)
+        _within_budget(environment, steps, request, None)
     with pytest.raises(BudgetError):
-        _within_budget(workspace, steps, request, lambda _: False)
-    assert _within_budget(workspace, steps, request, lambda _: True) is None
+        _within_budget(environment, steps, request, lambda _: False)
+    assert _within_budget(environment, steps, request, lambda _: True) is None
     waived = replace(request, is_budget_waived=True)
-    assert _within_budget(workspace, steps, waived, None) is None
+    assert _within_budget(environment, steps, waived, None) is None

@@ -61,11 +61,11 @@ def test_a_stale_query_of_keys_is_planned_twice(lab):
 def test_what_another_command_wrote_meanwhile_is_planned_for(lab, bars, database):
     """The plan of before is not carried out: BBB came in between, and is not read again."""
     lab.write_bars("BBB.txt", [(date(2024, 6, 14), 5, 6, 5, 6)])
-    workspace = database.workspace
+    environment = database.environment
     request = database.request("select close from eod where symbol = 'BBB'", Freshness())
-    wanted = refresh_request(plan_query(workspace, request), request)
+    wanted = refresh_request(plan_query(environment, request), request)
     lab.refresh()
-    outcome = run_refresh(workspace, wanted)
+    outcome = run_refresh(environment, wanted)
     assert sum(done.source_calls for done in outcome.datasets) == 0
 
 

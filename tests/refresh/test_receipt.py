@@ -70,9 +70,9 @@ def test_receipts_stay_provable_after_any_later_loads_at_the_same_instant(market
     market.write_bars("BBB.csv", ["BBB,D,2024x501,000000,1,1,1,1,1,0", *bars([7, 8, 9])])
     (market.metastock / "more" / "BBB.csv").unlink()
     market.refresh()
-    workspace = market.workspace()
+    environment = market.environment()
     for receipt in [*receipts, *middle]:
-        found = replay(workspace, receipt)
+        found = replay(environment, receipt)
         assert (found.is_equal, found.reason) == (True, None), receipt.sql
     fresh = [receipt_of(market, sql).result_hash for sql in QUERIES]
     assert all(
@@ -82,10 +82,10 @@ def test_receipts_stay_provable_after_any_later_loads_at_the_same_instant(market
 
 def test_only_tables_that_moved_on_are_built_again(market):
     receipt = receipt_of(market, QUERIES[2])
-    assert replay(market.workspace(), receipt).rebuilt == []
+    assert replay(market.environment(), receipt).rebuilt == []
     market.write_bars("AAA.csv", bars([10 + n % 5 for n in range(19)]))
     market.refresh()
-    assert replay(market.workspace(), receipt).rebuilt == ["derived.volatility_latest"]
+    assert replay(market.environment(), receipt).rebuilt == ["derived.volatility_latest"]
 
 
 def test_a_row_changed_behind_the_stores_back_is_found(market):
@@ -94,7 +94,7 @@ def test_a_row_changed_behind_the_stores_back_is_found(market):
         with store.transaction() as cursor:
             cursor.execute("update raw.metastock_bars set close = close + 1 where symbol = 'AAA'")
         publish(store)
-    found = replay(market.workspace(), receipt)
+    found = replay(market.environment(), receipt)
     assert (found.is_equal, found.reason) == (
         False,
         "the answer differs: 40 rows as then, other values",
@@ -105,9 +105,9 @@ def test_a_changed_model_is_named_and_equality_refused(market):
     market.write_model("views/mine.sql", "select b.symbol, b.close from eod as b\n")
     market.refresh()
     receipt = receipt_of(market, "select * from mine")
-    assert replay(market.workspace(), receipt).is_equal
+    assert replay(market.environment(), receipt).is_equal
     market.write_model("views/mine.sql", "select b.symbol, b.open as close from eod as b\n")
-    found = replay(market.workspace(), receipt)
+    found = replay(market.environment(), receipt)
     assert (found.is_equal, found.changed_models) == (False, ["mine"])
     assert found.reason == "models changed since: mine"
 
@@ -127,13 +127,13 @@ def test_a_changed_model_is_named_and_equality_refused(market):
 )
 def test_what_answers_differently_by_itself_gets_no_receipt(lab, sql, named):
     with pytest.raises(UsageError, match="no receipt") as caught:
-        require_provable(sql, lab.workspace())
+        require_provable(sql, lab.environment())
     assert named in caught.value.message.lower()
 
 
 def test_of_the_catalog_only_units_and_their_versions_give_a_receipt(lab):
     sql = "select u.key, v.rows_in from catalog.units as u join catalog.unit_versions as v using (unit_id)"
-    assert require_provable(sql, lab.workspace()) == ()
+    assert require_provable(sql, lab.environment()) == ()
 
 
 def test_a_clock_in_a_users_own_view_is_seen_too(lab):
@@ -141,14 +141,14 @@ def test_a_clock_in_a_users_own_view_is_seen_too(lab):
         "views/today_only.sql", "select e.close from eod as e where e.date = current_date\n"
     )
     with pytest.raises(UsageError, match="current_date"):
-        require_provable("select * from today_only", lab.workspace())
+        require_provable("select * from today_only", lab.environment())
 
 
 def test_a_receipt_of_another_database_is_refused(market, lab_type, template_home):
     receipt = receipt_of(market, QUERIES[0])
     other = lab_type(template_home, market.data, {})
     with pytest.raises(UsageError, match="made after load 2, and this database has seen 1"):
-        replay(other.workspace(), receipt)
+        replay(other.environment(), receipt)
 
 
 def test_a_receipt_of_another_history_is_refused(market):
@@ -158,7 +158,7 @@ def test_a_receipt_of_another_history_is_refused(market):
             cursor.execute("update catalog.loads set rows_in = rows_in + 1")
         publish(store)
     with pytest.raises(UsageError, match="made on another database"):
-        replay(market.workspace(), receipt)
+        replay(market.environment(), receipt)
 
 
 @pytest.mark.parametrize(

@@ -240,15 +240,15 @@ def test_a_few_calls_do_not_change_what_is_predicted_of_many(lab):
     for n in range(9):
         lab.write_bars(f"A{n}.csv", [(date(2024, 6, 12), 10, 11, 9, 10)])
     lab.refresh("raw.metastock_bars")
-    first = lab.workspace().home_state
+    first = lab.environment().home_state
     lab.write_bars("A0.csv", [(date(2024, 6, 13), 10, 11, 9, 10)])
     few = lab.refresh("raw.metastock_bars")
-    after = lab.workspace().home_state
+    after = lab.environment().home_state
     assert calls(few) == 1
     assert (after.calls, after.seconds) == (first.calls, first.seconds)
     for n in range(9):
         lab.write_bars(f"A{n}.csv", [(date(2024, 6, 13), 12, 13, 11, 12)])
     many = lab.refresh("raw.metastock_bars")
-    assert lab.workspace().home_state.seconds["raw.metastock_bars"] == round(
+    assert lab.environment().home_state.seconds["raw.metastock_bars"] == round(
         many.datasets[0].seconds, 3
     )

@@ -83,7 +83,7 @@ def test_rows_known_later_change_no_macro(market, tmp_path):
     file.chmod(0o600)
     calls = {
         model.stem: f"select * from {model.stem}({', '.join(_given(macro_parts(model)))}) as v order by all"
-        for model in market.workspace().graph.models.values()
+        for model in market.environment().graph.models.values()
         if model.schema == "main" and model.kind == "macro" and model.stem.endswith("_asof")
     }
     assert {"eod_asof", "returns_stddev_asof"} <= set(calls)

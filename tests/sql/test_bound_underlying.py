@@ -39,7 +39,7 @@ QUERIES = {name: f"select * from {name} where underlying = 'AAA'" for name in RE
 @pytest.fixture(scope="module")
 def datasets(template_home, lab_type):
     """What is installed."""
-    return lab_type(template_home, template_home.root).workspace().datasets
+    return lab_type(template_home, template_home.root).environment().datasets
 
 
 @pytest.mark.parametrize("name", QUERIES)

@@ -12,7 +12,7 @@ import pytest
 
 from ttapi.config import load_settings
 from ttapi.errors import StoreError, TtapiError
-from ttapi.refresh.installation import Workspace
+from ttapi.refresh.installation import Environment
 from ttapi.refresh.maintenance import RestoreRequest, back_up, restore
 from ttapi.store.backup import MANIFEST, check_backup, inspect_backup, read_manifest
 
@@ -21,15 +21,15 @@ DAMAGES = 10_000 if os.environ.get("TTAPI_CAMPAIGN") else 60
 
 @pytest.fixture(scope="module")
 def sealed(template_home, tmp_path_factory):
-    """A workspace and the folder of its one backup."""
+    """A environment and the folder of its one backup."""
     folder = tmp_path_factory.mktemp("sealed")
     shutil.copytree(template_home.root, folder / "home", symlinks=True)
     home = type(template_home)(folder / "home")
     (home.sql / "mine.sql").write_text("-- kind: view\nselect 1::integer as a -- one\n")
     from datetime import UTC, datetime
 
-    workspace = Workspace(home, load_settings(home, {}), datetime(2024, 6, 14, 22, tzinfo=UTC))
-    return workspace, back_up(workspace).backup.folder
+    environment = Environment(home, load_settings(home, {}), datetime(2024, 6, 14, 22, tzinfo=UTC))
+    return environment, back_up(environment).backup.folder
 
 
 def damaged(content, dice):
@@ -56,9 +56,9 @@ def damaged(content, dice):
 
 @pytest.mark.campaign
 def test_every_damaged_backup_is_refused_and_nothing_is_touched(sealed, tmp_path):
-    workspace, folder = sealed
+    environment, folder = sealed
     live = {
-        path.name: path.read_bytes() for path in workspace.home.live.iterdir() if path.is_file()
+        path.name: path.read_bytes() for path in environment.home.live.iterdir() if path.is_file()
     }
     dice = random.Random(20240614)
     copy = tmp_path / "backup"
@@ -73,8 +73,8 @@ def test_every_damaged_backup_is_refused_and_nothing_is_touched(sealed, tmp_path
             check_backup(copy)
         if number % 10 == 0:
             with pytest.raises(TtapiError):
-                restore(workspace, RestoreRequest(str(copy), is_confirmed=True, wait_s=0))
-            now = {path.name: path.read_bytes() for path in workspace.home.live.iterdir()}
+                restore(environment, RestoreRequest(str(copy), is_confirmed=True, wait_s=0))
+            now = {path.name: path.read_bytes() for path in environment.home.live.iterdir()}
             assert {name: now[name] for name in now if now[name] or name in live} == live
         file.write_bytes(whole)
     check_backup(copy)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ttapi.models.lineage import LineageGraph, Node, TreeLine
     from ttapi.refresh.datasets import Step, parse_duration
     from ttapi.refresh.freshness import StatusRow
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
     from ttapi.refresh.maintenance import RestoreOutcome, RestoreRequest, export_formats
     from ttapi.refresh.query import PreparedQuery
     from ttapi.refresh.runner import RefreshOutcome
@@ -75,7 +75,7 @@ _HOMES = {
     "Step": "refresh.datasets",
     "TreeLine": "models.lineage",
     "Watchers": "api.answer",
-    "Workspace": "refresh.installation",
+    "Environment": "refresh.installation",
     "connect_published": "api.published",
     "export_formats": "refresh.maintenance",
     "filler_of": "audit.replay",
@@ -95,6 +95,7 @@ __all__ = [
     "DatasetOutcome",
     "Diagnosis",
     "EarlyRow",
+    "Environment",
     "Explanation",
     "ExportFiles",
     "Freshness",
@@ -123,7 +124,6 @@ __all__ = [
     "Step",
     "TreeLine",
     "Watchers",
-    "Workspace",
     "connect_published",
     "export_formats",
     "filler_of",

@@ -23,7 +23,7 @@ from ttapi.home import Home, find_home
 from ttapi.models.resolve import default_schema
 from ttapi.refresh.datasets import parse_duration
 from ttapi.refresh.explain import as_table, explain_refresh
-from ttapi.refresh.installation import Workspace
+from ttapi.refresh.installation import Environment
 from ttapi.refresh.query import PreparedQuery, QueryRequest, prepare_query
 from ttapi.refresh.request import explain_read_only
 from ttapi.refresh.runner import run_refresh
@@ -60,16 +60,16 @@ class Database:
                 f"{home.root} holds no ttapi database",
                 hint=f"ttapi --home {home.root} init makes one",
             )
-        self._workspace = self._fresh_workspace(None)
+        self._environment = self._fresh_environment(None)
         self._reader: Reader | None = None
         self._schema = "main"
         self._is_closed = False
 
     @property
-    def workspace(self) -> Workspace:
+    def environment(self) -> Environment:
         """The installation as it is at this moment: settings, models and the instant read anew."""
-        self._workspace = self._fresh_workspace(self._workspace)
-        return self._workspace
+        self._environment = self._fresh_environment(self._environment)
+        return self._environment
 
     @property
     def reader(self) -> Reader:
@@ -128,14 +128,16 @@ class Database:
         """
         watchers = watchers or Watchers()
         for statement in self.reader.split(sql):
+            # Settings, models and now are what they are when a statement begins.
+            environment = self.environment
             if statement.explained is not None and as_of is None:
-                yield self._explain(statement, statement.explained, freshness or Freshness())
+                yield self._explain(environment, statement, freshness or Freshness())
                 continue
             request = self.request(statement.sql, freshness or Freshness(), parameters)
             told = None
             if as_of is not None:
-                request, told = self._as_of(request, as_of)
-            prepared = replace(self._prepared(request, watchers), as_of=told)
+                request, told = _as_of(environment, request, as_of)
+            prepared = replace(_prepared(environment, request, watchers), as_of=told)
             self.reader.follow()
             if watchers.on_prepared:
                 watchers.on_prepared(prepared)
@@ -144,7 +146,7 @@ class Database:
             rows = self._run(request.sql, given, keep_rows=keep_rows, written=statement.sql)
             taken = time.monotonic() - started
             self._schema = default_schema(statement.sql) or self._schema
-            zone = self._workspace.settings.display_timezone
+            zone = environment.settings.display_timezone
             yield Answer(statement, rows if statement.gives_rows else None, prepared, taken, zone)
             # Whoever took the answer has shown it: what it did not wait for is done now.
             if revalidates:
@@ -164,25 +166,7 @@ class Database:
     ) -> PreparedQuery:
         """Make what `sql` reads as fresh as asked, without running it."""
         request = self.request(sql, freshness or Freshness(), parameters)
-        return self._prepared(request, watchers or Watchers())
-
-    def _prepared(self, request: QueryRequest, watchers: Watchers) -> PreparedQuery:
-        return prepare_query(
-            self.workspace,
-            request,
-            progress=watchers.progress,
-            on_wait=watchers.on_wait,
-            confirm=watchers.confirm,
-        )
-
-    def _as_of(self, request: QueryRequest, given: str | date) -> tuple[QueryRequest, str]:
-        """`request` as of the point in time that `given` means, and how it is read, in words."""
-        from ttapi.models.as_of import parse_as_of  # noqa: PLC0415 - for as-of queries only
-        from ttapi.refresh.request import as_of_request  # noqa: PLC0415 - so is this
-
-        workspace = self.workspace
-        past, found = as_of_request(workspace, request, parse_as_of(given, workspace.now))
-        return past, found.text
+        return _prepared(self.environment, request, watchers or Watchers())
 
     def request(
         self,
@@ -209,12 +193,15 @@ class Database:
         """Carry out the refresh an answer did not wait for; whether there was one."""
         if prepared.deferred is None:
             return False
-        run_refresh(self.workspace, prepared.deferred, progress=progress)
+        run_refresh(self.environment, prepared.deferred, progress=progress)
         return True
 
-    def _explain(self, statement: Statement, query: str, freshness: Freshness) -> Answer:
+    def _explain(
+        self, environment: Environment, statement: Statement, freshness: Freshness
+    ) -> Answer:
         started = time.monotonic()
-        slices = explain_refresh(self.workspace, self.request(query, freshness))
+        query = str(statement.explained)
+        slices = explain_refresh(environment, self.request(query, freshness))
         if not slices and not _MARKER.search(query):
             # It reads nothing of ours: the engine says better than an empty plan what may be wrong.
             self._run(f"explain {query}")
@@ -269,16 +256,16 @@ class Database:
         request = RefreshRequest(datasets, force=force, wait_s=wait_s, command=command)
         told = watchers or Watchers()
         return operations.refresh(
-            self.workspace, request, progress=told.progress, on_wait=told.on_wait
+            self.environment, request, progress=told.progress, on_wait=told.on_wait
         )
 
     def plan(self, *datasets: str, force: bool = False) -> tuple[Step, ...]:
         """What `refresh` would do; nothing is fetched or rebuilt, no lock taken."""
-        return operations.plan(self.workspace, RefreshRequest(datasets, force=force))
+        return operations.plan(self.environment, RefreshRequest(datasets, force=force))
 
     def status(self, dataset: str | None = None) -> Status:
         """How fresh every dataset is, or one. *Raises* as `operations.status`."""
-        return operations.status(self.workspace, dataset)
+        return operations.status(self.environment, dataset)
 
     def why(self, relation: str, key: Sequence[str]) -> Explanation:
         """One row explained, up to the lines of the files it comes from.
@@ -331,13 +318,34 @@ class Database:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _fresh_workspace(self, before: Workspace | None) -> Workspace:
+    def _fresh_environment(self, before: Environment | None) -> Environment:
         settings = load_settings(self.home, self._environ)
-        fresh = Workspace(self.home, settings, now_from(self._environ), before=before)
+        fresh = Environment(self.home, settings, now_from(self._environ), before=before)
         if before is not None:
-            # One before is enough: a chain would hold every workspace there ever was.
+            # One before is enough: a chain would hold every environment there ever was.
             before.forget_before()
         return fresh
+
+
+def _prepared(environment: Environment, request: QueryRequest, watchers: Watchers) -> PreparedQuery:
+    return prepare_query(
+        environment,
+        request,
+        progress=watchers.progress,
+        on_wait=watchers.on_wait,
+        confirm=watchers.confirm,
+    )
+
+
+def _as_of(
+    environment: Environment, request: QueryRequest, given: str | date
+) -> tuple[QueryRequest, str]:
+    """`request` as of the point in time that `given` means, and how it is read, in words."""
+    from ttapi.models.as_of import parse_as_of  # noqa: PLC0415 - for as-of queries only
+    from ttapi.refresh.request import as_of_request  # noqa: PLC0415 - so is this
+
+    past, found = as_of_request(environment, request, parse_as_of(given, environment.now))
+    return past, found.text
 
 
 def open_database(home: str | Path | None = None) -> Database:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ttapi.market.calendar import MarketPhase
     from ttapi.refresh.datasets import PlanInputs, Step
     from ttapi.refresh.freshness import StatusRow
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
     from ttapi.refresh.maintenance import BackupOutcome, RestoreOutcome, RestoreRequest
     from ttapi.refresh.runner import RefreshOutcome
     from ttapi.refresh.single_flight import Progress
@@ -66,21 +66,21 @@ class ExportFiles:
     """Whether text cells that a spreadsheet would run are defused."""
 
 
-def open_workspace(
+def open_environment(
     folder: Path | None,
     *,
     symbols: frozenset[str] | None = None,
     environ: Mapping[str, str] | None = None,
-) -> Workspace:
+) -> Environment:
     """The installation of the home at `folder`; None: TTAPI_HOME, else the platform's.
 
     *Raises* UsageError for a wrong setting.
     """
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
 
     given = os.environ if environ is None else environ
     home = find_home(folder, given)
-    return Workspace(home, load_settings(home, given), now_from(given), symbols=symbols)
+    return Environment(home, load_settings(home, given), now_from(given), symbols=symbols)
 
 
 def require_home(home: Home) -> None:
@@ -93,12 +93,12 @@ def require_home(home: Home) -> None:
 
 
 def make_home(
-    workspace: Workspace,
+    environment: Environment,
     *,
     metastock: Path | None = None,
     wait_s: float = 60.0,
     on_wait: OnWait = None,
-) -> Workspace:
+) -> Environment:
     """The installation of the home that was made; harmless where there is one.
 
     `metastock`: a folder or archive of files, noted in the home's settings.
@@ -112,27 +112,27 @@ def make_home(
             f"{metastock} does not exist",
             hint="name a folder of .csv/.txt files, or a .zip of them",
         )
-    home = workspace.home
-    init_home(home, wait_s=wait_s, on_wait=on_wait, now=workspace.now)
+    home = environment.home
+    init_home(home, wait_s=wait_s, on_wait=on_wait, now=environment.now)
     if metastock is None:
-        return workspace
+        return environment
     note_path(home.settings_file, "metastock", metastock.absolute())
-    return open_workspace(home.root)
+    return open_environment(home.root)
 
 
 def fill_home(
-    workspace: Workspace, *, wait_s: float = 60.0, on_wait: OnWait = None
+    environment: Environment, *, wait_s: float = 60.0, on_wait: OnWait = None
 ) -> RefreshOutcome:
     """What came of installing the models and loading what ttapi ships."""
     from ttapi.refresh.steps import RefreshRequest
 
     shipped = ("calendar", "raw.shipped_universes", "expiration_series")
     request = RefreshRequest(targets=shipped, wait_s=wait_s, command="ttapi init")
-    return refresh(workspace, request, on_wait=on_wait)
+    return refresh(environment, request, on_wait=on_wait)
 
 
 def refresh(
-    workspace: Workspace,
+    environment: Environment,
     request: RefreshRequest,
     *,
     progress: Progress | None = None,
@@ -144,13 +144,13 @@ def refresh(
     """
     from ttapi.refresh.runner import run_refresh
 
-    return run_refresh(workspace, request, progress=progress, on_wait=on_wait)
+    return run_refresh(environment, request, progress=progress, on_wait=on_wait)
 
 
 def add_members(
-    workspace: Workspace, universe: str, *, wait_s: float = 60.0, on_wait: OnWait = None
+    environment: Environment, universe: str, *, wait_s: float = 60.0, on_wait: OnWait = None
 ) -> None:
-    """Nothing; `workspace` is for the members of `universe` too.
+    """Nothing; `environment` is for the members of `universe` too.
 
     *Raises* UsageError for a list nobody knows.
     """
@@ -158,33 +158,33 @@ def add_members(
 
     # A list may have come since: the folders are looked at first.
     lists = RefreshRequest(targets=("universes",), is_named=False, wait_s=wait_s)
-    refresh(workspace, lists, on_wait=on_wait)
-    workspace.symbols = (workspace.symbols or frozenset()) | workspace.members(universe)
+    refresh(environment, lists, on_wait=on_wait)
+    environment.symbols = (environment.symbols or frozenset()) | environment.members(universe)
 
 
-def plan(workspace: Workspace, request: RefreshRequest) -> tuple[Step, ...]:
+def plan(environment: Environment, request: RefreshRequest) -> tuple[Step, ...]:
     """What `refresh` would do, with nothing fetched or rebuilt and no lock taken."""
     from ttapi.refresh.plan import dry_run
 
-    return dry_run(workspace, request)
+    return dry_run(environment, request)
 
 
-def count_calls(workspace: Workspace, request: RefreshRequest) -> int:
+def count_calls(environment: Environment, request: RefreshRequest) -> int:
     """How many source calls `refresh` would make, by the state the last one left."""
     from ttapi.refresh.plan import targets_of
     from ttapi.refresh.planner import plan_refresh
 
     steps = plan_refresh(
-        workspace.datasets,
-        workspace.home_state.states,
-        targets_of(workspace, request.targets),
-        moment=workspace.moment,
+        environment.datasets,
+        environment.home_state.states,
+        targets_of(environment, request.targets),
+        moment=environment.moment,
         force=request.force,
     )
     return sum(step.calls for step in steps)
 
 
-def status(workspace: Workspace, dataset: str | None = None) -> Status:
+def status(environment: Environment, dataset: str | None = None) -> Status:
     """How fresh every dataset is, or one; no lock, no database.
 
     *Raises* UsageError for a home never made and a dataset nobody knows; StoreError where what the
@@ -194,17 +194,17 @@ def status(workspace: Workspace, dataset: str | None = None) -> Status:
     from ttapi.refresh.home_state import read_home_state, require_state
     from ttapi.sources.traffic import traffic_text
 
-    require_home(workspace.home)
-    require_state(workspace.home)
-    left = read_home_state(workspace.home)
-    datasets = {**left.datasets, **workspace.raw_datasets}
+    require_home(environment.home)
+    require_state(environment.home)
+    left = read_home_state(environment.home)
+    datasets = {**left.datasets, **environment.raw_datasets}
     broken = {name: error for name, error in left.broken.items() if name not in datasets}
     only = None if dataset is None else [_known(dataset, [*datasets, *broken])]
-    held, universe_error = _held(workspace)
+    held, universe_error = _held(environment)
     rows = status_rows(
         datasets,
         left.states,
-        moment=workspace.moment,
+        moment=environment.moment,
         held=held,
         only=only,
         broken=broken,
@@ -215,14 +215,14 @@ def status(workspace: Workspace, dataset: str | None = None) -> Status:
     return Status(rows, traffic, universe_error)
 
 
-def _held(workspace: Workspace) -> tuple[PlanInputs, str | None]:
+def _held(environment: Environment) -> tuple[PlanInputs, str | None]:
     """What is there, and why the default list names nobody."""
     from ttapi.refresh.datasets import PlanInputs
 
     try:
-        return workspace.held(), None
+        return environment.held(), None
     except UsageError as exc:
-        return PlanInputs(slices=workspace.home_state.slices), exc.message
+        return PlanInputs(slices=environment.home_state.slices), exc.message
 
 
 def _known(name: str, datasets: Sequence[str]) -> str:
@@ -290,12 +290,12 @@ def export(home: Home, sql: str, files: ExportFiles) -> Iterator[tuple[Path, int
             yield target, rows
 
 
-def share(workspace: Workspace, target: Path) -> SharedDatabase:
+def share(environment: Environment, target: Path) -> SharedDatabase:
     """The database file made at `target`, without what is private."""
     from ttapi.store.share import share_database
 
-    private = {name for name, one in workspace.datasets.items() if one.is_private}
-    return share_database(workspace.home, target, private)
+    private = {name for name, one in environment.datasets.items() if one.is_private}
+    return share_database(environment.home, target, private)
 
 
 def provable_select(database: Database, text: str) -> str:
@@ -308,7 +308,7 @@ def provable_select(database: Database, text: str) -> str:
     statements = database.reader.split(text)
     if len(statements) != 1 or statements[0].kind != "SELECT":
         raise UsageError("a receipt is for one SELECT", hint="give one with -c")
-    require_provable(statements[0].sql, database.workspace)
+    require_provable(statements[0].sql, database.environment)
     # One thread: sums of floating point come out alike each time.
     database.reader.run("set threads = 1")
     return statements[0].sql
@@ -325,14 +325,14 @@ def leave_receipt(database: Database, sql: str, answer: Answer, file: Path) -> N
     write_receipt(make_receipt(database, sql, rows.table, ages=answer.prepared.ages), file)
 
 
-def replay(workspace: Workspace, receipt: Receipt) -> Replay:
+def replay(environment: Environment, receipt: Receipt) -> Replay:
     """Whether the query of `receipt` still gives the same as of its load.
 
     *Raises* UsageError for a receipt of another database.
     """
     from ttapi.audit.replay import replay as prove
 
-    return prove(workspace, receipt)
+    return prove(environment, receipt)
 
 
 def examine(
@@ -356,7 +356,7 @@ def examine(
 
 
 def back_up(
-    workspace: Workspace,
+    environment: Environment,
     folder: Path | None = None,
     *,
     keep: int | None = None,
@@ -369,7 +369,7 @@ def back_up(
     """
     from ttapi.refresh.maintenance import back_up as seal
 
-    return seal(workspace, folder, keep=keep, wait_s=wait_s, on_wait=on_wait)
+    return seal(environment, folder, keep=keep, wait_s=wait_s, on_wait=on_wait)
 
 
 def prepare_restore(home: Home, what: str | None) -> None:
@@ -389,7 +389,7 @@ def prepare_restore(home: Home, what: str | None) -> None:
 
 
 def restore(
-    workspace: Workspace, request: RestoreRequest, *, on_wait: OnWait = None
+    environment: Environment, request: RestoreRequest, *, on_wait: OnWait = None
 ) -> RestoreOutcome:
     """What was brought back: the live file proved and in place, published, its state told anew.
 
@@ -397,4 +397,4 @@ def restore(
     """
     from ttapi.refresh.maintenance import restore as bring_back
 
-    return bring_back(workspace, request, on_wait=on_wait)
+    return bring_back(environment, request, on_wait=on_wait)

@@ -14,7 +14,7 @@ from ttapi.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
     from ttapi.secret import Secret
     from ttapi.sources.contract import LoginSource, Source
     from ttapi.sources.discovery import InstalledSource
@@ -33,12 +33,12 @@ class ResourceOffer:
     """What gives the missing setting; None: nothing is missing."""
 
 
-def sources(workspace: Workspace, name: str | None = None) -> list[InstalledSource]:
+def sources(environment: Environment, name: str | None = None) -> list[InstalledSource]:
     """The installed sources, broken ones too, or those called `name`.
 
     *Raises* UsageError where none is.
     """
-    installed = workspace.sources
+    installed = environment.sources
     found = [one for one in installed if name is None or one.name == name]
     if not found:
         known = ", ".join(sorted(one.name for one in installed))
@@ -46,11 +46,11 @@ def sources(workspace: Workspace, name: str | None = None) -> list[InstalledSour
     return found
 
 
-def resource_offers(workspace: Workspace, source: Source) -> list[ResourceOffer]:
+def resource_offers(environment: Environment, source: Source) -> list[ResourceOffer]:
     """What `source` offers, and which setting each resource lacks."""
     from ttapi.sources.credentials import how_to_give
 
-    context = workspace.context(source)
+    context = environment.context(source)
     missing = [source.missing_setting(resource, context) for resource in source.resources]
     return [
         ResourceOffer(
@@ -73,9 +73,9 @@ def contract_problems(installed: InstalledSource) -> list[str]:
     return static_problems(installed.source)
 
 
-def last_failures(workspace: Workspace, source: Source | None) -> list[str]:
+def last_failures(environment: Environment, source: Source | None) -> list[str]:
     """What the last fetch of each dataset of `source` ended in, where it failed."""
-    states = workspace.home_state.states
+    states = environment.home_state.states
     names = [f"raw.{resource.table}" for resource in source.resources] if source else []
     return [
         f"{name}: the last fetch failed: {states[name].error}"
@@ -84,59 +84,61 @@ def last_failures(workspace: Workspace, source: Source | None) -> list[str]:
     ]
 
 
-def left_out_models(workspace: Workspace, source: Source) -> list[str]:
+def left_out_models(environment: Environment, source: Source) -> list[str]:
     """Why models that `source` brings are left out."""
     folder = source.sql_folder
     if folder is None:
         return []
     return [
-        str(error) for error in workspace.broken.values() if (folder.parent / error.file).is_file()
+        str(error)
+        for error in environment.broken.values()
+        if (folder.parent / error.file).is_file()
     ]
 
 
-def secret_names(workspace: Workspace, name: str) -> tuple[str, ...]:
+def secret_names(environment: Environment, name: str) -> tuple[str, ...]:
     """The settings that a login of the source called `name` asks for.
 
     *Raises* UsageError for a source that has no login.
     """
-    return _login_source(workspace, name)[1].secret_names
+    return _login_source(environment, name)[1].secret_names
 
 
-def prove_login(workspace: Workspace, name: str, secrets: Mapping[str, Secret]) -> str:
+def prove_login(environment: Environment, name: str, secrets: Mapping[str, Secret]) -> str:
     """What the vendor of `name` says to these credentials.
 
     *Raises* UsageError for a source that has no login; CredentialError, SourceDownError.
     """
     from ttapi.sources.traffic import Traffic
 
-    source, login = _login_source(workspace, name)
-    context = workspace.context(source)
+    source, login = _login_source(environment, name)
+    context = environment.context(source)
     given = {field: secret.reveal() for field, secret in secrets.items()}
     trial = replace(context, settings={**context.settings, **given}, home=None, traffic=Traffic())
     return login.prove_login(trial)
 
 
-def log_in(workspace: Workspace, name: str, secrets: Mapping[str, Secret]) -> str:
+def log_in(environment: Environment, name: str, secrets: Mapping[str, Secret]) -> str:
     """Where the credentials of `name` are kept from here on, in words."""
     from ttapi.sources.credentials import store_secrets
 
     given = {(name, field): secret for field, secret in secrets.items()}
-    return store_secrets(given, workspace.home.root)
+    return store_secrets(given, environment.home.root)
 
 
-def log_out(workspace: Workspace, name: str) -> None:
+def log_out(environment: Environment, name: str) -> None:
     """Nothing; the credentials of `name` are kept no more."""
     from ttapi.sources.credentials import forget_secrets
 
-    forget_secrets(name, secret_names(workspace, name), workspace.home.root)
+    forget_secrets(name, secret_names(environment, name), environment.home.root)
 
 
-def _login_source(workspace: Workspace, name: str) -> tuple[Source, LoginSource]:
+def _login_source(environment: Environment, name: str) -> tuple[Source, LoginSource]:
     """The installed source called `name`, as what it is and as what has a login."""
     from ttapi.sources.contract import LoginSource
 
     found: dict[str, tuple[Source, LoginSource]] = {}
-    for installed in workspace.sources:
+    for installed in environment.sources:
         source = installed.source
         if source is not None and isinstance(source, LoginSource) and source.secret_names:
             found[installed.name] = (source, source)

@@ -31,13 +31,13 @@ def connect_published(home: str | Path | None = None) -> Connection:
     *Raises* UsageError where nothing is published.
     """
     database = open_database(home)
-    workspace = database.workspace
-    connection = open_snapshot(workspace.home)
+    environment = database.environment
+    connection = open_snapshot(environment.home)
     rows = status_rows(
-        workspace.datasets,
-        workspace.home_state.states,
-        moment=workspace.moment,
-        held=workspace.held(),
+        environment.datasets,
+        environment.home_state.states,
+        moment=environment.moment,
+        held=environment.held(),
     )
     if told := _unfit(rows):
         warnings.warn(f"{told}; ttapi refresh brings them up to date", stacklevel=2)

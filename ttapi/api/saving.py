@@ -41,14 +41,14 @@ def save_query(database: Database, sql: str, request: SaveRequest) -> list[Path]
 
     *Raises* UsageError for a name or TTL that cannot be; ModelError, QueryError with the reason.
     """
-    workspace = database.workspace
-    graph = workspace.graph
+    environment = database.environment
+    graph = environment.graph
     _refuse_name(database, graph, request)
     if request.name in references_in(sql).relations:
         raise UsageError(
             f"the query reads {request.name} itself", hint="save it under another name"
         )
-    about = f"-- about: saved from the shell on {workspace.now:%Y-%m-%d}\n"
+    about = f"-- about: saved from the shell on {environment.now:%Y-%m-%d}\n"
     texts = _table_texts(graph, sql, request) if request.is_table else {"views": without_end(sql)}
     heads = {
         "views": "",
@@ -60,7 +60,7 @@ def save_query(database: Database, sql: str, request: SaveRequest) -> list[Path]
     }
     stale = database.home.sql / "derived" / f"{request.name}.sql"
     before = {path: _read(path) for path in {*files, stale}}
-    broken = frozenset(workspace.broken)
+    broken = frozenset(environment.broken)
     try:
         if not request.is_table:
             stale.unlink(missing_ok=True)
@@ -80,7 +80,7 @@ def _prove(database: Database, name: str, broken: frozenset[str]) -> None:
     `broken`: what was wrong before. Nothing else may be now, neither it nor what reads it.
     """
     _refuse_newly_broken(database, broken)
-    if name not in database.workspace.graph.models:
+    if name not in database.environment.graph.models:
         raise ModelError(f"{name} was not found among the models", file=f"sql/views/{name}.sql")
     try:
         database.sql(f'select * from "{name}" limit 0')
@@ -92,7 +92,7 @@ def _prove(database: Database, name: str, broken: frozenset[str]) -> None:
 
 
 def _refuse_newly_broken(database: Database, broken: frozenset[str]) -> None:
-    for name, error in database.workspace.broken.items():
+    for name, error in database.environment.broken.items():
         if name not in broken:
             raise error
 

@@ -72,10 +72,10 @@ def find_in_datasets(patient: Examination) -> Iterator[Finding]:
 
 
 def _status(patient: Examination) -> Sequence[StatusRow]:
-    workspace = patient.workspace
+    environment = patient.environment
     left = read_home_state(patient.home)
-    datasets = {**left.datasets, **workspace.raw_datasets}
-    return status_rows(datasets, left.states, moment=workspace.moment)
+    datasets = {**left.datasets, **environment.raw_datasets}
+    return status_rows(datasets, left.states, moment=environment.moment)
 
 
 def _verdicts(patient: Examination, rows: Sequence[StatusRow]) -> Iterator[Finding]:
@@ -90,12 +90,12 @@ def _verdicts(patient: Examination, rows: Sequence[StatusRow]) -> Iterator[Findi
 
 
 def _future(patient: Examination) -> Iterator[Finding]:
-    latest = patient.workspace.now + _SLACK
+    latest = patient.environment.now + _SLACK
     states = read_home_state(patient.home).states
     late = [name for name, state in states.items() if state.asked_at and state.asked_at > latest]
     if late:
         asked = max(instant for name in late if (instant := states[name].asked_at))
-        text = f"{late[0]} was asked at {asked.isoformat()}, and now is {patient.workspace.now.isoformat()}"
+        text = f"{late[0]} was asked at {asked.isoformat()}, and now is {patient.environment.now.isoformat()}"
         yield Finding("asked-in-future", text, patient.ttapi("refresh --force"))
 
 
@@ -242,7 +242,7 @@ def _order(patient: Examination, published: int) -> Iterator[Finding]:
 
 def _snapshots(patient: Examination) -> Iterator[Finding]:
     found = snapshot_files(patient.home)
-    kept = patient.workspace.settings.snapshots_kept + 1
+    kept = patient.environment.settings.snapshots_kept + 1
     if len(found) > kept:
         text = f"{patient.home.snapshots} holds {len(found)}, and {kept} are to be kept"
         yield Finding("snapshots-many", text, patient.republish)

@@ -35,7 +35,7 @@ def find_in_installation(patient: Examination) -> Iterator[Finding]:
     if patient.settings_error is not None:
         file = patient.home.settings_file
         yield Finding("settings-wrong", patient.settings_error, edit(file, patient.settings_error))
-    for installed in patient.workspace.sources:
+    for installed in patient.environment.sources:
         if installed.error is not None:
             yield Finding("plugin-broken", installed.error, _open_plugin(patient, installed))
     yield from _sections(patient)
@@ -55,14 +55,14 @@ def _engine() -> Iterator[Finding]:
 
 def _sections(patient: Examination) -> Iterator[Finding]:
     """What only shows when settings meet sources, and models meet both."""
-    workspace, file = patient.workspace, patient.home.settings_file
+    environment, file = patient.environment, patient.home.settings_file
     try:
-        _ = workspace.raw_datasets
+        _ = environment.raw_datasets
     except TtapiError as exc:
         yield Finding("settings-wrong", str(exc), edit(file, str(exc)))
         return
     try:
-        broken = list(workspace.broken.values())
+        broken = list(environment.broken.values())
     except ModelError as exc:
         broken = [exc]
     except TtapiError as exc:
@@ -75,13 +75,13 @@ def _sections(patient: Examination) -> Iterator[Finding]:
 
 def _model_file(patient: Examination, named: str) -> Path:
     """The file an error names from its model folder's own name on; the user's where it is theirs."""
-    found = [folder.parent / named for folder in reversed(patient.workspace.folders)]
+    found = [folder.parent / named for folder in reversed(patient.environment.folders)]
     return next((file for file in found if file.exists()), Path(named))
 
 
 def _unconfigured(patient: Examination) -> Iterator[Finding]:
     try:
-        datasets = patient.workspace.raw_datasets
+        datasets = patient.environment.raw_datasets
     except TtapiError:
         return
     missing: dict[str, str] = {}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ttapi.config import Settings, load_settings
 from ttapi.errors import TtapiError
-from ttapi.refresh.installation import Workspace
+from ttapi.refresh.installation import Environment
 from ttapi.store.lock import LockNote, read_lock
 from ttapi.store.restore import origins, require_live
 
@@ -131,7 +131,7 @@ class Examination:
     """What every check is handed."""
 
     home: Home
-    workspace: Workspace
+    environment: Environment
     """With default settings where the home's cannot be read."""
     settings_error: str | None
     clock: datetime
@@ -176,7 +176,7 @@ def start_examination(
     lock = read_lock(home)
     return Examination(
         home,
-        Workspace(home, settings, now),
+        Environment(home, settings, now),
         error,
         clock,
         prefix,

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ttapi.api.database import Database
     from ttapi.models.model import Model
     from ttapi.refresh.freshness import InputAge
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
     from ttapi.store.reader import Reader
 
 RULE = "blake2b-128 of rows, summed; floats to 12 significant digits; order of rows left out"
@@ -128,20 +128,20 @@ class Receipt:
     result_hash: str
 
 
-def require_provable(sql: str, workspace: Workspace) -> tuple[str, ...]:
+def require_provable(sql: str, environment: Environment) -> tuple[str, ...]:
     """Every dataset behind `sql`, raw tables first.
 
     *Raises* UsageError for a query whose answer is no function of the stored data alone.
     """
     volatile = volatile_parts(sql)
-    names = name_scope(workspace.datasets)
+    names = name_scope(environment.datasets)
     found = resolve(sql, names)
     if found.writes or found.unresolved:
         why = min(found.writes).name + " would be written" if found.writes else found.unresolved[0]
         raise UsageError(f"no receipt: {why}", hint="a receipt is for one SELECT")
-    closed = closure(workspace.datasets, sorted({read.relation for read in found.reads}))
-    behind = [name for name in workspace.datasets if name in closed]
-    graph = workspace.graph
+    closed = closure(environment.datasets, sorted({read.relation for read in found.reads}))
+    behind = [name for name in environment.datasets if name in closed]
+    graph = environment.graph
     read = {up for name in behind for up in graph.upstreams.get(name, ())}
     read |= references_in(sql).relations
     fading = sorted(name for name in read - _LASTING if name.startswith("catalog."))
@@ -169,16 +169,16 @@ def make_receipt(
 
     *Raises* UsageError as `require_provable`.
     """
-    workspace, reader = database.workspace, database.reader
-    behind = require_provable(sql, workspace)
-    graph = workspace.graph
+    environment, reader = database.environment, database.reader
+    behind = require_provable(sql, environment)
+    graph = environment.graph
     position = read_position(lambda query: [tuple(row.values()) for row in _rows(reader, query)])
     known_ages = {age.dataset: age.age_s for age in ages}
     return Receipt(
         format=_FORMAT,
         sql=sql,
         parameters=parameters,
-        made_at=workspace.now.isoformat(),
+        made_at=environment.now.isoformat(),
         ttapi=__version__,
         duckdb=str(_rows(reader, "select version() as v")[0]["v"]),
         generation=position.generation,
@@ -186,7 +186,7 @@ def make_receipt(
         history=position.history,
         relations=behind,
         models={name: graph.models[name].fingerprint for name in behind if name in graph.models},
-        inputs=_inputs(reader, workspace, behind, known_ages),
+        inputs=_inputs(reader, environment, behind, known_ages),
         rows=table.num_rows,
         columns=table.column_names,
         hash_rule=RULE,
@@ -239,7 +239,7 @@ def read_receipt(file: Path) -> Receipt:
 
 def _inputs(
     reader: Reader,
-    workspace: Workspace,
+    environment: Environment,
     behind: Iterable[str],
     ages: Mapping[str, float | None],
 ) -> tuple[ReceiptInput, ...]:
@@ -249,7 +249,7 @@ def _inputs(
     }
     found = []
     for name in behind:
-        dataset = workspace.datasets[name]
+        dataset = environment.datasets[name]
         if dataset.kind not in {"raw", "table"}:
             continue
         state = states.get(name, {})

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ttapi.audit.receipt import Receipt
     from ttapi.models.lineage import Node
     from ttapi.models.model import Model
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
 
 
 @dataclass(frozen=True)
@@ -57,20 +57,20 @@ class Replay:
     """Models that are not what they were."""
 
 
-def replay(workspace: Workspace, receipt: Receipt) -> Replay:
+def replay(environment: Environment, receipt: Receipt) -> Replay:
     """Answer the query of `receipt` as of its last load, and compare.
 
     *Raises* UsageError for a receipt of another database or of a state this one has not reached.
     """
-    with closing(open_past(workspace.home.public_file)) as connection:
+    with closing(open_past(environment.home.public_file)) as connection:
         newest, generation = _require_same_history(connection, receipt)
-        changed = _changed_models(workspace, receipt)
+        changed = _changed_models(environment, receipt)
         told = (receipt.load_id, newest, generation)
         if changed:
             why = f"models changed since: {', '.join(changed)}"
             return Replay(False, why, *told, None, (), changed)
         try:
-            rebuilt, unlike = _lay_out(connection, workspace, receipt)
+            rebuilt, unlike = _lay_out(connection, environment, receipt)
             with engine_errors():
                 bound = receipt.parameters or None
                 table = connection.sql(receipt.sql, params=bound).to_arrow_table()
@@ -106,8 +106,8 @@ def _require_same_history(connection: Any, receipt: Receipt) -> tuple[int, int]:
     return position.newest_load_id, position.generation
 
 
-def _changed_models(workspace: Workspace, receipt: Receipt) -> list[str]:
-    models = workspace.graph.models
+def _changed_models(environment: Environment, receipt: Receipt) -> list[str]:
+    models = environment.graph.models
     return [
         name
         for name, fingerprint in receipt.models.items()
@@ -116,15 +116,15 @@ def _changed_models(workspace: Workspace, receipt: Receipt) -> list[str]:
 
 
 def _lay_out(
-    connection: Any, workspace: Workspace, receipt: Receipt
+    connection: Any, environment: Environment, receipt: Receipt
 ) -> tuple[list[str], list[str]]:
     """The models over the past raw layer: tables built again, and those that came out otherwise."""
-    resources = {name: offer.resource for name, offer in workspace.resources.items()}
+    resources = {name: offer.resource for name, offer in environment.resources.items()}
     stored = {one.dataset: one for one in receipt.inputs}
     rebuilt: list[str] = []
     unlike: list[str] = []
     show_raw_at(connection, resources, receipt.load_id)
-    for name, model in workspace.graph.models.items():
+    for name, model in environment.graph.models.items():
         if name not in receipt.models:
             continue
         if model.kind != "table":
@@ -208,18 +208,18 @@ def read_lineage(database: Database) -> LineageGraph:
     )
 
 
-def filler_of(workspace: Workspace, relation: str) -> RawSource | None:
+def filler_of(environment: Environment, relation: str) -> RawSource | None:
     """The source behind a raw table; None where the store itself writes it."""
-    offer = workspace.resources.get(relation)
+    offer = environment.resources.get(relation)
     if offer is None:
         return None
     source = offer.source
     with guarded(source.name):
-        setting = source.missing_setting(offer.resource, SourceContext({}, workspace.now))
+        setting = source.missing_setting(offer.resource, SourceContext({}, environment.now))
     return RawSource(source.name, setting)
 
 
-def find_node(lineage: LineageGraph, text: str, workspace: Workspace) -> Node:
+def find_node(lineage: LineageGraph, text: str, environment: Environment) -> Node:
     """The relation, or relation and column, that `text` names.
 
     *Raises* ModelError where it names a model that was left out; UsageError with the nearest name.
@@ -229,6 +229,6 @@ def find_node(lineage: LineageGraph, text: str, workspace: Workspace) -> Node:
     except UsageError:
         name = text.strip().lower().removeprefix("main.").replace('"', "")
         for part in (name, name.rpartition(".")[0]):
-            if part and (error := broken_named(workspace, part)):
+            if part and (error := broken_named(environment, part)):
                 raise error from None
         raise

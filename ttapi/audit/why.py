@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ttapi.models.column_trace import InputExpression
     from ttapi.models.graph import ModelGraph
     from ttapi.models.lineage import LineageGraph
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
     from ttapi.store.reader import Reader
 
 
@@ -96,9 +96,9 @@ def explain_row(database: Database, relation: str, words: Sequence[str]) -> Expl
     *Raises* UsageError for an unknown relation, a macro, or a key that names no one row.
     """
     lineage = read_lineage(database)
-    workspace, reader = database.workspace, database.reader
-    graph = workspace.graph
-    name, column = find_node(lineage, relation, workspace)
+    environment, reader = database.environment, database.reader
+    graph = environment.graph
+    name, column = find_node(lineage, relation, environment)
     if column is not None:
         raise UsageError(
             f"{relation!r} is a column", hint=f"ttapi why {name} KEY explains its rows"
@@ -107,11 +107,11 @@ def explain_row(database: Database, relation: str, words: Sequence[str]) -> Expl
     if model is not None and model.kind == "macro":
         call = f"{name}({', '.join(macro_parts(model).parameters)})"
         raise UsageError(f"{call} is a macro: it has no rows until it is called")
-    grain = model.grain if model else _raw_grain(workspace, name)
+    grain = model.grain if model else _raw_grain(environment, name)
     try:
         row = find_row(reader, name, grain, words)
     except NoRowError as exc:
-        raise UsageError(exc.message, hint=_what_lacks(workspace, name) or exc.hint) from exc
+        raise UsageError(exc.message, hint=_what_lacks(environment, name) or exc.hint) from exc
     inputs = inputs_behind(reader, graph, lineage, name, row)
     formulas = _Formulas(graph, lineage)
     behind = [*inputs, *([] if model else [_itself(name, row)])]
@@ -121,23 +121,23 @@ def explain_row(database: Database, relation: str, words: Sequence[str]) -> Expl
         {condition.column: condition.value for condition in row.key},
         [formulas.explained(name, c, value) for c, value in row.values.items()],
         inputs,
-        [call for one in behind for call in _calls(workspace, reader, one)],
+        [call for one in behind for call in _calls(environment, reader, one)],
         _checks(reader, [name, *(one.relation for one in inputs)]),
         _downstream(graph, lineage, name),
         implied_story(reader, row.values),
     )
 
 
-def _what_lacks(workspace: Workspace, name: str) -> str | None:
+def _what_lacks(environment: Environment, name: str) -> str | None:
     """What of the data behind `name` was never asked for, and what fills it; None: nothing."""
-    datasets = workspace.datasets
+    datasets = environment.datasets
     roots = [datasets[root] for root in sorted(closure(datasets, [name]))]
-    held = workspace.held()
+    held = environment.held()
     lacking = [
         age
         for root in roots
         if root.kind == "raw" and not root.missing_setting
-        if (age := input_age(root.name, workspace, held)).age_s is None
+        if (age := input_age(root.name, environment, held)).age_s is None
     ]
     if lacking:
         told = ", ".join(f"{age.dataset} is {age.text}" for age in lacking[:2])
@@ -163,8 +163,8 @@ def _downstream(graph: ModelGraph, lineage: LineageGraph, name: str) -> Sequence
     return sorted(readers - {name})
 
 
-def _raw_grain(workspace: Workspace, name: str) -> tuple[str, ...]:
-    offer = workspace.resources.get(name)
+def _raw_grain(environment: Environment, name: str) -> tuple[str, ...]:
+    offer = environment.resources.get(name)
     return offer.resource.grain if offer else ()
 
 
@@ -217,14 +217,14 @@ def _first_formula(
     return " | ".join(one.expression for one in same), ingredients[len(same) :]
 
 
-def _calls(workspace: Workspace, reader: Reader, inputs: InputRows) -> Iterable[SourceCall]:
+def _calls(environment: Environment, reader: Reader, inputs: InputRows) -> Iterable[SourceCall]:
     """The units behind the shown raw rows of one relation."""
     lines: dict[tuple[int, int], list[int]] = {}
     for row in inputs.rows:
         if "unit_id" in row and inputs.relation.startswith("raw."):
             said = lines.setdefault((row["unit_id"], row["load_id"]), [])
             said.extend([row["line"]] if row["line"] is not None else [])
-    filler = filler_of(workspace, inputs.relation)
+    filler = filler_of(environment, inputs.relation)
     for (unit_id, load_id), at in sorted(lines.items()):
         known = _one(
             reader,

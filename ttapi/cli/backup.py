@@ -40,22 +40,22 @@ def backup(
     """Seal a copy of everything committed, with models, plugins and settings but no secrets."""
     from ttapi.api import list_backups, operations
     from ttapi.cli.entry import run_log
-    from ttapi.cli.terminal import open_workspace, require_home, tell, tell_waiting
+    from ttapi.cli.terminal import open_environment, require_home, tell, tell_waiting
 
-    workspace = open_workspace(context)
+    environment = open_environment(context.obj)
     if is_list:
         if keep is not None:
             raise UsageError("--list changes nothing", hint="leave out --keep")
-        place = to or workspace.home.backups
+        place = to or environment.home.backups
         found = list_backups(place)
         _show_backup(found, as_json=as_json)
         if not found and not as_json:
             tell(f"{place} holds no backup: ttapi backup makes one")
         return
-    require_home(workspace)
+    require_home(environment)
     folder = None if to is None else to.expanduser().absolute()
-    with run_log(workspace.home, "backup"):
-        done = operations.back_up(workspace, folder, keep=keep, wait_s=wait, on_wait=tell_waiting)
+    with run_log(environment.home, "backup"):
+        done = operations.back_up(environment, folder, keep=keep, wait_s=wait, on_wait=tell_waiting)
     _show_backup([done.backup], as_json=as_json)
     tell(f"{done.backup.folder}: read back, equal in every table")
     for pruned in done.pruned:
@@ -118,14 +118,14 @@ def restore(
     """Bring the database back; what was there is kept beside it."""
     from ttapi.api import RestoreRequest, operations
     from ttapi.cli.entry import run_log
-    from ttapi.cli.terminal import open_workspace, tell_waiting
+    from ttapi.cli.terminal import open_environment, tell_waiting
 
-    workspace = open_workspace(context)
-    operations.prepare_restore(workspace.home, what)
+    environment = open_environment(context.obj)
+    operations.prepare_restore(environment.home, what)
     is_confirmed = yes or _confirmed(what)
-    with run_log(workspace.home, "restore"):
+    with run_log(environment.home, "restore"):
         request = RestoreRequest(what, is_confirmed=is_confirmed, wait_s=wait)
-        done = operations.restore(workspace, request, on_wait=tell_waiting)
+        done = operations.restore(environment, request, on_wait=tell_waiting)
     _show_restored(done, as_json=as_json)
 
 

@@ -13,7 +13,7 @@ from ttapi.errors import UsageError
 from ttapi.formats.values import amount
 
 if TYPE_CHECKING:
-    from ttapi.api import ExportFiles, Freshness, Workspace
+    from ttapi.api import Environment, ExportFiles, Freshness
 
 
 def register_export(app: typer.Typer) -> None:
@@ -46,17 +46,17 @@ def export(
 ) -> None:
     """Write a relation or a query to files, made fresh first."""
     from ttapi.api import ExportFiles, Freshness, export_formats
-    from ttapi.cli.terminal import open_workspace, require_home
+    from ttapi.cli.terminal import open_environment, require_home
     from ttapi.home import refuse_home_path
 
-    workspace = open_workspace(context)
-    require_home(workspace)
+    environment = open_environment(context.obj)
+    require_home(environment)
     if database is not None:
         if relation is not None or to is not None:
             raise UsageError(
                 "--database copies the whole file", hint="leave out the relation and --to"
             )
-        _copy_database(workspace, database)
+        _copy_database(environment, database)
         return
     if relation is None or to is None:
         raise UsageError("name a relation and a folder", hint="ttapi export eod --to exports")
@@ -65,7 +65,7 @@ def export(
     columns = [c.strip() for c in (partition_by or "").split(",") if c.strip()]
     files = ExportFiles(to, stem, export_formats(fmt.split(",")), columns, formula_safe)
     freshness = Freshness(not no_refresh, wait_s=wait, is_budget_waived=yes)
-    _write_files(workspace, sql, freshness, files)
+    _write_files(environment, sql, freshness, files)
 
 
 def _select(relation: str, name: str | None) -> tuple[str, str]:
@@ -74,24 +74,26 @@ def _select(relation: str, name: str | None) -> tuple[str, str]:
     return relation, name or "query"
 
 
-def _write_files(workspace: Workspace, sql: str, freshness: Freshness, files: ExportFiles) -> None:
+def _write_files(
+    environment: Environment, sql: str, freshness: Freshness, files: ExportFiles
+) -> None:
     from ttapi.api import Database, Watchers, operations
     from ttapi.cli.entry import run_log
     from ttapi.cli.terminal import tell, tell_waiting, watched
 
-    with run_log(workspace.home, "export"):
-        with Database(workspace.home) as database, watched() as progress:
+    with run_log(environment.home, "export"):
+        with Database(environment.home) as database, watched() as progress:
             watchers = Watchers(progress, tell_waiting)
             database.prepare(sql, freshness=freshness, watchers=watchers)
-        for target, rows in operations.export(workspace.home, sql, files):
+        for target, rows in operations.export(environment.home, sql, files):
             tell(f"{target}: {amount(rows, 'row')}")
 
 
-def _copy_database(workspace: Workspace, target: Path) -> None:
+def _copy_database(environment: Environment, target: Path) -> None:
     from ttapi.api import operations
     from ttapi.cli.terminal import tell
 
-    done = operations.share(workspace, target)
+    done = operations.share(environment, target)
     for name in done.left_out:
         tell(f"left out: {name}")
     tell(f"{done.file}: {done.size / 1e6:,.1f} MB, opened by any DuckDB client from 1.2 on")

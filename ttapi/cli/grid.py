@@ -47,9 +47,9 @@ def grid(
 
     if every <= 0:
         raise UsageError(f"--every {every} cannot be", hint="seconds, such as 5")
-    workspace = open_environment(context.obj)
-    with closing(Database(workspace.home)) as database:
-        symbols = workspace.members(universe) if universe else None
+    environment = open_environment(context.obj)
+    with closing(Database(environment.home)) as database:
+        symbols = environment.members(universe) if universe else None
         freshness = Freshness(refresh=not no_refresh)
         rows = read_grid(database, symbols, freshness)
         if as_json:

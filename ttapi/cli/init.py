@@ -38,14 +38,14 @@ def init(
     """Create the data folder, the database and every view; harmless when run again."""
     from ttapi.api import operations
     from ttapi.cli.entry import run_log
-    from ttapi.cli.terminal import open_workspace, tell, tell_waiting
+    from ttapi.cli.terminal import open_environment, tell, tell_waiting
 
-    workspace = operations.make_home(
-        open_workspace(context), metastock=metastock, wait_s=wait, on_wait=tell_waiting
+    environment = operations.make_home(
+        open_environment(context.obj), metastock=metastock, wait_s=wait, on_wait=tell_waiting
     )
-    home = workspace.home
+    home = environment.home
     with run_log(home, "init"):
-        operations.fill_home(workspace, wait_s=wait, on_wait=tell_waiting)
+        operations.fill_home(environment, wait_s=wait, on_wait=tell_waiting)
     tell(f"{home.root} is ready; any DuckDB client opens {home.public_file}")
     tell('next: ttapi refresh, or ttapi sql "select * from volatility_latest"')
 
@@ -68,19 +68,19 @@ def login(
     They go into the platform's keyring where there is one, else into a sealed file of the home.
     """
     from ttapi.api import plugins
-    from ttapi.cli.terminal import open_workspace, require_home, tell
+    from ttapi.cli.terminal import open_environment, require_home, tell
 
-    workspace = open_workspace(context)
-    require_home(workspace)
-    names = plugins.secret_names(workspace, source)
+    environment = open_environment(context.obj)
+    require_home(environment)
+    names = plugins.secret_names(environment, source)
     if is_forgotten:
-        plugins.log_out(workspace, source)
+        plugins.log_out(environment, source)
         tell(f"{source}: forgotten")
         return
     secrets = _asked(source, names)
     if not is_unproved:
-        tell(f"{source}: {plugins.prove_login(workspace, source, secrets)}")
-    tell(f"{source}: stored in {plugins.log_in(workspace, source, secrets)}")
+        tell(f"{source}: {plugins.prove_login(environment, source, secrets)}")
+    tell(f"{source}: stored in {plugins.log_in(environment, source, secrets)}")
 
 
 def _asked(source: str, names: Sequence[str]) -> Mapping[str, Secret]:

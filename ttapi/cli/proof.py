@@ -50,12 +50,12 @@ def lookahead(
 ) -> None:
     """Find rows up to a day that use what was known after it; exit 1 when there are any."""
     from ttapi.api import Database
-    from ttapi.cli.terminal import open_workspace, require_home
+    from ttapi.cli.terminal import open_environment, require_home
 
-    workspace = open_workspace(context)
-    require_home(workspace)
+    environment = open_environment(context.obj)
+    require_home(environment)
     wanted = [part.strip().upper() for part in (symbols or "").split(",") if part.strip()]
-    with Database(workspace.home) as database:
+    with Database(environment.home) as database:
         found = database.look_ahead(relation, as_of, symbols=wanted, dated_by=by)
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(found), default=str))
@@ -114,12 +114,12 @@ def replay(
 ) -> None:
     """Prove a receipt again: the same query on the data as it stood; exit 1 when it differs."""
     from ttapi.api import operations, read_receipt
-    from ttapi.cli.terminal import open_workspace, require_home
+    from ttapi.cli.terminal import open_environment, require_home
 
     receipt = read_receipt(file)
-    workspace = open_workspace(context)
-    require_home(workspace)
-    found = operations.replay(workspace, receipt)
+    environment = open_environment(context.obj)
+    require_home(environment)
+    found = operations.replay(environment, receipt)
     if as_json:
         typer.echo(json.dumps(asdict(found)))
     else:

@@ -19,7 +19,7 @@ from ttapi.formats.values import amount
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ttapi.api import DatasetOutcome, RefreshOutcome, RefreshRequest, Step, Workspace
+    from ttapi.api import DatasetOutcome, Environment, RefreshOutcome, RefreshRequest, Step
 
 
 def register_refresh(app: typer.Typer) -> None:
@@ -50,12 +50,12 @@ def refresh(
     """Bring datasets and everything they read up to date."""
     from ttapi.api import RefreshRequest, operations
     from ttapi.cli.entry import run_log
-    from ttapi.cli.terminal import open_workspace, require_home, tell_waiting, watched
+    from ttapi.cli.terminal import open_environment, require_home, tell_waiting, watched
 
-    workspace = open_workspace(context, symbols=_symbols(symbols))
-    require_home(workspace)
+    environment = open_environment(context.obj, symbols=_symbols(symbols))
+    require_home(environment)
     if universe is not None:
-        operations.add_members(workspace, universe, wait_s=wait, on_wait=tell_waiting)
+        operations.add_members(environment, universe, wait_s=wait, on_wait=tell_waiting)
     request = RefreshRequest(
         targets=tuple(datasets or ()),
         force=force,
@@ -63,12 +63,12 @@ def refresh(
         wait_s=wait,
     )
     if not plan and not yes:
-        _confirm_large(workspace, request)
+        _confirm_large(environment, request)
     if plan:
-        _show_plan(operations.plan(workspace, request), as_json=as_json)
+        _show_plan(operations.plan(environment, request), as_json=as_json)
         return
-    with run_log(workspace.home, "refresh"), watched() as progress:
-        outcome = operations.refresh(workspace, request, progress=progress, on_wait=tell_waiting)
+    with run_log(environment.home, "refresh"), watched() as progress:
+        outcome = operations.refresh(environment, request, progress=progress, on_wait=tell_waiting)
     if as_json:
         typer.echo(json.dumps(_outcome_document(outcome)))
     tell_outcome(outcome)
@@ -78,12 +78,12 @@ def refresh(
         raise typer.Exit(code)
 
 
-def _confirm_large(workspace: Workspace, request: RefreshRequest) -> None:
+def _confirm_large(environment: Environment, request: RefreshRequest) -> None:
     """Ask on a terminal before a refresh of more source calls than `[refresh] max_calls`."""
     from ttapi.api import operations
 
-    calls = operations.count_calls(workspace, request)
-    if calls > workspace.settings.max_calls and sys.stdin.isatty() and sys.stderr.isatty():
+    calls = operations.count_calls(environment, request)
+    if calls > environment.settings.max_calls and sys.stdin.isatty() and sys.stderr.isatty():
         typer.confirm(
             f"This would make {amount(calls, 'source call')}. Go on?", abort=True, err=True
         )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from ttapi.api import StatusRow, Workspace
+    from ttapi.api import Environment, StatusRow
 
 
 def report_status(home: Path | None, dataset: str | None, as_json: bool) -> None:
@@ -30,18 +30,18 @@ def report_status(home: Path | None, dataset: str | None, as_json: bool) -> None
         sys.stdout.write(line + "\n")
 
 
-def status_lines(workspace: Workspace, dataset: str | None, *, as_json: bool) -> list[str]:
+def status_lines(environment: Environment, dataset: str | None, *, as_json: bool) -> list[str]:
     """The same about the installation at hand, as lines."""
     from ttapi.cli.terminal import tell
 
-    found = operations.status(workspace, dataset)
+    found = operations.status(environment, dataset)
     if found.universe_error:
         tell(f"ttapi: [universe] default: {found.universe_error}")
     if as_json:
         return [json.dumps([_document(row) for row in found.rows])]
     asked = [f"{source}, last asked: {text}" for source, text in found.traffic.items()]
-    market = [] if dataset else [_market_line(workspace.now)]
-    return [*_table(found.rows, workspace), *asked, *market]
+    market = [] if dataset else [_market_line(environment.now)]
+    return [*_table(found.rows, environment), *asked, *market]
 
 
 def _market_line(now: datetime) -> str:
@@ -66,10 +66,10 @@ def _iso(instant: datetime | None) -> str | None:
     return None if instant is None else instant.isoformat().replace("+00:00", "Z")
 
 
-def _table(rows: Sequence[StatusRow], workspace: Workspace) -> Iterator[str]:
+def _table(rows: Sequence[StatusRow], environment: Environment) -> Iterator[str]:
     from ttapi.cli.terminal import seconds_text
 
-    zone = ZoneInfo(workspace.settings.display_timezone)
+    zone = ZoneInfo(environment.settings.display_timezone)
     cells = [("dataset", "verdict", "age", f"due ({zone})", "why")]
     for row in rows:
         age = "-" if row.age_s is None else seconds_text(max(0.0, row.age_s))

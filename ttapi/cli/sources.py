@@ -14,7 +14,7 @@ from ttapi.api import plugins
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ttapi.api import InstalledSource, Workspace
+    from ttapi.api import Environment, InstalledSource
 
 
 def register_sources(app: typer.Typer) -> None:
@@ -31,14 +31,14 @@ def sources(
     ] = False,
 ) -> None:
     """List installed sources and what they offer."""
-    from ttapi.cli.terminal import open_workspace
+    from ttapi.cli.terminal import open_environment
 
-    workspace = open_workspace(context)
-    wanted = plugins.sources(workspace, name)
+    environment = open_environment(context.obj)
+    wanted = plugins.sources(environment, name)
     if validate:
-        _validate(wanted, workspace, as_json=as_json)
+        _validate(wanted, environment, as_json=as_json)
         return
-    rows = [_document(installed, workspace) for installed in wanted]
+    rows = [_document(installed, environment) for installed in wanted]
     if as_json:
         typer.echo(json.dumps(rows))
         return
@@ -58,12 +58,14 @@ def sources(
             typer.echo(f"  left out: {text}")
 
 
-def _validate(installed: Sequence[InstalledSource], workspace: Workspace, *, as_json: bool) -> None:
+def _validate(
+    installed: Sequence[InstalledSource], environment: Environment, *, as_json: bool
+) -> None:
     """Say what in each declaration breaks the contract, and which last fetch failed; exit 1 for either."""
     from ttapi.cli.terminal import tell
 
     problems = {one.origin: plugins.contract_problems(one) for one in installed}
-    failures = {one.origin: plugins.last_failures(workspace, one.source) for one in installed}
+    failures = {one.origin: plugins.last_failures(environment, one.source) for one in installed}
     if as_json:
         rows = [
             {
@@ -92,9 +94,9 @@ def _verdict(problems: Sequence[str], failures: Sequence[str]) -> str:
     )
 
 
-def _document(installed: InstalledSource, workspace: Workspace) -> dict[str, Any]:
+def _document(installed: InstalledSource, environment: Environment) -> dict[str, Any]:
     source = installed.source
-    offers = plugins.resource_offers(workspace, source) if source else []
+    offers = plugins.resource_offers(environment, source) if source else []
     return {
         "name": installed.name,
         "origin": installed.origin,
@@ -103,5 +105,5 @@ def _document(installed: InstalledSource, workspace: Workspace) -> dict[str, Any
         "error": installed.error,
         "settings": list(source.setting_names) if source else [],
         "resources": [asdict(one) for one in offers],
-        "left_out": plugins.left_out_models(workspace, source) if source else [],
+        "left_out": plugins.left_out_models(environment, source) if source else [],
     }

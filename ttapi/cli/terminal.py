@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every command starts with: the workspace, the log file, someone to tell.
+"""What every command starts with: the environment, the log file, someone to tell.
 
 Progress bars, on a terminal's standard error only.
 
@@ -28,18 +28,16 @@ from ttapi.sqltext import tokenize
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import typer
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-    from ttapi.api import PreparedQuery, Progress, Workspace
+    from ttapi.api import Environment, PreparedQuery, Progress
     from ttapi.errors import LockOwner, TtapiError
 
 _PLAIN_WIDTH = 80
 
 __all__ = [
     "open_environment",
-    "open_workspace",
     "require_home",
     "seconds_text",
     "stderr_width",
@@ -48,25 +46,17 @@ __all__ = [
 ]
 
 
-def open_workspace(context: typer.Context, *, symbols: frozenset[str] | None = None) -> Workspace:
-    """The workspace of the command's `--home`, with the environment's settings.
+def open_environment(flag: Path | None, *, symbols: frozenset[str] | None = None) -> Environment:
+    """The environment of the home at `flag`, or of the default one.
 
     *Raises* UsageError for a wrong setting.
     """
-    return open_environment(context.obj, symbols=symbols)
+    return operations.open_environment(flag, symbols=symbols)
 
 
-def open_environment(flag: Path | None, *, symbols: frozenset[str] | None = None) -> Workspace:
-    """The workspace of the home at `flag`, or of the default one.
-
-    *Raises* UsageError for a wrong setting.
-    """
-    return operations.open_workspace(flag, symbols=symbols)
-
-
-def require_home(workspace: Workspace) -> None:
+def require_home(environment: Environment) -> None:
     """Nothing, or UsageError when the home was never made."""
-    operations.require_home(workspace.home)
+    operations.require_home(environment.home)
 
 
 def tell(text: str) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ttapi.api import (
+        Environment,
         Explanation,
         ImpliedExplanation,
         InputRows,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
         Node,
         SourceCall,
         TreeLine,
-        Workspace,
     )
 
 _LINES = 5
@@ -49,11 +49,11 @@ def why(
 ) -> None:
     """Explain one row: value, formula, input rows, load, source, checks, what depends on it."""
     from ttapi.api import Database
-    from ttapi.cli.terminal import open_workspace, require_home
+    from ttapi.cli.terminal import open_environment, require_home
 
-    workspace = open_workspace(context)
-    require_home(workspace)
-    with Database(workspace.home) as database:
+    environment = open_environment(context.obj)
+    require_home(environment)
+    with Database(environment.home) as database:
         found = database.why(relation, key or [])
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(found), default=_plain))
@@ -190,31 +190,31 @@ def lineage(
 ) -> None:
     """Show where a relation or a column comes from, down to what fills the raw tables."""
     from ttapi.api import Database, find_node
-    from ttapi.cli.terminal import open_workspace, require_home
+    from ttapi.cli.terminal import open_environment, require_home
 
     if as_json and mermaid:
         raise UsageError("give one of --json and --mermaid")
-    workspace = open_workspace(context)
-    require_home(workspace)
-    with Database(workspace.home) as database:
+    environment = open_environment(context.obj)
+    require_home(environment)
+    with Database(environment.home) as database:
         graph = database.lineage()
-    node = find_node(graph, relation, workspace)
+    node = find_node(graph, relation, environment)
     if as_json:
-        typer.echo(json.dumps(lineage_document(graph, node, workspace)))
+        typer.echo(json.dumps(lineage_document(graph, node, environment)))
     elif mermaid:
         typer.echo("\n".join(mermaid_lines(graph, node)))
     else:
-        _show(graph, node, workspace)
+        _show(graph, node, environment)
 
 
-def lineage_document(graph: LineageGraph, node: Node, workspace: Workspace) -> dict[str, Any]:
+def lineage_document(graph: LineageGraph, node: Node, environment: Environment) -> dict[str, Any]:
     """The lineage as JSON: every column with what it reads, and the roots it ends in."""
     relation, column = node
     names = [column] if column else graph.columns(relation)
     return {
         "relation": relation,
         "column": column,
-        "columns": [_column_document(graph, (relation, name), workspace) for name in names],
+        "columns": [_column_document(graph, (relation, name), environment) for name in names],
         "read_by": graph.readers(relation),
     }
 
@@ -233,12 +233,12 @@ def mermaid_lines(graph: LineageGraph, node: Node) -> list[str]:
     return lines + edges
 
 
-def _column_document(graph: LineageGraph, node: Node, workspace: Workspace) -> dict[str, Any]:
+def _column_document(graph: LineageGraph, node: Node, environment: Environment) -> dict[str, Any]:
     from ttapi.api import filler_of
 
     roots = []
     for relation, column in graph.roots(node):
-        filler = filler_of(workspace, relation)
+        filler = filler_of(environment, relation)
         roots.append(
             {
                 "relation": relation,
@@ -255,10 +255,10 @@ def _column_document(graph: LineageGraph, node: Node, workspace: Workspace) -> d
     }
 
 
-def _show(graph: LineageGraph, node: Node, workspace: Workspace) -> None:
+def _show(graph: LineageGraph, node: Node, environment: Environment) -> None:
     width = terminal_width()
     for line in graph.tree(node):
-        typer.echo(cut(_tree_text(graph, line, workspace), width))
+        typer.echo(cut(_tree_text(graph, line, environment), width))
     if node[1] is not None:
         return
     columns = graph.columns(node[0])
@@ -281,7 +281,7 @@ def _made_of(graph: LineageGraph, node: Node) -> str:
     return ", ".join(told) or graph.expression(node) or ""
 
 
-def _tree_text(graph: LineageGraph, line: TreeLine, workspace: Workspace) -> str:
+def _tree_text(graph: LineageGraph, line: TreeLine, environment: Environment) -> str:
     from ttapi.api import filler_of
 
     guides = "".join("   " if is_last else "│  " for is_last in line.is_last[:-1])
@@ -292,7 +292,7 @@ def _tree_text(graph: LineageGraph, line: TreeLine, workspace: Workspace) -> str
     expression = graph.expression(line.node)
     if expression is not None and expression.rpartition(".")[2] != line.node[1]:
         return f"{text} = {expression}"
-    filler = filler_of(workspace, line.node[0])
+    filler = filler_of(environment, line.node[0])
     return f"{text} <- {filler.text}" if filler else text
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ttapi.refresh.datasets import Step
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
     from ttapi.refresh.query import QueryRequest
 
 
@@ -36,24 +36,24 @@ class PlannedSlice:
     """Predicted from its last run; None: it never ran."""
 
 
-def explain_refresh(workspace: Workspace, request: QueryRequest) -> tuple[PlannedSlice, ...]:
+def explain_refresh(environment: Environment, request: QueryRequest) -> tuple[PlannedSlice, ...]:
     """Every slice `request` depends on, upstreams first; nothing is fetched and no lock taken.
 
     *Raises* what `plan_query` raises.
     """
-    plan = plan_query(workspace, request)
+    plan = plan_query(environment, request)
     steps = {step.dataset: step for step in plan.steps}
     # The folders of local sources are looked at, as the refresh itself would.
-    looked_at = dry_run(workspace, refresh_request(plan, request)) if plan.stale else plan.steps
+    looked_at = dry_run(environment, refresh_request(plan, request)) if plan.stale else plan.steps
     slices: list[PlannedSlice] = []
     for step in looked_at:
         if step.dataset in steps:
-            slices += _slices_of(workspace, step)
+            slices += _slices_of(environment, step)
     return tuple(slices)
 
 
-def _slices_of(workspace: Workspace, step: Step) -> list[PlannedSlice]:
-    seconds = None if step.action == "none" else predicted_seconds(workspace, step)
+def _slices_of(environment: Environment, step: Step) -> list[PlannedSlice]:
+    seconds = None if step.action == "none" else predicted_seconds(environment, step)
     parts: Sequence[str | None] = step.slices or (None,)
     calls = 1 if step.slices else step.calls
     each = seconds / len(parts) if seconds is not None else None

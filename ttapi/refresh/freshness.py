@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ttapi.errors import ModelError
     from ttapi.refresh.home_state import HomeState
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
 
 _NAMED = 3
 """Keys that are named where many are loaded."""
@@ -71,12 +71,12 @@ def asked_at(dataset: Dataset, left: HomeState, held: PlanInputs) -> datetime | 
     return min(known) if known and len(known) == len(asked) else None
 
 
-def input_age(name: str, workspace: Workspace, held: PlanInputs) -> InputAge:
+def input_age(name: str, environment: Environment, held: PlanInputs) -> InputAge:
     """The age of a raw dataset, as far as it matters."""
-    left = workspace.home_state
-    asked = asked_at(workspace.datasets[name], left, held)
+    left = environment.home_state
+    asked = asked_at(environment.datasets[name], left, held)
     if asked is not None:
-        return InputAge(name, (workspace.now - asked).total_seconds())
+        return InputAge(name, (environment.now - asked).total_seconds())
     state = left.states.get(name)
     loaded = tuple(sorted({one.key for one in left.slices.get(name, ())}))
     return InputAge(name, None, loaded, has_rows=bool(state and state.rows))

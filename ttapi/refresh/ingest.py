@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from ttapi.refresh.datasets import SourceResource
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
     from ttapi.refresh.single_flight import Progress
     from ttapi.store.engine import Connection
     from ttapi.store.store import Store
@@ -63,7 +63,7 @@ class IngestTask:
     """One dataset's refresh: where to, from where, under which number."""
 
     store: Store
-    workspace: Workspace
+    environment: Environment
     offer: SourceResource
     dataset: Dataset
     load_id: int
@@ -120,13 +120,13 @@ class IngestResult:
             self.error = first if self.units == 1 else several
 
 
-def list_units(workspace: Workspace, offer: SourceResource, ledger: Ledger) -> UnitListing:
+def list_units(environment: Environment, offer: SourceResource, ledger: Ledger) -> UnitListing:
     """What `offer`'s source lists now against the ledger; a listing is no source call.
 
     *Raises* UsageError for a missing folder, SourceDownError when the source is out of reach.
     """
     with guarded(offer.source.name):
-        units = offer.source.survey(offer.resource, workspace.context(offer.source))
+        units = offer.source.survey(offer.resource, environment.context(offer.source))
     known = ledger(offer.dataset)
     return UnitListing(units, known, _difference(units, known))
 
@@ -177,7 +177,7 @@ def ingest(
     with failures_recorded(account):
         if keys is not None:
             units = [request.unit for request in requests]
-            wanted = units_holding(task.workspace, task.offer, units, keys)
+            wanted = units_holding(task.environment, task.offer, units, keys)
             requests = [request for request in requests if request.unit.key in wanted]
         state = fetch_and_load(task, state, requests, account)
     # A file that cannot be read is there all the same; what a vendor was asked for is not.
@@ -221,14 +221,14 @@ def fetch_and_load(
 
 
 def units_holding(
-    workspace: Workspace, offer: SourceResource, units: Sequence[Unit], keys: frozenset[str]
+    environment: Environment, offer: SourceResource, units: Sequence[Unit], keys: frozenset[str]
 ) -> frozenset[str]:
     """Keys of those of `units` that may hold a row of one of `keys`: all where the source cannot tell."""
     source = offer.source
     if not isinstance(source, NarrowingSource):
         return frozenset(unit.key for unit in units)
     with guarded(source.name):
-        chosen = source.units_holding(offer.resource, units, keys, workspace.context(source))
+        chosen = source.units_holding(offer.resource, units, keys, environment.context(source))
     return frozenset(unit.key for unit in chosen)
 
 
@@ -256,7 +256,7 @@ def _batches(task: IngestTask, requests: Sequence[UnitRequest]) -> Iterable[Batc
         return ()
     source = task.offer.source
     with guarded(source.name):
-        fetched = source.fetch(task.offer.resource, requests, task.workspace.context(source))
+        fetched = source.fetch(task.offer.resource, requests, task.environment.context(source))
     batches = conforming(task.offer.resource, requests, guarded_batches(source.name, fetched))
     from ttapi.refresh.batches import OF_ANSWERS, OF_FILES, joined  # noqa: PLC0415 - brings Arrow
 
@@ -271,7 +271,7 @@ def _load(
     asked: Mapping[str, Slice],
 ) -> DatasetState:
     """Commit one batch with its ledger, slices and the dataset's state; the state as committed."""
-    name, now = task.dataset.name, task.workspace.now
+    name, now = task.dataset.name, task.environment.now
     batch_no = account.batches
     account.batches += 1
     reports = {report.unit.key: report for report in batch.units}
@@ -292,7 +292,7 @@ def _load(
                 cursor,
                 name,
                 answered,
-                join=partial(coverage_after, rules=rules_of(task.dataset, task.workspace.moment)),
+                join=partial(coverage_after, rules=rules_of(task.dataset, task.environment.moment)),
                 load_id=task.load_id,
             )
             is_changed = loaded.changed_keys_count > 0
@@ -349,7 +349,7 @@ def _finish(
     keys: frozenset[str] | None,
 ) -> DatasetState:
     """The dataset's state after the last batch: asked now, wholly or for `keys`, or failed now."""
-    name, now = task.dataset.name, task.workspace.now
+    name, now = task.dataset.name, task.environment.now
     with task.store.transaction() as cursor:
         if surveyed.difference.vanished or account.error != state.error:
             mark_changed(cursor)
@@ -364,7 +364,7 @@ def _finish(
                 state = replace(state, asked_at=now)
                 forget_slices(cursor, name)
             else:
-                rules = rules_of(replace(task.dataset, time_column=None), task.workspace.moment)
+                rules = rules_of(replace(task.dataset, time_column=None), task.environment.moment)
                 asked = [Slice(key, now) for key in sorted(keys)]
                 write_asked(
                     cursor,

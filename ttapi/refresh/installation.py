@@ -87,7 +87,7 @@ def settings_fingerprint(settings: Mapping[str, str]) -> str:
     return hashlib.blake2b(repr(told).encode(), digest_size=4).hexdigest()
 
 
-class Workspace:
+class Environment:
     """One command's view of the installation; parts are read when first asked for."""
 
     def __init__(
@@ -97,7 +97,7 @@ class Workspace:
         now: datetime,
         *,
         symbols: frozenset[str] | None = None,
-        before: Workspace | None = None,
+        before: Environment | None = None,
     ) -> None:
         """`before`: one of the same home, whose parts are used again where nothing has changed since."""
         self._before = before
@@ -109,7 +109,7 @@ class Workspace:
         """Accounts of this command's network calls, by source."""
 
     def forget_before(self) -> None:
-        """Let go of the workspace whose parts this one uses; what was not looked at is read anew.
+        """Let go of the environment whose parts this one uses; what was not looked at is read anew.
 
         The models are kept: parsing them takes longer than all else.
         """

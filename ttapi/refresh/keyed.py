@@ -182,13 +182,13 @@ def ingest_slices(
         known = read_units(cursor, task.dataset.name, sorted({ask.key for ask in step.asks}))
         pieces, settled = find_gaps(
             cursor,
-            task.workspace.datasets.get(task.dataset.completes or ""),
+            task.environment.datasets.get(task.dataset.completes or ""),
             step.asks,
             task.dataset.sessions or "",
             _newest_session(task),
         )
     account = IngestResult()
-    now = task.workspace.now
+    now = task.environment.now
     _note(task, [Slice(ask.key, now, ask.span) for ask in settled])
     with failures_recorded(account):
         for round_ in _rounds(pieces):
@@ -203,7 +203,7 @@ def ingest_slices(
 
 def _newest_session(task: IngestTask) -> date:
     """The last session that has begun; today where the dataset knows none."""
-    rules = rules_of(task.dataset, task.workspace.moment)
+    rules = rules_of(task.dataset, task.environment.moment)
     day = rules.today
     while rules.is_session is not None and not rules.is_session(day):
         day -= timedelta(days=1)
@@ -214,7 +214,7 @@ def _note(task: IngestTask, settled: Sequence[Slice]) -> None:
     """Note what needs no call as asked: another dataset holds it."""
     if not settled:
         return
-    rules = rules_of(task.dataset, task.workspace.moment)
+    rules = rules_of(task.dataset, task.environment.moment)
     with task.store.transaction() as cursor:
         write_asked(
             cursor,
@@ -247,7 +247,7 @@ def _request(
 
 
 def _finish(task: IngestTask, state: DatasetState, account: IngestResult) -> DatasetState:
-    name, now = task.dataset.name, task.workspace.now
+    name, now = task.dataset.name, task.environment.now
     with task.store.transaction() as cursor:
         if account.error != state.error:
             mark_changed(cursor)

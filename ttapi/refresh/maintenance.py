@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from ttapi.home import Home
     from ttapi.refresh.datasets import Dataset
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
     from ttapi.store.store import Store
 
     OnWait = Callable[[LockOwner | None], None] | None
@@ -102,7 +102,7 @@ class RestoreOutcome:
 
 
 def back_up(
-    workspace: Workspace,
+    environment: Environment,
     folder: Path | None = None,
     *,
     keep: int | None = None,
@@ -116,18 +116,18 @@ def back_up(
 
     *Raises* LockedError past `wait_s`; UsageError, DiskFullError, StoreError.
     """
-    home = workspace.home
+    home = environment.home
     target = folder or home.backups
     refuse_home_path(target, is_backup=True)
     with open_store(
-        home, command="ttapi backup", wait_s=wait_s, on_wait=on_wait, now=workspace.now
+        home, command="ttapi backup", wait_s=wait_s, on_wait=on_wait, now=environment.now
     ) as store:
         with store.reading() as cursor:
             is_due = is_publication_due(cursor, published_generation(home))
         if is_due:
-            publish(store, keep=workspace.settings.snapshots_kept)
-            _reset_state(store, workspace)
-    made = make_backup(home, target, created_at=workspace.now, version=__version__)
+            publish(store, keep=environment.settings.snapshots_kept)
+            _reset_state(store, environment)
+    made = make_backup(home, target, created_at=environment.now, version=__version__)
     pruned = prune_backups(target, keep) if keep is not None else []
     return BackupOutcome(made, tuple(pruned))
 
@@ -141,7 +141,7 @@ def require_copy(home: Home, what: str | None) -> None:
 
 
 def restore(
-    workspace: Workspace, request: RestoreRequest, *, on_wait: OnWait = None
+    environment: Environment, request: RestoreRequest, *, on_wait: OnWait = None
 ) -> RestoreOutcome:
     """Bring the home back: the live file proved and in place, published, its state told anew.
 
@@ -149,7 +149,7 @@ def restore(
     replace it; StoreError, MigrationError for a copy that is no good; LockedError past `wait_s`.
     The live file is as it was then.
     """
-    home = workspace.home
+    home = environment.home
     require_copy(home, request.what)
     make_folders(home)
     lock = acquire(home, command="ttapi restore", wait_s=request.wait_s, on_wait=on_wait)
@@ -157,7 +157,7 @@ def restore(
         remove_leftovers(home)
         trouble = _trouble(home)
         if request.what == LIVE and trouble is None:
-            return _kept(workspace, lock)
+            return _kept(environment, lock)
         if trouble is None and not request.is_confirmed:
             raise UsageError(
                 f"{home.live_file} works; this would put another in its place",
@@ -165,7 +165,7 @@ def restore(
             )
         default = None if trouble else LATEST
         what = default if request.what is None else request.what
-        return _replaced(workspace, lock, what, was_whole=trouble is None)
+        return _replaced(environment, lock, what, was_whole=trouble is None)
     finally:
         # The store has released it where one was opened; a second time is harmless.
         lock.release()
@@ -183,25 +183,25 @@ def _trouble(home: Home) -> TtapiError | None:
     return None
 
 
-def _kept(workspace: Workspace, lock: OwnerLock) -> RestoreOutcome:
+def _kept(environment: Environment, lock: OwnerLock) -> RestoreOutcome:
     """Publish the live file as it is."""
-    aside = put_public_aside(workspace.home)
-    generation = _republish(workspace, lock)
+    aside = put_public_aside(environment.home)
+    generation = _republish(environment, lock)
     return RestoreOutcome(LIVE, generation, None, aside)
 
 
 def _replaced(
-    workspace: Workspace, lock: OwnerLock, what: str | None, *, was_whole: bool
+    environment: Environment, lock: OwnerLock, what: str | None, *, was_whole: bool
 ) -> RestoreOutcome:
     """Put a proved copy in place of the live file, and publish it."""
-    home = workspace.home
-    prepared = _prepared(workspace, what)
+    home = environment.home
+    prepared = _prepared(environment, what)
     words = shlex.join(["restore", *([] if what is None else [what]), "--yes"])
     aside = put_in_place(home, prepared, words, was_whole=was_whole)
     put_public_aside(home)
     if prepared is None:
         home.public_file.unlink(missing_ok=True)
-    generation = _republish(workspace, lock)
+    generation = _republish(environment, lock)
     if prepared is None:
         return RestoreOutcome(EMPTY, generation, None, aside)
     brought: list[Path] = []
@@ -212,8 +212,8 @@ def _replaced(
     )
 
 
-def _prepared(workspace: Workspace, what: str | None) -> RestoreCandidate | None:
-    home = workspace.home
+def _prepared(environment: Environment, what: str | None) -> RestoreCandidate | None:
+    home = environment.home
     if what is None:
         return prepare_best(home)
     if what == LIVE:
@@ -221,7 +221,7 @@ def _prepared(workspace: Workspace, what: str | None) -> RestoreCandidate | None
     if what == EMPTY:
         return None
     if what == SNAPSHOT:
-        return _first_snapshot(workspace)
+        return _first_snapshot(environment)
     place = _latest(home) if what == LATEST else Path(what).expanduser()
     return prepare(home, find_backup(home, place))
 
@@ -237,34 +237,34 @@ def _latest(home: Home) -> Path:
     return usable[0]
 
 
-def _first_snapshot(workspace: Workspace) -> RestoreCandidate:
+def _first_snapshot(environment: Environment) -> RestoreCandidate:
     tried = []
-    for origin in origins(workspace.home):
+    for origin in origins(environment.home):
         if origin.kind == "snapshot":
             try:
-                return prepare(workspace.home, origin)
+                return prepare(environment.home, origin)
             except TtapiError as exc:
                 tried.append(str(exc))
     said = f": {'; '.join(tried)}" if tried else ""
     raise StoreError(
-        f"{workspace.home.snapshots} holds no whole published file{said}",
+        f"{environment.home.snapshots} holds no whole published file{said}",
         hint="ttapi restore latest takes the newest backup",
     )
 
 
-def _republish(workspace: Workspace, lock: OwnerLock) -> int:
+def _republish(environment: Environment, lock: OwnerLock) -> int:
     """Have the published file and the state follow from the live file; the generation."""
-    home = workspace.home
+    home = environment.home
     steps = read_migrations(bundled_folder("migrations"))
-    limit = workspace.settings.memory_limit
-    with open_owned(home, lock, steps, now=workspace.now, memory_limit=limit) as store:
-        publication = publish(store, keep=workspace.settings.snapshots_kept)
-        _reset_state(store, workspace)
+    limit = environment.settings.memory_limit
+    with open_owned(home, lock, steps, now=environment.now, memory_limit=limit) as store:
+        publication = publish(store, keep=environment.settings.snapshots_kept)
+        _reset_state(store, environment)
         finish(home)
     return publication.generation
 
 
-def _reset_state(store: Store, workspace: Workspace) -> None:
+def _reset_state(store: Store, environment: Environment) -> None:
     """Write `live/state.json` from the catalog of the open file."""
     with store.reading() as cursor:
         states = read_states(cursor)
@@ -272,18 +272,18 @@ def _reset_state(store: Store, workspace: Workspace) -> None:
     state = HomeState(
         installed or "",
         store.generation,
-        _datasets(workspace),
+        _datasets(environment),
         states,
-        workspace.home_state.seconds,
+        environment.home_state.seconds,
     )
-    write_home_state(workspace.home, state)
-    workspace.home_state = state
+    write_home_state(environment.home, state)
+    environment.home_state = state
 
 
-def _datasets(workspace: Workspace) -> Mapping[str, Dataset]:
+def _datasets(environment: Environment) -> Mapping[str, Dataset]:
     """Every dataset; none where a model or plugin is broken, which a restore must not fail on."""
     try:
-        return workspace.datasets
+        return environment.datasets
     except TtapiError:
         return {}
 
@@ -294,19 +294,19 @@ _FAILED = "export failed"
 
 
 def export_after_publication(
-    workspace: Workspace, changed: Iterable[str], *, load_id: int
+    environment: Environment, changed: Iterable[str], *, load_id: int
 ) -> Sequence[ExportOutcome]:
     """Write the configured relations that read something in `changed`, in a child process.
 
     A failure becomes a row of `health` and fails nothing.
     """
-    requests = _requests(workspace, frozenset(changed))
-    outcomes = export_changed(workspace.home, requests)
+    requests = _requests(environment, frozenset(changed))
+    outcomes = export_changed(environment.home, requests)
     failures = [outcome for outcome in outcomes if outcome.error]
     for failure in failures:
         log.warning(_FAILED, extra={"relation": failure.relation, "error": failure.error})
     if failures:
-        _note(workspace, failures, load_id)
+        _note(environment, failures, load_id)
     return outcomes
 
 
@@ -329,8 +329,8 @@ def export_formats(names: Iterable[str]) -> list[ExportFormat]:
     return found
 
 
-def _requests(workspace: Workspace, changed: frozenset[str]) -> list[ExportRequest]:
-    settings, datasets = workspace.settings, workspace.datasets
+def _requests(environment: Environment, changed: frozenset[str]) -> list[ExportRequest]:
+    settings, datasets = environment.settings, environment.datasets
     # A relation nobody knows is asked for too: its failure is what the user must see.
     wanted = [
         relation
@@ -341,12 +341,12 @@ def _requests(workspace: Workspace, changed: frozenset[str]) -> list[ExportReque
     return [ExportRequest(relation, one) for relation in wanted for one in formats]
 
 
-def _note(workspace: Workspace, failures: Sequence[ExportOutcome], load_id: int) -> None:
-    with open_store(workspace.home, command="ttapi export", now=workspace.now) as store:
+def _note(environment: Environment, failures: Sequence[ExportOutcome], load_id: int) -> None:
+    with open_store(environment.home, command="ttapi export", now=environment.now) as store:
         with store.transaction() as cursor:
             rows = [
-                NoteRow(f.relation, f.format, _FAILED, str(f.error), load_id, workspace.now)
+                NoteRow(f.relation, f.format, _FAILED, str(f.error), load_id, environment.now)
                 for f in failures
             ]
             replace_coded_notes(cursor, _FAILED, rows)
-        publish(store, keep=workspace.settings.snapshots_kept)
+        publish(store, keep=environment.settings.snapshots_kept)

@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
     from ttapi.errors import ModelError
     from ttapi.refresh.datasets import Dataset, Step
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
     from ttapi.refresh.steps import RefreshRequest
     from ttapi.store.catalog import DatasetState
 
 
-def require_keys(workspace: Workspace, request: RefreshRequest, steps: Iterable[Step]) -> None:
+def require_keys(environment: Environment, request: RefreshRequest, steps: Iterable[Step]) -> None:
     """Nothing, or UsageError when a dataset that was asked for by name, or by a query, lacks its key.
 
     A target that has other inputs too does without the one that lacks its key.
     """
-    datasets = workspace.datasets
+    datasets = environment.datasets
     lacking = {
         step.dataset
         for step in steps
@@ -43,7 +43,7 @@ def require_keys(workspace: Workspace, request: RefreshRequest, steps: Iterable[
     if not request.targets or not lacking:
         return
     for target in request.targets:
-        meant = targets_of(workspace, [target], is_named=request.is_named)
+        meant = targets_of(environment, [target], is_named=request.is_named)
         roots = {n for n in closure(datasets, meant) if datasets[n].kind == "raw"}
         usable = {name for name in roots if not datasets[name].missing_setting}
         if usable and usable <= lacking:
@@ -58,20 +58,20 @@ def require_keys(workspace: Workspace, request: RefreshRequest, steps: Iterable[
 
 
 def targets_of(
-    workspace: Workspace, names: Sequence[str], *, is_named: bool = True
+    environment: Environment, names: Sequence[str], *, is_named: bool = True
 ) -> Iterable[str]:
     """Dataset names meant by `names`: a dataset, its last part, or a source; none: all.
 
     *Raises* UsageError for a name nobody knows and, when a user named them (`is_named`), for what
     is not configured.
     """
-    datasets = workspace.datasets
+    datasets = environment.datasets
     if not names:
         return list(datasets)
     found: list[str] = []
     for name in names:
         matches = _matches(name.lower(), datasets)
-        if not matches and (error := broken_named(workspace, name.lower())) is not None:
+        if not matches and (error := broken_named(environment, name.lower())) is not None:
             raise error
         if not matches:
             known = [*datasets, *(n.rpartition(".")[2] for n in datasets)]
@@ -83,23 +83,23 @@ def targets_of(
                 source = str(datasets[match].source)
                 raise UsageError(
                     f"{match} is not configured: [sources.{source}] {missing} is not set",
-                    hint=f"{_way_to_give(workspace, match)}, or TTAPI_{source.upper()}_{missing.upper()}",
+                    hint=f"{_way_to_give(environment, match)}, or TTAPI_{source.upper()}_{missing.upper()}",
                 )
             if is_named:
-                _require_a_configured_root(workspace, match)
+                _require_a_configured_root(environment, match)
         found.extend(matches)
     return found
 
 
-def _way_to_give(workspace: Workspace, name: str) -> str:
+def _way_to_give(environment: Environment, name: str) -> str:
     """What a user does about the setting that the raw dataset `name` lacks."""
-    missing = str(workspace.datasets[name].missing_setting)
-    return how_to_give(workspace.resources[name].source, missing)
+    missing = str(environment.datasets[name].missing_setting)
+    return how_to_give(environment.resources[name].source, missing)
 
 
-def _require_a_configured_root(workspace: Workspace, name: str) -> None:
+def _require_a_configured_root(environment: Environment, name: str) -> None:
     """UsageError for a named view of which no input is configured."""
-    datasets = workspace.datasets
+    datasets = environment.datasets
     stem = name.rpartition(".")[2]
     roots = [datasets[n] for n in sorted(closure(datasets, [name])) if datasets[n].kind == "raw"]
     # A source that is called as the view is the one that was meant.
@@ -107,13 +107,13 @@ def _require_a_configured_root(workspace: Workspace, name: str) -> None:
     if roots and all(root.missing_setting for root in roots):
         raise UsageError(
             f"{name} reads {roots[0].name}, which is not configured",
-            hint=_way_to_give(workspace, roots[0].name),
+            hint=_way_to_give(environment, roots[0].name),
         )
 
 
-def broken_named(workspace: Workspace, name: str) -> ModelError | None:
+def broken_named(environment: Environment, name: str) -> ModelError | None:
     """Why the model that `name` means was left out; None where it means no such model."""
-    for broken, error in workspace.broken.items():
+    for broken, error in environment.broken.items():
         if name in {broken, broken.rpartition(".")[2]}:
             return error
     return None
@@ -135,13 +135,13 @@ class StoredState:
     ledger: Ledger
 
 
-def dry_run(workspace: Workspace, request: RefreshRequest) -> tuple[Step, ...]:
+def dry_run(environment: Environment, request: RefreshRequest) -> tuple[Step, ...]:
     """What `run_refresh` would do, with nothing fetched or rebuilt and no lock taken.
 
     *Raises* UsageError for wrong names and settings, ModelError.
     """
-    left = workspace.home_state
-    with closing(open_snapshot(workspace.home)) as connection:
+    left = environment.home_state
+    with closing(open_snapshot(environment.home)) as connection:
 
         def ledger(dataset: str) -> Mapping[str, UnitRecord]:
             found = read_units(connection, dataset)
@@ -151,23 +151,23 @@ def dry_run(workspace: Workspace, request: RefreshRequest) -> tuple[Step, ...]:
             return found
 
         stored = StoredState(left.states, left.slices, ledger)
-        steps, listings = settle_plan(workspace, request, stored, None)
-    require_keys(workspace, request, steps)
-    return tuple(_narrowed(workspace, step, listings.get(step.dataset)) for step in steps)
+        steps, listings = settle_plan(environment, request, stored, None)
+    require_keys(environment, request, steps)
+    return tuple(_narrowed(environment, step, listings.get(step.dataset)) for step in steps)
 
 
-def _narrowed(workspace: Workspace, step: Step, found: UnitListing | TtapiError | None) -> Step:
+def _narrowed(environment: Environment, step: Step, found: UnitListing | TtapiError | None) -> Step:
     """`step` with only those units that may hold the keys it is for."""
     if step.keys is None or not isinstance(found, UnitListing):
         return step
     units = [unit for unit in found.units if unit.key in set(step.slices)]
-    chosen = units_holding(workspace, workspace.resources[step.dataset], units, step.keys)
+    chosen = units_holding(environment, environment.resources[step.dataset], units, step.keys)
     slices = tuple(key for key in step.slices if key in chosen)
     return replace(step, slices=slices, calls=len(slices), may_change=bool(slices))
 
 
 def make_plan(
-    workspace: Workspace,
+    environment: Environment,
     request: RefreshRequest,
     stored: StoredState,
     listings: Mapping[str, UnitListing | TtapiError],
@@ -176,13 +176,13 @@ def make_plan(
     differences = {
         name: found.difference for name, found in listings.items() if isinstance(found, UnitListing)
     }
-    held = workspace.held(_demands(workspace, request))
-    held = replace(held, slices=workspace.home_state.with_absences(stored.slices))
+    held = environment.held(_demands(environment, request))
+    held = replace(held, slices=environment.home_state.with_absences(stored.slices))
     return plan_refresh(
-        workspace.datasets,
+        environment.datasets,
         stored.states,
-        targets_of(workspace, request.targets, is_named=request.is_named),
-        moment=workspace.moment,
+        targets_of(environment, request.targets, is_named=request.is_named),
+        moment=environment.moment,
         listings=differences,
         held=held,
         force=request.force,
@@ -191,29 +191,29 @@ def make_plan(
     )
 
 
-def _demands(workspace: Workspace, request: RefreshRequest) -> Mapping[str, Demand]:
+def _demands(environment: Environment, request: RefreshRequest) -> Mapping[str, Demand]:
     """What is wanted of each raw dataset: as a query says, or as `--symbols`, `--from` and `--to` do."""
     if request.demands is not None:
         return request.demands
-    if workspace.symbols is None and request.span == EVERYTHING:
+    if environment.symbols is None and request.span == EVERYTHING:
         return {}
-    other = _asked_by_other_keys(workspace, request)
+    other = _asked_by_other_keys(environment, request)
     return {
-        name: Demand(None if name in other else workspace.symbols, request.span)
-        for name in workspace.raw_datasets
+        name: Demand(None if name in other else environment.symbols, request.span)
+        for name in environment.raw_datasets
     }
 
 
-def _asked_by_other_keys(workspace: Workspace, request: RefreshRequest) -> frozenset[str]:
+def _asked_by_other_keys(environment: Environment, request: RefreshRequest) -> frozenset[str]:
     """Datasets whose key is no symbol, where others are asked by symbol: those are meant.
 
     Alone they take what `--symbols` names: `refresh future_options --symbols ES`.
     """
-    targets = targets_of(workspace, request.targets, is_named=request.is_named)
-    meant = closure(workspace.datasets, targets)
+    targets = targets_of(environment, request.targets, is_named=request.is_named)
+    meant = closure(environment.datasets, targets)
     keys = {
         name: dataset.requires[0]
-        for name, dataset in workspace.raw_datasets.items()
+        for name, dataset in environment.raw_datasets.items()
         if dataset.requires and name in meant
     }
     other = frozenset(name for name, key in keys.items() if key != "symbol")
@@ -221,7 +221,7 @@ def _asked_by_other_keys(workspace: Workspace, request: RefreshRequest) -> froze
 
 
 def settle_plan(
-    workspace: Workspace,
+    environment: Environment,
     request: RefreshRequest,
     stored: StoredState,
     steps: tuple[Step, ...] | None,
@@ -231,27 +231,27 @@ def settle_plan(
     `steps`: a plan that holds already; None: it is made. Where something outside was listed, one
     more plan says what of it must be read.
     """
-    steps = make_plan(workspace, request, stored, {}) if steps is None else steps
-    listings = _list_outside(workspace, request, stored, steps)
+    steps = make_plan(environment, request, stored, {}) if steps is None else steps
+    listings = _list_outside(environment, request, stored, steps)
     if listings:
-        steps = make_plan(workspace, request, stored, listings)
+        steps = make_plan(environment, request, stored, listings)
     return steps, listings
 
 
 def _list_outside(
-    workspace: Workspace, request: RefreshRequest, stored: StoredState, steps: Iterable[Step]
+    environment: Environment, request: RefreshRequest, stored: StoredState, steps: Iterable[Step]
 ) -> dict[str, UnitListing | TtapiError]:
     """Listings of what `steps` ask, and of local folders where the request wants those looked at."""
     considered = {step.dataset for step in steps}
     asked = {step.dataset for step in steps if step.action == "ask"}
     listings: dict[str, UnitListing | TtapiError] = {}
-    for name, offer in workspace.resources.items():
-        dataset = workspace.datasets[name]
+    for name, offer in environment.resources.items():
+        dataset = environment.datasets[name]
         if name not in considered or dataset.missing_setting or dataset.requires:
             continue
         if name in asked or (dataset.is_local and request.survey_local):
             try:
-                listings[name] = list_units(workspace, offer, stored.ledger)
+                listings[name] = list_units(environment, offer, stored.ledger)
             except UsageError as exc:
                 held = stored.states.get(name)
                 if request.is_named or held is None or not held.rows:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ttapi.models.limits import RelationRead
     from ttapi.refresh.datasets import Dataset, PlanInputs, Step
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
     from ttapi.refresh.single_flight import Progress
 
 # What `status` and `doctor` show: asking about staleness refreshes nothing.
@@ -104,42 +104,42 @@ class PreparedQuery:
         return sum(d.slices_asked - len(d.failed_units) for d in done if not d.error)
 
 
-def plan_query(workspace: Workspace, request: QueryRequest) -> QueryPlan:
+def plan_query(environment: Environment, request: QueryRequest) -> QueryPlan:
     """What `request` reads, which slices of it matter, and what is stale of them; nothing is done.
 
     *Raises* QueryError for a statement that would write; UsageError for an unknown universe;
     ModelError for a relation whose file is wrong.
     """
-    datasets = workspace.datasets
+    datasets = environment.datasets
     names = name_scope(
         datasets,
         views=request.views,
         temporary=request.temporary,
         schema=request.schema,
-        broken=workspace.broken,
+        broken=environment.broken,
     )
     found = Resolution(request.reads or ())
     if request.reads is None:
         found = resolve(request.sql, names, bound=request.bound)
     for read in found.reads:
-        if read.relation not in datasets and (error := broken_named(workspace, read.relation)):
+        if read.relation not in datasets and (error := broken_named(environment, read.relation)):
             raise error
     own = request.temporary | {name.lower() for name in request.views}
-    refuse_writes(found.writes, own=own, sql_folder=workspace.home.sql)
+    refuse_writes(found.writes, own=own, sql_folder=environment.home.sql)
     reads = [read for read in found.reads if read.relation not in _ABOUT_DATA]
     targets = tuple(sorted({read.relation for read in reads}))
-    held = workspace.held(raw_demands(reads, datasets))
-    states = workspace.home_state.states
-    moment = workspace.moment
+    held = environment.held(raw_demands(reads, datasets))
+    states = environment.home_state.states
+    moment = environment.moment
     if request.until is not None:
         moment = replace(moment, now=min(moment.now, request.until))
-    refetch = _older_than(workspace, closure(datasets, targets), held, request.max_age)
+    refetch = _older_than(environment, closure(datasets, targets), held, request.max_age)
     steps = plan_refresh(datasets, states, targets, moment=moment, held=held, refetch=refetch)
-    return QueryPlan(targets, held, steps, found.unresolved, workspace.home_state.load_id)
+    return QueryPlan(targets, held, steps, found.unresolved, environment.home_state.load_id)
 
 
 def prepare_query(
-    workspace: Workspace,
+    environment: Environment,
     request: QueryRequest,
     *,
     progress: Progress | None = None,
@@ -154,36 +154,36 @@ def prepare_query(
     older than allowed; LockedError when the file stays locked and the snapshot is too old.
     """
     started = time.monotonic()
-    plan = plan_query(workspace, request)
+    plan = plan_query(environment, request)
     planned_s = time.monotonic() - started
     warnings = [f"not resolved: {doubt}" for doubt in plan.unresolved]
-    left = workspace.home_state
-    is_new_code = left.fingerprint != workspace.installation_fingerprint
+    left = environment.home_state
+    is_new_code = left.fingerprint != environment.installation_fingerprint
     outcome, later, refresh_s = None, None, 0.0
     wanted = refresh_request(plan, request)
     if request.refresh:
-        require_keys(workspace, wanted, plan.steps)
+        require_keys(environment, wanted, plan.steps)
     if request.refresh and (plan.stale or is_new_code):
-        if not is_new_code and request.max_age is None and _may_answer_first(workspace, plan):
+        if not is_new_code and request.max_age is None and _may_answer_first(environment, plan):
             later = wanted
             warnings.append("answered at once, within max_stale; the refresh follows the answer")
         else:
-            _within_budget(workspace, plan.stale, request, confirm)
+            _within_budget(environment, plan.stale, request, confirm)
             began = time.monotonic()
             try:
-                outcome = run_refresh(workspace, wanted, progress=progress, on_wait=on_wait)
+                outcome = run_refresh(environment, wanted, progress=progress, on_wait=on_wait)
             except LockedError as exc:
-                _require_recent(workspace, plan, exc)
+                _require_recent(environment, plan, exc)
                 warnings.append(f"{exc.message}; answered from the published snapshot")
             refresh_s = time.monotonic() - began
     if request.refresh:
-        warnings += _unavailable_texts(workspace, plan)
+        warnings += _unavailable_texts(environment, plan)
     if is_new_code and outcome is not None:
         warnings += [f"left out: {error.message}" for error in outcome.broken]
-    _require_fresh_enough(workspace, plan, request, outcome)
-    roots = _roots(workspace, plan.targets)
-    ages = [input_age(name, workspace, plan.held) for name in roots]
-    missing = _unconfigured(workspace, plan.targets)
+    _require_fresh_enough(environment, plan, request, outcome)
+    roots = _roots(environment, plan.targets)
+    ages = [input_age(name, environment, plan.held) for name in roots]
+    missing = _unconfigured(environment, plan.targets)
     return PreparedQuery(
         outcome, plan.stale, ages, planned_s, missing, tuple(warnings), refresh_s, later
     )
@@ -208,23 +208,23 @@ def refresh_request(plan: QueryPlan, request: QueryRequest) -> RefreshRequest:
 
 
 def _older_than(
-    workspace: Workspace, names: Iterable[str], held: PlanInputs, max_age: timedelta | None
+    environment: Environment, names: Iterable[str], held: PlanInputs, max_age: timedelta | None
 ) -> frozenset[str]:
     """Raw datasets of which something wanted was asked longer ago than `max_age`; None: none is."""
     if max_age is None:
         return frozenset()
     found = set()
     for name in names:
-        dataset = workspace.datasets[name]
-        asked = asked_at(dataset, workspace.home_state, held)
-        if dataset.kind == "raw" and asked is not None and workspace.now - asked > max_age:
+        dataset = environment.datasets[name]
+        asked = asked_at(dataset, environment.home_state, held)
+        if dataset.kind == "raw" and asked is not None and environment.now - asked > max_age:
             found.add(name)
     return frozenset(found)
 
 
-def _may_answer_first(workspace: Workspace, plan: QueryPlan) -> bool:
+def _may_answer_first(environment: Environment, plan: QueryPlan) -> bool:
     """Whether all that is stale is past its TTL only, and within the dataset's `max_stale`."""
-    datasets, left = workspace.datasets, workspace.home_state
+    datasets, left = environment.datasets, environment.home_state
     asks = [step for step in plan.stale if step.action == "ask"]
     if not asks or any(step.verdict != "stale" for step in plan.stale):
         return False
@@ -233,21 +233,24 @@ def _may_answer_first(workspace: Workspace, plan: QueryPlan) -> bool:
         asked = asked_at(dataset, left, plan.held)
         if dataset.max_stale is None or asked is None or dataset.ttl is None:
             return False
-        due = parse_ttl(dataset.ttl).due_at(asked, workspace.moment.next_close)
-        if parse_ttl(dataset.max_stale).due_at(due, workspace.moment.next_close) <= workspace.now:
+        due = parse_ttl(dataset.ttl).due_at(asked, environment.moment.next_close)
+        if (
+            parse_ttl(dataset.max_stale).due_at(due, environment.moment.next_close)
+            <= environment.now
+        ):
             return False
     return True
 
 
 def _within_budget(
-    workspace: Workspace,
+    environment: Environment,
     stale: Sequence[Step],
     request: QueryRequest,
     confirm: Callable[[str], bool] | None,
 ) -> None:
-    settings = workspace.settings
+    settings = environment.settings
     calls = sum(step.calls for step in stale)
-    seconds = sum(predicted_seconds(workspace, step) or 0.0 for step in stale)
+    seconds = sum(predicted_seconds(environment, step) or 0.0 for step in stale)
     if request.is_budget_waived or (
         calls <= settings.max_calls and seconds <= settings.max_seconds
     ):
@@ -258,12 +261,12 @@ def _within_budget(
     raise BudgetError(estimate, hint="--yes goes on, --no-refresh answers from what is there")
 
 
-def predicted_seconds(workspace: Workspace, step: Step) -> float | None:
+def predicted_seconds(environment: Environment, step: Step) -> float | None:
     """Seconds `step` will take, by how long the last telling one took; None: never done.
 
     Of a source asked by slices the seconds a call, times the calls.
     """
-    left = workspace.home_state
+    left = environment.home_state
     took = left.seconds.get(step.dataset)
     calls = left.calls.get(step.dataset, 0)
     if took is None:
@@ -271,119 +274,121 @@ def predicted_seconds(workspace: Workspace, step: Step) -> float | None:
     return took / calls * step.calls if calls and step.calls else took
 
 
-def _require_recent(workspace: Workspace, plan: QueryPlan, locked: LockedError) -> None:
+def _require_recent(environment: Environment, plan: QueryPlan, locked: LockedError) -> None:
     """Nothing when the snapshot may answer instead; the LockedError when it is older than max_stale."""
-    if not workspace.home.public_file.exists():
+    if not environment.home.public_file.exists():
         raise locked
-    for name in _roots(workspace, plan.targets):
-        dataset = workspace.datasets[name]
-        limit = parse_ttl(dataset.max_stale or workspace.settings.max_stale)
-        asked = asked_at(dataset, workspace.home_state, plan.held)
-        if asked is None or limit.due_at(asked, workspace.moment.next_close) <= workspace.now:
+    for name in _roots(environment, plan.targets):
+        dataset = environment.datasets[name]
+        limit = parse_ttl(dataset.max_stale or environment.settings.max_stale)
+        asked = asked_at(dataset, environment.home_state, plan.held)
+        if asked is None or limit.due_at(asked, environment.moment.next_close) <= environment.now:
             raise locked
 
 
 def _require_fresh_enough(
-    workspace: Workspace,
+    environment: Environment,
     plan: QueryPlan,
     request: QueryRequest,
     outcome: RefreshOutcome | None,
 ) -> None:
     failures = {d.dataset: d.error for d in outcome.datasets if d.error} if outcome else {}
-    for name in _roots(workspace, plan.targets):
-        dataset = workspace.datasets[name]
-        asked = asked_at(dataset, workspace.home_state, plan.held)
+    for name in _roots(environment, plan.targets):
+        dataset = environment.datasets[name]
+        asked = asked_at(dataset, environment.home_state, plan.held)
         hint = f"ttapi refresh {name}"
         if request.max_age is not None and (
-            asked is None or workspace.now - asked > request.max_age
+            asked is None or environment.now - asked > request.max_age
         ):
-            age = input_age(name, workspace, plan.held).text
+            age = input_age(name, environment, plan.held).text
             told = f"is {age}, more than --max-age" if asked else f"is {age}, and --max-age is set"
             raise StaleError(f"{name} {told}", hint=hint)
-        absent = _absent_key(workspace, plan, name) if request.refresh and asked is None else None
-        failure = failures.get(name) or (absent and _unavailable_text(workspace, name, absent))
-        if failure is None or (asked is None and _answers_without(workspace, plan, dataset)):
+        absent = _absent_key(environment, plan, name) if request.refresh and asked is None else None
+        failure = failures.get(name) or (absent and _unavailable_text(environment, name, absent))
+        if failure is None or (asked is None and _answers_without(environment, plan, dataset)):
             continue
         limit = parse_ttl(dataset.max_stale_on_error)
         if asked is None:
-            age = input_age(name, workspace, plan.held).text
+            age = input_age(name, environment, plan.held).text
             again = f"{hint} --symbols {absent} --force" if absent else hint
             hint = f"{again} tries again, --no-refresh answers from what is there"
             raise StaleError(f"{name} is {age}: {failure}", hint=hint)
-        if limit.due_at(asked, workspace.moment.next_close) <= workspace.now:
+        if limit.due_at(asked, environment.moment.next_close) <= environment.now:
             raise StaleError(
-                f"{name} is {_age(workspace, asked)} old, more than"
+                f"{name} is {_age(environment, asked)} old, more than"
                 f" {dataset.max_stale_on_error}: {failure}",
                 hint=hint,
             )
 
 
-def _absent_key(workspace: Workspace, plan: QueryPlan, name: str) -> str | None:
+def _absent_key(environment: Environment, plan: QueryPlan, name: str) -> str | None:
     """The first of the wanted keys that the source of `name` has not; None: it has said so of none."""
     wanted = plan.held.demand(name).keys or frozenset()
-    return min(wanted & workspace.home_state.unavailable.get(name, {}).keys(), default=None)
+    return min(wanted & environment.home_state.unavailable.get(name, {}).keys(), default=None)
 
 
-def _unavailable_text(workspace: Workspace, name: str, key: str) -> str:
-    absence = workspace.home_state.unavailable.get(name, {}).get(key)
+def _unavailable_text(environment: Environment, name: str, key: str) -> str:
+    absence = environment.home_state.unavailable.get(name, {}).get(key)
     return f"{key}: {absence.reason}" if absence else key
 
 
-def _unavailable_texts(workspace: Workspace, plan: QueryPlan) -> list[str]:
+def _unavailable_texts(environment: Environment, plan: QueryPlan) -> list[str]:
     """What is known to be had of nobody: said once a command, not asked again."""
     told = []
     for step in plan.steps:
         if step.unavailable:
             more = f", and {len(step.unavailable) - 1:,} more" if len(step.unavailable) > 1 else ""
-            text = _unavailable_text(workspace, step.dataset, step.unavailable[0])
+            text = _unavailable_text(environment, step.dataset, step.unavailable[0])
             told.append(f"{step.dataset}: {text}{more}")
     return told
 
 
-def _answers_without(workspace: Workspace, plan: QueryPlan, dataset: Dataset) -> bool:
+def _answers_without(environment: Environment, plan: QueryPlan, dataset: Dataset) -> bool:
     """Whether there is a part of an answer, though what was just asked of `dataset` failed.
 
     Some of the wanted keys were answered before, or the dataset that this one fills up has them.
     """
     keys = plan.held.demand(dataset.name).keys
-    slices = workspace.home_state.slices.get(dataset.name, ())
+    slices = environment.home_state.slices.get(dataset.name, ())
     if any(keys is None or one.key in keys for one in slices):
         return True
-    completed = workspace.datasets.get(dataset.completes or "")
+    completed = environment.datasets.get(dataset.completes or "")
     if completed is None or completed.missing_setting:
         return False
     if keys is None:
-        return bool(workspace.home_state.states.get(completed.name, DatasetState()).rows)
+        return bool(environment.home_state.states.get(completed.name, DatasetState()).rows)
     found = read_rows(
-        workspace.home,
+        environment.home,
         f"select 1 from {completed.name} where {completed.key} in (select unnest(?)) limit 1",
         [sorted(keys)],
     )
     return bool(found)
 
 
-def _age(workspace: Workspace, asked: datetime) -> str:
-    return seconds_text((workspace.now - asked).total_seconds())
+def _age(environment: Environment, asked: datetime) -> str:
+    return seconds_text((environment.now - asked).total_seconds())
 
 
-def _roots(workspace: Workspace, targets: Sequence[str]) -> list[str]:
+def _roots(environment: Environment, targets: Sequence[str]) -> list[str]:
     return sorted(
         name
-        for name in closure(workspace.datasets, targets)
-        if workspace.datasets[name].kind == "raw"
-        and (not workspace.datasets[name].missing_setting or name in workspace.home_state.states)
+        for name in closure(environment.datasets, targets)
+        if environment.datasets[name].kind == "raw"
+        and (
+            not environment.datasets[name].missing_setting or name in environment.home_state.states
+        )
     )
 
 
-def _unconfigured(workspace: Workspace, targets: Sequence[str]) -> tuple[str, ...]:
+def _unconfigured(environment: Environment, targets: Sequence[str]) -> tuple[str, ...]:
     """Empty roots of `targets` with the setting that would fill them, one text a setting."""
-    states = workspace.home_state.states
+    states = environment.home_state.states
     served, missing = set(), []
-    for name in sorted(closure(workspace.datasets, targets)):
-        dataset = workspace.datasets[name]
+    for name in sorted(closure(environment.datasets, targets)):
+        dataset = environment.datasets[name]
         if dataset.kind != "raw" or dataset.completes:
             continue
-        one_of = workspace.resources[name].resource.one_of
+        one_of = environment.resources[name].resource.one_of
         if not dataset.missing_setting or (name in states and states[name].rows):
             served.add(one_of)
         else:

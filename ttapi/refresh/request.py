@@ -24,39 +24,39 @@ if TYPE_CHECKING:
     from ttapi.models.as_of import AsOf
     from ttapi.models.as_of_query import AsOfQuery
     from ttapi.models.references import Write
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
     from ttapi.refresh.query import QueryRequest
 
 
 def as_of_request(
-    workspace: Workspace, request: QueryRequest, as_of: AsOf
+    environment: Environment, request: QueryRequest, as_of: AsOf
 ) -> tuple[QueryRequest, AsOfQuery]:
     """`request` for what was known at `as_of`, and how it was rewritten.
 
     *Raises* UsageError for another statement than one SELECT, and for a relation without an as-of
     form; ModelError for a relation whose file is wrong.
     """
-    installed = as_of_catalog(workspace, request)
+    installed = as_of_catalog(environment, request)
     found = rewrite_as_of(request.sql, installed, as_of, request.bound)
     return replace(request, sql=found.sql, reads=found.reads, until=as_of.until), found
 
 
-def as_of_catalog(workspace: Workspace, request: QueryRequest | None = None) -> AsOfCatalog:
+def as_of_catalog(environment: Environment, request: QueryRequest | None = None) -> AsOfCatalog:
     """What there is to read, in the session that `request` comes from."""
-    datasets = workspace.datasets
+    datasets = environment.datasets
     return AsOfCatalog(
-        graph=workspace.graph,
+        graph=environment.graph,
         names=name_scope(
             datasets,
             views=request.views if request else None,
             temporary=request.temporary if request else frozenset(),
             schema=request.schema if request else "main",
-            broken=workspace.broken,
+            broken=environment.broken,
         ),
         flows={
             name: PushdownInfo(d.columns, d.parameters, d.reads) for name, d in datasets.items()
         },
-        resources={name: offer.resource for name, offer in workspace.resources.items()},
+        resources={name: offer.resource for name, offer in environment.resources.items()},
     )
 
 

@@ -43,11 +43,11 @@ if TYPE_CHECKING:
     from ttapi.errors import LockOwner
     from ttapi.models.install import CheckOutcome
     from ttapi.refresh.ingest import Ledger
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
     from ttapi.store.export import ExportOutcome
 
 
-def install(store: Store, workspace: Workspace) -> bool:
+def install(store: Store, environment: Environment) -> bool:
     """Raw tables, models and declarations as the code says; False when the file has them.
 
     A model of a plugin or the user that the engine refuses is left out.
@@ -56,33 +56,35 @@ def install(store: Store, workspace: Workspace) -> bool:
     """
     with store.reading() as cursor:
         installed = read_meta(cursor, INSTALLED_FROM)
-    if installed == workspace.installation_fingerprint:
+    if installed == environment.installation_fingerprint:
         return False
     while True:
         try:
-            _install(store, workspace)
+            _install(store, environment)
         except ModelError as exc:
-            workspace.without(exc)
+            environment.without(exc)
         else:
             break
-    if workspace.analysis_cache.is_news:
-        write_document(workspace.home.readings_file, readings_document(workspace.analysis_cache))
+    if environment.analysis_cache.is_news:
+        write_document(
+            environment.home.readings_file, readings_document(environment.analysis_cache)
+        )
     return True
 
 
-def _install(store: Store, workspace: Workspace) -> None:
+def _install(store: Store, environment: Environment) -> None:
     from ttapi.models.lineage import install_lineage  # noqa: PLC0415 - sqlglot takes 0.2 s and 15 MB
 
-    graph, wanted = workspace.graph, workspace.installation_fingerprint
-    resources = {name: offer.resource for name, offer in workspace.resources.items()}
+    graph, wanted = environment.graph, environment.installation_fingerprint
+    resources = {name: offer.resource for name, offer in environment.resources.items()}
     with store.transaction() as cursor:
         for resource in resources.values():
             ensure_raw_table(cursor, resource)
         install_models(cursor, graph)
         prove_checks(cursor, graph)
-        macros = {n: d.columns for n, d in workspace.datasets.items() if d.kind == "macro"}
+        macros = {n: d.columns for n, d in environment.datasets.items() if d.kind == "macro"}
         install_lineage(cursor, graph, macros)
-        write_declarations(cursor, workspace.datasets, graph, resources)
+        write_declarations(cursor, environment.datasets, graph, resources)
         write_meta(cursor, INSTALLED_FROM, wanted)
         forget_checks(cursor, graph)
         mark_changed(cursor)
@@ -112,7 +114,7 @@ class RefreshOutcome:
 
 
 def run_refresh(
-    workspace: Workspace,
+    environment: Environment,
     request: RefreshRequest,
     *,
     progress: Progress | None = None,
@@ -124,84 +126,84 @@ def run_refresh(
     StoreError when the file cannot be used. A failing dataset is an outcome, not an exception.
     """
     # A wrong setting is told before the lock is waited for.
-    _ = workspace.resources
-    export_formats(workspace.settings.export_formats)
-    outcome = _refresh_under_lock(workspace, request, progress or NoProgress(), on_wait)
+    _ = environment.resources
+    export_formats(environment.settings.export_formats)
+    outcome = _refresh_under_lock(environment, request, progress or NoProgress(), on_wait)
     changed = {d.dataset for d in outcome.datasets if d.is_changed}
-    if not changed or not workspace.settings.export_datasets:
+    if not changed or not environment.settings.export_datasets:
         return outcome
-    exports = export_after_publication(workspace, changed, load_id=outcome.load_id)
+    exports = export_after_publication(environment, changed, load_id=outcome.load_id)
     return replace(outcome, exports=tuple(exports))
 
 
 def _refresh_under_lock(
-    workspace: Workspace,
+    environment: Environment,
     request: RefreshRequest,
     progress: Progress,
     on_wait: Callable[[LockOwner | None], None] | None,
 ) -> RefreshOutcome:
-    seen = workspace.home_state.load_id
+    seen = environment.home_state.load_id
     listener, announcer = (
-        ProgressReader(progress, workspace.home),
-        ProgressWriter(progress, workspace.home),
+        ProgressReader(progress, environment.home),
+        ProgressWriter(progress, environment.home),
     )
     with (
         open_store(
-            workspace.home,
+            environment.home,
             command=request.command,
             wait_s=request.wait_s,
             on_wait=on_wait,
             pause=listener.pause,
-            now=workspace.now,
-            memory_limit=workspace.settings.memory_limit,
+            now=environment.now,
+            memory_limit=environment.settings.memory_limit,
         ) as store,
         closing(announcer),
     ):
         listener.close()
-        request = _joined(workspace, request, seen)
+        request = _joined(environment, request, seen)
         with store.reading() as cursor:
-            was_cut_short = is_publication_due(cursor, published_generation(workspace.home))
-        is_new = install(store, workspace) or was_cut_short
+            was_cut_short = is_publication_due(cursor, published_generation(environment.home))
+        is_new = install(store, environment) or was_cut_short
         with store.reading() as cursor:
             states, slices = read_states(cursor), read_slices(cursor)
             last_load = int(read_meta(cursor, "last_load_id") or 0)
         stored = StoredState(states, slices, _live_ledger(store))
         holds = not is_new and request.planned_after == last_load == seen
         steps, listings = settle_plan(
-            workspace, request, stored, request.planned if holds else None
+            environment, request, stored, request.planned if holds else None
         )
-        require_keys(workspace, request, steps)
+        require_keys(environment, request, steps)
         load_id = store.next_load_id()
-        run = RefreshRun(store, workspace, request, announcer, load_id, states, listings, is_new)
+        run = RefreshRun(store, environment, request, announcer, load_id, states, listings, is_new)
         for step in steps:
             run_step(run, step)
         check_views(run)
         record_decisions(run)
         with store.reading() as cursor:
-            is_due = is_publication_due(cursor, published_generation(workspace.home))
+            is_due = is_publication_due(cursor, published_generation(environment.home))
         if is_due:
-            publish(store, keep=workspace.settings.snapshots_kept)
+            publish(store, keep=environment.settings.snapshots_kept)
         _leave_state(run)
         return RefreshOutcome(
             run.load_id,
             store.generation,
             tuple(run.outcomes),
             tuple(c for c in run.checks if c.failures),
-            broken=tuple(workspace.broken.values()),
+            broken=tuple(environment.broken.values()),
         )
 
 
-def _joined(workspace: Workspace, request: RefreshRequest, seen: int) -> RefreshRequest:
+def _joined(environment: Environment, request: RefreshRequest, seen: int) -> RefreshRequest:
     """`request` without what another command asked while this one waited; `seen`: the last load before."""
-    workspace.home_state = read_home_state(workspace.home)
-    asked_by = workspace.home_state.fetched_by
+    environment.home_state = read_home_state(environment.home)
+    asked_by = environment.home_state.fetched_by
     joined = frozenset(name for name, load_id in asked_by.items() if load_id > seen)
     return replace(request, already_refreshed=joined, refetch=request.refetch - joined)
 
 
 def _leave_state(run: RefreshRun) -> None:
-    workspace = run.workspace
-    before = workspace.home_state
+    environment = run.environment
+    before = environment.home_state
     worked = [d for d in run.outcomes if _is_telling(d, before)]
     with run.store.reading() as cursor:
         slices = read_slices(cursor)
@@ -210,9 +212,9 @@ def _leave_state(run: RefreshRun) -> None:
         for name, units in run.seen_units.items():
             touched[name] = {**touched.get(name, {}), **units}
     state = HomeState(
-        workspace.installation_fingerprint,
+        environment.installation_fingerprint,
         run.store.generation,
-        workspace.datasets,
+        environment.datasets,
         run.states,
         {**before.seconds, **{d.dataset: d.seconds for d in worked}},
         slices,
@@ -220,16 +222,16 @@ def _leave_state(run: RefreshRun) -> None:
         touched,
         run.load_id,
         {**before.fetched_by, **dict.fromkeys(run.fetched_whole, run.load_id)},
-        {**before.traffic, **_accounts(workspace)},
+        {**before.traffic, **_accounts(environment)},
         {
             **{n: t for n, t in before.partial_failures.items() if n not in run.seen_units},
             **_partly(run),
         },
-        workspace.broken,
+        environment.broken,
         _absences(run, before),
     )
-    write_home_state(workspace.home, state)
-    workspace.home_state = state
+    write_home_state(environment.home, state)
+    environment.home_state = state
 
 
 def _is_telling(done: DatasetOutcome, before: HomeState) -> bool:
@@ -242,31 +244,31 @@ def _is_telling(done: DatasetOutcome, before: HomeState) -> bool:
     return 2 * done.source_calls >= before.calls.get(done.dataset, 0)
 
 
-def _accounts(workspace: Workspace) -> dict[str, dict[str, Any]]:
+def _accounts(environment: Environment) -> dict[str, dict[str, Any]]:
     return {
         name: traffic.as_document()
-        for name, traffic in workspace.traffic.items()
+        for name, traffic in environment.traffic.items()
         if traffic.requests or traffic.refusal
     }
 
 
 def _absences(run: RefreshRun, before: HomeState) -> dict[str, dict[str, Unavailable]]:
     """What the sources have not: as they say now, and as they said while that holds."""
-    workspace = run.workspace
+    environment = run.environment
     found: dict[str, dict[str, Unavailable]] = {}
     for name in sorted(before.unavailable.keys() | run.unavailable.keys()):
-        dataset = workspace.datasets.get(name)
+        dataset = environment.datasets.get(name)
         if dataset is None:
             continue
-        due_at = rules_of(dataset, workspace.moment).due_at
+        due_at = rules_of(dataset, environment.moment).due_at
         answered = run.seen_units.get(name, {})
         held = {
             key: one
             for key, one in before.unavailable.get(name, {}).items()
-            if key not in answered and due_at(one.asked_at) > workspace.now
+            if key not in answered and due_at(one.asked_at) > environment.now
         }
         said = {
-            key: Unavailable(workspace.now, told)
+            key: Unavailable(environment.now, told)
             for key, told in run.unavailable.get(name, {}).items()
         }
         if held or said:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from ttapi.refresh.coverage import Demand
     from ttapi.refresh.datasets import Dataset, Step
-    from ttapi.refresh.installation import Workspace
+    from ttapi.refresh.installation import Environment
     from ttapi.refresh.single_flight import Progress
     from ttapi.store.store import Store
 
@@ -79,7 +79,7 @@ class RefreshRun:
     """What one refresh carries from step to step."""
 
     store: Store
-    workspace: Workspace
+    environment: Environment
     request: RefreshRequest
     progress: Progress
     load_id: int
@@ -102,7 +102,7 @@ class RefreshRun:
 def run_step(run: RefreshRun, step: Step) -> None:
     """Carry out one step; its outcome is noted in `run`."""
     started = time.monotonic()
-    dataset = run.workspace.datasets[step.dataset]
+    dataset = run.environment.datasets[step.dataset]
     if dataset.kind == "raw":
         outcome = _run_raw(run, step, dataset)
     elif dataset.kind == "table" and step.action == "rebuild":
@@ -142,7 +142,7 @@ def _run_raw(run: RefreshRun, step: Step, dataset: Dataset) -> DatasetOutcome:
         account, state = ingest_slices(_task(run, step, dataset), state, step)
     elif isinstance(found, TtapiError):
         account = account_of_error(found)
-        state = replace(state, error=account.error, failed_at=run.workspace.now)
+        state = replace(state, error=account.error, failed_at=run.environment.now)
         with run.store.transaction() as cursor:
             write_state(cursor, step.dataset, state)
             mark_changed(cursor)
@@ -179,19 +179,19 @@ def _run_raw(run: RefreshRun, step: Step, dataset: Dataset) -> DatasetOutcome:
 
 
 def _task(run: RefreshRun, step: Step, dataset: Dataset) -> IngestTask:
-    offer = run.workspace.resources[step.dataset]
-    return IngestTask(run.store, run.workspace, offer, dataset, run.load_id, run.progress)
+    offer = run.environment.resources[step.dataset]
+    return IngestTask(run.store, run.environment, offer, dataset, run.load_id, run.progress)
 
 
 def _run_table(run: RefreshRun, step: Step, dataset: Dataset) -> DatasetOutcome:
     state = run.states.get(step.dataset, DatasetState())
-    versions = current_versions(run.workspace.datasets, run.states)
-    reasons = rebuild_reasons(dataset, state, versions, run.workspace.moment)
+    versions = current_versions(run.environment.datasets, run.states)
+    reasons = rebuild_reasons(dataset, state, versions, run.environment.moment)
     if not reasons:
         return DatasetOutcome(
             step.dataset, "fresh", (*step.reasons, "upstreams unchanged: not rebuilt")
         )
-    model = run.workspace.graph.models[step.dataset]
+    model = run.environment.graph.models[step.dataset]
     state_before = state
     try:
         with run.store.transaction() as cursor:
@@ -206,7 +206,7 @@ def _run_table(run: RefreshRun, step: Step, dataset: Dataset) -> DatasetOutcome:
             if rebuilt.is_changed:
                 write_changed_keys(cursor, run.load_id, step.dataset, rebuilt.changed_keys)
             write_state(cursor, step.dataset, state)
-            write_checks(cursor, run.load_id, checks, run.workspace.now)
+            write_checks(cursor, run.load_id, checks, run.environment.now)
     except TtapiError as exc:
         return _table_failed(run, step, state_before, reasons, exc)
     run.states[step.dataset] = state
@@ -218,7 +218,7 @@ def _table_failed(
     run: RefreshRun, step: Step, before: DatasetState, reasons: tuple[str, ...], exc: TtapiError
 ) -> DatasetOutcome:
     """The table as it was, with why it could not be rebuilt."""
-    state = replace(before, error=exc.message, failed_at=run.workspace.now)
+    state = replace(before, error=exc.message, failed_at=run.environment.now)
     run.states[step.dataset] = state
     with run.store.transaction() as cursor:
         write_state(cursor, step.dataset, state)
@@ -233,7 +233,7 @@ def _keys_to_rebuild(
     """Changed values of the table's tracked column, or None when the whole table must be built."""
     if dataset.tracked is None or state.fingerprint != dataset.fingerprint or state.load_id is None:
         return None
-    datasets = run.workspace.datasets
+    datasets = run.environment.datasets
     seen_through = closure(datasets, [dataset.through]) if dataset.through else frozenset()
     keys: set[str] = set()
     for name in closure(datasets, dataset.upstreams):
@@ -261,7 +261,7 @@ def _after_rebuild(
     rebuilt: Rebuilt,
     versions: Mapping[str, str],
 ) -> DatasetState:
-    datasets = run.workspace.datasets
+    datasets = run.environment.datasets
     seen = {name: versions[name] for name in closure(datasets, dataset.upstreams)}
     seen |= {
         f"code:{name}": datasets[name].fingerprint
@@ -272,8 +272,8 @@ def _after_rebuild(
         state,
         version=rebuilt.version,
         fingerprint=dataset.fingerprint,
-        asked_at=run.workspace.now,
-        changed_at=run.workspace.now if rebuilt.is_changed else state.changed_at,
+        asked_at=run.environment.now,
+        changed_at=run.environment.now if rebuilt.is_changed else state.changed_at,
         load_id=run.load_id,
         rows=rebuilt.rows,
         upstream_versions=seen,
@@ -292,7 +292,7 @@ def check_views(run: RefreshRun) -> None:
         known = read_checks(cursor)
     if not run.changed and not run.is_new:
         return
-    graph, datasets = run.workspace.graph, run.workspace.datasets
+    graph, datasets = run.environment.graph, run.environment.datasets
     outcomes: list[CheckOutcome] = []
     with run.store.transaction() as cursor:
         for model in graph.models.values():
@@ -303,7 +303,7 @@ def check_views(run: RefreshRun) -> None:
             keys = _changed_keys(run, roots) if is_passed and not run.is_new else None
             outcomes.extend(run_header_checks(cursor, model, keys))
         outcomes.extend(run_check_models(cursor, graph.checks))
-        write_checks(cursor, run.load_id, outcomes, run.workspace.now)
+        write_checks(cursor, run.load_id, outcomes, run.environment.now)
         if any(known.get((c.dataset, c.check)) != c.failures for c in outcomes):
             mark_changed(cursor)
     run.checks.extend(outcomes)
@@ -314,7 +314,7 @@ def _changed_keys(run: RefreshRun, roots: Iterable[str]) -> list[str] | None:
     for name in roots:
         with run.store.reading() as cursor:
             changed = changed_keys_since(cursor, name, run.load_id - 1)
-        if run.workspace.datasets[name].tracked != "symbol" or changed is None:
+        if run.environment.datasets[name].tracked != "symbol" or changed is None:
             return None
         keys.update(changed)
     return sorted(keys) if len(keys) <= _KEYS_CHECKED_ONE_BY_ONE else None
@@ -323,11 +323,11 @@ def _changed_keys(run: RefreshRun, roots: Iterable[str]) -> list[str] | None:
 def record_decisions(run: RefreshRun) -> None:
     """Store what was decided and how fresh everything is."""
     with run.store.transaction() as cursor:
-        write_outcomes(cursor, run.load_id, run.outcomes, run.workspace.now)
-        datasets = run.workspace.datasets
-        held = replace(run.workspace.held(), slices=read_slices(cursor))
-        rows = status_rows(datasets, run.states, moment=run.workspace.moment, held=held)
-        write_freshness(cursor, rows, datasets, run.states, run.workspace.now)
+        write_outcomes(cursor, run.load_id, run.outcomes, run.environment.now)
+        datasets = run.environment.datasets
+        held = replace(run.environment.held(), slices=read_slices(cursor))
+        rows = status_rows(datasets, run.states, moment=run.environment.moment, held=held)
+        write_freshness(cursor, rows, datasets, run.states, run.environment.now)
 
 
 def _text(failed: Sequence[CheckOutcome]) -> str:
