@@ -94,7 +94,7 @@ def _verdict(problems: Sequence[str], failures: Sequence[str]) -> str:
 
 def _document(installed: InstalledSource, workspace: Workspace) -> dict[str, Any]:
     source = installed.source
-    offers = plugins.resource_offers(workspace, source) if source else []
+    resources = plugins.configured_resources(workspace, source) if source else []
     return {
         "name": installed.name,
         "origin": installed.origin,
@@ -102,6 +102,6 @@ def _document(installed: InstalledSource, workspace: Workspace) -> dict[str, Any
         "version": source.version if source else None,
         "error": installed.error,
         "settings": list(source.setting_names) if source else [],
-        "resources": [asdict(one) for one in offers],
+        "resources": [asdict(one) for one in resources],
         "left_out": plugins.left_out_models(workspace, source) if source else [],
     }
