@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from built_once import built_once
 
 from ttapi.home import Home
 from ttapi.simulator.server import VendorServer
@@ -143,19 +145,27 @@ def query(calendar_database):
 @pytest.fixture(scope="session")
 def vendor_home(template_home, lab_type, tmp_path_factory):
     """A home filled from a simulated vendor: accounts, lists, and four underlyings; the vendor is gone."""
+    moment = datetime(2026, 11, 20, 22, tzinfo=UTC)
+
+    def build(folder):
+        shutil.copytree(template_home.root, folder / "home", symlinks=True)
+        lab = lab_type(Home(folder / "home"), folder, now=moment)
+        with VendorServer(VendorMarket(7, moment, symbols=60)) as server:
+            grant = server.credentials.grant
+            lab.environ = {
+                "TTAPI_TASTYTRADE_BASE_URL": server.base_url,
+                "TTAPI_TASTYTRADE_CLIENT_SECRET": grant.client_secret,
+                "TTAPI_TASTYTRADE_REFRESH_TOKEN": grant.refresh_token,
+                "TTAPI_DXLINK_URL": server.dxlink_url,
+                "TTAPI_DXLINK_TOKEN": server.credentials.quote_token,
+            }
+            done = lab.ttapi("refresh", "--symbols", "AAPL,SPX,SPY,VIX", "--from", "2025-01-01")
+            found = lab.ttapi("sql", "from symbol_search where prefix = 'AA'")
+        assert (done.returncode, found.returncode) == (0, 0), done.stderr + found.stderr
+        (folder / "environ.json").write_text(json.dumps(lab.environ))
+
+    made = built_once("vendor", build, __file__, ROOT / "tests" / "conftest.py")
     folder = tmp_path_factory.mktemp("vendor")
-    shutil.copytree(template_home.root, folder / "home", symlinks=True)
-    lab = lab_type(Home(folder / "home"), folder, now=datetime(2026, 11, 20, 22, tzinfo=UTC))
-    with VendorServer(VendorMarket(7, lab.now, symbols=60)) as server:
-        grant = server.credentials.grant
-        lab.environ = {
-            "TTAPI_TASTYTRADE_BASE_URL": server.base_url,
-            "TTAPI_TASTYTRADE_CLIENT_SECRET": grant.client_secret,
-            "TTAPI_TASTYTRADE_REFRESH_TOKEN": grant.refresh_token,
-            "TTAPI_DXLINK_URL": server.dxlink_url,
-            "TTAPI_DXLINK_TOKEN": server.credentials.quote_token,
-        }
-        done = lab.ttapi("refresh", "--symbols", "AAPL,SPX,SPY,VIX", "--from", "2025-01-01")
-        found = lab.ttapi("sql", "from symbol_search where prefix = 'AA'")
-    assert (done.returncode, found.returncode) == (0, 0), done.stderr + found.stderr
-    return lab
+    shutil.copytree(made / "home", folder / "home", symlinks=True)
+    environ = json.loads((made / "environ.json").read_text())
+    return lab_type(Home(folder / "home"), folder, environ, moment)
