@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ttapi.api import ResourceOffer, plugins
+from ttapi.api import ConfiguredResource, plugins
 from ttapi.errors import UsageError
 from ttapi.secret import Secret
 from ttapi.sources.contract import BorrowsSettings, LoginSource
@@ -83,12 +83,12 @@ def test_bundled_sources_have_the_capabilities_they_use(lab):
     assert {name for name, one in found.items() if isinstance(one, BorrowsSettings)} == {"dxlink"}
 
 
-def test_an_offer_says_which_setting_is_missing_and_what_gives_it(lab):
+def test_a_resource_says_which_setting_is_missing_and_what_gives_it(lab):
     environment = lab.environment()
     (vendor,) = plugins.sources(environment, "tastytrade")
-    offers = {one.dataset: one for one in plugins.resource_offers(environment, vendor.source)}
+    found = {one.dataset: one for one in plugins.configured_resources(environment, vendor.source)}
     resource = next(r for r in vendor.source.resources if r.table == "tastytrade_accounts")
-    assert offers["raw.tastytrade_accounts"] == ResourceOffer(
+    assert found["raw.tastytrade_accounts"] == ConfiguredResource(
         "raw.tastytrade_accounts", resource.about, resource.ttl, "client_secret", "ttapi login"
     )
 

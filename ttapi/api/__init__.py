@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ttapi.api.answer import Answer, Freshness, Watchers
     from ttapi.api.database import Database, open_database
     from ttapi.api.operations import ExportFiles, Status
-    from ttapi.api.plugins import ResourceOffer
+    from ttapi.api.plugins import ConfiguredResource
     from ttapi.api.published import connect_published
     from ttapi.api.saving import SaveRequest, save_query
     from ttapi.audit.doctor import Diagnosis
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Answer": "api.answer",
     "Backup": "store.backup",
+    "ConfiguredResource": "api.plugins",
     "Database": "api.database",
     "DatasetOutcome": "store.catalog",
     "Diagnosis": "audit.doctor",
@@ -65,7 +66,6 @@ _HOMES = {
     "RefreshOutcome": "refresh.runner",
     "RefreshRequest": "refresh.steps",
     "Replay": "audit.replay",
-    "ResourceOffer": "api.plugins",
     "RestoreOutcome": "refresh.maintenance",
     "RestoreRequest": "refresh.maintenance",
     "SaveRequest": "api.saving",
@@ -91,6 +91,7 @@ _HOMES = {
 __all__ = [
     "Answer",
     "Backup",
+    "ConfiguredResource",
     "Database",
     "DatasetOutcome",
     "Diagnosis",
@@ -114,7 +115,6 @@ __all__ = [
     "RefreshOutcome",
     "RefreshRequest",
     "Replay",
-    "ResourceOffer",
     "RestoreOutcome",
     "RestoreRequest",
     "SaveRequest",

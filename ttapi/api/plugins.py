@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ResourceOffer:
+class ConfiguredResource:
     """One resource of an installed source, as it is configured."""
 
     dataset: str
@@ -46,14 +46,14 @@ def sources(environment: Environment, name: str | None = None) -> list[Installed
     return found
 
 
-def resource_offers(environment: Environment, source: Source) -> list[ResourceOffer]:
+def configured_resources(environment: Environment, source: Source) -> list[ConfiguredResource]:
     """What `source` offers, and which setting each resource lacks."""
     from ttapi.sources.credentials import how_to_give
 
     context = environment.context(source)
     missing = [source.missing_setting(resource, context) for resource in source.resources]
     return [
-        ResourceOffer(
+        ConfiguredResource(
             f"raw.{resource.table}",
             resource.about,
             resource.ttl,

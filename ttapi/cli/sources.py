@@ -96,7 +96,7 @@ def _verdict(problems: Sequence[str], failures: Sequence[str]) -> str:
 
 def _document(installed: InstalledSource, environment: Environment) -> dict[str, Any]:
     source = installed.source
-    offers = plugins.resource_offers(environment, source) if source else []
+    resources = plugins.configured_resources(environment, source) if source else []
     return {
         "name": installed.name,
         "origin": installed.origin,
@@ -104,6 +104,6 @@ def _document(installed: InstalledSource, environment: Environment) -> dict[str,
         "version": source.version if source else None,
         "error": installed.error,
         "settings": list(source.setting_names) if source else [],
-        "resources": [asdict(one) for one in offers],
+        "resources": [asdict(one) for one in resources],
         "left_out": plugins.left_out_models(environment, source) if source else [],
     }
