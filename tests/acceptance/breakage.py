@@ -18,7 +18,7 @@ _OWNER = """
 import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from ttapi.config import Home
+from ttapi.home import Home
 from ttapi.store.store import open_store
 
 store = open_store(Home(Path(sys.argv[1])), command="ttapi refresh", wait_s=0, now=datetime(2024, 6, 14, tzinfo=UTC))

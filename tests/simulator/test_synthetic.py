@@ -174,7 +174,7 @@ def test_volatilities_are_those_of_stocks(returns):
 
 def test_an_endless_storm_stays_as_strong_as_it_began():
     weather = make_weather(random.Random("weather"), 1000)
-    storm = replace(weather, mood=[1.9] * 1000)
+    storm = replace(weather, regime=[1.9] * 1000)
     index = make_companies(random.Random("companies"), 16, 1000)[0]
     company = replace(index, beta=0.0, own_volatility=0.3)
 

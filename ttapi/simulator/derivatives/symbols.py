@@ -78,7 +78,7 @@ def _contract(root: str, day: str, option_type: str, strike: Decimal) -> Contrac
 
 
 _SYMBOL = re.compile(r"\./[A-Z0-9]+ ([A-Z0-9]+) \d{6}([CP])(\d+(?:\.\d+)?)")
-_STREAMER = re.compile(r"\./([A-Z0-9]*[A-Z]\d\d)([CP])(\d+(?:\.\d+)?):X[A-Z]{3}")
+_FUTURE_STREAMER = re.compile(r"\./([A-Z0-9]*[A-Z]\d\d)([CP])(\d+(?:\.\d+)?):X[A-Z]{3}")
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Spelt:
 
 def read_future_option(text: str) -> Spelt | None:
     """What either spelling says; None when it is neither."""
-    match = _SYMBOL.fullmatch(text) or _STREAMER.fullmatch(text)
+    match = _SYMBOL.fullmatch(text) or _FUTURE_STREAMER.fullmatch(text)
     return Spelt(match[1], match[2], Decimal(match[3])) if match else None
 
 
