@@ -2,7 +2,7 @@
 """Write the shipped XNYS closures, early closes and late opens: `python scripts/make_calendar.py`.
 
 Dates come from exchange_calendars, times of day outside its rules from pandas_market_calendars,
-names of what no rule foresaw from `overrides.csv`, which is kept by hand with a reference a row.
+names of what no rule foresaw from `named_by_hand.csv`, which is kept by hand with a reference a row.
 Every unforeseen day must be named there, and every override must be used: either failing stops
 the script before a file is written. The same library versions give the same bytes.
 
@@ -88,7 +88,7 @@ class Namer:
         found = self.find(day, what)
         if found is None:
             sys.exit(
-                f"{day}: {what} has no row in overrides.csv; add one with its name and reference"
+                f"{day}: {what} has no row in named_by_hand.csv; add one with its name and reference"
             )
         return found
 
@@ -177,13 +177,13 @@ def write(file_name: Path, header: Sequence[str], rows: Iterable[Sequence[str]])
 
 def main(folder: Path = DATA) -> None:
     """Write all three files into `folder`, or none."""
-    namer = Namer(read_overrides(DATA / "overrides.csv"))
+    namer = Namer(read_overrides(DATA / "named_by_hand.csv"))
     schedule = pandas_market_calendars.get_calendar("NYSE").schedule(FIRST, LAST)
     closed = closures(namer)
     early = early_closes(schedule, namer)
     late = late_opens(schedule, namer)
     if namer.unused():
-        sys.exit(f"overrides.csv: no such day in the calendars: {namer.unused()}")
+        sys.exit(f"named_by_hand.csv: no such day in the calendars: {namer.unused()}")
     write(folder / "closures.csv", ("market", "date", "name", "kind"), closed)
     write(folder / "early_closes.csv", ("market", "date", "close", "name", "kind"), early)
     write(folder / "late_opens.csv", ("market", "date", "open", "name", "kind"), late)

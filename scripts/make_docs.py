@@ -122,7 +122,7 @@ def _field_texts(kind: type) -> dict[str, str]:
 
 
 def _shell() -> str:
-    from ttapi.cli.shell.dot.table import COMMANDS
+    from ttapi.cli.shell.dot.registry import COMMANDS
     from ttapi.formats.records import FORMATS
 
     lines = [

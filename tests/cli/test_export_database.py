@@ -6,7 +6,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from ttapi.store.share import share_database
+from ttapi.store.shared_database import share_database
 
 PLUGIN = """
 import pyarrow as pa

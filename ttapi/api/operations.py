@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ttapi.refresh.single_flight import Progress
     from ttapi.refresh.steps import RefreshRequest
     from ttapi.store.export import ExportFormat
-    from ttapi.store.share import SharedDatabase
+    from ttapi.store.shared_database import SharedDatabase
 
 OnWait = Callable[[LockOwner | None], None] | None
 """Called with whom is waited for; None: nobody is told."""
@@ -292,7 +292,7 @@ def export(home: Home, sql: str, files: ExportFiles) -> Iterator[tuple[Path, int
 
 def share(environment: Environment, target: Path) -> SharedDatabase:
     """The database file made at `target`, without what is private."""
-    from ttapi.store.share import share_database
+    from ttapi.store.shared_database import share_database
 
     private = {name for name, one in environment.datasets.items() if one.is_private}
     return share_database(environment.home, target, private)
