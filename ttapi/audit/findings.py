@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One finding, and the list of everything that can be found.
 
-The home under examination: settings in force, the instant, how commands about it are written.
+And what is examined: a home, its settings in force, the instant, how commands about it are written.
 """
 
 from __future__ import annotations

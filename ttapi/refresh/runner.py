@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from ttapi.errors import LockOwner
     from ttapi.models.install import CheckOutcome
+    from ttapi.refresh.datasets import Step
     from ttapi.refresh.ingest import Ledger
     from ttapi.refresh.installation import Environment
     from ttapi.store.export import ExportOutcome
@@ -164,17 +165,14 @@ def _refresh_under_lock(
         with store.reading() as cursor:
             was_cut_short = is_publication_due(cursor, published_generation(environment.home))
         is_new = install(store, environment) or was_cut_short
-        with store.reading() as cursor:
-            states, slices = read_states(cursor), read_slices(cursor)
-            last_load = int(read_meta(cursor, "last_load_id") or 0)
-        stored = StoredState(states, slices, _live_ledger(store))
-        holds = not is_new and request.planned_after == last_load == seen
-        steps, listings = settle_plan(
-            environment, request, stored, request.planned if holds else None
-        )
+        stored = _stored_state(store)
+        planned = None if is_new else _plan_that_holds(store, request, seen)
+        steps, listings = settle_plan(environment, request, stored, planned)
         require_keys(environment, request, steps)
         load_id = store.next_load_id()
-        run = RefreshRun(store, environment, request, announcer, load_id, states, listings, is_new)
+        run = RefreshRun(
+            store, environment, request, announcer, load_id, dict(stored.states), listings, is_new
+        )
         for step in steps:
             run_step(run, step)
         check_views(run)
@@ -191,6 +189,18 @@ def _refresh_under_lock(
             tuple(c for c in run.checks if c.failures),
             broken=tuple(environment.broken.values()),
         )
+
+
+def _stored_state(store: Store) -> StoredState:
+    with store.reading() as cursor:
+        return StoredState(read_states(cursor), read_slices(cursor), _live_ledger(store))
+
+
+def _plan_that_holds(store: Store, request: RefreshRequest, seen: int) -> tuple[Step, ...] | None:
+    """The plan that `request` brings, where nothing was written since; `seen`: the last load before."""
+    with store.reading() as cursor:
+        last_load = int(read_meta(cursor, "last_load_id") or 0)
+    return request.planned if request.planned_after == last_load == seen else None
 
 
 def _joined(environment: Environment, request: RefreshRequest, seen: int) -> RefreshRequest:

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all companies of the invented market share: the market's moves, the sectors', the mood.
+"""What all companies of the invented market share: the market's moves, the sectors', the regime.
 
-Moods follow each other as a Markov chain; within one, variance clusters as in GARCH(1,1). Every
+Regimes follow each other as a Markov chain; within one, variance clusters as in GARCH(1,1). Every
 session has two independent moves: overnight, from close to open, and in the day, open to close.
 
-The weather of the vendor market, one calendar year at a time.
-
-A year's weather depends on the seed and the year alone: bars made today stand unchanged when the
-market is asked again next year.
+The vendor market has them by calendar year: they depend on the seed and the year alone, so that bars
+made today stand unchanged when the market is asked again next year.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 
 tastytrade publishes no quota and sends no rate-limit header, so the pace is found by feeling.
 
-A circuit breaker an endpoint: after failures in a row nobody asks, then one probe asks alone.
+Every endpoint has a circuit too: after failures in a row nobody asks, then one probe asks alone.
 """
 
 from __future__ import annotations

@@ -4,9 +4,8 @@
 `python -m ttapi.store.copy PARENT_PID SOURCE TARGET`. It is a process of its own because closing
 a descriptor of the live file inside its owner would drop the engine's lock.
 
-Child processes: how the owner starts one, and how one makes sure not to outlive it.
-
-A child is started with a list of arguments, inherits no descriptor, answers with one JSON object
+How the owner starts a child process, and how one makes sure not to outlive it, is here as well: it is
+started with a list of arguments, inherits no descriptor, answers with one JSON object
 on standard output, and finds ttapi where its parent found it.
 """
 
