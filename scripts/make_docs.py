@@ -171,11 +171,12 @@ def _documented() -> Iterator[tuple[Any, dict[str, str]]]:
     from contextlib import closing
     from datetime import UTC, datetime
 
-    from ttapi.config import load_settings
+    from ttapi.clock import FixedClock
     from ttapi.home import Home
-    from ttapi.refresh.installation import Environment
-    from ttapi.refresh.runner import run_refresh
+    from ttapi.refresh.environment import environment_of
+    from ttapi.refresh.installation import load_installation
     from ttapi.refresh.steps import RefreshRequest
+    from ttapi.refresh.writer import run_refresh
     from ttapi.store.engine import connect_snapshot
     from ttapi.store.store import init_home
 
@@ -183,7 +184,7 @@ def _documented() -> Iterator[tuple[Any, dict[str, str]]]:
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder) / "home")
         init_home(home, now=now)
-        environment = Environment(home, load_settings(home, {}), now)
+        environment = environment_of(load_installation(home, {}), FixedClock(now))
         run_refresh(environment, RefreshRequest(targets=("calendar",)))
         with closing(connect_snapshot(home.public_file)) as connection:
             rows = connection.execute(

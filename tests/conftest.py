@@ -17,11 +17,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from ttapi.config import load_settings
+from ttapi.clock import FixedClock
 from ttapi.home import Home
-from ttapi.refresh.installation import Environment
-from ttapi.refresh.runner import run_refresh
+from ttapi.refresh.environment import environment_of
+from ttapi.refresh.installation import load_installation
 from ttapi.refresh.steps import RefreshRequest
+from ttapi.refresh.writer import run_refresh
 from ttapi.store.engine import connect_snapshot
 from ttapi.store.store import init_home
 
@@ -98,12 +99,8 @@ class Lab:
         return file
 
     def environment(self, **changes):
-        return Environment(
-            self.home,
-            load_settings(self.home, self.environ),
-            changes.pop("now", self.now),
-            **changes,
-        )
+        clock = FixedClock(changes.pop("now", self.now))
+        return environment_of(load_installation(self.home, self.environ), clock, **changes)
 
     def refresh(self, *targets, **changes):
         now = changes.pop("now", self.now)
@@ -170,7 +167,7 @@ def template_home():
 def build_template(folder):
     home = Home(folder / "home")
     init_home(home, now=NOW)
-    environment = Environment(home, load_settings(home, {}), NOW)
+    environment = environment_of(load_installation(home, {}), FixedClock(NOW))
     run_refresh(environment, RefreshRequest(targets=("calendar", "expiration_series")))
 
 

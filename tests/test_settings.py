@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ttapi.config import Settings, load_settings, now_from
+from ttapi.clock import clock_from
+from ttapi.config import Settings, load_settings
 from ttapi.errors import UsageError
 from ttapi.home import Home, find_home
 from ttapi.secret import scrubbed
@@ -122,7 +123,7 @@ def test_the_home_is_the_flag_s_else_the_variable_s(tmp_path):
 def test_now_is_what_the_variable_says_in_utc():
     noon = datetime(2024, 6, 14, 12, tzinfo=UTC)
     for text in ("2024-06-14T12:00", "2024-06-14T12:00Z", "2024-06-14T08:00-04:00"):
-        assert now_from({"TTAPI_NOW": text}) == noon
-        assert now_from({"TTAPI_NOW": text}).tzinfo == UTC
+        assert clock_from({"TTAPI_NOW": text}).now() == noon
+        assert clock_from({"TTAPI_NOW": text}).now().tzinfo == UTC
     with pytest.raises(UsageError, match="TTAPI_NOW='noon' is not an ISO instant"):
-        now_from({"TTAPI_NOW": "noon"})
+        clock_from({"TTAPI_NOW": "noon"})

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from ttapi.refresh.planner import plan_refresh
-    from ttapi.refresh.runner import run_refresh
+    from ttapi.refresh.writer import run_refresh
     from ttapi.sources.contract import Source
 
 __version__ = "0.1.0"
@@ -61,7 +61,7 @@ _HOMES = {
     "Freshness": "ttapi.api.answer",
     "Source": "ttapi.sources.contract",
     "plan_refresh": "ttapi.refresh.planner",
-    "run_refresh": "ttapi.refresh.runner",
+    "run_refresh": "ttapi.refresh.writer",
 }
 _RENAMED = {
     "load_ipython_extension": ("ttapi.cli.magic", "load_ipython_extension"),

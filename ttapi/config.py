@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,20 +151,6 @@ def _remember_secrets(sources: Mapping[str, Mapping[str, str]]) -> None:
         for name, text in block.items():
             if _SECRET_SETTING.search(name):
                 Secret(text)
-
-
-def now_from(environ: Mapping[str, str]) -> datetime:
-    """The instant a command takes for now: TTAPI_NOW (ISO, UTC when it names no zone) or the clock."""
-    text = environ.get("TTAPI_NOW")
-    if not text:
-        return datetime.now(UTC)
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as exc:
-        raise UsageError(
-            f"TTAPI_NOW={text!r} is not an ISO instant", hint="2024-06-14T20:00:00Z works"
-        ) from exc
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 def _read_toml(file: Path) -> dict[str, object]:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttapi.api import Database
-from ttapi.config import load_settings
+from ttapi.clock import FixedClock
 from ttapi.home import Home
 from ttapi.models.references import parse_statements
-from ttapi.refresh.installation import Environment
-from ttapi.refresh.runner import run_refresh
+from ttapi.refresh.environment import environment_of
+from ttapi.refresh.installation import load_installation
 from ttapi.refresh.steps import RefreshRequest
+from ttapi.refresh.writer import run_refresh
 from ttapi.store.store import init_home
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def planned(folder: Path) -> dict[str, float]:
     with Database(home, environ=environ) as database:
         database.sql("select count(*) from market_grid")
         database.sql(QUERY.format(n=0))
-        datasets = len(database.environment.datasets)
+        datasets = len(database.load_environment().datasets)
         prepared = [database.prepare(QUERY.format(n=n)) for n in range(50)]
         assert all(one.outcome is None and not one.steps for one in prepared)
         parse_statements.cache_clear()
@@ -58,7 +59,8 @@ def _installation(folder: Path) -> Home:
     home = Home(folder / "home")
     now = datetime.fromisoformat(NOW)
     init_home(home, now=now)
-    run_refresh(Environment(home, load_settings(home, {}), now), RefreshRequest(("calendar",)))
+    environment = environment_of(load_installation(home, {}), FixedClock(now))
+    run_refresh(environment, RefreshRequest(("calendar",)))
     views = home.sql / "views"
     views.mkdir(parents=True, exist_ok=True)
     for n in range(VIEWS):

@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 
 from ttapi.api import Database
-from ttapi.config import load_settings
-from ttapi.refresh.installation import Environment
-from ttapi.refresh.runner import run_refresh
 from ttapi.refresh.single_flight import NoProgress, ProgressReader, ProgressWriter
 from ttapi.refresh.steps import RefreshRequest
+from ttapi.refresh.writer import run_refresh
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -87,12 +85,7 @@ def test_threads_that_want_the_same_slice_ask_once(keyed):
     failures = []
 
     def ask():
-        environment = Environment(
-            keyed.home,
-            load_settings(keyed.home, keyed.environ),
-            keyed.now,
-            symbols=frozenset({"AAA"}),
-        )
+        environment = keyed.environment(symbols=frozenset({"AAA"}))
         gate.wait()
         try:
             run_refresh(environment, RefreshRequest(targets=("raw.keyed_levels",), wait_s=600))
@@ -111,7 +104,6 @@ def test_threads_that_want_the_same_slice_ask_once(keyed):
 def test_a_forced_refresh_that_waited_joins_the_one_that_ran(lab):
     lab.write_bars("AAA.csv", ["AAA,D,20240614,000000,10,11,9,10,1000,0"])
     late = lab.environment()
-    _ = late.home_state
     assert lab.refresh("metastock", force=True).exit_code == 0
     outcome = run_refresh(late, RefreshRequest(targets=("metastock",), force=True, wait_s=0))
     assert sum(d.source_calls for d in outcome.datasets) == 0

@@ -10,13 +10,15 @@ import pytest
 
 from ttapi.cli.refresh import _show_plan, _span, _symbols, tell_outcome
 from ttapi.cli.report import _market_line
+from ttapi.clock import FixedClock
 from ttapi.config import Settings
 from ttapi.errors import BudgetError, UsageError
 from ttapi.home import Home
 from ttapi.models.install import CheckOutcome
 from ttapi.refresh.datasets import Step
+from ttapi.refresh.environment import environment_of
 from ttapi.refresh.home_state import NOTHING, write_home_state
-from ttapi.refresh.installation import Environment
+from ttapi.refresh.installation import Installation
 from ttapi.refresh.query import QueryRequest, _within_budget, predicted_seconds
 from ttapi.refresh.runner import RefreshOutcome
 from ttapi.store.catalog import DatasetOutcome
@@ -145,7 +147,9 @@ def environment(tmp_path):
     left = replace(NOTHING, seconds={"raw.a": 6.0, "raw.b": 6.0}, calls={"raw.a": 3})
     write_home_state(home, left)
     settings = Settings(max_calls=5, max_seconds=10.0)
-    return Environment(home, settings, datetime(2024, 6, 14, tzinfo=UTC))
+    return environment_of(
+        Installation(home, settings), FixedClock(datetime(2024, 6, 14, tzinfo=UTC))
+    )
 
 
 def asks(dataset, calls):

@@ -14,7 +14,7 @@ import pytest
 from ttapi.api.database import Database, Freshness
 from ttapi.refresh import planner
 from ttapi.refresh.query import plan_query, refresh_request
-from ttapi.refresh.runner import run_refresh
+from ttapi.refresh.writer import run_refresh
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,7 +61,7 @@ def test_a_stale_query_of_keys_is_planned_twice(lab):
 def test_what_another_command_wrote_meanwhile_is_planned_for(lab, bars, database):
     """The plan of before is not carried out: BBB came in between, and is not read again."""
     lab.write_bars("BBB.txt", [(date(2024, 6, 14), 5, 6, 5, 6)])
-    environment = database.environment
+    environment = database.load_environment()
     request = database.request("select close from eod where symbol = 'BBB'", Freshness())
     wanted = refresh_request(plan_query(environment, request), request)
     lab.refresh()

@@ -55,12 +55,12 @@ def settled(datasets=DATASETS, asked_at=FRIDAY_EVENING):
 def plan(states, now=FRIDAY_EVENING, targets=("series",), **changes):
     datasets = changes.pop("datasets", DATASETS)
     return {
-        s.dataset: s for s in plan_refresh(datasets, states, targets, moment=moment(now), **changes)
+        s.dataset: s for s in plan_refresh(datasets, states, targets, clock=moment(now), **changes)
     }
 
 
 def test_a_new_home_asks_and_builds_everything_upstream_first():
-    steps = plan_refresh(DATASETS, {}, ["series"], moment=moment())
+    steps = plan_refresh(DATASETS, {}, ["series"], clock=moment())
     assert [(s.dataset, s.action, s.verdict) for s in steps] == [
         ("raw.bars", "ask", "missing"),
         ("raw.actions", "ask", "missing"),
@@ -220,7 +220,7 @@ states_strategy = st.fixed_dictionaries(
 
 @given(states_strategy, st.sets(st.sampled_from(sorted(DATASETS)), min_size=1), st.booleans())
 def test_a_plan_is_ordered_complete_and_reasoned(states, targets, force):
-    steps = plan_refresh(DATASETS, states, targets, moment=moment(), force=force)
+    steps = plan_refresh(DATASETS, states, targets, clock=moment(), force=force)
     names = [s.dataset for s in steps]
     assert set(names) == closure(DATASETS, targets)
     for step in steps:
@@ -231,7 +231,7 @@ def test_a_plan_is_ordered_complete_and_reasoned(states, targets, force):
         if step.verdict == "fresh":
             by_name = {s.dataset: s for s in steps}
             assert all(by_name[u].verdict in {"fresh", "not configured"} for u in upstreams)
-    assert steps == plan_refresh(DATASETS, states, targets, moment=moment(), force=force)
+    assert steps == plan_refresh(DATASETS, states, targets, clock=moment(), force=force)
 
 
 def test_a_key_its_source_has_not_is_asked_again_when_the_ttl_has_passed_and_by_nobody_else():
@@ -245,7 +245,7 @@ def test_a_key_its_source_has_not_is_asked_again_when_the_ttl_has_passed_and_by_
         held = PlanInputs({"raw.metrics": Demand(keys)}, slices)
         states = {"raw.metrics": DatasetState(fingerprint="code-1")}
         (found,) = plan_refresh(
-            {"raw.metrics": metrics}, states, ["raw.metrics"], moment=moment(asked_at + after), held=held, **changes
+            {"raw.metrics": metrics}, states, ["raw.metrics"], clock=moment(asked_at + after), held=held, **changes
         )  # fmt: skip
         return [ask.key for ask in found.asks], found.unavailable, found.held
 
@@ -265,7 +265,5 @@ def test_calls_are_counted_by_the_keys_that_one_call_answers(units_a_call, calls
         "raw.metrics", "raw", "code-1", ttl="1h", source="rest", key="symbol", requires=("symbol",), units_a_call=units_a_call
     )  # fmt: skip
     held = PlanInputs({"raw.metrics": Demand(frozenset({"A", "B", "C"}))}, {})
-    (step,) = plan_refresh(
-        {"raw.metrics": metrics}, {}, ["raw.metrics"], moment=moment(), held=held
-    )
+    (step,) = plan_refresh({"raw.metrics": metrics}, {}, ["raw.metrics"], clock=moment(), held=held)
     assert ([ask.key for ask in step.asks], step.calls) == (["A", "B", "C"], calls)

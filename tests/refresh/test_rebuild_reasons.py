@@ -47,7 +47,7 @@ def test_a_staged_table_follows_its_raw_input_and_no_other_does():
         "staged.rated": Dataset("staged.rated", "table", "sql-1", frozenset({"raw.rates"})),
         "derived.told": Dataset("derived.told", "table", "sql-1", frozenset({"raw.bars"})),
     }
-    steps = plan_refresh(datasets, {}, ["raw.bars"], moment=MOMENT)
+    steps = plan_refresh(datasets, {}, ["raw.bars"], clock=MOMENT)
     assert [step.dataset for step in steps] == ["raw.bars", "staged.eod", "staged.filled"]
 
 

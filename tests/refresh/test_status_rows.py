@@ -36,7 +36,7 @@ STATES = {
 
 
 def test_a_view_is_as_old_as_its_oldest_input_and_due_with_the_first():
-    rows = {row.dataset: row for row in status_rows(DATASETS, STATES, moment=MOMENT)}
+    rows = {row.dataset: row for row in status_rows(DATASETS, STATES, clock=MOMENT)}
     assert list(rows) == ["raw.a", "raw.b", "raw.c", "view", "lookup"]
     assert rows["raw.b"] == StatusRow("raw.b", "fresh", (), 3600.0, 7200.0, ago(days=2), NOW + timedelta(hours=1))  # fmt: skip
     assert rows["view"] == StatusRow("view", "fresh", (), 18000.0, None, ago(days=2), NOW + timedelta(hours=1))  # fmt: skip
@@ -46,11 +46,11 @@ def test_a_view_is_as_old_as_its_oldest_input_and_due_with_the_first():
 
 def test_some_names_are_shown_alone_and_a_model_left_out_is_told():
     error = ModelError("wrong", file="sql/views/bad.sql", line=3)
-    (formula,) = status_rows(DATASETS, STATES, moment=MOMENT, only=["formula"])
+    (formula,) = status_rows(DATASETS, STATES, clock=MOMENT, only=["formula"])
     assert formula == StatusRow("formula", "fresh", (), None, None, None, None)
-    (bad,) = status_rows(DATASETS, STATES, moment=MOMENT, only=["bad"], broken={"bad": error})
+    (bad,) = status_rows(DATASETS, STATES, clock=MOMENT, only=["bad"], broken={"bad": error})
     assert (bad.dataset, bad.verdict, bad.reasons) == ("bad", "failed", (f"left out: {error.message}",))  # fmt: skip
-    rows = status_rows(DATASETS, STATES, moment=MOMENT, broken={"bad": error}, remarks={"view": ["slow"]})  # fmt: skip
+    rows = status_rows(DATASETS, STATES, clock=MOMENT, broken={"bad": error}, remarks={"view": ["slow"]})  # fmt: skip
     assert [
         (row.dataset, row.reasons) for row in rows if row.reasons and row.dataset != "raw.c"
     ] == [

@@ -10,9 +10,10 @@ import shutil
 
 import pytest
 
-from ttapi.config import load_settings
+from ttapi.clock import FixedClock
 from ttapi.errors import StoreError, TtapiError
-from ttapi.refresh.installation import Environment
+from ttapi.refresh.environment import environment_of
+from ttapi.refresh.installation import load_installation
 from ttapi.refresh.maintenance import RestoreRequest, back_up, restore
 from ttapi.store.backup import MANIFEST, check_backup, inspect_backup, read_manifest
 
@@ -28,7 +29,8 @@ def sealed(template_home, tmp_path_factory):
     (home.sql / "mine.sql").write_text("-- kind: view\nselect 1::integer as a -- one\n")
     from datetime import UTC, datetime
 
-    environment = Environment(home, load_settings(home, {}), datetime(2024, 6, 14, 22, tzinfo=UTC))
+    clock = FixedClock(datetime(2024, 6, 14, 22, tzinfo=UTC))
+    environment = environment_of(load_installation(home, {}), clock)
     return environment, back_up(environment).backup.folder
 
 

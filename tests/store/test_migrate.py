@@ -5,7 +5,7 @@ import os
 import random
 import shutil
 import signal
-import time
+from pathlib import Path
 
 import pytest
 from store_samples import tree_bytes
@@ -116,18 +116,31 @@ def test_killed_while_migrating_it_stands_at_a_step_never_between(home, now, fol
     for number in range(1, 9):
         tables = [f"create table raw.s{number}_{n} as select {number} as a;" for n in range(4)]
         add(folder, newest + number, "\n".join(tables))
+    log = Path(f"{home.live_file}.wal")
+    # The eight steps write some 8.4 kB of log.
+    written = random.Random(seed).randint(0, 8_400)
     pid = os.fork()
     if pid == 0:
         opened(home, now, folder)
         os._exit(0)
-    time.sleep(random.Random(seed).uniform(0.0, 0.12))
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    while os.waitpid(pid, os.WNOHANG) == (0, 0):
+        if size_of(log) >= written:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            break
     with opened(home, now, bundled_or(folder, home, now)) as store, store.reading() as cursor:
         found = cursor.execute(
             "select count(*) from duckdb_tables() where regexp_matches(table_name, '^s[0-9]+_')"
         )
         assert found.fetchall() == [(4 * (versions(store)[-1] - newest),)]
+
+
+def size_of(file):
+    """Bytes; 0 where there is none."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def bundled_or(folder, home, now):

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ttapi.models.as_of import parse_as_of
     from ttapi.models.lineage import LineageGraph, Node, TreeLine
     from ttapi.refresh.datasets import Step, parse_duration
+    from ttapi.refresh.environment import Environment
     from ttapi.refresh.freshness import StatusRow
-    from ttapi.refresh.installation import Environment
     from ttapi.refresh.maintenance import RestoreOutcome, RestoreRequest, export_formats
     from ttapi.refresh.query import PreparedQuery
     from ttapi.refresh.runner import RefreshOutcome
@@ -75,7 +75,7 @@ _HOMES = {
     "Step": "refresh.datasets",
     "TreeLine": "models.lineage",
     "Watchers": "api.answer",
-    "Environment": "refresh.installation",
+    "Environment": "refresh.environment",
     "connect_published": "api.published",
     "export_formats": "refresh.maintenance",
     "filler_of": "audit.replay",

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from ttapi.errors import LockOwner
     from ttapi.formats.chart import Drawing
     from ttapi.refresh.query import PreparedQuery
     from ttapi.refresh.single_flight import Progress
+    from ttapi.store.lock import OnWait
     from ttapi.store.reader import Rows
     from ttapi.store.statements import Statement
 
@@ -38,7 +38,7 @@ class Watchers:
     """Who is told and asked while inputs are refreshed."""
 
     progress: Progress | None = None
-    on_wait: Callable[[LockOwner | None], None] | None = None
+    on_wait: OnWait = None
     confirm: Callable[[str], bool] | None = None
     """Asked when the refresh would exceed its budget; None: refused then."""
     on_prepared: Callable[[PreparedQuery], None] | None = None

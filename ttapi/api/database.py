@@ -17,17 +17,18 @@ from typing import TYPE_CHECKING, Any, Self
 from ttapi.api import operations
 from ttapi.api.answer import Answer, Freshness, Watchers
 from ttapi.api.suggestions import as_written, with_suggestion
-from ttapi.config import load_settings, now_from
+from ttapi.clock import clock_from
 from ttapi.errors import InterruptedQueryError, QueryError, UsageError
 from ttapi.home import Home, find_home
 from ttapi.models.resolve import default_schema
 from ttapi.refresh.datasets import parse_duration
+from ttapi.refresh.environment import Environment, environment_of
 from ttapi.refresh.explain import as_table, explain_refresh
-from ttapi.refresh.installation import Environment
+from ttapi.refresh.installation import InstallationCache, load_installation
 from ttapi.refresh.query import PreparedQuery, QueryRequest, prepare_query
 from ttapi.refresh.request import explain_read_only
-from ttapi.refresh.runner import run_refresh
 from ttapi.refresh.steps import RefreshRequest
+from ttapi.refresh.writer import run_refresh
 from ttapi.store.reader import Reader, Rows
 
 if TYPE_CHECKING:
@@ -60,16 +61,20 @@ class Database:
                 f"{home.root} holds no ttapi database",
                 hint=f"ttapi --home {home.root} init makes one",
             )
-        self._environment = self._fresh_environment(None)
+        self._cache = InstallationCache()
+        # A wrong setting is told when the home is opened, not by its first statement.
+        _ = self.load_environment()
         self._reader: Reader | None = None
         self._schema = "main"
         self._is_closed = False
 
-    @property
-    def environment(self) -> Environment:
-        """The installation as it is at this moment: settings, models and the instant read anew."""
-        self._environment = self._fresh_environment(self._environment)
-        return self._environment
+    def load_environment(self) -> Environment:
+        """The installation, its state and the instant as they are now: for one statement.
+
+        *Raises* UsageError for a wrong setting.
+        """
+        installation = load_installation(self.home, self._environ, self._cache)
+        return environment_of(installation, clock_from(self._environ))
 
     @property
     def reader(self) -> Reader:
@@ -129,7 +134,7 @@ class Database:
         watchers = watchers or Watchers()
         for statement in self.reader.split(sql):
             # Settings, models and now are what they are when a statement begins.
-            environment = self.environment
+            environment = self.load_environment()
             if statement.explained is not None and as_of is None:
                 yield self._explain(environment, statement, freshness or Freshness())
                 continue
@@ -166,7 +171,7 @@ class Database:
     ) -> PreparedQuery:
         """Make what `sql` reads as fresh as asked, without running it."""
         request = self.request(sql, freshness or Freshness(), parameters)
-        return _prepared(self.environment, request, watchers or Watchers())
+        return _prepared(self.load_environment(), request, watchers or Watchers())
 
     def request(
         self,
@@ -193,7 +198,7 @@ class Database:
         """Carry out the refresh an answer did not wait for; whether there was one."""
         if prepared.deferred is None:
             return False
-        run_refresh(self.environment, prepared.deferred, progress=progress)
+        run_refresh(self.load_environment(), prepared.deferred, progress=progress)
         return True
 
     def _explain(
@@ -256,16 +261,16 @@ class Database:
         request = RefreshRequest(datasets, force=force, wait_s=wait_s, command=command)
         told = watchers or Watchers()
         return operations.refresh(
-            self.environment, request, progress=told.progress, on_wait=told.on_wait
+            self.load_environment(), request, progress=told.progress, on_wait=told.on_wait
         )
 
     def plan(self, *datasets: str, force: bool = False) -> tuple[Step, ...]:
         """What `refresh` would do; nothing is fetched or rebuilt, no lock taken."""
-        return operations.plan(self.environment, RefreshRequest(datasets, force=force))
+        return operations.plan(self.load_environment(), RefreshRequest(datasets, force=force))
 
     def status(self, dataset: str | None = None) -> Status:
         """How fresh every dataset is, or one. *Raises* as `operations.status`."""
-        return operations.status(self.environment, dataset)
+        return operations.status(self.load_environment(), dataset)
 
     def why(self, relation: str, key: Sequence[str]) -> Explanation:
         """One row explained, up to the lines of the files it comes from.
@@ -317,14 +322,6 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _fresh_environment(self, before: Environment | None) -> Environment:
-        settings = load_settings(self.home, self._environ)
-        fresh = Environment(self.home, settings, now_from(self._environ), before=before)
-        if before is not None:
-            # One before is enough: a chain would hold every environment there ever was.
-            before.forget_before()
-        return fresh
 
 
 def _prepared(environment: Environment, request: QueryRequest, watchers: Watchers) -> PreparedQuery:

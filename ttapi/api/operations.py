@@ -8,17 +8,17 @@ Importing this module brings nothing of the rooms below; each operation brings w
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ttapi.config import load_settings, note_path, now_from
-from ttapi.errors import LockOwner, QueryError, UsageError, did_you_mean
+from ttapi.clock import clock_from
+from ttapi.config import note_path
+from ttapi.errors import QueryError, UsageError, did_you_mean
 from ttapi.home import Home, find_home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date, datetime
     from pathlib import Path
 
@@ -29,17 +29,15 @@ if TYPE_CHECKING:
     from ttapi.audit.replay import Replay
     from ttapi.market.calendar import MarketPhase
     from ttapi.refresh.datasets import PlanInputs, Step
+    from ttapi.refresh.environment import Environment
     from ttapi.refresh.freshness import StatusRow
-    from ttapi.refresh.installation import Environment
     from ttapi.refresh.maintenance import BackupOutcome, RestoreOutcome, RestoreRequest
     from ttapi.refresh.runner import RefreshOutcome
     from ttapi.refresh.single_flight import Progress
     from ttapi.refresh.steps import RefreshRequest
     from ttapi.store.export import ExportFormat
+    from ttapi.store.lock import OnWait
     from ttapi.store.shared_database import SharedDatabase
-
-OnWait = Callable[[LockOwner | None], None] | None
-"""Called with whom is waited for; None: nobody is told."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +74,12 @@ def open_environment(
 
     *Raises* UsageError for a wrong setting.
     """
-    from ttapi.refresh.installation import Environment
+    from ttapi.refresh.environment import environment_of
+    from ttapi.refresh.installation import load_installation
 
     given = os.environ if environ is None else environ
-    home = find_home(folder, given)
-    return Environment(home, load_settings(home, given), now_from(given), symbols=symbols)
+    installation = load_installation(find_home(folder, given), given)
+    return environment_of(installation, clock_from(given), symbols=symbols)
 
 
 def require_home(home: Home) -> None:
@@ -142,15 +141,15 @@ def refresh(
 
     *Raises* UsageError for names nobody knows; LockedError, StoreError, ModelError.
     """
-    from ttapi.refresh.runner import run_refresh
+    from ttapi.refresh.writer import run_refresh
 
     return run_refresh(environment, request, progress=progress, on_wait=on_wait)
 
 
 def add_members(
     environment: Environment, universe: str, *, wait_s: float = 60.0, on_wait: OnWait = None
-) -> None:
-    """Nothing; `environment` is for the members of `universe` too.
+) -> Environment:
+    """`environment` for the members of `universe` too.
 
     *Raises* UsageError for a list nobody knows.
     """
@@ -158,8 +157,9 @@ def add_members(
 
     # A list may have come since: the folders are looked at first.
     lists = RefreshRequest(targets=("universes",), is_named=False, wait_s=wait_s)
-    refresh(environment, lists, on_wait=on_wait)
-    environment.symbols = (environment.symbols or frozenset()) | environment.members(universe)
+    environment = environment.after(refresh(environment, lists, on_wait=on_wait).left)
+    symbols = (environment.symbols or frozenset()) | environment.members(universe)
+    return replace(environment, symbols=symbols)
 
 
 def plan(environment: Environment, request: RefreshRequest) -> tuple[Step, ...]:
@@ -178,7 +178,7 @@ def count_calls(environment: Environment, request: RefreshRequest) -> int:
         environment.datasets,
         environment.home_state.states,
         targets_of(environment, request.targets),
-        moment=environment.moment,
+        clock=environment.clock,
         force=request.force,
     )
     return sum(step.calls for step in steps)
@@ -191,12 +191,12 @@ def status(environment: Environment, dataset: str | None = None) -> Status:
     last refresh left is damaged.
     """
     from ttapi.refresh.freshness import remarks_of, status_rows
-    from ttapi.refresh.home_state import read_home_state, require_state
+    from ttapi.refresh.home_state import require_state
     from ttapi.sources.traffic import traffic_text
 
     require_home(environment.home)
     require_state(environment.home)
-    left = read_home_state(environment.home)
+    left = environment.home_state
     datasets = {**left.datasets, **environment.raw_datasets}
     broken = {name: error for name, error in left.broken.items() if name not in datasets}
     only = None if dataset is None else [_known(dataset, [*datasets, *broken])]
@@ -204,7 +204,7 @@ def status(environment: Environment, dataset: str | None = None) -> Status:
     rows = status_rows(
         datasets,
         left.states,
-        moment=environment.moment,
+        clock=environment.clock,
         held=held,
         only=only,
         broken=broken,
@@ -308,7 +308,7 @@ def provable_select(database: Database, text: str) -> str:
     statements = database.reader.split(text)
     if len(statements) != 1 or statements[0].kind != "SELECT":
         raise UsageError("a receipt is for one SELECT", hint="give one with -c")
-    require_provable(statements[0].sql, database.environment)
+    require_provable(statements[0].sql, database.load_environment())
     # One thread: sums of floating point come out alike each time.
     database.reader.run("set threads = 1")
     return statements[0].sql
@@ -350,7 +350,7 @@ def examine(
     """
     from ttapi.audit import diagnose, start_examination
 
-    now = now_from(os.environ)
+    now = clock_from(os.environ).now()
     examination = start_examination(home, os.environ, now=now, clock=clock, prefix=prefix)
     return diagnose(examination, is_deep=is_deep, wait_s=wait_s)
 
@@ -367,9 +367,9 @@ def back_up(
 
     *Raises* LockedError past `wait_s`; UsageError, StoreError.
     """
-    from ttapi.refresh.maintenance import back_up as seal
+    from ttapi.refresh.writer import THIS_PROCESS
 
-    return seal(environment, folder, keep=keep, wait_s=wait_s, on_wait=on_wait)
+    return THIS_PROCESS.back_up(environment, folder, keep=keep, wait_s=wait_s, on_wait=on_wait)
 
 
 def prepare_restore(home: Home, what: str | None) -> None:
@@ -395,6 +395,6 @@ def restore(
 
     *Raises* UsageError for a working database without leave to replace it; StoreError, LockedError.
     """
-    from ttapi.refresh.maintenance import restore as bring_back
+    from ttapi.refresh.writer import THIS_PROCESS
 
-    return bring_back(environment, request, on_wait=on_wait)
+    return THIS_PROCESS.restore(environment, request, on_wait=on_wait)

@@ -14,7 +14,7 @@ from ttapi.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ttapi.refresh.installation import Environment
+    from ttapi.refresh.environment import Environment
     from ttapi.secret import Secret
     from ttapi.sources.contract import LoginSource, Source
     from ttapi.sources.discovery import InstalledSource

@@ -31,12 +31,12 @@ def connect_published(home: str | Path | None = None) -> Connection:
     *Raises* UsageError where nothing is published.
     """
     database = open_database(home)
-    environment = database.environment
+    environment = database.load_environment()
     connection = open_snapshot(environment.home)
     rows = status_rows(
         environment.datasets,
         environment.home_state.states,
-        moment=environment.moment,
+        clock=environment.clock,
         held=environment.held(),
     )
     if told := _unfit(rows):

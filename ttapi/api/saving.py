@@ -41,7 +41,7 @@ def save_query(database: Database, sql: str, request: SaveRequest) -> list[Path]
 
     *Raises* UsageError for a name or TTL that cannot be; ModelError, QueryError with the reason.
     """
-    environment = database.environment
+    environment = database.load_environment()
     graph = environment.graph
     _refuse_name(database, graph, request)
     if request.name in references_in(sql).relations:
@@ -80,7 +80,7 @@ def _prove(database: Database, name: str, broken: frozenset[str]) -> None:
     `broken`: what was wrong before. Nothing else may be now, neither it nor what reads it.
     """
     _refuse_newly_broken(database, broken)
-    if name not in database.environment.graph.models:
+    if name not in database.load_environment().graph.models:
         raise ModelError(f"{name} was not found among the models", file=f"sql/views/{name}.sql")
     try:
         database.sql(f'select * from "{name}" limit 0')
@@ -92,7 +92,7 @@ def _prove(database: Database, name: str, broken: frozenset[str]) -> None:
 
 
 def _refuse_newly_broken(database: Database, broken: frozenset[str]) -> None:
-    for name, error in database.environment.broken.items():
+    for name, error in database.load_environment().broken.items():
         if name not in broken:
             raise error
 

@@ -75,7 +75,7 @@ def _status(patient: Examination) -> Sequence[StatusRow]:
     environment = patient.environment
     left = read_home_state(patient.home)
     datasets = {**left.datasets, **environment.raw_datasets}
-    return status_rows(datasets, left.states, moment=environment.moment)
+    return status_rows(datasets, left.states, clock=environment.clock)
 
 
 def _verdicts(patient: Examination, rows: Sequence[StatusRow]) -> Iterator[Finding]:

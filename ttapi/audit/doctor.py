@@ -75,7 +75,7 @@ def _sections(patient: Examination) -> Iterator[Finding]:
 
 def _model_file(patient: Examination, named: str) -> Path:
     """The file an error names from its model folder's own name on; the user's where it is theirs."""
-    found = [folder.parent / named for folder in reversed(patient.environment.folders)]
+    found = [folder.parent / named for folder in reversed(patient.environment.installation.folders)]
     return next((file for file in found if file.exists()), Path(named))
 
 

@@ -11,9 +11,11 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ttapi.clock import FixedClock
 from ttapi.config import Settings, load_settings
 from ttapi.errors import TtapiError
-from ttapi.refresh.installation import Environment
+from ttapi.refresh.environment import Environment, environment_of
+from ttapi.refresh.installation import Installation
 from ttapi.store.lock import LockNote, read_lock
 from ttapi.store.restore import origins, require_live
 
@@ -176,7 +178,7 @@ def start_examination(
     lock = read_lock(home)
     return Examination(
         home,
-        Environment(home, settings, now),
+        environment_of(Installation(home, settings), FixedClock(now)),
         error,
         clock,
         prefix,

@@ -93,13 +93,13 @@ def find_look_ahead(
 
     *Raises* UsageError for a relation without rows of a grain and a date, or without an as-of form.
     """
-    environment = database.environment
+    environment = database.load_environment()
     model = _model(environment.graph.models, relation)
     as_of = parse_as_of(given, environment.now)
     plain = f"select * from {model.qualified}{_where(database, model, symbols)}"
     database.prepare(plain)
     database.reader.follow()
-    request, _ = as_of_request(database.environment, QueryRequest(plain), as_of)
+    request, _ = as_of_request(database.load_environment(), QueryRequest(plain), as_of)
     types = column_types(database.reader, model.qualified)
     if lacking := [name for name in model.grain if name not in types]:
         raise UsageError(f"{model.name} has no column {lacking[0]!r}, which its grain names")
@@ -142,7 +142,7 @@ def _model(models: Mapping[str, Model], relation: str) -> Model:
 def _where(database: Database, model: Model, symbols: Collection[str]) -> str:
     if not symbols:
         return ""
-    columns = database.environment.datasets[model.name].columns or _SYMBOLS
+    columns = database.load_environment().datasets[model.name].columns or _SYMBOLS
     column = next((name for name in _SYMBOLS if name in columns), None)
     if column is None:
         raise UsageError(f"{model.name} has no column symbol", hint="leave --symbols out")
@@ -231,7 +231,7 @@ def _late_inputs(
     database: Database, model: Model, as_of: AsOf, examples: Sequence[EarlyRow]
 ) -> list[LateInput]:
     """Of each raw table behind `model`, the first row that was known after `as_of` only."""
-    environment = database.environment
+    environment = database.load_environment()
     installed = as_of_catalog(environment)
     found: list[LateInput] = []
     for name in sorted(closure(environment.datasets, [model.name])):

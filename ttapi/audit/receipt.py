@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from ttapi.api.database import Database
     from ttapi.models.model import Model
+    from ttapi.refresh.environment import Environment
     from ttapi.refresh.freshness import InputAge
-    from ttapi.refresh.installation import Environment
     from ttapi.store.reader import Reader
 
 RULE = "blake2b-128 of rows, summed; floats to 12 significant digits; order of rows left out"
@@ -169,7 +169,7 @@ def make_receipt(
 
     *Raises* UsageError as `require_provable`.
     """
-    environment, reader = database.environment, database.reader
+    environment, reader = database.load_environment(), database.reader
     behind = require_provable(sql, environment)
     graph = environment.graph
     position = read_position(lambda query: [tuple(row.values()) for row in _rows(reader, query)])

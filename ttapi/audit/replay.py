@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ttapi.audit.receipt import Receipt
     from ttapi.models.lineage import Node
     from ttapi.models.model import Model
-    from ttapi.refresh.installation import Environment
+    from ttapi.refresh.environment import Environment
 
 
 @dataclass(frozen=True)

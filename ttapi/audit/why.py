@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ttapi.models.column_trace import InputExpression
     from ttapi.models.graph import ModelGraph
     from ttapi.models.lineage import LineageGraph
-    from ttapi.refresh.installation import Environment
+    from ttapi.refresh.environment import Environment
     from ttapi.store.reader import Reader
 
 
@@ -96,7 +96,7 @@ def explain_row(database: Database, relation: str, words: Sequence[str]) -> Expl
     *Raises* UsageError for an unknown relation, a macro, or a key that names no one row.
     """
     lineage = read_lineage(database)
-    environment, reader = database.environment, database.reader
+    environment, reader = database.load_environment(), database.reader
     graph = environment.graph
     name, column = find_node(lineage, relation, environment)
     if column is not None:

@@ -61,12 +61,12 @@ def make_demo_home(folder: Path, *, symbols: int, sessions: int) -> DemoHome:
     *Raises* UsageError for a folder that holds something else, or cannot be written.
     """
     from ttapi.api import operations
-    from ttapi.config import now_from
+    from ttapi.clock import clock_from
     from ttapi.simulator import write_market
     from ttapi.simulator.vendor_market import VendorMarket
 
     root = folder.expanduser().absolute()
-    now = now_from(os.environ)
+    now = clock_from(os.environ).now()
     last = operations.last_session(now)
     try:
         _empty(root)

@@ -55,7 +55,9 @@ def refresh(
     environment = open_environment(context.obj, symbols=_symbols(symbols))
     require_home(environment)
     if universe is not None:
-        operations.add_members(environment, universe, wait_s=wait, on_wait=tell_waiting)
+        environment = operations.add_members(
+            environment, universe, wait_s=wait, on_wait=tell_waiting
+        )
     request = RefreshRequest(
         targets=tuple(datasets or ()),
         force=force,

@@ -110,14 +110,11 @@ def _known(vendors: list[str] | None) -> tuple[str, ...]:
 
 def _market(seed: int, folder: Path | None) -> VendorMarket:
     """At TTAPI_NOW where that is set, else moving with the clock."""
-    from datetime import UTC, datetime
-
-    from ttapi.config import now_from
+    from ttapi.clock import clock_from
     from ttapi.simulator.stored_market import market_from_folder
     from ttapi.simulator.vendor_market import VendorMarket
 
-    fixed = now_from(os.environ) if os.environ.get("TTAPI_NOW") else None
-    now = fixed or (lambda: datetime.now(UTC))
+    now = clock_from(os.environ).now
     return market_from_folder(folder, now, seed=seed) if folder else VendorMarket(seed, now)
 
 

@@ -168,10 +168,10 @@ def _past(text: str | None) -> str | None:
     import os
 
     from ttapi.api import parse_as_of
-    from ttapi.config import now_from
+    from ttapi.clock import clock_from
 
     if text is not None:
-        parse_as_of(text, now_from(os.environ))
+        parse_as_of(text, clock_from(os.environ).now())
     return text
 
 

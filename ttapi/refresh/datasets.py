@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a plan is made of: declared datasets, where they stand, the moment, and the steps.
+"""What a plan is made of: declared datasets, where they stand, the clock, and the steps.
 
 How long a dataset stays fresh: durations (`7d`, `5m`) and market time (`next close + 45m`).
 
@@ -223,17 +223,17 @@ class PlanInputs:
         return self.demands.get(dataset, Demand(None, EVERYTHING))
 
 
-def due_at(dataset: Dataset, state: DatasetState, moment: MarketClock) -> datetime | None:
+def due_at(dataset: Dataset, state: DatasetState, clock: MarketClock) -> datetime | None:
     """From when on `dataset` is stale by TTL; None without a TTL or before the first load."""
     if dataset.ttl is None or state.asked_at is None:
         return None
-    return parse_ttl(dataset.ttl).due_at(state.asked_at, moment.next_close)
+    return parse_ttl(dataset.ttl).due_at(state.asked_at, clock.next_close)
 
 
-def is_past_ttl(dataset: Dataset, state: DatasetState, moment: MarketClock) -> bool:
+def is_past_ttl(dataset: Dataset, state: DatasetState, clock: MarketClock) -> bool:
     """Whether `dataset` was last asked longer ago than its TTL allows."""
-    due = due_at(dataset, state, moment)
-    return due is not None and due <= moment.now
+    due = due_at(dataset, state, clock)
+    return due is not None and due <= clock.now
 
 
 def code_of(fingerprint: str) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ttapi.refresh.datasets import Step
-    from ttapi.refresh.installation import Environment
+    from ttapi.refresh.environment import Environment
     from ttapi.refresh.query import QueryRequest
 
 

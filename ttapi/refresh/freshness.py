@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ttapi.errors import ModelError
+    from ttapi.refresh.environment import Environment
     from ttapi.refresh.home_state import HomeState
-    from ttapi.refresh.installation import Environment
 
 _NAMED = 3
 """Keys that are named where many are loaded."""
@@ -102,7 +102,7 @@ def status_rows(
     datasets: Mapping[str, Dataset],
     states: Mapping[str, DatasetState],
     *,
-    moment: MarketClock,
+    clock: MarketClock,
     held: PlanInputs | None = None,
     only: Iterable[str] | None = None,
     broken: Mapping[str, ModelError] | None = None,
@@ -117,9 +117,9 @@ def status_rows(
     left_out = broken or {}
     everything = (name for name in datasets if not _is_formula(name, datasets))
     wanted = list(everything if only is None else [n for n in only if n not in left_out])
-    steps = plan_refresh(datasets, states, wanted, moment=moment, held=held)
+    steps = plan_refresh(datasets, states, wanted, clock=clock, held=held)
     shown = set(wanted)
-    rows = [_row(step, datasets, states, moment) for step in steps if step.dataset in shown]
+    rows = [_row(step, datasets, states, clock) for step in steps if step.dataset in shown]
     rows = [
         replace(row, reasons=(*row.reasons, *said))
         if (said := (remarks or {}).get(row.dataset))
@@ -176,17 +176,16 @@ def _row(
     step: Step,
     datasets: Mapping[str, Dataset],
     states: Mapping[str, DatasetState],
-    moment: MarketClock,
+    clock: MarketClock,
 ) -> StatusRow:
     name = step.dataset
     state = states.get(name, DatasetState())
-    own_due = due_at(datasets[name], state, moment)
+    own_due = due_at(datasets[name], state, clock)
     dues = [
         due
         for member in closure(datasets, [name])
         if not datasets[member].missing_setting
-        and (due := due_at(datasets[member], states.get(member, DatasetState()), moment))
-        is not None
+        and (due := due_at(datasets[member], states.get(member, DatasetState()), clock)) is not None
     ]
     changes = [
         states[member].changed_at
@@ -197,7 +196,7 @@ def _row(
         dataset=name,
         verdict=step.verdict,
         reasons=step.reasons,
-        age_s=root_age_s(name, datasets, states, moment.now),
+        age_s=root_age_s(name, datasets, states, clock.now),
         ttl_s=(own_due - state.asked_at).total_seconds() if own_due and state.asked_at else None,
         last_load_at=max((c for c in changes if c is not None), default=None),
         due_at=min(dues, default=None),

@@ -37,13 +37,14 @@ if TYPE_CHECKING:
     from datetime import date
 
     from ttapi.refresh.datasets import SourceResource
-    from ttapi.refresh.installation import Environment
+    from ttapi.refresh.environment import Environment
     from ttapi.refresh.single_flight import Progress
+    from ttapi.sources.contract import SourceContext
+    from ttapi.sources.traffic import NetworkAccounts
     from ttapi.store.engine import Connection
     from ttapi.store.store import Store
 
 log = logging.getLogger(__name__)
-
 
 Ledger = Callable[[str], Mapping[str, UnitRecord]]
 """The units of a dataset, by key."""
@@ -68,6 +69,7 @@ class IngestTask:
     dataset: Dataset
     load_id: int
     progress: Progress
+    accounts: NetworkAccounts
 
 
 @dataclass
@@ -120,13 +122,15 @@ class IngestResult:
             self.error = first if self.units == 1 else several
 
 
-def list_units(environment: Environment, offer: SourceResource, ledger: Ledger) -> UnitListing:
+def list_units(
+    environment: Environment, offer: SourceResource, ledger: Ledger, accounts: NetworkAccounts
+) -> UnitListing:
     """What `offer`'s source lists now against the ledger; a listing is no source call.
 
     *Raises* UsageError for a missing folder, SourceDownError when the source is out of reach.
     """
     with guarded(offer.source.name):
-        units = offer.source.survey(offer.resource, environment.context(offer.source))
+        units = offer.source.survey(offer.resource, environment.context(offer.source, accounts))
     known = ledger(offer.dataset)
     return UnitListing(units, known, _difference(units, known))
 
@@ -177,7 +181,7 @@ def ingest(
     with failures_recorded(account):
         if keys is not None:
             units = [request.unit for request in requests]
-            wanted = units_holding(task.environment, task.offer, units, keys)
+            wanted = units_holding(_context(task), task.offer, units, keys)
             requests = [request for request in requests if request.unit.key in wanted]
         state = fetch_and_load(task, state, requests, account)
     # A file that cannot be read is there all the same; what a vendor was asked for is not.
@@ -220,15 +224,19 @@ def fetch_and_load(
     return state
 
 
+def _context(task: IngestTask) -> SourceContext:
+    return task.environment.context(task.offer.source, task.accounts)
+
+
 def units_holding(
-    environment: Environment, offer: SourceResource, units: Sequence[Unit], keys: frozenset[str]
+    context: SourceContext, offer: SourceResource, units: Sequence[Unit], keys: frozenset[str]
 ) -> frozenset[str]:
     """Keys of those of `units` that may hold a row of one of `keys`: all where the source cannot tell."""
     source = offer.source
     if not isinstance(source, NarrowingSource):
         return frozenset(unit.key for unit in units)
     with guarded(source.name):
-        chosen = source.units_holding(offer.resource, units, keys, environment.context(source))
+        chosen = source.units_holding(offer.resource, units, keys, context)
     return frozenset(unit.key for unit in chosen)
 
 
@@ -256,7 +264,7 @@ def _batches(task: IngestTask, requests: Sequence[UnitRequest]) -> Iterable[Batc
         return ()
     source = task.offer.source
     with guarded(source.name):
-        fetched = source.fetch(task.offer.resource, requests, task.environment.context(source))
+        fetched = source.fetch(task.offer.resource, requests, _context(task))
     batches = conforming(task.offer.resource, requests, guarded_batches(source.name, fetched))
     from ttapi.refresh.batches import OF_ANSWERS, OF_FILES, joined  # noqa: PLC0415 - brings Arrow
 
@@ -292,7 +300,7 @@ def _load(
                 cursor,
                 name,
                 answered,
-                join=partial(coverage_after, rules=rules_of(task.dataset, task.environment.moment)),
+                join=partial(coverage_after, rules=rules_of(task.dataset, task.environment.clock)),
                 load_id=task.load_id,
             )
             is_changed = loaded.changed_keys_count > 0
@@ -364,7 +372,7 @@ def _finish(
                 state = replace(state, asked_at=now)
                 forget_slices(cursor, name)
             else:
-                rules = rules_of(replace(task.dataset, time_column=None), task.environment.moment)
+                rules = rules_of(replace(task.dataset, time_column=None), task.environment.clock)
                 asked = [Slice(key, now) for key in sorted(keys)]
                 write_asked(
                     cursor,

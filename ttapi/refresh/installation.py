@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything a command works with: home, settings, sources, models, the instant it takes for now.
+"""What a home is worked with: its settings, sources and models as one value that does not change.
 
 What tells files and settings from what they were: of directories for speed, of contents for truth.
 """
@@ -9,39 +9,26 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ttapi.config import Settings, bundled_folder
+from ttapi.config import Settings, bundled_folder, load_settings
 from ttapi.errors import UsageError
 from ttapi.models.model_cache import readings_from
-from ttapi.refresh.datasets import (
-    Dataset,
-    MarketClock,
-    PlanInputs,
-    SourceResource,
-    after_what_it_completes,
-    code_of,
-    market_clock,
-    model_dataset,
-    raw_dataset,
-)
-from ttapi.refresh.home_state import HomeState, read_home_state
-from ttapi.sources.contract import BorrowsSettings, Resource, Source, SourceContext
-from ttapi.sources.discovery import InstalledSource, guarded, installed_sources, source_fingerprint
-from ttapi.sources.traffic import Traffic, refusal_of
+from ttapi.refresh.datasets import SourceResource, after_what_it_completes
+from ttapi.sources.discovery import InstalledSource, installed_sources, source_fingerprint
 from ttapi.store.files import read_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ttapi.errors import ModelError
     from ttapi.home import Home
     from ttapi.models.graph import ModelGraph
     from ttapi.models.model_cache import AnalysisCache
-    from ttapi.refresh.coverage import Demand
+    from ttapi.sources.contract import Source
 
 _WHERE_OR_WHO = re.compile(
     r"(^|_)(path|file|url|host|port|secret|token|login|password|per_s|in_flight|up_s)$"
@@ -49,6 +36,8 @@ _WHERE_OR_WHO = re.compile(
 
 FolderStamp = tuple[tuple[str, int, int, int], ...]
 """Path, inode, time of change and size of some files."""
+
+Part = TypeVar("Part")
 
 
 def folder_stamp(folders: Iterable[Path], ending: str) -> FolderStamp:
@@ -87,58 +76,41 @@ def settings_fingerprint(settings: Mapping[str, str]) -> str:
     return hashlib.blake2b(repr(told).encode(), digest_size=4).hexdigest()
 
 
-class Environment:
-    """One command's view of the installation; parts are read when first asked for."""
+class InstallationCache:
+    """Parts of the installation a home had last, for the next statement: each until its stamp differs."""
 
-    def __init__(
-        self,
-        home: Home,
-        settings: Settings,
-        now: datetime,
-        *,
-        symbols: frozenset[str] | None = None,
-        before: Environment | None = None,
-    ) -> None:
-        """`before`: one of the same home, whose parts are used again where nothing has changed since."""
-        self._before = before
-        self.home = home
-        self.settings = settings
-        self.now = now.astimezone(UTC)
-        self.symbols = symbols
-        self.traffic: dict[str, Traffic] = {}
-        """Accounts of this command's network calls, by source."""
+    def __init__(self) -> None:
+        self._held: dict[str, tuple[object, Any]] = {}
 
-    def forget_before(self) -> None:
-        """Let go of the environment whose parts this one uses; what was not looked at is read anew.
+    def part(self, name: str, stamp: object, make: Callable[[], Part]) -> Part:
+        """The part called `name` as it was made for this `stamp`, or made now."""
+        held = self._held.get(name)
+        if held is None or held[0] != stamp:
+            held = self._held[name] = (stamp, make())
+        found: Part = held[1]
+        return found
 
-        The models are kept: parsing them takes longer than all else.
-        """
-        if (graph := self._graph_before()) is not None:
-            self.graph = graph
-        self._before = None
 
-    def _graph_before(self) -> ModelGraph | None:
-        before = self._before
-        if before is None or "graph" not in before.__dict__:
-            return None
-        is_same = before.installation_fingerprint == self.installation_fingerprint
-        return before.graph if is_same else None
+@dataclass(frozen=True, eq=False)
+class Installation:
+    """Settings, sources and models of a home; what takes time is read when first asked for."""
+
+    home: Home
+    settings: Settings
+    left_out: Mapping[str, ModelError] = field(default_factory=dict)
+    """Models, and checks by file, that the engine refused since: they and their readers are not there."""
+    cache: InstallationCache = field(default_factory=InstallationCache, repr=False)
 
     @cached_property
     def sources(self) -> Sequence[InstalledSource]:
         """Every plugin found, broken ones with their error."""
-        if self._before is not None and self._before.source_files == self.source_files:
-            return self._before.sources
-        return installed_sources(self.home.sources)
-
-    @cached_property
-    def source_files(self) -> FolderStamp:
-        """The plugin files of the home, as their directory tells them apart."""
-        return folder_stamp([self.home.sources], ".py")
+        folder = self.home.sources
+        stamp = folder_stamp([folder], ".py")
+        return self.cache.part("sources", stamp, lambda: installed_sources(folder))
 
     @cached_property
     def resources(self) -> Mapping[str, SourceResource]:
-        """Offer by dataset name.
+        """What the sources offer, by dataset name.
 
         *Raises* UsageError for a section of `ttapi.toml` that no source knows.
         """
@@ -160,6 +132,16 @@ class Environment:
         return offers
 
     @cached_property
+    def source_fingerprints(self) -> Mapping[str, str]:
+        """Hash of the code of each source, by its name."""
+
+        def made() -> Mapping[str, str]:
+            loaded = [installed.source for installed in self.sources if installed.source]
+            return {source.name: source_fingerprint(source) for source in loaded}
+
+        return self.cache.part("code", self.sources, made)
+
+    @cached_property
     def folders(self) -> Sequence[Path]:
         """Model folders: the bundled one first, those brought by sources, the user's."""
         brought = [
@@ -171,40 +153,14 @@ class Environment:
         return [bundled_folder("sql"), *brought, *own]
 
     @cached_property
-    def models_fingerprint(self) -> str:
-        """Hash of every model file, without parsing one."""
-        if self._before is not None and self._before.model_files == self.model_files:
-            return self._before.models_fingerprint
-        return models_fingerprint(self.folders)
-
-    @cached_property
-    def model_files(self) -> FolderStamp:
-        """The model files, as their directories tell them apart."""
-        return folder_stamp(self.folders, ".sql")
-
-    @cached_property
-    def installation_fingerprint(self) -> str:
-        """Hash of every model file and every source: what the file was last installed from."""
-        parts = [self.models_fingerprint]
-        parts += [f"{name}={code_of(d.fingerprint)}" for name, d in self.raw_datasets.items()]
-        return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
-
-    @cached_property
-    def home_state(self) -> HomeState:
-        """What the last refresh left in `live/state.json`."""
-        if self._before is not None and self._before.state_file == self.state_file:
-            return self._before.home_state
-        return read_home_state(self.home)
-
-    @cached_property
-    def state_file(self) -> FolderStamp:
-        """`live/state.json`, as its directory tells it apart."""
-        return folder_stamp([self.home.live], "state.json")
-
-    @cached_property
-    def moment(self) -> MarketClock:
-        """The instant this command takes for now, with the market clock."""
-        return market_clock(self.now)
+    def fingerprint(self) -> str:
+        """Hash of every model file and every source, without parsing one: what a file is installed from."""
+        stamp = folder_stamp(self.folders, ".sql")
+        models = self.cache.part("models", stamp, lambda: models_fingerprint(self.folders))
+        codes = self.source_fingerprints
+        offers = sorted(self.resources.items(), key=after_what_it_completes)
+        parts = [f"{name}={codes[offer.source.name]}" for name, offer in offers]
+        return hashlib.blake2b("|".join([models, *parts]).encode(), digest_size=16).hexdigest()
 
     @cached_property
     def graph(self) -> ModelGraph:
@@ -212,8 +168,10 @@ class Environment:
 
         *Raises* ModelError for a wrong one of ttapi's own.
         """
-        if (graph := self._graph_before()) is not None:
-            return graph
+        graph = self.cache.part("graph", self.fingerprint, self._load_graph)
+        return graph.without(self.left_out) if self.left_out else graph
+
+    def _load_graph(self) -> ModelGraph:
         from ttapi.models.graph import (  # noqa: PLC0415 - sqlglot takes 0.12 s
             ModelFolder,
             load_graph,
@@ -221,26 +179,16 @@ class Environment:
 
         bundled, *others = self.folders
         folders = [ModelFolder(bundled, is_bundled=True), *map(ModelFolder, others)]
-        graph = load_graph(folders, {*self.resources, *_migrated_tables()}, self.analysis_cache)
-        # Only the engine could refuse these, and it did.
-        known = {*graph.models, *(check.file for check in graph.checks)}
-        refused = {name: e for name, e in self._left_broken.items() if name in known}
-        return graph.without(refused) if refused else graph
+        return load_graph(folders, {*self.resources, *_migrated_tables()}, self.analysis_cache)
 
     @cached_property
     def analysis_cache(self) -> AnalysisCache:
         """What looking through the models told, here and in earlier commands."""
-        return readings_from(read_document(self.home.readings_file))
+        file = self.home.readings_file
+        return self.cache.part("analysis", file, lambda: readings_from(read_document(file)))
 
-    @property
-    def broken(self) -> Mapping[str, ModelError]:
-        """The models of plugins and the user that were left out, and why; see `ModelGraph.broken`."""
-        if "graph" not in self.__dict__ and self._is_installed:
-            return self.home_state.broken
-        return self.graph.broken
-
-    def without(self, error: ModelError) -> None:
-        """Go on without the model that the engine refused, and without those that read it.
+    def without(self, error: ModelError) -> Installation:
+        """This without the model that the engine refused, and without those that read it.
 
         *Raises* `error` itself when the model is one of ttapi's own.
         """
@@ -249,132 +197,7 @@ class Environment:
         named += [check.file for check in graph.checks if check.file == error.file]
         if not named:
             raise error
-        self.graph = graph.without({named[0]: error})
-        self.__dict__.pop("datasets", None)
-
-    @property
-    def _is_installed(self) -> bool:
-        """Whether the file was last installed from the models and sources as they are."""
-        return self.home_state.fingerprint == self.installation_fingerprint
-
-    @property
-    def _left_broken(self) -> Mapping[str, ModelError]:
-        return self.home_state.broken if self._is_installed else {}
-
-    @cached_property
-    def raw_datasets(self) -> Mapping[str, Dataset]:
-        """The declared raw datasets."""
-        before = self._before
-        if before is not None and (before.settings, before.sources) == (
-            self.settings,
-            self.sources,
-        ):
-            return before.raw_datasets
-        found: dict[str, Dataset] = {}
-        fingerprints: dict[str, str] = {}
-        for name, offer in sorted(self.resources.items(), key=after_what_it_completes):
-            source, resource = offer.source, offer.resource
-            if source.name not in fingerprints:
-                code, settings = source_fingerprint(source), self.context(source).settings
-                fingerprints[source.name] = f"{code}.{settings_fingerprint(settings)}"
-            missing = self._missing_setting(source, resource)
-            found[name] = raw_dataset(offer, fingerprints[source.name], missing)
-        return found
-
-    @cached_property
-    def datasets(self) -> Mapping[str, Dataset]:
-        """Every dataset in build order: raw first, then models.
-
-        What the last refresh left is used where no model and no source has changed since: parsing
-        the models takes longer than all else a fresh query needs.
-        """
-        before, left = self._before, self.home_state
-        if (
-            before is not None
-            and before.raw_datasets is self.raw_datasets
-            and before.home_state is left
-            and before.installation_fingerprint == self.installation_fingerprint
-        ):
-            return before.datasets
-        found = dict(self.raw_datasets)
-        if self._is_installed:
-            models = {name: d for name, d in left.datasets.items() if d.kind != "raw"}
-            return found | models
-        from ttapi.models.flows import pushdown_infos  # noqa: PLC0415 - sqlglot takes 0.12 s
-
-        graph = self.graph
-        roots = {name: d.columns for name, d in self.raw_datasets.items()}
-        flows = pushdown_infos(graph, roots, self.analysis_cache)
-        for name, model in graph.models.items():
-            upstreams = frozenset(u for u in graph.upstreams[name] if u in found)
-            found[name] = model_dataset(model, flows[name], upstreams, found)
-        return found
-
-    def held(self, demands: Mapping[str, Demand] | None = None) -> PlanInputs:
-        """What a plan must know of slices, for these demands."""
-        wanted = demands or {}
-        is_unbound = any(
-            self.raw_datasets[name].requires and (name not in wanted or wanted[name].keys is None)
-            for name in self.raw_datasets
-        )
-        universe = self.default_universe if is_unbound else None
-        left = self.home_state
-        return PlanInputs(wanted, left.with_absences(left.slices), universe)
-
-    @cached_property
-    def default_universe(self) -> frozenset[str] | None:
-        """Members of `[universe] default`: a list's name, or symbols with commas between; None: not set.
-
-        *Raises* UsageError for a list nobody knows.
-        """
-        text = (self.settings.universe_default or "").strip()
-        return self.members(text) if text else None
-
-    def members(self, universe: str) -> frozenset[str]:
-        """Symbols of the list called `universe`, or those it spells out with commas.
-
-        *Raises* UsageError for a list nobody knows.
-        """
-        if "," in universe:
-            return frozenset(part.strip().upper() for part in universe.split(",") if part.strip())
-        from ttapi.store.reader import read_rows  # noqa: PLC0415 - brings the engine
-
-        rows = read_rows(
-            self.home, "select distinct symbol from universes where name = ?", [universe]
-        )
-        if not rows:
-            raise UsageError(
-                f"no universe is called {universe!r}",
-                hint="select distinct name from universes lists them, ttapi refresh watchlists brings"
-                " the vendor's; A,B,C spells one out",
-            )
-        return frozenset(row[0] for row in rows)
-
-    def context(self, source: Source) -> SourceContext:
-        """What `source` is handed: its own settings, those it borrows, this command's instant."""
-        named = source.borrows if isinstance(source, BorrowsSettings) else ()
-        borrowed = {name: self._context(name, {}) for name in named}
-        return self._context(source.name, borrowed)
-
-    def _context(self, source: str, borrowed: Mapping[str, SourceContext]) -> SourceContext:
-        return SourceContext(
-            settings=self.settings.sources.get(source, {}),
-            now=self.now,
-            symbols=self.symbols,
-            home=self.home.root,
-            traffic=self._account_of(source),
-            borrowed=borrowed,
-        )
-
-    def _account_of(self, source: str) -> Traffic:
-        if source not in self.traffic:
-            refusal = refusal_of(self.home_state.traffic.get(source))
-            self.traffic[source] = Traffic(refusal=refusal)
-        return self.traffic[source]
-
-    def _missing_setting(self, source: Source, resource: Resource) -> str | None:
-        with guarded(source.name):
-            return source.missing_setting(resource, self.context(source))
+        return replace(self, left_out={**self.left_out, named[0]: error})
 
     def _refuse_unknown_settings(self, source: Source) -> None:
         given = self.settings.sources.get(source.name, {})
@@ -385,6 +208,16 @@ class Environment:
                 f"[sources.{source.name}] {unknown[0]} is no setting of this source",
                 hint=f"known: {known}",
             )
+
+
+def load_installation(
+    home: Home, environ: Mapping[str, str], cache: InstallationCache | None = None
+) -> Installation:
+    """The installation of `home` as its files are at this moment; `cache`: of the one before.
+
+    *Raises* UsageError for a wrong setting.
+    """
+    return Installation(home, load_settings(home, environ), cache=cache or InstallationCache())
 
 
 def _migrated_tables() -> set[str]:

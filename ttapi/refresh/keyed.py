@@ -203,7 +203,7 @@ def ingest_slices(
 
 def _newest_session(task: IngestTask) -> date:
     """The last session that has begun; today where the dataset knows none."""
-    rules = rules_of(task.dataset, task.environment.moment)
+    rules = rules_of(task.dataset, task.environment.clock)
     day = rules.today
     while rules.is_session is not None and not rules.is_session(day):
         day -= timedelta(days=1)
@@ -214,7 +214,7 @@ def _note(task: IngestTask, settled: Sequence[Slice]) -> None:
     """Note what needs no call as asked: another dataset holds it."""
     if not settled:
         return
-    rules = rules_of(task.dataset, task.environment.moment)
+    rules = rules_of(task.dataset, task.environment.clock)
     with task.store.transaction() as cursor:
         write_asked(
             cursor,

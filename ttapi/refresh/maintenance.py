@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ttapi import __version__
 from ttapi.config import bundled_folder
-from ttapi.errors import LockedError, LockOwner, StoreError, TtapiError, UsageError
+from ttapi.errors import LockedError, StoreError, TtapiError, UsageError
 from ttapi.home import refuse_home_path
 from ttapi.refresh.home_state import HomeState, write_home_state
 from ttapi.refresh.planner import closure
@@ -29,7 +29,7 @@ from ttapi.store.catalog import (
 from ttapi.store.catalog_rows import NoteRow
 from ttapi.store.export import ExportRequest, export_changed
 from ttapi.store.files import remove_leftovers
-from ttapi.store.lock import OwnerLock, acquire
+from ttapi.store.lock import OnWait, OwnerLock, acquire
 from ttapi.store.publish import publish, published_generation
 from ttapi.store.restore import (
     RestoreCandidate,
@@ -49,17 +49,13 @@ from ttapi.store.schema import read_migrations
 from ttapi.store.store import make_folders, open_owned, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ttapi.home import Home
     from ttapi.refresh.datasets import Dataset
-    from ttapi.refresh.installation import Environment
-    from ttapi.store.store import Store
-
-    OnWait = Callable[[LockOwner | None], None] | None
-    from collections.abc import Iterable, Sequence
-
+    from ttapi.refresh.environment import Environment
     from ttapi.store.export import ExportFormat, ExportOutcome
+    from ttapi.store.store import Store
 
 LATEST, SNAPSHOT, LIVE, EMPTY = "latest", "snapshot", "live", "empty"
 WORDS = (LATEST, SNAPSHOT, LIVE, EMPTY)
@@ -277,7 +273,6 @@ def _reset_state(store: Store, environment: Environment) -> None:
         environment.home_state.seconds,
     )
     write_home_state(environment.home, state)
-    environment.home_state = state
 
 
 def _datasets(environment: Environment) -> Mapping[str, Dataset]:

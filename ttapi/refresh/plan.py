@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from ttapi.errors import ModelError
     from ttapi.refresh.datasets import Dataset, Step
-    from ttapi.refresh.installation import Environment
+    from ttapi.refresh.environment import Environment
     from ttapi.refresh.steps import RefreshRequest
+    from ttapi.sources.traffic import NetworkAccounts
     from ttapi.store.catalog import DatasetState
 
 
@@ -151,7 +152,8 @@ def dry_run(environment: Environment, request: RefreshRequest) -> tuple[Step, ..
             return found
 
         stored = StoredState(left.states, left.slices, ledger)
-        steps, listings = settle_plan(environment, request, stored, None)
+        accounts = environment.accounts()
+        steps, listings = settle_plan(environment, request, stored, None, accounts)
     require_keys(environment, request, steps)
     return tuple(_narrowed(environment, step, listings.get(step.dataset)) for step in steps)
 
@@ -161,7 +163,8 @@ def _narrowed(environment: Environment, step: Step, found: UnitListing | TtapiEr
     if step.keys is None or not isinstance(found, UnitListing):
         return step
     units = [unit for unit in found.units if unit.key in set(step.slices)]
-    chosen = units_holding(environment, environment.resources[step.dataset], units, step.keys)
+    offer = environment.resources[step.dataset]
+    chosen = units_holding(environment.context(offer.source), offer, units, step.keys)
     slices = tuple(key for key in step.slices if key in chosen)
     return replace(step, slices=slices, calls=len(slices), may_change=bool(slices))
 
@@ -182,7 +185,7 @@ def make_plan(
         environment.datasets,
         stored.states,
         targets_of(environment, request.targets, is_named=request.is_named),
-        moment=environment.moment,
+        clock=environment.clock,
         listings=differences,
         held=held,
         force=request.force,
@@ -225,6 +228,7 @@ def settle_plan(
     request: RefreshRequest,
     stored: StoredState,
     steps: tuple[Step, ...] | None,
+    accounts: NetworkAccounts,
 ) -> tuple[tuple[Step, ...], dict[str, UnitListing | TtapiError]]:
     """The steps of `request` with all that can be known of them, and the listings of what they ask.
 
@@ -232,14 +236,18 @@ def settle_plan(
     more plan says what of it must be read.
     """
     steps = make_plan(environment, request, stored, {}) if steps is None else steps
-    listings = _list_outside(environment, request, stored, steps)
+    listings = _list_outside(environment, request, stored, steps, accounts)
     if listings:
         steps = make_plan(environment, request, stored, listings)
     return steps, listings
 
 
 def _list_outside(
-    environment: Environment, request: RefreshRequest, stored: StoredState, steps: Iterable[Step]
+    environment: Environment,
+    request: RefreshRequest,
+    stored: StoredState,
+    steps: Iterable[Step],
+    accounts: NetworkAccounts,
 ) -> dict[str, UnitListing | TtapiError]:
     """Listings of what `steps` ask, and of local folders where the request wants those looked at."""
     considered = {step.dataset for step in steps}
@@ -251,7 +259,7 @@ def _list_outside(
             continue
         if name in asked or (dataset.is_local and request.survey_local):
             try:
-                listings[name] = list_units(environment, offer, stored.ledger)
+                listings[name] = list_units(environment, offer, stored.ledger, accounts)
             except UsageError as exc:
                 held = stored.states.get(name)
                 if request.is_named or held is None or not held.rows:

@@ -47,21 +47,21 @@ class StepInputs:
 
 
 def raw_step(
-    dataset: Dataset, state: DatasetState, outside: StepInputs, moment: MarketClock
+    dataset: Dataset, state: DatasetState, outside: StepInputs, clock: MarketClock
 ) -> Step:
     """What to do about `dataset`, and why."""
     if dataset.missing_setting:
         reason = f"[sources.{dataset.source}] {dataset.missing_setting} is not set"
         return Step(dataset.name, "none", "not configured", (reason,))
     if dataset.requires:
-        return _keyed_step(dataset, state, outside, moment)
-    verdict, reasons = _whole_reasons(dataset, state, moment)
+        return _keyed_step(dataset, state, outside, clock)
+    verdict, reasons = _whole_reasons(dataset, state, clock)
     is_reset = any(reason.endswith(" changed") for reason in reasons[:1])
     keys = outside.held.demand(dataset.name).keys if dataset.is_narrowable else None
     if is_reset:
         keys = None
     elif keys is not None and reasons and outside.force_reason != "forced":
-        keys = _stale_keys(keys, dataset, state, outside, moment)
+        keys = _stale_keys(keys, dataset, state, outside, clock)
         if not keys:
             verdict, reasons = "fresh", []
     if outside.survey and dataset.is_local:
@@ -79,14 +79,14 @@ def raw_step(
     return Step(dataset.name, "ask", found, tuple(reasons), slices, calls, may_change, keys=keys)
 
 
-def rules_of(dataset: Dataset, moment: MarketClock) -> CoverageRules:
+def rules_of(dataset: Dataset, clock: MarketClock) -> CoverageRules:
     """What decides how much of a held slice of `dataset` still counts."""
     ttl = parse_ttl(dataset.ttl or "next close")
-    market, is_session = dataset.sessions, moment.is_session
+    market, is_session = dataset.sessions, clock.is_session
     return CoverageRules(
-        due_at=lambda asked_at: ttl.due_at(asked_at, moment.next_close),
-        now=moment.now,
-        today=moment.now.astimezone(_EXCHANGE).date(),
+        due_at=lambda asked_at: ttl.due_at(asked_at, clock.next_close),
+        now=clock.now,
+        today=clock.now.astimezone(_EXCHANGE).date(),
         revise=parse_duration(dataset.revise) if dataset.revise else timedelta(days=1),
         has_time=dataset.time_column is not None,
         is_session=(lambda day: is_session(market, day)) if market and is_session else None,
@@ -94,7 +94,7 @@ def rules_of(dataset: Dataset, moment: MarketClock) -> CoverageRules:
 
 
 def _whole_reasons(
-    dataset: Dataset, state: DatasetState, moment: MarketClock
+    dataset: Dataset, state: DatasetState, clock: MarketClock
 ) -> tuple[Verdict, list[str]]:
     """The verdict on `dataset` as a whole, and why it must be asked; no reason: it must not."""
     verdict: Verdict = "stale"
@@ -108,7 +108,7 @@ def _whole_reasons(
         reasons.append("settings changed")
     elif state.asked_at is None:
         reasons.append("asked in part only")
-    elif is_past_ttl(dataset, state, moment):
+    elif is_past_ttl(dataset, state, clock):
         reasons.append(f"ttl {dataset.ttl} passed")
     if state.error:
         verdict = "failed"
@@ -121,22 +121,22 @@ def _stale_keys(
     dataset: Dataset,
     state: DatasetState,
     outside: StepInputs,
-    moment: MarketClock,
+    clock: MarketClock,
 ) -> frozenset[str]:
     """Those of `wanted` that were not asked alone within the TTL."""
     if state.fingerprint not in {"", dataset.fingerprint}:
         return wanted
-    rules = rules_of(dataset, moment)
+    rules = rules_of(dataset, clock)
     fresh = {
         one.key
         for one in outside.held.slices.get(dataset.name, ())
-        if rules.due_at(one.asked_at) > moment.now
+        if rules.due_at(one.asked_at) > clock.now
     }
     return wanted - fresh
 
 
 def _keyed_step(
-    dataset: Dataset, state: DatasetState, outside: StepInputs, moment: MarketClock
+    dataset: Dataset, state: DatasetState, outside: StepInputs, clock: MarketClock
 ) -> Step:
     """A dataset asked key by key: which keys, and which intervals of each."""
     held = outside.held.slices.get(dataset.name, ())
@@ -153,11 +153,11 @@ def _keyed_step(
         # Nothing is asked, so nothing downstream can differ for it.
         lacking = (*told, _lacking(dataset.requires[0]))
         return Step(dataset.name, "none", "missing", lacking, may_change=False)
-    rules = rules_of(dataset, moment)
+    rules = rules_of(dataset, clock)
     is_reset = state.fingerprint not in {"", dataset.fingerprint}
     by_key: dict[str, list[Slice]] = {}
     for one in held:
-        if not one.is_absent or rules.due_at(one.asked_at) > moment.now:
+        if not one.is_absent or rules.due_at(one.asked_at) > clock.now:
             by_key.setdefault(one.key, []).append(one)
     span = outside.held.demand(dataset.name).span
     asks: list[SliceRequest] = []
@@ -244,7 +244,7 @@ def plan_refresh(
     states: Mapping[str, DatasetState],
     targets: Iterable[str],
     *,
-    moment: MarketClock,
+    clock: MarketClock,
     listings: Mapping[str, ListingDiff] | None = None,
     held: PlanInputs | None = None,
     force: bool = False,
@@ -270,10 +270,10 @@ def plan_refresh(
                 "forced" if force and name not in already_refreshed else _asked(name, refetch)
             )
             steps[name] = raw_step(
-                dataset, state, StepInputs(survey, held or PlanInputs(), force_reason), moment
+                dataset, state, StepInputs(survey, held or PlanInputs(), force_reason), clock
             )
         else:
-            steps[name] = _model_step(dataset, state, steps, versions, moment)
+            steps[name] = _model_step(dataset, state, steps, versions, clock)
     return tuple(steps.values())
 
 
@@ -324,7 +324,7 @@ def rebuild_reasons(
     dataset: Dataset,
     state: DatasetState,
     versions: Mapping[str, str],
-    moment: MarketClock,
+    clock: MarketClock,
 ) -> tuple[str, ...]:
     """Why a stored table must be built again, given its upstreams' versions; empty: it must not."""
     if not state.fingerprint:
@@ -338,7 +338,7 @@ def rebuild_reasons(
             reasons.append(f"upstream changed: {upstream} {short(was)} -> {short(became)}")
     if state.error:
         reasons.append(f"last attempt failed: {state.error}")
-    if not reasons and is_past_ttl(dataset, state, moment):
+    if not reasons and is_past_ttl(dataset, state, clock):
         reasons.append(f"ttl {dataset.ttl} passed")
     return tuple(reasons)
 
@@ -357,12 +357,12 @@ def _model_step(
     state: DatasetState,
     steps: Mapping[str, Step],
     versions: Mapping[str, str],
-    moment: MarketClock,
+    clock: MarketClock,
 ) -> Step:
     reasons: list[str] = []
     verdict: Verdict = "stale"
     if dataset.kind == "table":
-        reasons.extend(rebuild_reasons(dataset, state, versions, moment))
+        reasons.extend(rebuild_reasons(dataset, state, versions, clock))
         if not state.fingerprint:
             verdict = "missing"
         elif state.error:

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ttapi.errors import BudgetError, LockedError, LockOwner, StaleError
+from ttapi.errors import BudgetError, LockedError, StaleError
 from ttapi.formats.values import amount, seconds_text
 from ttapi.models.resolve import Resolution, resolve
 from ttapi.refresh.coverage import name_scope, raw_demands
@@ -16,8 +16,8 @@ from ttapi.refresh.freshness import InputAge, asked_at, input_age
 from ttapi.refresh.plan import broken_named, require_keys
 from ttapi.refresh.planner import ASKED_FOR, closure, plan_refresh
 from ttapi.refresh.request import refuse_writes
-from ttapi.refresh.runner import RefreshOutcome, run_refresh
 from ttapi.refresh.steps import RefreshRequest
+from ttapi.refresh.writer import THIS_PROCESS, Writer
 from ttapi.store.catalog import DatasetState
 from ttapi.store.reader import read_rows
 
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
     from ttapi.models.limits import RelationRead
     from ttapi.refresh.datasets import Dataset, PlanInputs, Step
-    from ttapi.refresh.installation import Environment
+    from ttapi.refresh.environment import Environment
+    from ttapi.refresh.runner import RefreshOutcome
     from ttapi.refresh.single_flight import Progress
+    from ttapi.store.lock import OnWait
 
 # What `status` and `doctor` show: asking about staleness refreshes nothing.
 _ABOUT_DATA = frozenset({"freshness", "health", "rejects"})
@@ -130,11 +132,11 @@ def plan_query(environment: Environment, request: QueryRequest) -> QueryPlan:
     targets = tuple(sorted({read.relation for read in reads}))
     held = environment.held(raw_demands(reads, datasets))
     states = environment.home_state.states
-    moment = environment.moment
+    clock = environment.clock
     if request.until is not None:
-        moment = replace(moment, now=min(moment.now, request.until))
+        clock = replace(clock, now=min(clock.now, request.until))
     refetch = _older_than(environment, closure(datasets, targets), held, request.max_age)
-    steps = plan_refresh(datasets, states, targets, moment=moment, held=held, refetch=refetch)
+    steps = plan_refresh(datasets, states, targets, clock=clock, held=held, refetch=refetch)
     return QueryPlan(targets, held, steps, found.unresolved, environment.home_state.load_id)
 
 
@@ -143,10 +145,11 @@ def prepare_query(
     request: QueryRequest,
     *,
     progress: Progress | None = None,
-    on_wait: Callable[[LockOwner | None], None] | None = None,
+    on_wait: OnWait = None,
     confirm: Callable[[str], bool] | None = None,
+    writer: Writer = THIS_PROCESS,
 ) -> PreparedQuery:
-    """Refresh what `request` reads and is stale; nothing at all when everything is fresh.
+    """Have `writer` refresh what `request` reads and is stale; nothing at all when everything is fresh.
 
     `confirm` is asked on a terminal when the refresh would exceed its budget.
 
@@ -157,8 +160,7 @@ def prepare_query(
     plan = plan_query(environment, request)
     planned_s = time.monotonic() - started
     warnings = [f"not resolved: {doubt}" for doubt in plan.unresolved]
-    left = environment.home_state
-    is_new_code = left.fingerprint != environment.installation_fingerprint
+    is_new_code = not environment.is_installed
     outcome, later, refresh_s = None, None, 0.0
     wanted = refresh_request(plan, request)
     if request.refresh:
@@ -171,7 +173,8 @@ def prepare_query(
             _within_budget(environment, plan.stale, request, confirm)
             began = time.monotonic()
             try:
-                outcome = run_refresh(environment, wanted, progress=progress, on_wait=on_wait)
+                outcome = writer.refresh(environment, wanted, progress=progress, on_wait=on_wait)
+                environment = environment.after(outcome.left)
             except LockedError as exc:
                 _require_recent(environment, plan, exc)
                 warnings.append(f"{exc.message}; answered from the published snapshot")
@@ -233,11 +236,9 @@ def _may_answer_first(environment: Environment, plan: QueryPlan) -> bool:
         asked = asked_at(dataset, left, plan.held)
         if dataset.max_stale is None or asked is None or dataset.ttl is None:
             return False
-        due = parse_ttl(dataset.ttl).due_at(asked, environment.moment.next_close)
-        if (
-            parse_ttl(dataset.max_stale).due_at(due, environment.moment.next_close)
-            <= environment.now
-        ):
+        due = parse_ttl(dataset.ttl).due_at(asked, environment.clock.next_close)
+        limit = parse_ttl(dataset.max_stale).due_at(due, environment.clock.next_close)
+        if limit <= environment.now:
             return False
     return True
 
@@ -251,9 +252,8 @@ def _within_budget(
     settings = environment.settings
     calls = sum(step.calls for step in stale)
     seconds = sum(predicted_seconds(environment, step) or 0.0 for step in stale)
-    if request.is_budget_waived or (
-        calls <= settings.max_calls and seconds <= settings.max_seconds
-    ):
+    is_within = calls <= settings.max_calls and seconds <= settings.max_seconds
+    if request.is_budget_waived or is_within:
         return
     estimate = f"this query would make {amount(calls, 'source call')} and take about {seconds:.0f} s to refresh"
     if confirm is not None and confirm(f"{estimate}. Go on?"):
@@ -282,7 +282,7 @@ def _require_recent(environment: Environment, plan: QueryPlan, locked: LockedErr
         dataset = environment.datasets[name]
         limit = parse_ttl(dataset.max_stale or environment.settings.max_stale)
         asked = asked_at(dataset, environment.home_state, plan.held)
-        if asked is None or limit.due_at(asked, environment.moment.next_close) <= environment.now:
+        if asked is None or limit.due_at(asked, environment.clock.next_close) <= environment.now:
             raise locked
 
 
@@ -313,7 +313,7 @@ def _require_fresh_enough(
             again = f"{hint} --symbols {absent} --force" if absent else hint
             hint = f"{again} tries again, --no-refresh answers from what is there"
             raise StaleError(f"{name} is {age}: {failure}", hint=hint)
-        if limit.due_at(asked, environment.moment.next_close) <= environment.now:
+        if limit.due_at(asked, environment.clock.next_close) <= environment.now:
             raise StaleError(
                 f"{name} is {_age(environment, asked)} old, more than"
                 f" {dataset.max_stale_on_error}: {failure}",

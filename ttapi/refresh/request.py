@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ttapi.models.as_of import AsOf
     from ttapi.models.as_of_query import AsOfQuery
     from ttapi.models.references import Write
-    from ttapi.refresh.installation import Environment
+    from ttapi.refresh.environment import Environment
     from ttapi.refresh.query import QueryRequest
 
 

@@ -1,23 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A refresh carried out: the lock taken, steps run in order, data published, state written.
+"""A refresh carried out in the open file: steps run in order, data published, state written.
 
 The file brought to what the code says: raw tables, models, lineage and declarations.
 """
 
 from __future__ import annotations
 
-from contextlib import closing
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from ttapi.errors import ModelError
 from ttapi.models.install import install_models, prove_checks
 from ttapi.models.model_cache import readings_document
 from ttapi.refresh.home_state import HomeState, Unavailable, read_home_state, write_home_state
-from ttapi.refresh.maintenance import export_after_publication, export_formats
 from ttapi.refresh.plan import StoredState, require_keys, settle_plan
 from ttapi.refresh.planner import rules_of
-from ttapi.refresh.single_flight import NoProgress, Progress, ProgressReader, ProgressWriter
 from ttapi.refresh.steps import RefreshRequest, RefreshRun, check_views, record_decisions, run_step
 from ttapi.store.catalog import (
     INSTALLED_FROM,
@@ -35,48 +32,47 @@ from ttapi.store.files import write_document
 from ttapi.store.ledger import UnitRecord, read_units
 from ttapi.store.publish import publish, published_generation
 from ttapi.store.schema import ensure_raw_table
-from ttapi.store.store import Store, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from ttapi.errors import LockOwner
     from ttapi.models.install import CheckOutcome
     from ttapi.refresh.datasets import Step
+    from ttapi.refresh.environment import Environment
     from ttapi.refresh.ingest import Ledger
-    from ttapi.refresh.installation import Environment
+    from ttapi.refresh.single_flight import Progress
     from ttapi.store.export import ExportOutcome
+    from ttapi.store.store import Store
 
 
-def install(store: Store, environment: Environment) -> bool:
-    """Raw tables, models and declarations as the code says; False when the file has them.
+def install(store: Store, environment: Environment) -> tuple[Environment, bool]:
+    """Raw tables, models and declarations as the code says, and whether the file lacked them.
 
-    A model of a plugin or the user that the engine refuses is left out.
+    A model of a plugin or the user that the engine refuses is left out of the environment.
 
     *Raises* ModelError for one of ttapi's own, UsageError: nothing is changed then.
     """
     with store.reading() as cursor:
         installed = read_meta(cursor, INSTALLED_FROM)
-    if installed == environment.installation_fingerprint:
-        return False
+    if installed == environment.installation.fingerprint:
+        return environment, False
     while True:
         try:
             _install(store, environment)
         except ModelError as exc:
-            environment.without(exc)
+            environment = environment.without(exc)
         else:
             break
-    if environment.analysis_cache.is_news:
-        write_document(
-            environment.home.readings_file, readings_document(environment.analysis_cache)
-        )
-    return True
+    told = environment.installation.analysis_cache
+    if told.is_news:
+        write_document(environment.home.readings_file, readings_document(told))
+    return environment, True
 
 
 def _install(store: Store, environment: Environment) -> None:
     from ttapi.models.lineage import install_lineage  # noqa: PLC0415 - sqlglot takes 0.2 s and 15 MB
 
-    graph, wanted = environment.graph, environment.installation_fingerprint
+    graph, wanted = environment.graph, environment.installation.fingerprint
     resources = {name: offer.resource for name, offer in environment.resources.items()}
     with store.transaction() as cursor:
         for resource in resources.values():
@@ -103,6 +99,8 @@ class RefreshOutcome:
     """What `[export] datasets` wrote after the publication."""
     broken: tuple[ModelError, ...] = ()
     """Why models of plugins and the user were left out."""
+    left: HomeState | None = field(default=None, repr=False)
+    """What it left in `live/state.json`, for whoever goes on; None: that must be read."""
 
     @property
     def exit_code(self) -> int:
@@ -114,81 +112,48 @@ class RefreshOutcome:
         return 3 if asked and all(d.is_down for d in asked) else 1
 
 
-def run_refresh(
-    environment: Environment,
-    request: RefreshRequest,
-    *,
-    progress: Progress | None = None,
-    on_wait: Callable[[LockOwner | None], None] | None = None,
+def refresh_store(
+    store: Store, environment: Environment, request: RefreshRequest, progress: Progress
 ) -> RefreshOutcome:
-    """Bring the request's datasets and all they read up to date, and publish what changed.
+    """`request` carried out in the open file, published where something changed, its state left.
 
-    *Raises* LockedError past `wait_s`; UsageError and ModelError before anything is changed;
-    StoreError when the file cannot be used. A failing dataset is an outcome, not an exception.
+    *Raises* UsageError and ModelError before anything is changed. A failing dataset is an outcome,
+    not an exception.
     """
-    # A wrong setting is told before the lock is waited for.
-    _ = environment.resources
-    export_formats(environment.settings.export_formats)
-    outcome = _refresh_under_lock(environment, request, progress or NoProgress(), on_wait)
-    changed = {d.dataset for d in outcome.datasets if d.is_changed}
-    if not changed or not environment.settings.export_datasets:
-        return outcome
-    exports = export_after_publication(environment, changed, load_id=outcome.load_id)
-    return replace(outcome, exports=tuple(exports))
-
-
-def _refresh_under_lock(
-    environment: Environment,
-    request: RefreshRequest,
-    progress: Progress,
-    on_wait: Callable[[LockOwner | None], None] | None,
-) -> RefreshOutcome:
     seen = environment.home_state.load_id
-    listener, announcer = (
-        ProgressReader(progress, environment.home),
-        ProgressWriter(progress, environment.home),
+    environment = environment.after(read_home_state(environment.home))
+    request = _joined(environment.home_state, request, seen)
+    was_cut_short = _is_due(store, environment)
+    environment, is_changed = install(store, environment)
+    is_new = is_changed or was_cut_short
+    stored, accounts = _stored_state(store), environment.accounts()
+    planned = None if is_new else _plan_that_holds(store, request, seen)
+    steps, listings = settle_plan(environment, request, stored, planned, accounts)
+    require_keys(environment, request, steps)
+    states = dict(stored.states)
+    load_id = store.next_load_id()
+    run = RefreshRun(
+        store, environment, request, progress, load_id, states, listings, is_new, accounts
     )
-    with (
-        open_store(
-            environment.home,
-            command=request.command,
-            wait_s=request.wait_s,
-            on_wait=on_wait,
-            pause=listener.pause,
-            now=environment.now,
-            memory_limit=environment.settings.memory_limit,
-        ) as store,
-        closing(announcer),
-    ):
-        listener.close()
-        request = _joined(environment, request, seen)
-        with store.reading() as cursor:
-            was_cut_short = is_publication_due(cursor, published_generation(environment.home))
-        is_new = install(store, environment) or was_cut_short
-        stored = _stored_state(store)
-        planned = None if is_new else _plan_that_holds(store, request, seen)
-        steps, listings = settle_plan(environment, request, stored, planned)
-        require_keys(environment, request, steps)
-        load_id = store.next_load_id()
-        run = RefreshRun(
-            store, environment, request, announcer, load_id, dict(stored.states), listings, is_new
-        )
-        for step in steps:
-            run_step(run, step)
-        check_views(run)
-        record_decisions(run)
-        with store.reading() as cursor:
-            is_due = is_publication_due(cursor, published_generation(environment.home))
-        if is_due:
-            publish(store, keep=environment.settings.snapshots_kept)
-        _leave_state(run)
-        return RefreshOutcome(
-            run.load_id,
-            store.generation,
-            tuple(run.outcomes),
-            tuple(c for c in run.checks if c.failures),
-            broken=tuple(environment.broken.values()),
-        )
+    for step in steps:
+        run_step(run, step)
+    check_views(run)
+    record_decisions(run)
+    if _is_due(store, environment):
+        publish(store, keep=environment.settings.snapshots_kept)
+    return RefreshOutcome(
+        run.load_id,
+        store.generation,
+        tuple(run.outcomes),
+        tuple(c for c in run.checks if c.failures),
+        broken=tuple(environment.broken.values()),
+        left=_leave_state(run),
+    )
+
+
+def _is_due(store: Store, environment: Environment) -> bool:
+    with store.reading() as cursor:
+        return is_publication_due(cursor, published_generation(environment.home))
 
 
 def _stored_state(store: Store) -> StoredState:
@@ -203,15 +168,13 @@ def _plan_that_holds(store: Store, request: RefreshRequest, seen: int) -> tuple[
     return request.planned if request.planned_after == last_load == seen else None
 
 
-def _joined(environment: Environment, request: RefreshRequest, seen: int) -> RefreshRequest:
+def _joined(state: HomeState, request: RefreshRequest, seen: int) -> RefreshRequest:
     """`request` without what another command asked while this one waited; `seen`: the last load before."""
-    environment.home_state = read_home_state(environment.home)
-    asked_by = environment.home_state.fetched_by
-    joined = frozenset(name for name, load_id in asked_by.items() if load_id > seen)
+    joined = frozenset(name for name, load_id in state.fetched_by.items() if load_id > seen)
     return replace(request, already_refreshed=joined, refetch=request.refetch - joined)
 
 
-def _leave_state(run: RefreshRun) -> None:
+def _leave_state(run: RefreshRun) -> HomeState:
     environment = run.environment
     before = environment.home_state
     worked = [d for d in run.outcomes if _is_telling(d, before)]
@@ -222,7 +185,7 @@ def _leave_state(run: RefreshRun) -> None:
         for name, units in run.seen_units.items():
             touched[name] = {**touched.get(name, {}), **units}
     state = HomeState(
-        environment.installation_fingerprint,
+        environment.installation.fingerprint,
         run.store.generation,
         environment.datasets,
         run.states,
@@ -232,7 +195,7 @@ def _leave_state(run: RefreshRun) -> None:
         touched,
         run.load_id,
         {**before.fetched_by, **dict.fromkeys(run.fetched_whole, run.load_id)},
-        {**before.traffic, **_accounts(environment)},
+        {**before.traffic, **run.accounts.as_documents()},
         {
             **{n: t for n, t in before.partial_failures.items() if n not in run.seen_units},
             **_partly(run),
@@ -241,7 +204,7 @@ def _leave_state(run: RefreshRun) -> None:
         _absences(run, before),
     )
     write_home_state(environment.home, state)
-    environment.home_state = state
+    return state
 
 
 def _is_telling(done: DatasetOutcome, before: HomeState) -> bool:
@@ -254,14 +217,6 @@ def _is_telling(done: DatasetOutcome, before: HomeState) -> bool:
     return 2 * done.source_calls >= before.calls.get(done.dataset, 0)
 
 
-def _accounts(environment: Environment) -> dict[str, dict[str, Any]]:
-    return {
-        name: traffic.as_document()
-        for name, traffic in environment.traffic.items()
-        if traffic.requests or traffic.refusal
-    }
-
-
 def _absences(run: RefreshRun, before: HomeState) -> dict[str, dict[str, Unavailable]]:
     """What the sources have not: as they say now, and as they said while that holds."""
     environment = run.environment
@@ -270,7 +225,7 @@ def _absences(run: RefreshRun, before: HomeState) -> dict[str, dict[str, Unavail
         dataset = environment.datasets.get(name)
         if dataset is None:
             continue
-        due_at = rules_of(dataset, environment.moment).due_at
+        due_at = rules_of(dataset, environment.clock).due_at
         answered = run.seen_units.get(name, {})
         held = {
             key: one

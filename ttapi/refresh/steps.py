@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 
     from ttapi.refresh.coverage import Demand
     from ttapi.refresh.datasets import Dataset, Step
-    from ttapi.refresh.installation import Environment
+    from ttapi.refresh.environment import Environment
     from ttapi.refresh.single_flight import Progress
+    from ttapi.sources.traffic import NetworkAccounts
     from ttapi.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,8 @@ class RefreshRun:
     """By dataset; an error where the survey itself failed."""
     is_new: bool
     """True: models or sources changed, or a refresh was cut short: every check looks at everything."""
+    accounts: NetworkAccounts
+    """Of this refresh's network calls."""
     outcomes: list[DatasetOutcome] = field(default_factory=list)
     checks: list[CheckOutcome] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
@@ -180,13 +183,15 @@ def _run_raw(run: RefreshRun, step: Step, dataset: Dataset) -> DatasetOutcome:
 
 def _task(run: RefreshRun, step: Step, dataset: Dataset) -> IngestTask:
     offer = run.environment.resources[step.dataset]
-    return IngestTask(run.store, run.environment, offer, dataset, run.load_id, run.progress)
+    return IngestTask(
+        run.store, run.environment, offer, dataset, run.load_id, run.progress, run.accounts
+    )
 
 
 def _run_table(run: RefreshRun, step: Step, dataset: Dataset) -> DatasetOutcome:
     state = run.states.get(step.dataset, DatasetState())
     versions = current_versions(run.environment.datasets, run.states)
-    reasons = rebuild_reasons(dataset, state, versions, run.environment.moment)
+    reasons = rebuild_reasons(dataset, state, versions, run.environment.clock)
     if not reasons:
         return DatasetOutcome(
             step.dataset, "fresh", (*step.reasons, "upstreams unchanged: not rebuilt")
@@ -326,7 +331,7 @@ def record_decisions(run: RefreshRun) -> None:
         write_outcomes(cursor, run.load_id, run.outcomes, run.environment.now)
         datasets = run.environment.datasets
         held = replace(run.environment.held(), slices=read_slices(cursor))
-        rows = status_rows(datasets, run.states, moment=run.environment.moment, held=held)
+        rows = status_rows(datasets, run.states, clock=run.environment.clock, held=held)
         write_freshness(cursor, rows, datasets, run.states, run.environment.now)
 
 

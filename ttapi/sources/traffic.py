@@ -102,6 +102,29 @@ class Traffic:
         }
 
 
+class NetworkAccounts:
+    """The accounts of one command, by source."""
+
+    def __init__(self, before: Mapping[str, Mapping[str, Any]]) -> None:
+        """`before`: the documents of the last command's accounts; what was refused stays refused."""
+        self._before = before
+        self._accounts: dict[str, Traffic] = {}
+
+    def of(self, source: str) -> Traffic:
+        """The account of `source`, the same each time."""
+        if source not in self._accounts:
+            self._accounts[source] = Traffic(refusal=refusal_of(self._before.get(source)))
+        return self._accounts[source]
+
+    def as_documents(self) -> dict[str, dict[str, Any]]:
+        """For the state file: of the sources that were asked something, or that refused us."""
+        return {
+            name: traffic.as_document()
+            for name, traffic in self._accounts.items()
+            if traffic.requests or traffic.refusal
+        }
+
+
 def traffic_text(document: Mapping[str, Any]) -> str:
     """One line about a finished account: `1,521 requests (1,480 x 200, 41 x 429), pace 60 of 120/s`."""
     outcomes = ", ".join(f"{count:,} x {name}" for name, count in document["outcomes"].items())

@@ -13,6 +13,7 @@ import re
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,6 @@ from typing import TYPE_CHECKING, Self
 from ttapi.errors import LockedError, LockOwner, StoreError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from ttapi.home import Home
@@ -32,6 +32,9 @@ if sys.platform != "win32":
 _POLL_S = 0.05
 _MAX_TEXT = 4096
 _HELD = Path("/proc/locks")  # proc(5); Linux has it
+
+OnWait = Callable[[LockOwner | None], None] | None
+"""Called with whom is waited for; None: nobody is told."""
 
 
 class OwnerLock:
@@ -68,7 +71,7 @@ def acquire(
     *,
     command: str,
     wait_s: float = 60.0,
-    on_wait: Callable[[LockOwner | None], None] | None = None,
+    on_wait: OnWait = None,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> OwnerLock:
@@ -153,7 +156,7 @@ def is_alive(pid: int) -> bool:
 def _wait_for(
     descriptor: int,
     wait_s: float,
-    on_wait: Callable[[LockOwner | None], None] | None,
+    on_wait: OnWait,
     sleep: Callable[[float], None],
     clock: Callable[[], float],
 ) -> None:

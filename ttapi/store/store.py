@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import duckdb
 
 from ttapi.config import bundled_folder
-from ttapi.errors import CommitUnknownError, LockedError, LockOwner, StoreError, UsageError
+from ttapi.errors import CommitUnknownError, LockedError, StoreError, UsageError
 from ttapi.store.engine import (
     Connection,
     connect_live,
@@ -24,7 +24,7 @@ from ttapi.store.engine import (
     write_number,
 )
 from ttapi.store.files import remove_leftovers, sync_file, sync_folder
-from ttapi.store.lock import OwnerLock, acquire
+from ttapi.store.lock import OnWait, OwnerLock, acquire
 from ttapi.store.schema import Migration, apply_migrations, pending_migrations, read_migrations
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def init_home(
     *,
     command: str = "ttapi init",
     wait_s: float = 60.0,
-    on_wait: Callable[[LockOwner | None], None] | None = None,
+    on_wait: OnWait = None,
     now: datetime,
     migrations: Path | None = None,
 ) -> None:
@@ -202,7 +202,7 @@ def open_store(
     *,
     command: str,
     wait_s: float = 60.0,
-    on_wait: Callable[[LockOwner | None], None] | None = None,
+    on_wait: OnWait = None,
     pause: Callable[[float], None] = time.sleep,
     now: datetime,
     memory_limit: str = "4GB",

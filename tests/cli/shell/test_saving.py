@@ -20,7 +20,7 @@ def test_a_saved_view_is_asked_at_once_and_everywhere(said, session, loaded):
     )
     assert said("select * from tops;")[0].split()[-4:] == ["AAA", "10.5", "BBB", "10.5"]
     assert "tops" in session.catalog.relations
-    assert session.database.environment.graph.upstreams["tops"] == {"eod"}
+    assert session.database.load_environment().graph.upstreams["tops"] == {"eod"}
     done = loaded.ttapi("sql", "--json", "select count(*) as n from tops")
     assert json.loads(done.stdout) == [{"n": 2}], done.stderr
 

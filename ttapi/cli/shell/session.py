@@ -283,7 +283,7 @@ class Session:
         if answer.rows is None:
             return
         page = Page(answer.rows.table, answer.rows.total)
-        zone = self.database.environment.settings.display_timezone
+        zone = self.database.load_environment().settings.display_timezone
         remark = show_page(page, self.options, self.options.look(zone))
         if self.options.has_timer or page.is_cut:
             tell(f"-- {page.count_text}, {seconds_text(answer.seconds)}")

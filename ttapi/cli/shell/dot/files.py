@@ -85,7 +85,7 @@ def write_answer(session: Session, target: Path, sql: str | None) -> None:
         raise UsageError(f"{target.name!r} says no format", hint=f"end it in one of {known}")
     refuse_home_path(target)
     page = whole_page(session, sql, ".export FILE RELATION")
-    zone = session.database.environment.settings.display_timezone
+    zone = session.database.load_environment().settings.display_timezone
     write_result(page, name, target, session.options.look(zone))
     tell(f"{target.absolute()}: {page.count_text}")
 

@@ -23,7 +23,7 @@ def _status(session: Session, rest: str) -> None:
 
     words = words_in(rest, ".status [DATASET]")
     dataset = words[0] if words else None
-    show_lines(session, status_lines(session.database.environment, dataset, as_json=False))
+    show_lines(session, status_lines(session.database.load_environment(), dataset, as_json=False))
 
 
 def _refresh(session: Session, rest: str) -> None:
@@ -50,7 +50,7 @@ def _refresh(session: Session, rest: str) -> None:
 def _sources(session: Session, rest: str) -> None:
     words_in(rest, ".sources", most=0)
     rows = []
-    for installed in session.database.environment.sources:
+    for installed in session.database.load_environment().sources:
         source = installed.source
         if source is None:
             rows.append((installed.name, "broken", str(installed.error)))
@@ -98,7 +98,7 @@ def _engine(session: Session, rest: str) -> None:
         ("threads", str(threads)),
         ("memory limit", str(memory)),
         ("engine's zone", str(zone)),
-        ("instants shown in", session.database.environment.settings.display_timezone),
+        ("instants shown in", session.database.load_environment().settings.display_timezone),
     ]
     show_lines(session, columns_of(rows, ("what", "value")))
 

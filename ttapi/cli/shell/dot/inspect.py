@@ -110,7 +110,7 @@ def _describe(session: Session, rest: str) -> None:
 
 def _schema(session: Session, rest: str) -> None:
     words = words_in(rest, ".schema [PATTERN]")
-    graph = session.database.environment.graph
+    graph = session.database.load_environment().graph
     lines = []
     for name, model in graph.models.items():
         is_wanted = _is_like(name, words[0]) if words else model.schema == "main"

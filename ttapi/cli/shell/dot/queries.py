@@ -31,7 +31,7 @@ _CLEAR = "\x1b[H\x1b[2J"
 def _last(session: Session, rest: str) -> None:
     words_in(rest, ".last", most=0)
     page = whole_page(session, None, ".last")
-    zone = session.database.environment.settings.display_timezone
+    zone = session.database.load_environment().settings.display_timezone
     name = session.options.format if session.options.format not in {"auto", "duckbox"} else "box"
     write_result(page, name, None, session.options.look(zone))
     tell(f"-- {page.count_text}")
