@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ttapi.api.answer import Answer, Freshness
+    from ttapi.api.answer import Answer
     from ttapi.api.database import Database
     from ttapi.api.database import open_database as open  # noqa: A004 - ttapi.open() reads well
     from ttapi.api.published import connect_published as connect
@@ -58,7 +58,7 @@ __all__ = [
 _HOMES = {
     "Answer": "ttapi.api.answer",
     "Database": "ttapi.api.database",
-    "Freshness": "ttapi.api.answer",
+    "Freshness": "ttapi.refresh.freshness",
     "Source": "ttapi.sources.contract",
     "plan_refresh": "ttapi.refresh.planner",
     "run_refresh": "ttapi.refresh.writer",

@@ -17,6 +17,7 @@ from ttapi.home import Home
 from ttapi.models.install import CheckOutcome
 from ttapi.refresh.datasets import Step
 from ttapi.refresh.environment import environment_of
+from ttapi.refresh.freshness import Freshness
 from ttapi.refresh.home_state import NOTHING, write_home_state
 from ttapi.refresh.installation import Installation
 from ttapi.refresh.query import QueryRequest, _within_budget, predicted_seconds
@@ -183,5 +184,5 @@ def test_a_query_within_its_budget_goes_on_and_another_asks(environment, steps, 
     with pytest.raises(BudgetError):
         _within_budget(environment, steps, request, lambda _: False)
     assert _within_budget(environment, steps, request, lambda _: True) is None
-    waived = replace(request, is_budget_waived=True)
+    waived = replace(request, freshness=Freshness(is_budget_waived=True))
     assert _within_budget(environment, steps, waived, None) is None

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ttapi.api.answer import Answer, Freshness, Watchers
+    from ttapi.api.answer import Answer, Watchers
     from ttapi.api.database import Database, open_database
     from ttapi.api.operations import ExportFiles, Status
     from ttapi.api.plugins import ConfiguredResource
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ttapi.models.lineage import LineageGraph, Node, TreeLine
     from ttapi.refresh.datasets import Step, parse_duration
     from ttapi.refresh.environment import Environment
-    from ttapi.refresh.freshness import StatusRow
+    from ttapi.refresh.freshness import Freshness, StatusRow
     from ttapi.refresh.maintenance import RestoreOutcome, RestoreRequest, export_formats
     from ttapi.refresh.query import PreparedQuery
     from ttapi.refresh.runner import RefreshOutcome
@@ -50,7 +50,7 @@ _HOMES = {
     "EarlyRow": "audit.lookahead",
     "Explanation": "audit.why",
     "ExportFiles": "api.operations",
-    "Freshness": "api.answer",
+    "Freshness": "refresh.freshness",
     "ImpliedExplanation": "audit.implied",
     "InputRows": "audit.row_inputs",
     "InstalledSource": "sources.discovery",

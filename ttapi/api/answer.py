@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a query asks for and gives: how fresh, who watches, and the rows of one statement."""
+"""What a query gives: the rows of one statement; and who watches while its inputs are made fresh."""
 
 from __future__ import annotations
 
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from ttapi.store.lock import OnWait
     from ttapi.store.reader import Rows
     from ttapi.store.statements import Statement
-
-
-@dataclass(frozen=True)
-class Freshness:
-    """How fresh a query wants its inputs, and what it may cost."""
-
-    refresh: bool = True
-    max_age: str | None = None
-    """A duration (`5m`, `2h`, `1d`): refresh what is older, and refuse what stays so."""
-    wait_s: float = 60.0
-    is_budget_waived: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ttapi.api import operations
-from ttapi.api.answer import Answer, Freshness, Watchers
+from ttapi.api.answer import Answer, Watchers
 from ttapi.api.suggestions import as_written, with_suggestion
 from ttapi.clock import clock_from
 from ttapi.errors import InterruptedQueryError, QueryError, UsageError
 from ttapi.home import Home, find_home
 from ttapi.models.resolve import default_schema
-from ttapi.refresh.datasets import parse_duration
 from ttapi.refresh.environment import Environment, environment_of
 from ttapi.refresh.explain import as_table, explain_refresh
+from ttapi.refresh.freshness import Freshness
 from ttapi.refresh.installation import InstallationCache, load_installation
 from ttapi.refresh.query import PreparedQuery, QueryRequest, prepare_query
 from ttapi.refresh.request import explain_read_only
@@ -184,10 +184,7 @@ class Database:
         bound = dict(parameters) if named else {str(i): v for i, v in enumerate(parameters, 1)}
         return QueryRequest(
             sql,
-            refresh=freshness.refresh,
-            max_age=parse_duration(freshness.max_age) if freshness.max_age else None,
-            wait_s=freshness.wait_s,
-            is_budget_waived=freshness.is_budget_waived,
+            freshness,
             bound=bound,
             views=self.reader.temporary_views(),
             temporary=self.reader.temporary_tables(),

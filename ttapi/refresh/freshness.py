@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How old the data behind a query is: since when each part that matters was last asked.
+"""How fresh a query wants its inputs, and how old they are: since when each part was last asked.
 
 Verdict, reasons and age of every dataset, from `live/state.json` alone.
 """
@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ttapi.formats.values import seconds_text
-from ttapi.refresh.datasets import Dataset, MarketClock, PlanInputs, Step, due_at
+from ttapi.refresh.datasets import Dataset, MarketClock, PlanInputs, Step, due_at, parse_duration
 from ttapi.refresh.planner import closure, plan_refresh
 from ttapi.store.catalog import DatasetState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from ttapi.errors import ModelError
     from ttapi.refresh.environment import Environment
@@ -24,6 +24,22 @@ if TYPE_CHECKING:
 
 _NAMED = 3
 """Keys that are named where many are loaded."""
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """How fresh a query wants its inputs, and what it may cost."""
+
+    refresh: bool = True
+    max_age: str | None = None
+    """A duration (`5m`, `2h`, `1d`): refresh what is older, and refuse what stays so."""
+    wait_s: float = 60.0
+    is_budget_waived: bool = False
+
+    @property
+    def age_limit(self) -> timedelta | None:
+        """`max_age` as a duration; None: none is set. *Raises* UsageError for what is none."""
+        return parse_duration(self.max_age) if self.max_age else None
 
 
 @dataclass(frozen=True)

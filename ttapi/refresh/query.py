@@ -12,7 +12,7 @@ from ttapi.formats.values import amount, seconds_text
 from ttapi.models.resolve import Resolution, resolve
 from ttapi.refresh.coverage import name_scope, raw_demands
 from ttapi.refresh.datasets import parse_ttl
-from ttapi.refresh.freshness import InputAge, asked_at, input_age
+from ttapi.refresh.freshness import Freshness, InputAge, asked_at, input_age
 from ttapi.refresh.plan import broken_named, require_keys
 from ttapi.refresh.planner import ASKED_FOR, closure, plan_refresh
 from ttapi.refresh.request import refuse_writes
@@ -41,10 +41,7 @@ class QueryRequest:
     """A query and how fresh it wants its inputs."""
 
     sql: str
-    refresh: bool = True
-    max_age: timedelta | None = None
-    wait_s: float = 60.0
-    is_budget_waived: bool = False
+    freshness: Freshness = field(default_factory=Freshness)
     bound: Mapping[str, object] = field(default_factory=dict)
     """Values of query parameters, by name or 1-based position."""
     views: Mapping[str, str] = field(default_factory=dict)
@@ -135,7 +132,8 @@ def plan_query(environment: Environment, request: QueryRequest) -> QueryPlan:
     clock = environment.clock
     if request.until is not None:
         clock = replace(clock, now=min(clock.now, request.until))
-    refetch = _older_than(environment, closure(datasets, targets), held, request.max_age)
+    limit = request.freshness.age_limit
+    refetch = _older_than(environment, closure(datasets, targets), held, limit)
     steps = plan_refresh(datasets, states, targets, clock=clock, held=held, refetch=refetch)
     return QueryPlan(targets, held, steps, found.unresolved, environment.home_state.load_id)
 
@@ -163,10 +161,11 @@ def prepare_query(
     is_new_code = not environment.is_installed
     outcome, later, refresh_s = None, None, 0.0
     wanted = refresh_request(plan, request)
-    if request.refresh:
+    if request.freshness.refresh:
         require_keys(environment, wanted, plan.steps)
-    if request.refresh and (plan.stale or is_new_code):
-        if not is_new_code and request.max_age is None and _may_answer_first(environment, plan):
+    if request.freshness.refresh and (plan.stale or is_new_code):
+        is_patient = not is_new_code and request.freshness.age_limit is None
+        if is_patient and _may_answer_first(environment, plan):
             later = wanted
             warnings.append("answered at once, within max_stale; the refresh follows the answer")
         else:
@@ -179,7 +178,7 @@ def prepare_query(
                 _require_recent(environment, plan, exc)
                 warnings.append(f"{exc.message}; answered from the published snapshot")
             refresh_s = time.monotonic() - began
-    if request.refresh:
+    if request.freshness.refresh:
         warnings += _unavailable_texts(environment, plan)
     if is_new_code and outcome is not None:
         warnings += [f"left out: {error.message}" for error in outcome.broken]
@@ -205,7 +204,7 @@ def refresh_request(plan: QueryPlan, request: QueryRequest) -> RefreshRequest:
         is_named=False,
         survey_local=False,
         demands=plan.held.demands,
-        wait_s=request.wait_s,
+        wait_s=request.freshness.wait_s,
         command="ttapi sql",
     )
 
@@ -253,7 +252,7 @@ def _within_budget(
     calls = sum(step.calls for step in stale)
     seconds = sum(predicted_seconds(environment, step) or 0.0 for step in stale)
     is_within = calls <= settings.max_calls and seconds <= settings.max_seconds
-    if request.is_budget_waived or is_within:
+    if request.freshness.is_budget_waived or is_within:
         return
     estimate = f"this query would make {amount(calls, 'source call')} and take about {seconds:.0f} s to refresh"
     if confirm is not None and confirm(f"{estimate}. Go on?"):
@@ -297,13 +296,16 @@ def _require_fresh_enough(
         dataset = environment.datasets[name]
         asked = asked_at(dataset, environment.home_state, plan.held)
         hint = f"ttapi refresh {name}"
-        if request.max_age is not None and (
-            asked is None or environment.now - asked > request.max_age
-        ):
+        at_most = request.freshness.age_limit
+        if at_most is not None and (asked is None or environment.now - asked > at_most):
             age = input_age(name, environment, plan.held).text
             told = f"is {age}, more than --max-age" if asked else f"is {age}, and --max-age is set"
             raise StaleError(f"{name} {told}", hint=hint)
-        absent = _absent_key(environment, plan, name) if request.refresh and asked is None else None
+        absent = (
+            _absent_key(environment, plan, name)
+            if request.freshness.refresh and asked is None
+            else None
+        )
         failure = failures.get(name) or (absent and _unavailable_text(environment, name, absent))
         if failure is None or (asked is None and _answers_without(environment, plan, dataset)):
             continue
@@ -314,11 +316,9 @@ def _require_fresh_enough(
             hint = f"{again} tries again, --no-refresh answers from what is there"
             raise StaleError(f"{name} is {age}: {failure}", hint=hint)
         if limit.due_at(asked, environment.clock.next_close) <= environment.now:
-            raise StaleError(
-                f"{name} is {_age(environment, asked)} old, more than"
-                f" {dataset.max_stale_on_error}: {failure}",
-                hint=hint,
-            )
+            age = seconds_text((environment.now - asked).total_seconds())
+            told = f"{name} is {age} old, more than {dataset.max_stale_on_error}: {failure}"
+            raise StaleError(told, hint=hint)
 
 
 def _absent_key(environment: Environment, plan: QueryPlan, name: str) -> str | None:
@@ -363,10 +363,6 @@ def _answers_without(environment: Environment, plan: QueryPlan, dataset: Dataset
         [sorted(keys)],
     )
     return bool(found)
-
-
-def _age(environment: Environment, asked: datetime) -> str:
-    return seconds_text((environment.now - asked).total_seconds())
 
 
 def _roots(environment: Environment, targets: Sequence[str]) -> list[str]:
