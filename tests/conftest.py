@@ -40,6 +40,28 @@ ROOT = Path(__file__).resolve().parents[1]
 # The modules beside this one are imported by name.
 sys.path.insert(0, str(ROOT / "tests"))
 
+UNTRACED = (
+    "acceptance/test_truncated_history.py",
+    "acceptance/test_vendor_",
+    "cli/test_broken_models.py",
+    "cli/test_closed_pipe.py",
+    "cli/test_export_database.py",
+    "cli/test_plugin.py",
+    "models/test_install.py",
+    "refresh/test_chains.py",
+    "refresh/test_completion.py",
+    "refresh/test_past_query.py",
+    "refresh/test_refresh.py",
+    "refresh/test_slices.py",
+    "refresh/test_tracked.py",
+    "simulator/test_accounts.py",
+    "simulator/options/",
+    "sql/",
+    "store/test_backup_damage.py",
+)
+"""Tests that run whole commands and markets to look at a border: tracing adds two fifths to their time,
+and what they run is counted by cheaper ones."""
+
 TIMEOUT_S = 600
 """Of a command, on however busy a machine."""
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
@@ -217,3 +239,10 @@ def golden(request):
 def lab_type():
     """The Lab class, for fixtures that outlive one test."""
     return Lab
+
+
+def pytest_collection_modifyitems(items):
+    """Have the dear tests run untraced."""
+    for item in items:
+        if os.path.relpath(item.path, ROOT / "tests").startswith(UNTRACED):
+            item.add_marker("no_cover")
