@@ -131,3 +131,44 @@ def test_three_failed_probes_in_a_row_count_as_down_for_a_while():
     assert asked(well) == "/x does not answer: no route"
     clock.now = 20e-9
     assert asked(well) == "answer"
+
+
+def test_while_one_probes_the_others_are_refused_and_may_ask_again_behind_it():
+    breaker = Breaker(
+        "/x",
+        failures=1,
+        recovery_s=1e-9,
+        is_failure=lambda kind, _: kind is OSError,
+        clock=Clock(),
+    )
+
+    async def fail():
+        raise OSError("down")
+
+    async def well():
+        return "answer"
+
+    async def run():
+        with pytest.raises(OSError, match="down"):
+            await breaker.call(fail)
+        gate = asyncio.Event()
+
+        async def slow():
+            await gate.wait()
+            raise OSError("down still")
+
+        probe = asyncio.ensure_future(breaker.call(slow))
+        await asyncio.sleep(0)
+        for _ in range(3):
+            with pytest.raises(CircuitOpenError):
+                await breaker.call(well)
+        gate.set()
+        with pytest.raises(OSError, match="still"):
+            await probe
+        while True:
+            try:
+                return await breaker.call(well)
+            except CircuitOpenError:
+                await asyncio.sleep(0)
+
+    assert asyncio.run(run()) == "answer"
