@@ -195,8 +195,8 @@ def status(environment: Environment, dataset: str | None = None) -> Status:
     from ttapi.sources.traffic import traffic_text
 
     require_home(environment.home)
-    require_state(environment.home)
     left = environment.home_state
+    require_state(environment.home, left)
     datasets = {**left.datasets, **environment.raw_datasets}
     broken = {name: error for name, error in left.broken.items() if name not in datasets}
     only = None if dataset is None else [_known(dataset, [*datasets, *broken])]

@@ -85,9 +85,9 @@ class HomeState:
 NOTHING = HomeState("", 0, {}, {})
 
 
-def require_state(home: Home) -> None:
-    """Nothing, or StoreError where the state file is there and tells nothing: damaged, or of another ttapi."""
-    if read_state(home) and read_home_state(home) is NOTHING:
+def require_state(home: Home, state: HomeState) -> None:
+    """Nothing, or StoreError where the file that `state` was read from tells nothing: damaged, or of another ttapi."""
+    if state is NOTHING and read_state(home):
         raise StoreError(
             f"{home.state_file} is damaged or of another ttapi: what was loaded when cannot be told from it",
             hint="the next ttapi sql or ttapi refresh mends it, and so does ttapi restore live",
