@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ttapi import __version__
 from ttapi.errors import QueryError, UsageError
-from ttapi.home import refuse_home_path
+from ttapi.formats.target import writing
 from ttapi.models.model import macro_parts
 from ttapi.models.portability import volatile_parts
 from ttapi.models.references import references_in
@@ -199,16 +198,10 @@ def write_receipt(receipt: Receipt, file: Path) -> None:
 
     *Raises* UsageError when it cannot be written, or the place is ttapi's own.
     """
-    refuse_home_path(file)
     document = json.loads(json.dumps(asdict(receipt), default=str))
     document["seal"] = _seal(document)
-    building = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
+    with writing(file) as building:
         building.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        building.replace(file)
-    except OSError as exc:
-        building.unlink(missing_ok=True)
-        raise UsageError(f"{file} cannot be written: {exc.strerror}") from exc
 
 
 def read_receipt(file: Path) -> Receipt:

@@ -125,8 +125,10 @@ def _run(
     for target in (options.once, receipt):
         if target is not None:
             refuse_home_path(target)
-    if options.format == "auto":
-        options.format = usual_format(start.home)
+    options.usual_format = usual_format(start.home)
+    if options.once is not None:
+        # A name that says another format is told before anything is asked.
+        _ = options.next_format
     if receipt is not None:
         from ttapi.cli.proof import run_with_receipt
 

@@ -9,22 +9,20 @@ from __future__ import annotations
 import codecs
 import csv
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from ttapi.errors import DiskFullError, UsageError
+from ttapi.errors import UsageError
 from ttapi.formats import text as rendering
+from ttapi.formats.target import writing
 from ttapi.formats.text import DisplayStyle, Page
 from ttapi.formats.values import names_of, plain, rows_of
-from ttapi.home import refuse_home_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 # OWASP's list for CSV injection: what makes a spreadsheet take a cell for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -154,6 +152,45 @@ ALIASES = {
 }
 
 
+ENDINGS = {
+    **{
+        f".{name}": name
+        for name in FORMATS
+        if name not in {"duckbox", "box", "table", "line", "sheet"}
+    },
+    ".ndjson": "jsonl",
+    ".jsonlines": "jsonl",
+    ".tsv": "csv",
+    ".txt": "table",
+    ".md": "markdown",
+    ".ipc": "arrow",
+    ".feather": "arrow",
+    ".htm": "html",
+}
+"""The format that the end of a file's name says."""
+_SAME_FILE = {"csv": {"sheet"}, "table": {"duckbox", "box", "line", "markdown", "csv"}}
+"""What else goes into a file of such an ending."""
+
+
+def format_of_file(target: Path, wanted: str = "auto", usual: str = "auto") -> str:
+    """The format of an answer that goes to `target`: as its ending says, or as it is wanted.
+
+    `usual`: of a name that says nothing, where nothing is wanted.
+
+    *Raises* UsageError where name and wish contradict each other.
+    """
+    named = ENDINGS.get(target.suffix.lower())
+    if wanted == "auto":
+        return named or ("csv" if usual == "auto" else format_named(usual))
+    name = format_named(wanted)
+    if named is not None and name != named and name not in _SAME_FILE.get(named, ()):
+        raise UsageError(
+            f"{target.name} says {named}, and {name} was asked for",
+            hint=f"leave the format out, or end the name in another than {target.suffix}",
+        )
+    return name
+
+
 def format_named(name: str) -> str:
     """The format's own name for `name`; auto is duckbox on a terminal, else csv.
 
@@ -175,8 +212,8 @@ def write_result(page: Page, fmt: str, target: Path | None, look: DisplayStyle) 
     """
     kind = FORMATS[format_named(fmt)]
     if target is not None:
-        refuse_home_path(target)
-        return _write_file(page, kind.write, target, look)
+        with writing(target) as building, building.open("wb") as stream:
+            return kind.write(page, stream, look)
     if kind.is_binary and sys.stdout.isatty():
         raise UsageError(
             f"{fmt} is binary; name a file with -o",
@@ -185,29 +222,4 @@ def write_result(page: Page, fmt: str, target: Path | None, look: DisplayStyle) 
     sys.stdout.flush()
     remark = kind.write(page, sys.stdout.buffer, look)
     sys.stdout.flush()
-    return remark
-
-
-def _write_file(page: Page, write: Writer, target: Path, look: DisplayStyle) -> str | None:
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.absolute().parent)
-    except OSError as exc:
-        raise UsageError(f"{target} cannot be written: {exc.strerror}") from exc
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            remark = write(page, stream, look)
-            stream.flush()
-            os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(target)
-    except OSError as exc:
-        Path(name).unlink(missing_ok=True)
-        raise DiskFullError(
-            f"{target} could not be written: {exc.strerror}", hint="nothing was left behind"
-        ) from exc
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
     return remark

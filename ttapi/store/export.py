@@ -8,17 +8,18 @@ The child that writes exports after a publication: it reads the snapshot, never 
 
 from __future__ import annotations
 
-import errno
 import json
 import re
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import duckdb
 
-from ttapi.errors import DiskFullError, StoreError, TtapiError, UsageError
+from ttapi.errors import StoreError, TtapiError, UsageError
+from ttapi.formats.target import refusal, writing
 from ttapi.home import Home, refuse_home_path
 from ttapi.sqltext import identifier, literal
 from ttapi.store.copy import die_with_parent, run_child
@@ -26,7 +27,7 @@ from ttapi.store.engine import Connection, connect_snapshot, engine_errors
 from ttapi.store.files import remove, sync_file, sync_folder, temporary_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 ExportFormat = Literal["parquet", "csv"]
 
@@ -91,24 +92,17 @@ def export_query(
     if partition_by and format != "parquet":
         raise UsageError("only Parquet can be partitioned", hint="--format parquet")
     refuse_home_path(target)
-    building = temporary_name(target)
-    try:
-        remove(building)
-        with engine_errors(target):
-            query = _single_select(connection, sql)
-            # Bound as it was written: a complaint shows the user's own line, not the COPY around it.
-            connection.sql(query)
-            if is_formula_safe:
-                query = _formula_safe(connection, query)
-            options = _options(format, partition_by)
-            rows = connection.execute(
-                f"copy (\n{query}\n) to {literal(str(building))} ({options})"
-            ).fetchall()[0][0]
-        _move_in(building, target)
-    except OSError as exc:
-        raise _as_store_error(exc, target) from exc
-    finally:
-        remove(building)
+    with engine_errors(target):
+        query = _single_select(connection, sql)
+        # Bound as it was written: a complaint shows the user's own line, not the COPY around it.
+        connection.sql(query)
+        if is_formula_safe:
+            query = _formula_safe(connection, query)
+    options = _options(format, partition_by)
+    with _folder(target) if partition_by else writing(target) as building, engine_errors(target):
+        ((rows,),) = connection.execute(
+            f"copy (\n{query}\n) to {literal(str(building))} ({options})"
+        ).fetchall()
     return int(rows)
 
 
@@ -190,29 +184,26 @@ def _options(format: ExportFormat, partition_by: Sequence[str]) -> str:  # noqa:
     return f"format parquet, compression zstd{f', partition_by ({columns})' if columns else ''}"
 
 
-def _move_in(building: Path, target: Path) -> None:
-    """Sync what was built and put it in place of `target`, file or folder."""
-    if not building.is_dir():
-        sync_file(building)
-        building.replace(target)
-    else:
+@contextmanager
+def _folder(target: Path) -> Iterator[Path]:
+    """Give the path of a folder to fill, which then takes the place of `target`."""
+    building = temporary_name(target)
+    outgoing = temporary_name(target.with_name(f"{target.name}.old"))
+    try:
+        remove(building)
+        yield building
         for path in sorted(building.rglob("*")):
             sync_file(path)
-        outgoing = temporary_name(target.with_name(f"{target.name}.old"))
         remove(outgoing)
         if target.exists():
             target.rename(outgoing)
         building.rename(target)
         remove(outgoing)
-    sync_folder(target.parent)
-
-
-def _as_store_error(error: OSError, target: Path) -> StoreError:
-    if error.errno in {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}:
-        return DiskFullError(
-            f"{target}: {error.strerror}", hint="free some space; no part of the file remains"
-        )
-    return StoreError(f"{target} cannot be written: {error.strerror}")
+        sync_folder(target.parent)
+    except OSError as exc:
+        raise refusal(target, exc) from exc
+    finally:
+        remove(building)
 
 
 def main(arguments: list[str]) -> int:

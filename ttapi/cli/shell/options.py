@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
-from ttapi.formats.records import FORMATS, format_named, write_result
+from ttapi.formats.records import FORMATS, format_named, format_of_file, write_result
 from ttapi.formats.text import DisplayStyle
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ class DisplayOptions:
     """One session's settings, each with its `.command`."""
 
     format: str = "auto"
-    """`.mode`: auto is duckbox on a terminal, else csv."""
+    """`.mode`: auto is duckbox on a terminal, else csv; in a file, what the end of its name says."""
+    usual_format: str = "auto"
+    """Of answers on the screen, while `format` is auto: `[display] format`."""
     max_rows: int = SHOWN_ROWS
     """`.maxrows`: rows a format for people shows; 0: all."""
     max_width: int = 0
@@ -67,6 +69,18 @@ class DisplayOptions:
     log: Path | None = None
     """`.log`: where statements are noted."""
 
+    @property
+    def target(self) -> Path | None:
+        """The file that the next answer goes to; None: standard output."""
+        return self.once or self.output
+
+    @property
+    def next_format(self) -> str:
+        """The format of the next answer. *Raises* UsageError where its file's name says another."""
+        if self.target is not None:
+            return format_of_file(self.target, self.format, self.usual_format)
+        return format_named(self.usual_format if self.format == "auto" else self.format)
+
     def look(self, zone: str) -> DisplayStyle:
         """How answers look, instants in `zone`."""
         return DisplayStyle(
@@ -94,7 +108,7 @@ def show_page(page: Page, options: DisplayOptions, look: DisplayStyle) -> str | 
 
     *Raises* UsageError for a binary format on a terminal, DiskFullError for a file that is refused.
     """
-    name = format_named(options.format)
+    name = options.next_format
     if options.once is not None:
         target, options.once = options.once, None
         return write_result(page, name, target, look)

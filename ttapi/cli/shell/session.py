@@ -303,11 +303,11 @@ class Session:
 
     def _kept_rows(self) -> int | None:
         """Rows worth keeping: what people read is cut, what programs and files take is not."""
-        from ttapi.formats.records import FORMATS, format_named
+        from ttapi.formats.records import FORMATS
 
-        to_file = self.options.once is not None or self.options.output is not None
+        to_file = self.options.target is not None
         is_read = self.manners.is_interactive and sys.stdout.isatty() and not to_file
-        is_cut = is_read or FORMATS[format_named(self.options.format)].is_for_people
+        is_cut = is_read or FORMATS[self.options.next_format].is_for_people
         return (self.options.max_rows or None) if is_cut else None
 
     def _show_alone(self, answer: Answer) -> None:
@@ -330,11 +330,11 @@ class Session:
 
     def _holder(self) -> str:
         """What holds one answer only and is where answers go; '': several fit."""
-        from ttapi.formats.records import FORMATS, format_named
+        from ttapi.formats.records import FORMATS
 
         if self.manners.one_file is not None:
             return str(self.manners.one_file)
-        name = format_named(self.options.format)
+        name = self.options.next_format
         return name if FORMATS[name].holds_one else ""
 
     def _crowded(self, entries: Sequence[Entry]) -> UsageError | None:

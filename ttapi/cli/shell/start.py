@@ -119,8 +119,7 @@ def run_shell(start: Start, options: DisplayOptions) -> int:
     *Raises* UsageError where nothing was initialised.
     """
     home = find_home(start.home, os.environ)
-    if options.format == "auto":
-        options.format = usual_format(start.home)
+    options.usual_format = usual_format(start.home)
     manners = SessionOptions(
         is_interactive=True, can_ask=True, freshness=start.freshness, as_of=start.as_of
     )

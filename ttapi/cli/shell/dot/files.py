@@ -13,7 +13,7 @@ from ttapi.cli.shell.session import LeaveShell
 from ttapi.cli.shell.start import read_script
 from ttapi.cli.terminal import tell
 from ttapi.errors import QueryError, UsageError
-from ttapi.formats.records import ALIASES, FORMATS, write_result
+from ttapi.formats.records import ENDINGS, format_of_file, write_result
 from ttapi.formats.text import Page
 from ttapi.formats.values import amount
 from ttapi.home import refuse_home_path
@@ -33,7 +33,6 @@ _READERS = {
     ".jsonl": "read_json",
     ".ndjson": "read_json",
 }
-_SUFFIXES = {".txt": "table", ".tsv": "csv", ".ipc": "arrow", ".feather": "arrow", ".htm": "html"}
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -78,11 +77,10 @@ def write_answer(session: Session, target: Path, sql: str | None) -> None:
 
     *Raises* UsageError for a name that says no format.
     """
-    suffix = target.suffix.lower()
-    name = _SUFFIXES.get(suffix) or ALIASES.get(suffix[1:], suffix[1:])
-    if name not in FORMATS:
-        known = ", ".join(f".{one}" for one in FORMATS)
+    if target.suffix.lower() not in ENDINGS:
+        known = ", ".join(ENDINGS)
         raise UsageError(f"{target.name!r} says no format", hint=f"end it in one of {known}")
+    name = format_of_file(target)
     refuse_home_path(target)
     page = whole_page(session, sql, ".export FILE RELATION")
     zone = session.database.load_environment().settings.display_timezone

@@ -10,7 +10,7 @@ from ttapi.cli.shell.dot.command import DotCommand, counted, switched, words_in
 from ttapi.cli.shell.dot.inspect import columns_of, show_lines
 from ttapi.cli.terminal import tell
 from ttapi.errors import UsageError
-from ttapi.formats.records import FORMATS, format_named
+from ttapi.formats.records import FORMATS, format_named, format_of_file
 from ttapi.home import refuse_home_path
 
 if TYPE_CHECKING:
@@ -46,10 +46,11 @@ def _number(name: str, field: str) -> Callable[[Session, str], None]:
 def _mode(session: Session, rest: str) -> None:
     words = words_in(rest, ".mode FORMAT")
     if not words:
+        present = session.options.next_format
         show_lines(
             session,
             [
-                f"{name:10}{' *' if name == format_named(session.options.format) else '  '} {one.about}"
+                f"{name:10}{' *' if name == present else '  '} {one.about}"
                 for name, one in FORMATS.items()
             ],
         )
@@ -86,6 +87,7 @@ def _output(session: Session, rest: str) -> None:
     words = words_in(rest, ".output [FILE]")
     session.options.output = None
     if words and words[0] not in {"stdout", "-"}:
+        format_of_file(Path(words[0]), session.options.format)
         session.options.output = _fresh_file(words[0])
 
 
@@ -93,6 +95,7 @@ def _once(session: Session, rest: str) -> None:
     word = words_in(rest, ".once FILE", least=1)[0]
     target = Path(word).expanduser()
     refuse_home_path(target)
+    format_of_file(target, session.options.format)
     if not target.absolute().parent.is_dir():
         raise UsageError(f"{target.absolute().parent} is no folder")
     session.options.once = target
