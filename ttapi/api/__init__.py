@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from ttapi.audit.replay import Replay, filler_of, find_node
     from ttapi.audit.row_inputs import InputRows
     from ttapi.audit.why import Explanation, SourceCall
+    from ttapi.market.ttl import parse_duration
     from ttapi.models.as_of import parse_as_of
     from ttapi.models.lineage import LineageGraph, Node, TreeLine
-    from ttapi.refresh.datasets import Step, parse_duration
+    from ttapi.refresh.datasets import Step
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.freshness import Freshness, StatusRow
     from ttapi.refresh.maintenance import RestoreOutcome, RestoreRequest, export_formats
@@ -83,7 +84,7 @@ _HOMES = {
     "list_backups": "store.backup",
     "open_database": "api.database",
     "parse_as_of": "models.as_of",
-    "parse_duration": "refresh.datasets",
+    "parse_duration": "market.ttl",
     "read_receipt": "audit.receipt",
     "save_query": "api.saving",
 }

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ttapi.errors import LockedError, ModelError, TtapiError, UsageError
+from ttapi.market.ttl import parse_ttl
 from ttapi.models.model import RESERVED
 from ttapi.models.references import references_in
-from ttapi.refresh.datasets import parse_ttl
 from ttapi.sqltext import without_end
 
 if TYPE_CHECKING:

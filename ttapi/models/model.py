@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
 
-from ttapi.errors import ModelError
+from ttapi.errors import ModelError, UsageError
+from ttapi.market.ttl import parse_ttl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,7 +178,9 @@ def read_model(path: Path, folder: Path, *, is_bundled: bool) -> Model:
     if kind not in _KINDS[relative.parts[0]]:
         kinds = " or ".join(_KINDS[relative.parts[0]])
         raise ModelError(
-            f"kind {kind!r} does not belong in {relative.parts[0]}/, which holds {kinds}", file=file
+            f"kind {kind!r} does not belong in {relative.parts[0]}/, which holds {kinds}",
+            file=file,
+            line=_line_of("kind", text),
         )
     builder = header.get("builder")
     incremental, _, through = header.get("incremental", "").partition(" through ")
@@ -189,12 +192,12 @@ def read_model(path: Path, folder: Path, *, is_bundled: bool) -> Model:
         is_bundled=is_bundled,
         about=header.get("about", ""),
         grain=_names(header.get("grain", "")),
-        ttl=header.get("ttl"),
-        checks=_checks(header.get("check", ""), file),
+        ttl=_ttl(header.get("ttl"), text, file),
+        checks=_checks(header.get("check", ""), file, _line_of("check", text)),
         builder=builder,
         incremental=incremental or None,
         through=through or None,
-        is_private=header.get("private", "false") == "true",
+        is_private=_is_private(header.get("private", "false"), text, file),
         body=body,
         body_line=body_line,
         column_comments=column_comments(body),
@@ -271,17 +274,44 @@ def _read(path: Path, file: str) -> str:
         raise ModelError(f"cannot be read: {exc}", file=file) from exc
 
 
+def _ttl(ttl: str | None, text: str, file: str) -> str | None:
+    """`ttl` as it was written. *Raises* ModelError for one that says no time."""
+    if ttl is not None:
+        try:
+            parse_ttl(ttl)
+        except UsageError as exc:
+            raise _wrong_value("ttl", exc.message, text, file, exc.hint) from exc
+    return ttl
+
+
+def _is_private(value: str, text: str, file: str) -> bool:
+    if value not in {"true", "false"}:
+        raise _wrong_value("private", f"{value!r} is neither", text, file, "true or false")
+    return value == "true"
+
+
+def _wrong_value(name: str, message: str, text: str, file: str, hint: str | None) -> ModelError:
+    return ModelError(f"{name}: {message}", file=file, line=_line_of(name, text), hint=hint)
+
+
+def _line_of(name: str, text: str) -> int:
+    """Where the header field `name` stands."""
+    lines = enumerate(text.splitlines(), 1)
+    return next((n for n, line in lines if re.match(rf"\s*--\s*{name}\s*:", line)), 1)
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _checks(text: str, file: str) -> tuple[HeaderCheck, ...]:
+def _checks(text: str, file: str, line: int = 1) -> tuple[HeaderCheck, ...]:
     found = tuple(HeaderCheck(m[1], _names(m[2])) for m in _CHECK.finditer(text))
     rest = _CHECK.sub("", text).replace(",", "").strip()
     if rest:
         raise ModelError(
             f"unknown check {rest!r}",
             file=file,
+            line=line,
             hint="not_null(x), unique(grain), range(x, lo, hi)",
         )
     return found
@@ -295,7 +325,8 @@ def _fingerprint(text: str, builder: str | None, file: str) -> str:
         except ImportError:
             spec = None
         if spec is None or spec.origin is None:
-            raise ModelError(f"builder {builder!r} is no importable module", file=file)
+            line = _line_of("builder", text)
+            raise ModelError(f"builder {builder!r} is no importable module", file=file, line=line)
         digest.update(Path(spec.origin).read_bytes())
     return digest.hexdigest()
 

@@ -1,86 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a plan is made of: declared datasets, where they stand, the clock, and the steps.
 
-How long a dataset stays fresh: durations (`7d`, `5m`) and market time (`next close + 45m`).
-
-Market time counts session closes, so weekends and holidays make nothing stale.
-
 Datasets as sources and models declare them: pure functions of one resource or one model.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from ttapi.errors import UsageError
+from ttapi.market.ttl import NextClose, parse_ttl
 from ttapi.refresh.coverage import Demand, SliceRequest
 from ttapi.sources.contract import NarrowingSource, Resource, Source
 from ttapi.store.catalog import EVERYTHING, DatasetState, Slice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import date
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import date, datetime
 
     from ttapi.models.limits import RelationRead
     from ttapi.models.model import Model
     from ttapi.models.model_cache import PushdownInfo
-
-NextClose = Callable[[datetime], datetime]
-"""The first XNYS session close strictly after an instant; both zone-aware UTC."""
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
-_NEXT_CLOSE = re.compile(r"next close(?:\s*\+\s*(.+))?")
-_SESSIONS = re.compile(r"(\d+)\s*sessions?")
-
-
-@dataclass(frozen=True)
-class Ttl:
-    """A parsed time to live: `sessions` closes (0: none) plus `offset`."""
-
-    sessions: int
-    offset: timedelta
-
-    def due_at(self, asked_at: datetime, next_close: NextClose) -> datetime:
-        """The instant from which something asked at `asked_at` is stale."""
-        if not self.sessions:
-            return asked_at + self.offset
-        close = asked_at - self.offset
-        for _ in range(self.sessions):
-            close = next_close(close)
-        return close + self.offset
-
-
-def parse_ttl(text: str) -> Ttl:
-    """`7d`, `24h`, `5m`, `next close`, `next close + 45m`, `5 sessions`.
-
-    *Raises* UsageError for anything else.
-    """
-    plain = text.strip().lower()
-    if match := _SESSIONS.fullmatch(plain):
-        return Ttl(int(match[1]), timedelta())
-    if match := _NEXT_CLOSE.fullmatch(plain):
-        return Ttl(1, _duration(match[1], text) if match[1] else timedelta())
-    return Ttl(0, _duration(plain, text))
-
-
-def parse_duration(text: str) -> timedelta:
-    """`5m`, `2h`, `1d`: clock time only. *Raises* UsageError for anything else."""
-    return _duration(text.lower(), text)
-
-
-def _duration(text: str, whole: str) -> timedelta:
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise UsageError(
-            f"{whole!r} is no duration", hint="7d, 24h, 5m, 5 sessions, or next close + 45m"
-        )
-    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
-
 
 Verdict = Literal["fresh", "stale", "missing", "failed", "blocked", "not configured"]
 Action = Literal["ask", "rebuild", "none"]

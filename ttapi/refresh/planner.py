@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from ttapi.market.ttl import parse_duration, parse_ttl
 from ttapi.refresh.coverage import CoverageRules, SliceRequest, missing_slices
 from ttapi.refresh.datasets import (
     Dataset,
@@ -22,8 +23,6 @@ from ttapi.refresh.datasets import (
     Verdict,
     code_of,
     is_past_ttl,
-    parse_duration,
-    parse_ttl,
 )
 from ttapi.store.catalog import DatasetState
 

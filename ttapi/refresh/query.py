@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import BudgetError, LockedError, StaleError
 from ttapi.formats.values import amount, seconds_text
+from ttapi.market.ttl import parse_ttl
 from ttapi.models.resolve import Resolution, resolve
 from ttapi.refresh.coverage import name_scope, raw_demands
-from ttapi.refresh.datasets import parse_ttl
 from ttapi.refresh.freshness import Freshness, InputAge, asked_at, input_age
 from ttapi.refresh.plan import broken_named, require_keys
 from ttapi.refresh.planner import ASKED_FOR, closure, plan_refresh

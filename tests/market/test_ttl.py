@@ -9,7 +9,7 @@ import pytest
 
 from ttapi.errors import UsageError
 from ttapi.market.calendar import sessions
-from ttapi.refresh.datasets import Ttl, parse_duration, parse_ttl
+from ttapi.market.ttl import Ttl, parse_duration, parse_ttl
 
 NEXT_CLOSE = sessions("XNYS").next_close_after
 
