@@ -15,6 +15,7 @@ from ttapi.errors import UsageError
 from ttapi.models.column_trace import Trace
 from ttapi.models.lineage import trace_model
 from ttapi.models.model import macro_parts
+from ttapi.models.references import TOO_DEEP
 from ttapi.refresh.freshness import input_age
 from ttapi.refresh.planner import closure
 
@@ -184,6 +185,12 @@ class _Formulas:
 
     def explained(self, relation: str, column: str, value: Any) -> ExplainedColumn:
         """A column with the first formula behind it that does more than pass a column on."""
+        try:
+            return self._explained(relation, column, value)
+        except RecursionError:
+            return ExplainedColumn(column, value, TOO_DEEP, (), relation, None)
+
+    def _explained(self, relation: str, column: str, value: Any) -> ExplainedColumn:
         at, name = relation, column
         comment = None
         while (trace := self._trace(at)) is not None:

@@ -21,7 +21,7 @@ from sqlglot.tokenizer_core import TokenType
 
 from ttapi.errors import QueryError
 from ttapi.models.model import dataset_name
-from ttapi.models.references import parse_statements
+from ttapi.models.references import TOO_DEEP, parse_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -191,6 +191,8 @@ def trace_query(
             identify=False,
         )
         root = build_scope(qualified)
+    except RecursionError:
+        return UntracedColumn(TOO_DEEP)
     except (SqlglotError, QueryError, KeyError, AttributeError) as exc:
         return UntracedColumn(str(exc).strip().splitlines()[0] or type(exc).__name__)
     return Trace(root) if root is not None else UntracedColumn("it is no SELECT")

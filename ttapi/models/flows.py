@@ -70,11 +70,14 @@ def _flow(model: Model, upstreams: Iterable[str], names: NameScope) -> PushdownI
 
 def _is_row_wise(text: str, row_wise: frozenset[str]) -> bool:
     """Whether `select <body>` of a scalar macro holds no aggregate outside its own subqueries."""
-    return not any(
-        may_aggregate(projection, row_wise)
-        for statement in parse_statements(text)
-        for projection in statement.expressions
-    )
+    try:
+        return not any(
+            may_aggregate(projection, row_wise)
+            for statement in parse_statements(text)
+            for projection in statement.expressions
+        )
+    except RecursionError:
+        return False
 
 
 def _builder_reads(model: Model, names: NameScope) -> list[RelationRead]:

@@ -20,7 +20,7 @@ from ttapi.errors import ModelError, QueryError, did_you_mean
 from ttapi.models.model import CheckModel, Model, macro_parts, named_by, read_check, read_model
 from ttapi.models.model_cache import AnalysisCache, ModelAnalysis
 from ttapi.models.portability import refuse_unportable
-from ttapi.models.references import references_in
+from ttapi.models.references import TOO_DEEP, references_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -172,6 +172,8 @@ def _look_through(model: Model) -> ModelAnalysis:
     except QueryError as exc:
         told, line = _LINE.sub("", exc.message), _error_line(exc.message, model)
         raise ModelError(told, file=model.file, line=line) from exc
+    except RecursionError as exc:
+        raise ModelError(TOO_DEEP, file=model.file, line=model.body_line) from exc
     relations = set(found.relations) - {model.name}
     if model.builder:
         for select in builder_inputs(model.builder).values():

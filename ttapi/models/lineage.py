@@ -14,6 +14,7 @@ from ttapi.errors import UsageError, did_you_mean
 from ttapi.models.column_trace import Trace, UntracedColumn, trace_query
 from ttapi.models.install import read_columns, read_install_note, write_note
 from ttapi.models.model import macro_parts
+from ttapi.models.references import TOO_DEEP
 from ttapi.store.catalog import replace_lineage
 from ttapi.store.catalog_rows import LineageRow
 
@@ -125,8 +126,12 @@ def _of_column(model: Model, column: str, traced: Trace | UntracedColumn) -> Ite
         )
         yield LineageRow(model.name, column, None, None, UNTRACED + why)
         return
-    text = traced.expression(column)
-    origins = sorted(traced.origins(column), key=lambda o: (o.relation, o.column or ""))
+    try:
+        text = traced.expression(column)
+        origins = sorted(traced.origins(column), key=lambda o: (o.relation, o.column or ""))
+    except RecursionError:
+        yield LineageRow(model.name, column, None, None, UNTRACED + TOO_DEEP)
+        return
     if not origins:
         yield LineageRow(model.name, column, None, None, text)
     for origin in origins:

@@ -27,6 +27,10 @@ _FILE = frozenset({"", "market"})
 _TABLES = frozenset({"TABLE", "VIEW", "SCHEMA"})
 
 
+TOO_DEEP = "it is nested too deeply to be taken apart"
+"""Of a statement that the engine may well run: programs write sums of a thousand terms."""
+
+
 @dataclass(frozen=True, order=True)
 class Write:
     """What a statement would change of a database that outlives the session."""
@@ -62,6 +66,8 @@ def parse_statements(sql: str) -> tuple[exp.Expr, ...]:
         parsed = sqlglot.parse(_EXPLAIN.sub("", sql), dialect="duckdb")
     except sqlglot.errors.SqlglotError as exc:
         raise QueryError(f"the statement cannot be read: {_complaint(exc)}") from exc
+    except RecursionError as exc:
+        raise QueryError(TOO_DEEP) from exc
     return tuple(statement for statement in parsed if statement is not None)
 
 

@@ -18,7 +18,7 @@ from ttapi.models.limits import RelationRead
 from ttapi.models.model import dataset_name
 from ttapi.models.predicates import Literals
 from ttapi.models.pushdown import AnalysisContext, Block, analyse_query
-from ttapi.models.references import Write, parse_statements, references_in
+from ttapi.models.references import TOO_DEEP, Write, parse_statements, references_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -97,9 +97,17 @@ def resolve(
     whose body `sql` is.
     """
     try:
-        statements = parse_statements(sql)
+        return _resolved(sql, names, bound or {}, parameters)
     except QueryError as exc:
         return _by_name(sql, names, exc.message)
+    except RecursionError:
+        return _by_name(sql, names, TOO_DEEP)
+
+
+def _resolved(
+    sql: str, names: NameScope, bound: Mapping[str, object], parameters: Sequence[str]
+) -> Resolution:
+    statements = parse_statements(sql)
     literals = Literals(frozenset(parameters), _numbered(bound))
     found: list[RelationRead] = []
     doubts: list[str] = []
