@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
 
@@ -46,7 +46,10 @@ _MACRO = re.compile(
     r"create\s+(?:or\s+replace\s+)?(?:macro|function)\s+(?:\w+\.)?(\w+)\s*\((.*?)\)\s*as\s+(table\s+)?",
     re.IGNORECASE | re.DOTALL,
 )
-_KNOWN_FIELDS = {"about", "kind", "grain", "ttl", "check", "builder", "incremental", "private"}
+_AS_OF = re.compile(r"(\w+)\s*\(\s*as_of\s*,\s*(\w+)\s*\)(?:\s*:\s*(.+))?", re.DOTALL)
+_KNOWN_FIELDS = {
+    "about", "kind", "grain", "ttl", "check", "builder", "incremental", "private", "as_of",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,12 +86,16 @@ class Model:
     """The stored table through which changes reach this one where they are not told by its key;
     None: such a change rebuilds the whole."""
     is_private: bool
+    as_of: str | None
+    """Its as-of form as the header asks for it, `eod_asof(as_of, symbol): what it says`; None: no macro."""
     body: str
     """The statement, without its semicolon, with a line end behind it."""
     body_line: int
     """1-based line of the file on which `body` begins."""
     column_comments: dict[str, str]
     fingerprint: str
+    form_of: str | None = None
+    """Of a macro: the relation whose as-of form it is, by that one's header; None: it has a file."""
 
     @property
     def qualified(self) -> str:
@@ -195,11 +202,47 @@ def read_model(path: Path, folder: Path, *, is_bundled: bool) -> Model:
         incremental=incremental or None,
         through=through or None,
         is_private=header.get("private", "false") == "true",
+        as_of=header.get("as_of"),
         body=body,
         body_line=body_line,
         column_comments=column_comments(body),
         fingerprint=_fingerprint(text, builder, file),
     )
+
+
+def form_asked_for(model: Model) -> Model | None:
+    """The macro that `model`'s header `as_of` asks for; None: it asks for none.
+
+    Its body is the relation as it stands, until it is written out (`models/as_of_form.py`).
+
+    *Raises* ModelError for a header that is no call of `NAME_asof(as_of, key)`.
+    """
+    if model.as_of is None:
+        return None
+    match = _AS_OF.fullmatch(model.as_of)
+    if match is None or match[1] != f"{model.stem}_asof" or model.kind == "macro":
+        raise ModelError(
+            f"no as-of form of {model.name}: {model.as_of!r}",
+            file=model.file,
+            hint=f"-- as_of: {model.stem}_asof(as_of, symbol) beside a view or a table",
+        )
+    about = match[3] or (
+        f"{model.name} of one {match[2]} as it could have been known on a day (its whole day,"
+        " New York) or at an instant (UTC)."
+    )
+    form = replace(
+        model, name=dataset_name(model.schema, match[1]), kind="macro", about=about, grain=(),
+        ttl=None, checks=(), builder=None, incremental=None, through=None, as_of=None,
+        column_comments={}, form_of=model.name,
+    )  # fmt: skip
+    return replace(
+        form, body=form_body(form, match[2], f"select v.* from {model.qualified} as v\n")
+    )
+
+
+def form_body(form: Model, key: str, select: str) -> str:
+    """The statement that makes the as-of form `form` of `select`."""
+    return f"create or replace macro {form.stem}(as_of, {key}) as table\n{select}"
 
 
 def named_by(relative: PurePath) -> str | None:

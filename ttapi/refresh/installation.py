@@ -214,14 +214,16 @@ class Environment:
         """
         if (graph := self._graph_before()) is not None:
             return graph
-        from ttapi.models.graph import (  # noqa: PLC0415 - sqlglot takes 0.12 s
-            ModelFolder,
-            load_graph,
+        from ttapi.models.as_of_form import (  # noqa: PLC0415 - sqlglot takes 0.12 s
+            with_as_of_forms,
         )
+        from ttapi.models.graph import ModelFolder, load_graph  # noqa: PLC0415
 
         bundled, *others = self.folders
         folders = [ModelFolder(bundled, is_bundled=True), *map(ModelFolder, others)]
         graph = load_graph(folders, {*self.resources, *_migrated_tables()}, self.analysis_cache)
+        resources = {name: offer.resource for name, offer in self.resources.items()}
+        graph = with_as_of_forms(graph, resources, self.analysis_cache)
         # Only the engine could refuse these, and it did.
         known = {*graph.models, *(check.file for check in graph.checks)}
         refused = {name: e for name, e in self._left_broken.items() if name in known}
