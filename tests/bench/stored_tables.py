@@ -31,8 +31,6 @@ CASES = {"whole": 0, "500 keys": 500, "one symbol": 1}
 """How many symbols; 0: all."""
 MOST = 2.0
 MOST_GB = 3.0
-LONGEST = 252 + 1260
-"""Sessions that 252 returns over the longest horizon reach back: no expiration is listed five years ahead."""
 
 
 def _model(stem: str) -> Model:
@@ -55,39 +53,6 @@ def _of_terms(body: str, terms: str) -> str:
     return body.replace("derived.volatility_rows(derived.standard_lookbacks())", f"(\n{macro})")
 
 
-SAMPLES = """samples as (
-    select
-        h.symbol,
-        h.horizon,
-        ln(e.adj_close / s.adj_close) as log_return
-    from horizons as h
-    join ends as e
-        on e.symbol = h.symbol
-    join closes as s
-        on s.symbol = h.symbol and s.session_no = e.session_no - h.horizon
-),"""
-ONE_JOIN = """begun as materialized (
-    select h.symbol, h.horizon, e.adj_close, e.session_no - h.horizon as session_no
-    from horizons as h
-    join ends as e on e.symbol = h.symbol
-),
-samples as (
-    select b.symbol, b.horizon, ln(b.adj_close / s.adj_close) as log_return
-    from begun as b
-    join closes as s on s.symbol = b.symbol and s.session_no = b.session_no
-),"""
-"""Left to itself the engine joins each close to each other one of its symbol first: 190 M rows for 507."""
-
-
-def returns_stddev() -> str:
-    """The body on the last sessions, which are read once, and joined once."""
-    body = _model("returns_stddev").body
-    assert SAMPLES in body
-    body = body.replace(SAMPLES, ONE_JOIN)
-    body = body.replace("derived.eod_adjusted as", _newest("derived.eod_adjusted", LONGEST))
-    return body.replace("closes as (", "closes as materialized (", 1)
-
-
 def volatility_latest() -> str:
     """The body on the last 252 bars."""
     terms = _newest("derived.volatility_terms", 252)
@@ -101,7 +66,7 @@ def volatility_cone() -> str:
 
 
 BODIES: dict[str, Callable[[], str]] = {
-    one.__name__: one for one in (returns_stddev, volatility_latest, volatility_cone)
+    one.__name__: one for one in (volatility_latest, volatility_cone)
 }
 
 

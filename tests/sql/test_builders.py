@@ -51,7 +51,7 @@ def alike(rows):
     ]
 
 
-BUILT = ["derived.returns_stddev", "derived.volatility_cone", "derived.volatility_latest"]
+BUILT = ["derived.volatility_cone", "derived.volatility_latest"]
 
 
 def test_every_builder_is_held_against_its_body(market):

@@ -49,6 +49,7 @@ _MACRO = re.compile(
 _AS_OF = re.compile(r"(\w+)\s*\(\s*as_of\s*,\s*(\w+)\s*\)(?:\s*:\s*(.+))?", re.DOTALL)
 _KNOWN_FIELDS = {
     "about", "kind", "grain", "ttl", "check", "builder", "incremental", "private", "as_of",
+    "keys",
 }  # fmt: skip
 
 
@@ -85,6 +86,8 @@ class Model:
     through: str | None
     """The stored table through which changes reach this one where they are not told by its key;
     None: such a change rebuilds the whole."""
+    keys: str | None
+    """The relation of whose keys a whole rebuild takes some at a time; None: all at once."""
     is_private: bool
     as_of: str | None
     """Its as-of form as the header asks for it, `eod_asof(as_of, symbol): what it says`; None: no macro."""
@@ -201,6 +204,7 @@ def read_model(path: Path, folder: Path, *, is_bundled: bool) -> Model:
         builder=builder,
         incremental=incremental or None,
         through=through or None,
+        keys=_keys(header, incremental, file),
         is_private=header.get("private", "false") == "true",
         as_of=header.get("as_of"),
         body=body,
@@ -232,7 +236,7 @@ def form_asked_for(model: Model) -> Model | None:
     )
     form = replace(
         model, name=dataset_name(model.schema, match[1]), kind="macro", about=about, grain=(),
-        ttl=None, checks=(), builder=None, incremental=None, through=None, as_of=None,
+        ttl=None, checks=(), builder=None, incremental=None, through=None, keys=None, as_of=None,
         column_comments={}, form_of=model.name,
     )  # fmt: skip
     return replace(
@@ -316,6 +320,15 @@ def _read(path: Path, file: str) -> str:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _keys(header: Mapping[str, str], incremental: str, file: str) -> str | None:
+    keys = header.get("keys")
+    if keys and not incremental:
+        raise ModelError(
+            f"keys of {keys} are taken by the key of `incremental`, which is not said", file=file
+        )
+    return keys
 
 
 def _checks(text: str, file: str) -> tuple[HeaderCheck, ...]:
