@@ -281,15 +281,6 @@ class ModelGraph:
                 waiting.extend(self.upstreams.get(name, ()))
         return frozenset(found)
 
-    def descendants(self, names: Iterable[str]) -> frozenset[str]:
-        """Every model that reads one of `names`, directly or not; `names` themselves excluded."""
-        found: set[str] = set()
-        fresh = set(names)
-        while fresh:
-            fresh = {m for m, ups in self.upstreams.items() if ups & fresh} - found
-            found |= fresh
-        return frozenset(found - set(names))
-
 
 def load_graph(
     folders: Sequence[ModelFolder], raw_tables: Iterable[str], readings: AnalysisCache | None = None
