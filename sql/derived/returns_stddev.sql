@@ -1,14 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- about: Per symbol and listed expiration, the distribution of log returns over as many sessions as
---   remain to it, from overlapping returns that end on the last 252 bars. Stored: the joins take 4 s
---   for 500 symbols in SQL, 0.7 s in Polars, once per distinct horizon.
+--   remain to it, from overlapping returns that end on the last 252 bars. Stored: it takes 1.4 s for
+--   500 symbols. Made symbols by symbols: 15,798 at once would take 10 GB.
 -- kind: table
 -- grain: symbol, root, expiration_date, settlement
 -- check: not_null(symbol, root, expiration_date, settlement, dte_trading), unique(grain), range(dte_trading, 1, 5000)
--- builder: ttapi.models.returns_stddev
 -- incremental: symbol
+-- keys: staged.eod
 with
-closes as (
+closes as materialized (
     select
         b.symbol,
         b.date,
@@ -18,6 +18,7 @@ closes as (
     from derived.eod_adjusted as b
     join derived.calendar as c
         on c.market = 'XNYS' and c.date = b.date and c.is_trading_day
+    where getvariable('rebuilt_keys') is null or list_contains(getvariable('rebuilt_keys'), b.symbol)
 ),
 own_roots as (
     select distinct e.underlying
@@ -67,16 +68,25 @@ ends as (
     from closes as c
     qualify row_number() over (partition by c.symbol order by c.date desc) <= 252
 ),
-samples as (
+-- Where each return begins, written out: else each close of a symbol is joined to each other one first.
+begun as materialized (
     select
         h.symbol,
         h.horizon,
-        ln(e.adj_close / s.adj_close) as log_return
+        e.adj_close,
+        e.session_no - h.horizon as session_no
     from horizons as h
     join ends as e
         on e.symbol = h.symbol
+),
+samples as (
+    select
+        b.symbol,
+        b.horizon,
+        ln(b.adj_close / s.adj_close) as log_return
+    from begun as b
     join closes as s
-        on s.symbol = h.symbol and s.session_no = e.session_no - h.horizon
+        on s.symbol = b.symbol and s.session_no = b.session_no
 ),
 statistics as (
     select

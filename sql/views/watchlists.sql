@@ -3,10 +3,7 @@
 -- kind: view
 -- grain: name, symbol
 select
-    w.name::varchar as name, -- of the list
-    w.symbol::varchar as symbol, -- the underlying, upper case, share class after a point
-    w.group_name::varchar as group_name, -- the vendor's group of lists; null: none
-    w.instrument_type::varchar as instrument_type, -- Equity and the like; null: not said
+    w.* exclude (unit_id, line, known_at, load_id, replaced_at, is_current, replaced_by),
     w.known_at::timestamp as known_at -- UTC; when it was loaded
 from raw.tastytrade_watchlists as w
 where w.is_current

@@ -8,17 +8,9 @@ from pathlib import PurePath
 import pytest
 
 from ttapi.errors import ModelError
+from ttapi.models.header import HeaderCheck, checks_in, split_header
 from ttapi.models.install import check_sql
-from ttapi.models.model import (
-    HeaderCheck,
-    _checks,
-    column_comments,
-    dataset_name,
-    macro_parts,
-    named_by,
-    read_model,
-    split_header,
-)
+from ttapi.models.model import column_comments, dataset_name, macro_parts, named_by, read_model
 
 
 def test_a_header_ends_with_its_statement_whose_line_is_told():
@@ -73,7 +65,7 @@ def test_a_comment_behind_an_output_column_is_its_documentation():
 
 
 def test_checks_are_read_and_written_the_same():
-    found = _checks("not_null(a, b), unique(grain),range(x, 0, 1e3)", "v.sql")
+    found = checks_in("not_null(a, b), unique(grain),range(x, 0, 1e3)", "v.sql")
     assert found == (
         HeaderCheck("not_null", ("a", "b")),
         HeaderCheck("unique", ("grain",)),
@@ -85,7 +77,7 @@ def test_checks_are_read_and_written_the_same():
         "range(x, 0, 1e3)",
     ]
     with pytest.raises(ModelError, match="unknown check 'positive"):
-        _checks("not_null(a), positive(x)", "v.sql")
+        checks_in("not_null(a), positive(x)", "v.sql")
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def explain_row(database: Database, relation: str, words: Sequence[str]) -> Expl
     except NoRowError as exc:
         raise UsageError(exc.message, hint=_what_lacks(environment, name) or exc.hint) from exc
     inputs = inputs_behind(reader, graph, lineage, name, row)
-    formulas = _Formulas(graph, lineage)
+    formulas = _Formulas(graph, lineage, environment)
     behind = [*inputs, *([] if model else [_itself(name, row)])]
     return Explanation(
         name,
@@ -176,8 +176,9 @@ def _itself(name: str, row: FoundRow) -> InputRows:
 class _Formulas:
     """The formulas behind the columns of a relation; each model is taken apart once."""
 
-    def __init__(self, graph: ModelGraph, lineage: LineageGraph) -> None:
+    def __init__(self, graph: ModelGraph, lineage: LineageGraph, environment: Environment) -> None:
         self._graph = graph
+        self._resources = environment.resources
         self._lineage = lineage
         self._traces: dict[str, Trace | None] = {}
         self._known = {name: lineage.columns(name) for name in lineage.relations}
@@ -200,10 +201,17 @@ class _Formulas:
                 break
             at, name = above[0][0], above[0][1]
         if trace is None:
+            comment = comment or self._raw_comment(at, name)
             return ExplainedColumn(column, value, None, (), f"{at}.{name}", comment)
         formula, rest = _first_formula(trace.expression(name), trace.ingredients(name))
         made = [f"{one.name} = {one.expression}" for one in rest]
         return ExplainedColumn(column, value, formula, made, at, comment)
+
+    def _raw_comment(self, relation: str, column: str) -> str | None:
+        """What the source says of a column that views pass on by a star."""
+        offer = self._resources.get(relation)
+        declared = offer.resource.columns if offer else ()
+        return next((one.comment for one in declared if one.name == column), None)
 
     def _trace(self, relation: str) -> Trace | None:
         if relation not in self._traces:

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 from ttapi.errors import UsageError
 from ttapi.sqltext import identifier, literal
 from ttapi.store.current_rows import current_order
-from ttapi.store.schema import raw_name
+from ttapi.store.schema import STORE_COLUMNS, raw_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -58,6 +58,21 @@ class AsOf:
             return f"{self.day} (until midnight UTC)"
         text = _plain(self.until)
         return f"{text.removesuffix(':00')} UTC"
+
+
+@dataclass(frozen=True)
+class AsOfParameter:
+    """The point in time that a macro is called with, as its parameter `as_of`."""
+
+    @property
+    def limit(self) -> str:
+        """The instant until which something was known, in SQL."""
+        return f"derived.end_of_knowledge({self.argument})"
+
+    @property
+    def argument(self) -> str:
+        """What an `..._asof` macro takes for it."""
+        return "as_of"
 
 
 def parse_as_of(given: str | date, now: datetime) -> AsOf:
@@ -124,7 +139,9 @@ def key_of(resource: Resource) -> str | None:
     return key if key in resource.grain and types[key] == "VARCHAR" else None
 
 
-def raw_rows_as_of(resource: Resource, as_of: AsOf, keys: Collection[str] | None) -> str:
+def raw_rows_as_of(
+    resource: Resource, as_of: AsOf | AsOfParameter, keys: Collection[str] | None
+) -> str:
     """SELECT of the rows of a raw table that were there at `as_of`, with the columns it has.
 
     Rows that had been replaced by then are among them, as they are in the table. `keys`: values of
@@ -145,17 +162,30 @@ def raw_rows_as_of(resource: Resource, as_of: AsOf, keys: Collection[str] | None
         current += " and coalesce(settled.wins, rows.is_current)"
         contested = _settled(resource, as_of, is_known, is_standing)
     return f"""select
-    rows.* replace (
-        case when rows.replaced_at <= {limit} then rows.replaced_at end as replaced_at,
-        case when rows.replaced_at <= {limit} then rows.replaced_by end as replaced_by,
-        {current} as is_current
-    )
+    {_columns(resource, as_of, current)}
 from {raw_name(resource)} as rows{contested}
 where {is_known}
 """
 
 
-def _settled(resource: Resource, as_of: AsOf, is_known: str, is_standing: str) -> str:
+def _columns(resource: Resource, as_of: AsOf | AsOfParameter, current: str) -> str:
+    """What is selected: every column, those of the store's that move with time as they were."""
+    moved = {
+        name: f"case when rows.replaced_at <= {as_of.limit} then rows.{name} end"
+        for name in ("replaced_at", "replaced_by")
+    } | {"is_current": current}
+    named = {name: f"{sql} as {name}" for name, sql in moved.items()}
+    if isinstance(as_of, AsOfParameter):
+        # The engine stores what stands in `replace` in an order of the moment, and a star that grows.
+        names = [*(column.name for column in resource.columns), *STORE_COLUMNS]
+        return ",\n    ".join(named.get(name, f"rows.{identifier(name)}") for name in names)
+    replaced = ",\n        ".join(named.values())
+    return f"rows.* replace (\n        {replaced}\n    )"
+
+
+def _settled(
+    resource: Resource, as_of: AsOf | AsOfParameter, is_known: str, is_standing: str
+) -> str:
     """The join that says of which rows of a contested grain one was the current one.
 
     Of two rows of a grain one at most is current today: only where a row stood that is not current

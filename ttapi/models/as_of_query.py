@@ -56,7 +56,7 @@ def rewrite_as_of(
     found = resolve(sql, installed.names, bound=bound)
     if found.unresolved:
         raise UsageError(f"as of {as_of.text}: {found.unresolved[0]}", hint="name what it reads")
-    layers = AsOfRewriter(installed, as_of, _all_reads(found.reads, installed.flows))
+    layers = AsOfRewriter(installed, as_of, all_reads(found.reads, installed.flows))
     try:
         text = layers.text(sql, installed.names)
     except NoAsOfFormError as exc:
@@ -85,7 +85,7 @@ def _require_select(sql: str, as_of: AsOf) -> None:
         )
 
 
-def _all_reads(
+def all_reads(
     reads: Iterable[RelationRead], flows: Mapping[str, PushdownInfo]
 ) -> dict[str, list[RelationRead]]:
     """Every way each relation behind `reads` is read, themselves included."""

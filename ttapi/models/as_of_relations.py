@@ -29,7 +29,7 @@ from ttapi.sqltext import identifier, literal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ttapi.models.as_of import AsOf
+    from ttapi.models.as_of import AsOf, AsOfParameter
     from ttapi.models.graph import ModelGraph
     from ttapi.models.model import Model
     from ttapi.models.model_cache import PushdownInfo
@@ -78,7 +78,7 @@ class AsOfRewriter:
     """The common table expressions a rewritten query needs, upstreams first."""
 
     installed: AsOfCatalog
-    as_of: AsOf
+    as_of: AsOf | AsOfParameter
     reads: Mapping[str, list[RelationRead]]
     """Every way each relation is read."""
     tables: dict[str, str] = field(default_factory=dict)
@@ -87,6 +87,8 @@ class AsOfRewriter:
     """How what the query itself names is read."""
     ends: list[RelationRead] = field(default_factory=list)
     """Where reading ends: raw tables, macros, what is read as it is."""
+    form_of: str | None = None
+    """The relation whose own macro is being made, which cannot answer for it; None: of no one."""
 
     def text(self, sql: str, names: NameScope, model: Model | None = None) -> str:
         """`sql` reading what was known; `model`: whose definition it is, None: the query's."""
@@ -152,7 +154,7 @@ class AsOfRewriter:
     def _own_macro(self, name: str) -> tuple[Model | None, str | None]:
         """The macro `R_asof` of a relation R, and the parameter that is its key."""
         macro = self.installed.graph.models.get(f"{name}{_OWN}")
-        if macro is None or macro.kind != "macro":
+        if macro is None or macro.kind != "macro" or name == self.form_of:
             return None, None
         others = [p for p in macro_parts(macro).parameters if p != "as_of"]
         columns = self.installed.flows[name].columns or ()

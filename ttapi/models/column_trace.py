@@ -201,13 +201,15 @@ def trace_query(
 def _schema_of(statement: exp.Expr, known: Mapping[str, Sequence[str]]) -> MappingSchema:
     """Columns of the relations that `statement` names: the whole schema takes longer than all else."""
     schema: dict[str, object] = {}
+    # Every table has it, and no star gives it.
+    hidden = ["rowid"] if any(c.name == "rowid" for c in statement.find_all(exp.Column)) else []
     for table in statement.find_all(exp.Table):
         place, stem = table.db.lower() or "main", table.name.lower()
         columns = known.get(dataset_name(place, stem))
         if columns is not None:
             stems = schema.setdefault(place, {})
             assert isinstance(stems, dict)
-            stems[stem] = dict.fromkeys(columns, "unknown")
+            stems[stem] = dict.fromkeys([*columns, *hidden], "unknown")
     return MappingSchema(schema, dialect="duckdb", normalize=False)
 
 

@@ -17,7 +17,15 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from ttapi.errors import ModelError, QueryError, did_you_mean
-from ttapi.models.model import CheckModel, Model, macro_parts, named_by, read_check, read_model
+from ttapi.models.model import (
+    CheckModel,
+    Model,
+    form_asked_for,
+    macro_parts,
+    named_by,
+    read_check,
+    read_model,
+)
 from ttapi.models.model_cache import AnalysisCache, ModelAnalysis
 from ttapi.models.portability import refuse_unportable
 from ttapi.models.references import TOO_DEEP, references_in
@@ -61,19 +69,23 @@ class ModelLoader:
                     self.checks.append(read_check(path, folder.path))
                     continue
                 model = read_model(path, folder.path, is_bundled=folder.is_bundled)
-                self._refuse_twice(model)
+                form = form_asked_for(model)
+                for one in (model, form) if form else (model,):
+                    self._refuse_twice(one)
             except ModelError as exc:
                 name = named_by(relative)
                 is_taken = name is None or name in self.models
                 self._leave_out(exc.file if is_taken else str(name), exc, folder.is_bundled)
             else:
                 self.models[model.name] = model
+                if form:
+                    self.models[form.name] = form
 
     def connect(self) -> None:
         """Find out who reads whom, and leave out what cannot stand."""
         for name, model in list(self.models.items()):
             try:
-                self.upstreams[name] = self._upstreams(model)
+                self.upstreams[name] = self.upstreams_of(model)
                 for upstream in sorted(self.upstreams[name] - self.broken.keys()):
                     _require_known(upstream, model, self.models, self.roots)
             except ModelError as exc:
@@ -84,7 +96,8 @@ class ModelLoader:
             del self.models[name]
             self.upstreams.pop(name, None)
 
-    def _upstreams(self, model: Model) -> frozenset[str]:
+    def upstreams_of(self, model: Model) -> frozenset[str]:
+        """What `model` reads directly. *Raises* ModelError where its SQL could not be stored."""
         found = self.readings.of(model, partial(_look_through, model))
         macros = {m.stem: m.name for m in self.models.values() if m.kind == "macro"}
         names = found.relations | {macros[f] for f in found.functions if f in macros}
@@ -249,6 +262,16 @@ class ModelGraph:
             found,
         )
 
+    def with_macro(self, macro: Model, readings: AnalysisCache) -> ModelGraph:
+        """The graph with `macro` in place of the one of its name, in the order that follows.
+
+        *Raises* ModelError where its SQL could not be stored.
+        """
+        draft = ModelLoader(frozenset(), readings, {**self.models, macro.name: macro})
+        upstreams = {**self.upstreams, macro.name: draft.upstreams_of(macro)}
+        models = {name: draft.models[name] for name in in_build_order(draft.models, upstreams)}
+        return ModelGraph(models, upstreams, self.checks, self.broken)
+
     def ancestors(self, names: Iterable[str]) -> frozenset[str]:
         """`names` and everything they read, to the roots."""
         found: set[str] = set()
@@ -259,15 +282,6 @@ class ModelGraph:
                 found.add(name)
                 waiting.extend(self.upstreams.get(name, ()))
         return frozenset(found)
-
-    def descendants(self, names: Iterable[str]) -> frozenset[str]:
-        """Every model that reads one of `names`, directly or not; `names` themselves excluded."""
-        found: set[str] = set()
-        fresh = set(names)
-        while fresh:
-            fresh = {m for m, ups in self.upstreams.items() if ups & fresh} - found
-            found |= fresh
-        return frozenset(found - set(names))
 
 
 def load_graph(

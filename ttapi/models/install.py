@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from ttapi.models.graph import ModelGraph
-    from ttapi.models.model import CheckModel, HeaderCheck
+    from ttapi.models.header import HeaderCheck
+    from ttapi.models.model import CheckModel
     from ttapi.store.engine import Connection
 
 _MADE = "models_made_of"
+_FROM = re.compile(r"\bfrom\b", re.IGNORECASE)
 _UNREADABLE = (
     "TIMESTAMP WITH TIME ZONE",
     "TIMESTAMP_NS",
@@ -44,7 +47,9 @@ def install_models(cursor: Connection, graph: ModelGraph) -> None:
     *Raises* ModelError naming the file when the engine refuses a statement.
     """
     standing = _drop_removed(cursor, graph)
-    wanted, before = _making(graph, read_columns(cursor)), read_install_note(cursor, _MADE)
+    known = _raw_comments(cursor)
+    wanted = _making(graph, read_columns(cursor), known)
+    before = read_install_note(cursor, _MADE)
     changed = [
         model
         for name, model in graph.models.items()
@@ -56,7 +61,7 @@ def install_models(cursor: Connection, graph: ModelGraph) -> None:
                 _install(cursor, model)
         except QueryError as exc:
             raise ModelError(_engine_text(exc), file=model.file, line=model.body_line) from exc
-    _comment_on_all(cursor, graph, {model.name for model in changed})
+    _comment_on_all(cursor, graph, {model.name for model in changed}, known)
     write_note(cursor, _MADE, wanted)
 
 
@@ -125,7 +130,11 @@ def comment_on(
             cursor.execute(f'comment on column {model.qualified}."{column}" is {literal(text)}')
 
 
-def _making(graph: ModelGraph, columns: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+def _making(
+    graph: ModelGraph,
+    columns: Mapping[str, tuple[str, ...]],
+    comments: Mapping[str, Mapping[str, str]],
+) -> dict[str, str]:
     """By model, a hash of all that decides what is stored of it: itself and everything behind it."""
     found: dict[str, str] = {}
     for name, model in graph.models.items():
@@ -133,7 +142,8 @@ def _making(graph: ModelGraph, columns: Mapping[str, tuple[str, ...]]) -> dict[s
             f"{analyser_version()} {model.fingerprint}".encode(), digest_size=8
         )
         for upstream in sorted(graph.upstreams[name]):
-            digest.update(f"{upstream} {found.get(upstream, columns.get(upstream))}\n".encode())
+            behind = found.get(upstream, (columns.get(upstream), comments.get(upstream)))
+            digest.update(f"{upstream} {behind}\n".encode())
         found[name] = digest.hexdigest()
     return found
 
@@ -145,7 +155,7 @@ def _install(cursor: Connection, model: Model) -> None:
         cursor.execute(f"create or replace macro {model.qualified}{rest}")
     elif model.kind == "view":
         _drop_if(cursor, model, "BASE TABLE", "table")
-        body = _refuse_unreadable_output(cursor, model)
+        body = _stored_body(cursor, model)
         cursor.execute(f"create or replace view {model.qualified} as {body}")
     else:
         _drop_if(cursor, model, "VIEW", "view")
@@ -154,8 +164,8 @@ def _install(cursor: Connection, model: Model) -> None:
             create_table(cursor, model)
 
 
-def _refuse_unreadable_output(cursor: Connection, model: Model) -> str:
-    """The body to store: a user's own output columns are cast to their types, ours say so already."""
+def _refuse_unreadable_output(cursor: Connection, model: Model) -> dict[str, str]:
+    """Engine type by output column of `model`, each of which every client can read."""
     columns = output_columns(cursor, f"({model.body})")
     for name, kind in columns.items():
         if kind.startswith(_UNREADABLE):
@@ -165,10 +175,37 @@ def _refuse_unreadable_output(cursor: Connection, model: Model) -> str:
                 line=model.body_line,
                 hint="cast it to TIMESTAMP (UTC)",
             )
+    return columns
+
+
+def _stored_body(cursor: Connection, model: Model) -> str:
+    """The body to store: every column by name, with its cast.
+
+    A column that the relation behind a star gets later changes nothing of what is stored.
+    """
+    columns = _refuse_unreadable_output(cursor, model)
     if model.is_bundled:
-        return model.body
+        return _star_expanded(model, columns)
     casts = ", ".join(f'q."{name}"::{kind} as "{name}"' for name, kind in columns.items())
     return f"select {casts} from ({model.body}\n) as q"
+
+
+def _has_star(model: Model) -> bool:
+    """Whether `model` is a plain SELECT with a star; parsing every model for that takes too long."""
+    columns = _FROM.split(model.body, maxsplit=1)[0]
+    return columns.lower().startswith("select") and ".*" in columns
+
+
+def _star_expanded(model: Model, columns: Mapping[str, str]) -> str:
+    if not _has_star(model):
+        return model.body
+    # sqlglot is loaded by who installs anyway, and by nobody who only asks for the status.
+    from ttapi.models.references import parse_statements  # noqa: PLC0415
+    from ttapi.models.sql_edit import expand_star, star_of  # noqa: PLC0415
+
+    (statement,) = parse_statements(model.body)
+    star = star_of(model.body, statement)
+    return expand_star(model.body, star, columns) if star else model.body
 
 
 def _existing_columns(cursor: Connection, model: Model) -> dict[str, str]:
@@ -211,15 +248,38 @@ def _drop_removed(cursor: Connection, graph: ModelGraph) -> frozenset[str]:
     return frozenset(name for name, _ in (*relations, *macros)) & wanted
 
 
-def _comment_on_all(cursor: Connection, graph: ModelGraph, only: Collection[str]) -> None:
-    known: dict[str, dict[str, str]] = {}
+def _comment_on_all(
+    cursor: Connection,
+    graph: ModelGraph,
+    only: Collection[str],
+    raw: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Comments of the models in `only`; a column without one of its own has that of what it reads.
+
+    Of a raw table where a star passes its columns on: elsewhere they need not mean the same.
+    """
+    known: dict[str, Mapping[str, str]] = dict(raw)
     for name, model in graph.models.items():
         inherited: dict[str, str] = {}
         for upstream in sorted(graph.upstreams[name]):
-            inherited |= known.get(upstream, {})
+            if upstream not in raw or _has_star(model):
+                inherited |= known.get(upstream, {})
         if name in only:
             comment_on(cursor, model, inherited)
         known[name] = {**inherited, **model.column_comments}
+
+
+def _raw_comments(cursor: Connection) -> dict[str, dict[str, str]]:
+    """Comment by column of every raw table, by dataset name."""
+    rows = cursor.execute(
+        "select table_name, column_name, comment from duckdb_columns()"
+        " where database_name = current_database() and schema_name = 'raw' and comment is not null"
+        " order by table_name, column_index"
+    ).fetchall()
+    found: dict[str, dict[str, str]] = {}
+    for table, column, comment in rows:
+        found.setdefault(dataset_name("raw", table), {})[column.lower()] = comment
+    return found
 
 
 def _is_table_macro(model: Model) -> bool:

@@ -12,12 +12,21 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
 
-from ttapi.errors import ModelError, UsageError
-from ttapi.market.ttl import parse_ttl
+from ttapi.errors import ModelError
+from ttapi.models.header import (
+    HeaderCheck,
+    checks_in,
+    is_private,
+    keys_of,
+    line_of,
+    names_in,
+    split_header,
+    ttl_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,15 +39,12 @@ _FOLDERS: dict[str, tuple[str, Kind]] = {
     "views": ("main", "view"),
     "macros": ("main", "macro"),
 }
-_TAIL = re.compile(r";\s*(--[^\n]*)?$")
 _KINDS: dict[str, tuple[Kind, ...]] = {
     "staged": ("view", "table"),
     "derived": ("table", "view", "macro"),
     "views": ("view",),
     "macros": ("macro",),
 }
-_HEADER_LINE = re.compile(r"--\s*([a-z_]+):\s*(.*?)\s*$")
-_CHECK = re.compile(r"(not_null|unique|range)\s*\(([^)]*)\)")
 _COLUMN_COMMENT = re.compile(
     r"(?:\bas\s+|\.|^\s*)\"?([a-z_][a-z0-9_]*)\"?\s*,?\s*--\s*(.+?)\s*$", re.IGNORECASE
 )
@@ -47,18 +53,7 @@ _MACRO = re.compile(
     r"create\s+(?:or\s+replace\s+)?(?:macro|function)\s+(?:\w+\.)?(\w+)\s*\((.*?)\)\s*as\s+(table\s+)?",
     re.IGNORECASE | re.DOTALL,
 )
-_KNOWN_FIELDS = {"about", "kind", "grain", "ttl", "check", "builder", "incremental", "private"}
-
-
-@dataclass(frozen=True)
-class HeaderCheck:
-    """One header check: `not_null(a, b)`, `unique(grain)` or `range(x, lo, hi)`."""
-
-    kind: str
-    arguments: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.kind}({', '.join(self.arguments)})"
+_AS_OF = re.compile(r"(\w+)\s*\(\s*as_of\s*,\s*(\w+)\s*\)(?:\s*:\s*(.+))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -83,13 +78,19 @@ class Model:
     through: str | None
     """The stored table through which changes reach this one where they are not told by its key;
     None: such a change rebuilds the whole."""
+    keys: str | None
+    """The relation of whose keys a whole rebuild takes some at a time; None: all at once."""
     is_private: bool
+    as_of: str | None
+    """Its as-of form as the header asks for it, `eod_asof(as_of, symbol): what it says`; None: no macro."""
     body: str
     """The statement, without its semicolon, with a line end behind it."""
     body_line: int
     """1-based line of the file on which `body` begins."""
     column_comments: dict[str, str]
     fingerprint: str
+    form_of: str | None = None
+    """Of a macro: the relation whose as-of form it is, by that one's header; None: it has a file."""
 
     @property
     def qualified(self) -> str:
@@ -180,7 +181,7 @@ def read_model(path: Path, folder: Path, *, is_bundled: bool) -> Model:
         raise ModelError(
             f"kind {kind!r} does not belong in {relative.parts[0]}/, which holds {kinds}",
             file=file,
-            line=_line_of("kind", text),
+            line=line_of("kind", text),
         )
     builder = header.get("builder")
     incremental, _, through = header.get("incremental", "").partition(" through ")
@@ -191,18 +192,55 @@ def read_model(path: Path, folder: Path, *, is_bundled: bool) -> Model:
         file=file,
         is_bundled=is_bundled,
         about=header.get("about", ""),
-        grain=_names(header.get("grain", "")),
-        ttl=_ttl(header.get("ttl"), text, file),
-        checks=_checks(header.get("check", ""), file, _line_of("check", text)),
+        grain=names_in(header.get("grain", "")),
+        ttl=ttl_of(header.get("ttl"), text, file),
+        checks=checks_in(header.get("check", ""), file, line_of("check", text)),
         builder=builder,
         incremental=incremental or None,
         through=through or None,
-        is_private=_is_private(header.get("private", "false"), text, file),
+        keys=keys_of(header, incremental, text, file),
+        is_private=is_private(header.get("private", "false"), text, file),
+        as_of=header.get("as_of"),
         body=body,
         body_line=body_line,
         column_comments=column_comments(body),
         fingerprint=_fingerprint(text, builder, file),
     )
+
+
+def form_asked_for(model: Model) -> Model | None:
+    """The macro that `model`'s header `as_of` asks for; None: it asks for none.
+
+    Its body is the relation as it stands, until it is written out (`models/as_of_form.py`).
+
+    *Raises* ModelError for a header that is no call of `NAME_asof(as_of, key)`.
+    """
+    if model.as_of is None:
+        return None
+    match = _AS_OF.fullmatch(model.as_of)
+    if match is None or match[1] != f"{model.stem}_asof" or model.kind == "macro":
+        raise ModelError(
+            f"no as-of form of {model.name}: {model.as_of!r}",
+            file=model.file,
+            hint=f"-- as_of: {model.stem}_asof(as_of, symbol) beside a view or a table",
+        )
+    about = match[3] or (
+        f"{model.name} of one {match[2]} as it could have been known on a day (its whole day,"
+        " New York) or at an instant (UTC)."
+    )
+    form = replace(
+        model, name=dataset_name(model.schema, match[1]), kind="macro", about=about, grain=(),
+        ttl=None, checks=(), builder=None, incremental=None, through=None, keys=None, as_of=None,
+        column_comments={}, form_of=model.name,
+    )  # fmt: skip
+    return replace(
+        form, body=form_body(form, match[2], f"select v.* from {model.qualified} as v\n")
+    )
+
+
+def form_body(form: Model, key: str, select: str) -> str:
+    """The statement that makes the as-of form `form` of `select`."""
+    return f"create or replace macro {form.stem}(as_of, {key}) as table\n{select}"
 
 
 def named_by(relative: PurePath) -> str | None:
@@ -221,43 +259,6 @@ def read_check(path: Path, folder: Path) -> CheckModel:
     return CheckModel(path.stem, file, about, body, body_line, _fingerprint(text, None, file))
 
 
-def split_header(text: str, file: str) -> tuple[dict[str, str], str, int]:
-    """The header's fields, the statement, and the line it begins on."""
-    fields: dict[str, str] = {}
-    last: str | None = None
-    lines = text.splitlines()
-    start = len(lines)
-    for index, line in enumerate(lines):
-        stripped = line.strip()
-        if not stripped:
-            last = None
-            continue
-        if not stripped.startswith("--"):
-            start = index
-            break
-        if match := _HEADER_LINE.fullmatch(stripped):
-            name, value = match[1], match[2]
-            if name not in _KNOWN_FIELDS:
-                known = ", ".join(sorted(_KNOWN_FIELDS))
-                raise ModelError(
-                    f"unknown header field {name!r}",
-                    file=file,
-                    line=index + 1,
-                    hint=f"known: {known}",
-                )
-            fields[name] = f"{fields[name]}, {value}" if name in fields else value
-            last = name
-        elif last and stripped.startswith("--   "):
-            fields[last] = f"{fields[last]} {stripped[2:].strip()}"
-        else:
-            last = None
-    body = _TAIL.sub("", "\n".join(lines[start:]).rstrip())
-    if not body:
-        raise ModelError("the file holds no statement", file=file, line=max(1, len(lines)))
-    # A last line may end in a comment: what is put behind the statement must stand on its own.
-    return fields, body + "\n", start + 1
-
-
 def column_comments(body: str) -> dict[str, str]:
     """Comment by output column, from `... as name, -- comment` lines; the last one wins."""
     found: dict[str, str] = {}
@@ -274,49 +275,6 @@ def _read(path: Path, file: str) -> str:
         raise ModelError(f"cannot be read: {exc}", file=file) from exc
 
 
-def _ttl(ttl: str | None, text: str, file: str) -> str | None:
-    """`ttl` as it was written. *Raises* ModelError for one that says no time."""
-    if ttl is not None:
-        try:
-            parse_ttl(ttl)
-        except UsageError as exc:
-            raise _wrong_value("ttl", exc.message, text, file, exc.hint) from exc
-    return ttl
-
-
-def _is_private(value: str, text: str, file: str) -> bool:
-    if value not in {"true", "false"}:
-        raise _wrong_value("private", f"{value!r} is neither", text, file, "true or false")
-    return value == "true"
-
-
-def _wrong_value(name: str, message: str, text: str, file: str, hint: str | None) -> ModelError:
-    return ModelError(f"{name}: {message}", file=file, line=_line_of(name, text), hint=hint)
-
-
-def _line_of(name: str, text: str) -> int:
-    """Where the header field `name` stands."""
-    lines = enumerate(text.splitlines(), 1)
-    return next((n for n, line in lines if re.match(rf"\s*--\s*{name}\s*:", line)), 1)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _checks(text: str, file: str, line: int = 1) -> tuple[HeaderCheck, ...]:
-    found = tuple(HeaderCheck(m[1], _names(m[2])) for m in _CHECK.finditer(text))
-    rest = _CHECK.sub("", text).replace(",", "").strip()
-    if rest:
-        raise ModelError(
-            f"unknown check {rest!r}",
-            file=file,
-            line=line,
-            hint="not_null(x), unique(grain), range(x, lo, hi)",
-        )
-    return found
-
-
 def _fingerprint(text: str, builder: str | None, file: str) -> str:
     digest = hashlib.blake2b(text.encode(), digest_size=16)
     if builder:
@@ -325,7 +283,7 @@ def _fingerprint(text: str, builder: str | None, file: str) -> str:
         except ImportError:
             spec = None
         if spec is None or spec.origin is None:
-            line = _line_of("builder", text)
+            line = line_of("builder", text)
             raise ModelError(f"builder {builder!r} is no importable module", file=file, line=line)
         digest.update(Path(spec.origin).read_bytes())
     return digest.hexdigest()

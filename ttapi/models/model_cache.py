@@ -64,6 +64,10 @@ class AnalysisCache:
             self.met[key] = self.known[key] if key in self.known else look()
         return self.met[key]
 
+    def knows(self, model: Model) -> bool:
+        """Whether `model` was looked through, and found sound."""
+        return _key_of(model) in self.met or _key_of(model) in self.known
+
     def flow_of(
         self, model: Model, meaning: object, find: Callable[[], PushdownInfo]
     ) -> PushdownInfo:

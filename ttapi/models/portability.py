@@ -15,6 +15,7 @@ from sqlglot import exp
 from ttapi.errors import ModelError
 from ttapi.models.model import Macro, Model, macro_parts
 from ttapi.models.references import parse_statements, references_in
+from ttapi.models.sql_edit import is_star
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,22 +115,42 @@ def _is_timestamp_cast(node: exp.Expr) -> bool:
 
 def _refuse_implicit_output(statement: exp.Expr, model: Model) -> None:
     for select in _last_selects(statement):
+        stars = [projection for projection in select.expressions if is_star(projection)]
+        for star in stars:
+            if finding := _star_finding(star, stars, select, statement):
+                raise ModelError(finding, file=model.file, line=_line(star, model))
         for projection in select.expressions:
-            if isinstance(projection, exp.Star) or (
-                isinstance(projection, exp.Column) and isinstance(projection.this, exp.Star)
-            ):
-                raise ModelError(
-                    "name every column of the last SELECT, no *",
-                    file=model.file,
-                    line=_line(projection, model),
-                )
-            inner = projection.unalias()
-            if not isinstance(inner, exp.Cast):
+            if projection not in stars and not isinstance(projection.unalias(), exp.Cast):
                 raise ModelError(
                     f"cast every output column explicitly: {projection.alias_or_name}",
                     file=model.file,
                     line=_line(projection, model),
                 )
+
+
+def _star_finding(
+    star: exp.Expr, stars: list[exp.Expr], select: exp.Select, statement: exp.Expr
+) -> str | None:
+    """What keeps `star` from being written out when the model is installed; None: nothing.
+
+    Its columns and their comments are those of one relation, and stored with their names.
+    """
+    clause = select.args.get("from_")
+    source = clause.this if isinstance(clause, exp.Expr) else None
+    is_plain = select is statement and not (select.args.get("joins") or select.args.get("with_"))
+    if not is_plain or not _is_relation(source):
+        return "a star stands for one relation alone; name every column of a join, a subquery or a union"
+    if len(stars) > 1:
+        return "one star is enough: name the other columns"
+    if not isinstance(star, exp.Column) or not star.table:
+        return "qualify the star by its relation: v.*"
+    if star.this.args.get("replace") or star.this.args.get("rename"):
+        return "a star may leave columns out, v.* exclude (a); name what it would change"
+    return None
+
+
+def _is_relation(source: exp.Expr | None) -> bool:
+    return isinstance(source, exp.Table) and not source.args.get("joins")
 
 
 def _last_selects(statement: exp.Expr) -> Iterator[exp.Select]:

@@ -143,6 +143,9 @@ def _in(node: exp.In, literals: Literals) -> Iterator[Conjunct]:
     column = bare_column(node.this, literals.parameters)
     if column is None or node.args.get("query") or node.args.get("unnest"):
         return
+    if len(node.expressions) == 1 and (limit := atom_of(node.expressions[0], literals)):
+        yield Conjunct(column, limit)
+        return
     texts = [_text(item, literals) for item in node.expressions]
     if texts and None not in texts:
         yield Conjunct(column, frozenset([ValueSet(frozenset(t for t in texts if t is not None))]))

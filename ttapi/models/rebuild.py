@@ -92,6 +92,13 @@ def _rebuild(cursor: Connection, model: Model, keys: Sequence[str] | None, versi
 
 
 def _fill_whole(cursor: Connection, model: Model) -> None:
+    if model.keys is not None:
+        key = model.incremental
+        rows = cursor.execute(
+            f"select distinct k.{key} from {model.keys} as k order by 1"
+        ).fetchall()
+        _fill_keys(cursor, model, [row[0] for row in rows])
+        return
     if model.builder is None:
         cursor.execute(f"insert into {_NEW} select * from ({model.body}) as q")
         return

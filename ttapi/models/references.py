@@ -92,9 +92,11 @@ def _of_statement(statement: exp.Expr) -> References:
         if table is target:
             continue
         if isinstance(table.this, exp.Identifier):
+            if is_cte(table):
+                continue
             if looks_like_file(table):
                 files.add(table.name)
-            elif not is_cte(table):
+            else:
                 relations.add(dataset_name(table.db.lower(), table.name.lower()))
         elif isinstance(table.this, exp.Anonymous):
             functions.add(table.this.name.lower())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where in a SQL text its relations and macro calls stand, so that other text can take their place.
+"""Where in a SQL text its relations, macro calls and stars stand, so that other text can take their place.
 
 The text around them stays as it was written, to the letter.
 """
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import sqlglot
 from sqlglot import TokenType, exp
 
+from ttapi.sqltext import identifier
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 _OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE}
 _CLOSING = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE}
 _NAMES_ARGUMENT = {":=", "=>"}
+_LEAVES_OUT = {"exclude", "except"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,18 @@ class MacroCall:
 
     place: TextSpan
     arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True)
+class Star:
+    """`v.*` or `v.* exclude (...)` among the columns of a SELECT."""
+
+    place: TextSpan
+    relation: str
+    """What it is qualified by, as written."""
+    before: int
+    """Columns that are named before it."""
+    after: int
 
 
 def name_span(table: exp.Table) -> TextSpan:
@@ -105,6 +120,32 @@ def parameter_places(
     ]
 
 
+def is_star(projection: exp.Expr) -> bool:
+    """Whether `projection` stands for several columns: `*` or `v.*`."""
+    inner = projection.this if isinstance(projection, exp.Column) else projection
+    return isinstance(inner, exp.Star)
+
+
+def star_of(sql: str, select: exp.Expr) -> Star | None:
+    """The star of `select`, a plain SELECT, which is qualified and stands in `sql`; None: every column is named."""
+    for number, projection in enumerate(select.expressions):
+        if is_star(projection):
+            alias = projection.args["table"]
+            place = TextSpan(alias.meta["start"], _end_of_star(sql, alias.meta["start"]))
+            written = sql[place.start : alias.meta["end"] + 1]
+            return Star(place, written, number, len(select.expressions) - number - 1)
+    return None
+
+
+def expand_star(sql: str, star: Star, types: Mapping[str, str]) -> str:
+    """`sql` with every column that `star` stands for named and cast; `types`: of all its columns."""
+    names = list(types)[star.before : len(types) - star.after]
+    columns = [
+        f"{star.relation}.{identifier(name)}::{types[name]} as {identifier(name)}" for name in names
+    ]
+    return replace_spans(sql, [(star.place, ",\n    ".join(columns))])
+
+
 def tokens_of(sql: str) -> Sequence[Token]:
     """The tokens of `sql`, each with its offsets."""
     return sqlglot.tokenize(sql, read="duckdb")
@@ -133,6 +174,16 @@ def prepend_ctes(sql: str, tables: Mapping[str, str]) -> str:
 def _span(parts: Iterable[exp.Expr | None]) -> TextSpan:
     found = [part.meta for part in parts if part is not None]
     return TextSpan(min(meta["start"] for meta in found), max(meta["end"] for meta in found) + 1)
+
+
+def _end_of_star(sql: str, start: int) -> int:
+    """Offset behind the star whose qualifier begins at `start`, and behind what it leaves out."""
+    _, _, star, *after = [token for token in tokens_of(sql) if token.start >= start]
+    if not after or after[0].text.lower() not in _LEAVES_OUT:
+        return star.end + 1
+    if after[1].token_type is not TokenType.L_PAREN:
+        return after[1].end + 1
+    return next(t.end + 1 for t in after if t.token_type is TokenType.R_PAREN)
 
 
 def _argument(sql: str, tokens: Sequence[Token]) -> Argument:

@@ -172,14 +172,16 @@ class Installation:
         return graph.without(self.left_out) if self.left_out else graph
 
     def _load_graph(self) -> ModelGraph:
-        from ttapi.models.graph import (  # noqa: PLC0415 - sqlglot takes 0.12 s
-            ModelFolder,
-            load_graph,
+        from ttapi.models.as_of_form import (  # noqa: PLC0415 - sqlglot takes 0.12 s
+            with_as_of_forms,
         )
+        from ttapi.models.graph import ModelFolder, load_graph  # noqa: PLC0415 - so does this
 
         bundled, *others = self.folders
         folders = [ModelFolder(bundled, is_bundled=True), *map(ModelFolder, others)]
-        return load_graph(folders, {*self.resources, *_migrated_tables()}, self.analysis_cache)
+        graph = load_graph(folders, {*self.resources, *_migrated_tables()}, self.analysis_cache)
+        resources = {name: offer.resource for name, offer in self.resources.items()}
+        return with_as_of_forms(graph, resources, self.analysis_cache)
 
     @cached_property
     def analysis_cache(self) -> AnalysisCache:

@@ -13,8 +13,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
-from ttapi.simulator.derivatives.symbols import read_streamer_symbol
-
 if TYPE_CHECKING:
     import datetime as dt
     from decimal import Decimal
@@ -288,8 +286,3 @@ def underlying_volatility(market: VendorMarket, streamer_symbol: str) -> SimUnde
         put_volume=puts,
         put_call_ratio=puts / calls,
     )
-
-
-def is_option_symbol(streamer_symbol: str) -> bool:
-    """Whether the text is spelt like an option, listed or not."""
-    return read_streamer_symbol(streamer_symbol) is not None

@@ -80,7 +80,6 @@ def test_an_adjusted_option_is_worth_more_than_its_plain_twin(market):
 
 def test_the_root_of_a_share_class_has_no_slash(market):
     assert [root.root for root in market.chain("BRK/B")] == ["BRKB"]
-    assert market.book.underlying_of("BRKB").symbol == "BRK/B"
 
 
 def test_what_has_settled_is_not_listed():

@@ -139,10 +139,6 @@ class OptionBook:
         self._chains = lru_cache(maxsize=1024)(self._make_chain)
         self._surfaces = lru_cache(maxsize=2048)(self._make_surface)
 
-    def underlying_of(self, root: str) -> Listing | None:
-        """The listing whose options have `root`; None for nobody's."""
-        return self._by_root.get(root)
-
     def chain(self, listing: Listing, now: datetime) -> tuple[RootChain, ...]:
         """What is listed and not settled; strikes as of the last close."""
         return self._chains(listing, last_turn(now))

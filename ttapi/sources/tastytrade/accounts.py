@@ -227,7 +227,6 @@ TRANSACTIONS = Resource(
 )
 
 
-UNIT = "me"
 _ACCOUNTS = "/customers/me/accounts"
 
 

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
     from ttapi.sources.tastytrade.api import TastytradeApi
 
-EQUITIES = "equities"
-PUBLIC = "public"
 _LIST_FIELDS = fields("""
     name!                  text  of the list
     group-name             text  the vendor's group of lists

@@ -85,7 +85,7 @@ METRIC_FIELDS = fields("""
     earnings.quarter-end-date            date     end of the reported quarter
     earnings.actual-eps                  number   USD per share
     earnings.consensus-estimate          number   USD per share
-    earnings.time-of-day                 text     as sent: BMO before the open, AMC after the close; null: not said
+    earnings.time-of-day       text     as the vendor sends it: BMO before the open, AMC after the close; null: not said
     earnings.updated-at                  instant  UTC
     earnings-per-share                   number   USD per share a year
     price-earnings-ratio                 number   ratio
@@ -253,7 +253,7 @@ SEARCH = Resource(
     about="What the vendor finds for the beginning of a symbol.",
     columns=(
         Column("prefix", "VARCHAR", "what was searched for, as it was written"),
-        Column("symbol", "VARCHAR", "what was found, in the vendor's text"),
+        Column("symbol", "VARCHAR", "what was found, in the vendor's text: BRK/B"),
         Column("description", "VARCHAR", "name of the company or fund"),
         Column("listed_market", "VARCHAR", "market identifier code; null: not said"),
         Column("instrument_type", "VARCHAR", "Equity and the like; null: not said"),

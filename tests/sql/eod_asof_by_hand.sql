@@ -1,9 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
--- about: The daily bars of one symbol as they could have been known on a day (its whole day, New York) or at
+-- about: The oracle of eod_asof, whose SQL ttapi makes of eod: the daily bars of one symbol as they could have been known on a day (its whole day, New York) or at
 --   an instant (UTC): eod_asof('2020-03-20', 'SPY'). Reads raw by key and known_at. Where the bars known by
 --   then show that the two sources are in different price bases, MetaStock's stand alone, as in eod.
--- kind: macro
-create or replace macro eod_asof(as_of, symbol) as table
+create or replace macro eod_asof_by_hand(as_of, symbol) as table
 with
 asked as (
     select
