@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import signal
@@ -32,6 +33,9 @@ settings.register_profile("suite", deadline=None, derandomize=True)
 settings.register_profile("campaign", deadline=None)
 settings.load_profile("campaign" if os.environ.get("TTAPI_CAMPAIGN") else "suite")
 
+# Commands run by the hundred in one process: what it keeps for good is looked through seldom.
+gc.set_threshold(50_000, 20, 20)
+
 # A check that was started in the background ignores interrupts, and so would every command of it.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -45,6 +49,12 @@ TIMEOUT_S = 600
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
 """A Friday evening, after the close."""
 HEADER = "<TICKER>,<PER>,<DTYYYYMMDD>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>"
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: no garbage is looked for in it."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass
