@@ -182,12 +182,27 @@ def build_template(folder):
 
 
 @pytest.fixture(scope="session")
-def make_lab(template_home):
-    """Makes an empty home in a folder."""
+def whole_home():
+    """The same with every dataset refreshed, of no data; copied, never changed."""
+    from built_once import built_once
 
-    def made(folder):
+    return Home(built_once("whole", build_whole, __file__) / "home")
+
+
+def build_whole(folder):
+    home = Home(folder / "home")
+    init_home(home, now=NOW)
+    environment = environment_of(load_installation(home, {}), FixedClock(NOW))
+    run_refresh(environment, RefreshRequest())
+
+
+@pytest.fixture(scope="session")
+def make_lab(template_home):
+    """Makes an empty home in a folder, of the usual template or of another."""
+
+    def made(folder, template=template_home):
         root, data = folder / "home", folder / "data"
-        shutil.copytree(template_home.root, root, symlinks=True)
+        shutil.copytree(template.root, root, symlinks=True)
         (data / "metastock").mkdir(parents=True)
         return Lab(Home(root), data, {"TTAPI_METASTOCK_PATH": str(data / "metastock")})
 
@@ -198,6 +213,12 @@ def make_lab(template_home):
 def lab(make_lab, tmp_path):
     """An empty home of the test's own."""
     return make_lab(tmp_path)
+
+
+@pytest.fixture
+def whole_lab(make_lab, whole_home, tmp_path):
+    """An empty home of the test's own in which a refresh finds nothing to do."""
+    return make_lab(tmp_path, whole_home)
 
 
 @pytest.fixture(scope="session")
