@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import signal
@@ -31,6 +32,9 @@ from ttapi.store.store import init_home
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.register_profile("campaign", deadline=None)
 settings.load_profile("campaign" if os.environ.get("TTAPI_CAMPAIGN") else "suite")
+
+# Commands run by the hundred in one process: what it keeps for good is looked through seldom.
+gc.set_threshold(50_000, 20, 20)
 
 # A check that was started in the background ignores interrupts, and so would every command of it.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -67,6 +71,12 @@ TIMEOUT_S = 600
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
 """A Friday evening, after the close."""
 HEADER = "<TICKER>,<PER>,<DTYYYYMMDD>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>"
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: no garbage is looked for in it."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass
@@ -194,12 +204,27 @@ def build_template(folder):
 
 
 @pytest.fixture(scope="session")
-def make_lab(template_home):
-    """Makes an empty home in a folder."""
+def whole_home():
+    """The same with every dataset refreshed, of no data; copied, never changed."""
+    from built_once import built_once
 
-    def made(folder):
+    return Home(built_once("whole", build_whole, __file__) / "home")
+
+
+def build_whole(folder):
+    home = Home(folder / "home")
+    init_home(home, now=NOW)
+    environment = environment_of(load_installation(home, {}), FixedClock(NOW))
+    run_refresh(environment, RefreshRequest())
+
+
+@pytest.fixture(scope="session")
+def make_lab(template_home):
+    """Makes an empty home in a folder, of the usual template or of another."""
+
+    def made(folder, template=template_home):
         root, data = folder / "home", folder / "data"
-        shutil.copytree(template_home.root, root, symlinks=True)
+        shutil.copytree(template.root, root, symlinks=True)
         (data / "metastock").mkdir(parents=True)
         return Lab(Home(root), data, {"TTAPI_METASTOCK_PATH": str(data / "metastock")})
 
@@ -210,6 +235,12 @@ def make_lab(template_home):
 def lab(make_lab, tmp_path):
     """An empty home of the test's own."""
     return make_lab(tmp_path)
+
+
+@pytest.fixture
+def whole_lab(make_lab, whole_home, tmp_path):
+    """An empty home of the test's own in which a refresh finds nothing to do."""
+    return make_lab(tmp_path, whole_home)
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,32 @@ PARSE = "select from where"
 ENGINE = "select c.date::date as date, no_such_function(c.date)::integer as x from calendar as c"
 
 
-@pytest.fixture(params=[PARSE, ENGINE], ids=["unreadable", "refused by the engine"])
-def wrong(request, lab):
+@pytest.fixture(scope="module", params=[PARSE, ENGINE], ids=["unreadable", "refused by the engine"])
+def once_made(request, make_lab, whole_home, tmp_path_factory):
     """A home with a sound model, a wrong one and a reader of the wrong one."""
+    lab = make_lab(tmp_path_factory.mktemp("wrong"), whole_home)
     lab.write_model("views/sound.sql", "select 42::integer as answer")
     lab.write_model("views/wrong.sql", request.param)
     lab.write_model("views/reader.sql", "select w.* from wrong as w")
     return lab
+
+
+@pytest.fixture
+def wrong(once_made, tmp_path):
+    return once_made.copied(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def once_refreshed(once_made, tmp_path_factory):
+    lab = once_made.copied(tmp_path_factory.mktemp("refreshed"))
+    assert lab.ttapi("refresh").returncode == 2
+    return lab
+
+
+@pytest.fixture
+def refreshed(once_refreshed, tmp_path):
+    """The same after a refresh of everything."""
+    return once_refreshed.copied(tmp_path)
 
 
 def test_the_rest_answers_and_says_once_what_was_left_out(wrong):
@@ -30,12 +49,11 @@ def test_the_rest_answers_and_says_once_what_was_left_out(wrong):
 
 
 @pytest.mark.parametrize("name", ["wrong", "main.wrong", "reader"])
-def test_who_reads_it_is_told_file_and_line(wrong, name):
-    wrong.ttapi("refresh")
-    done = wrong.ttapi("sql", f"select * from {name}")
+def test_who_reads_it_is_told_file_and_line(refreshed, name):
+    done = refreshed.ttapi("sql", f"select * from {name}")
     assert done.returncode == 2
     assert f"sql/views/{name.removeprefix('main.')}.sql:1: " in done.stderr
-    named = wrong.ttapi("refresh", name.removeprefix("main."))
+    named = refreshed.ttapi("refresh", name.removeprefix("main."))
     assert named.returncode == 2
     assert "sql/views/" in named.stderr
 
@@ -49,24 +67,22 @@ def test_refresh_does_the_rest_and_leaves_with_2(wrong):
     assert wrong.ttapi("refresh", "eod").returncode == 0
 
 
-def test_status_and_doctor_name_it(wrong):
-    wrong.ttapi("refresh")
-    rows = {r["dataset"]: r for r in json.loads(wrong.ttapi("status", "--json").stdout)}
+def test_status_and_doctor_name_it(refreshed):
+    rows = {r["dataset"]: r for r in json.loads(refreshed.ttapi("status", "--json").stdout)}
     assert rows["wrong"]["verdict"] == rows["reader"]["verdict"] == "failed"
     assert rows["wrong"]["reasons"][0].startswith("left out: sql/views/wrong.sql:1: ")
-    assert "sql/views/wrong.sql" in wrong.ttapi("status", "wrong").stdout
-    findings = wrong.ttapi("doctor").stdout
+    assert "sql/views/wrong.sql" in refreshed.ttapi("status", "wrong").stdout
+    findings = refreshed.ttapi("doctor").stdout
     assert "model-broken" in findings
-    assert str(wrong.home.sql / "views" / "wrong.sql") in findings
+    assert str(refreshed.home.sql / "views" / "wrong.sql") in findings
 
 
-def test_mended_it_is_there_again(wrong):
-    wrong.ttapi("refresh")
-    wrong.write_model("views/wrong.sql", "select 7::integer as answer")
-    done = wrong.ttapi("sql", "select answer from reader")
+def test_mended_it_is_there_again(refreshed):
+    refreshed.write_model("views/wrong.sql", "select 7::integer as answer")
+    done = refreshed.ttapi("sql", "select answer from reader")
     assert (done.returncode, done.stdout) == (0, "answer\n7\n")
     assert "left out" not in done.stderr
-    assert wrong.ttapi("refresh").returncode == 0
+    assert refreshed.ttapi("refresh").returncode == 0
 
 
 def test_a_model_that_breaks_leaves_no_relation_of_the_old_text(lab):
@@ -79,22 +95,27 @@ def test_a_model_that_breaks_leaves_no_relation_of_the_old_text(lab):
 
 
 @pytest.mark.parametrize("body", ["select nope from calendar", PARSE])
-def test_a_check_that_cannot_run_is_left_out(lab, body):
-    lab.write_model("checks/mine.sql", body)
-    lab.write_model("checks/sound.sql", "select c.date from calendar as c where c.date is null")
-    done = lab.ttapi("refresh")
+def test_a_check_that_cannot_run_is_left_out(whole_lab, body):
+    whole_lab.write_model("checks/mine.sql", body)
+    whole_lab.write_model(
+        "checks/sound.sql", "select c.date from calendar as c where c.date is null"
+    )
+    done = whole_lab.ttapi("refresh")
     assert done.returncode == 2
     assert "left out: sql/checks/mine.sql:1: " in done.stderr
-    assert lab.ttapi("sql", "select 1 as x").returncode == 0
-    assert lab.rows("select check_name from catalog.checks where check_name = 'sound'") == [
+    assert whole_lab.ttapi("sql", "select 1 as x").returncode == 0
+    assert whole_lab.rows("select check_name from catalog.checks where check_name = 'sound'") == [
         ("sound",)
     ]
 
 
-def test_a_header_check_of_an_unknown_column_leaves_its_model_out(lab):
-    lab.write_model("views/mine.sql", "-- check: not_null(nope)\nselect 1::integer as x")
-    assert "left out: sql/views/mine.sql:1: check not_null(nope): " in lab.ttapi("refresh").stderr
-    assert lab.ttapi("sql", "select * from mine").returncode == 2
+def test_a_header_check_of_an_unknown_column_leaves_its_model_out(whole_lab):
+    whole_lab.write_model("views/mine.sql", "-- check: not_null(nope)\nselect 1::integer as x")
+    assert (
+        "left out: sql/views/mine.sql:1: check not_null(nope): "
+        in whole_lab.ttapi("refresh").stderr
+    )
+    assert whole_lab.ttapi("sql", "select * from mine").returncode == 2
 
 
 def test_nothing_of_ttapis_own_is_left_out(lab):

@@ -106,7 +106,7 @@ def test_a_plugin_that_raises_fails_alone_and_keeps_its_old_rows(weather):
     weather.write_bars("AAA.csv", ["AAA,D,20240612,000000,10,11,9,10,1000,0"])
     weather.ttapi("refresh", "weather")
     (weather.data / "weather" / "b.txt").write_text("Oslo 2024-06-14 explode\n")
-    done = weather.ttapi("refresh")
+    done = weather.ttapi("refresh", "weather", "eod")
     assert done.returncode == 1
     assert "the vendor's format changed" in done.stderr
     assert "Traceback" not in done.stderr
@@ -154,7 +154,7 @@ def test_a_plugin_that_lies_fails_alone_with_what_was_wrong(weather, said, lie, 
     weather.write_bars("AAA.csv", ["AAA,D,20240612,000000,10,11,9,10,1000,0"])
     assert said in PLUGIN
     (weather.home.sources / "weather.py").write_text(PLUGIN.replace(said, lie))
-    done = weather.ttapi("refresh")
+    done = weather.ttapi("refresh", "weather", "eod")
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert weather.rows("select symbol from eod") == [("AAA",)]

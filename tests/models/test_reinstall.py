@@ -84,13 +84,13 @@ def test_what_changed_alone_is_made_again_and_the_whole_is_the_same(
 ):
     for files in steps:
         write(market, files)
-        market.refresh()
+        market.refresh("eod")
     root = market.data / "again"
     shutil.copytree(template_home.root, root, symlinks=True)
     shutil.copytree(market.home.sql, root / "sql", dirs_exist_ok=True)
     at_once = lab_type(Home(root), market.data, market.environ, market.now)
     at_once.home.readings_file.unlink()
-    at_once.refresh()
+    at_once.refresh("eod")
     for one, other in zip(stored(market), stored(at_once), strict=True):
         assert one == other
 

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -75,3 +76,9 @@ def root(
 
 for _module, _, _command in (name.partition(".") for name in _COMMANDS):
     getattr(import_module(f"ttapi.cli.{_module}"), f"register_{_command}")(app)
+
+
+@cache
+def command() -> Any:
+    """`app` as it is run: made of every command's signature, once a process."""
+    return typer.main.get_command(app)

@@ -137,9 +137,9 @@ def _run(arguments: Sequence[str]) -> None:
         from ttapi.cli.shell.start import Start, run_shell
 
         sys.exit(run_shell(Start(home=shell[0]), DisplayOptions()))
-    from ttapi.cli.app import app
+    from ttapi.cli.app import command
 
-    app(prog_name="ttapi")
+    command()(arguments, prog_name="ttapi")
 
 
 def _tell(exc: TtapiError) -> None:

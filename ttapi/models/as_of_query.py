@@ -107,10 +107,12 @@ def all_reads(
 def _with_form(installed: AsOfCatalog, as_of: AsOf) -> str:
     """The public relations that have an as-of form, as a hint."""
     having = []
+    # One rewriter for all: each relation is rewritten once, however many are built on it.
+    rewriter = AsOfRewriter(installed, as_of, {})
     for name, model in installed.graph.models.items():
         if model.schema != "main" or model.kind == "macro":
             continue
         with suppress(NoAsOfFormError):
-            AsOfRewriter(installed, as_of, {}).relation(name)
+            rewriter.relation(name)
             having.append(name)
     return f"relations that have one: {', '.join(sorted(having))}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import sqlglot
@@ -146,9 +147,11 @@ def expand_star(sql: str, star: Star, types: Mapping[str, str]) -> str:
     return replace_spans(sql, [(star.place, ",\n    ".join(columns))])
 
 
+# One text is asked about call by call, and a long one takes milliseconds to read.
+@lru_cache(maxsize=32)
 def tokens_of(sql: str) -> Sequence[Token]:
     """The tokens of `sql`, each with its offsets."""
-    return sqlglot.tokenize(sql, read="duckdb")
+    return tuple(sqlglot.tokenize(sql, read="duckdb"))
 
 
 def replace_spans(sql: str, replacements: Iterable[tuple[TextSpan, str]]) -> str:
