@@ -9,7 +9,7 @@ import gzip
 import pytest
 
 from ttapi.errors import SourceError
-from ttapi.sources.body import _ALWAYS_ALLOWED, OversizedError, gunzip, read_capped
+from ttapi.sources.response_body import _ALWAYS_ALLOWED, OversizedError, gunzip, read_capped
 
 BIG = _ALWAYS_ALLOWED + 1000
 

@@ -19,8 +19,8 @@ from ttapi.simulator.derivatives.symbols import Contract, FutureOption, read_str
 from ttapi.simulator.events import SimQuote, profile, summary, trade, underlying_volatility
 from ttapi.simulator.factors import FactorYears
 from ttapi.simulator.histories import Histories
+from ttapi.simulator.intraday import Tape
 from ttapi.simulator.listings import make_listings
-from ttapi.simulator.tape import Tape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -22,7 +22,7 @@ import stamina
 
 from ttapi.errors import ResponseError, SourceDownError, UsageError
 from ttapi.secret import scrubbed
-from ttapi.sources.body import OversizedError, read_capped
+from ttapi.sources.response_body import OversizedError, read_capped
 from ttapi.sources.throttle import Breaker, CircuitOpenError, Pace
 
 if TYPE_CHECKING:

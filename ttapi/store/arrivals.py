@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from ttapi.clock import stored_instant
 from ttapi.errors import SourceError
-from ttapi.store.difference import registered
 from ttapi.store.engine import Connection, as_literal, update_rows
+from ttapi.store.row_difference import registered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,8 +22,8 @@ from ttapi.errors import StoreError, TtapiError, UsageError
 from ttapi.formats.target import refusal, writing
 from ttapi.home import Home, refuse_home_path
 from ttapi.sqltext import identifier, literal
-from ttapi.store.copy import die_with_parent, run_child
 from ttapi.store.engine import Connection, connect_snapshot, engine_errors
+from ttapi.store.file_copy import die_with_parent, run_child
 from ttapi.store.files import remove, sync_file, sync_folder, temporary_name
 
 if TYPE_CHECKING:

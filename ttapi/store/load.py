@@ -24,14 +24,6 @@ from ttapi.store.current_rows import (
     find_conflicting,
     start_affected_keys,
 )
-from ttapi.store.difference import (
-    LoadStamp,
-    append_rows,
-    follow_lines,
-    merge_rows,
-    registered,
-    replace_rows,
-)
 from ttapi.store.engine import Connection, engine_errors
 from ttapi.store.ledger import (
     Coverage,
@@ -43,6 +35,14 @@ from ttapi.store.ledger import (
     read_units,
     unchanged,
     write_units,
+)
+from ttapi.store.row_difference import (
+    LoadStamp,
+    append_rows,
+    follow_lines,
+    merge_rows,
+    registered,
+    replace_rows,
 )
 
 if TYPE_CHECKING:

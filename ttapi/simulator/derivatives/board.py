@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     from ttapi.simulator.derivatives.book import OptionBook
     from ttapi.simulator.derivatives.contracts import FutureProduct
+    from ttapi.simulator.intraday import Tape
     from ttapi.simulator.listings import Listing
-    from ttapi.simulator.tape import Tape
 
 Instrument = FutureContract | FutureOption | Coin
 _YEAR = timedelta(days=365)

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from ttapi.simulator.derivatives.symbols import Contract
     from ttapi.simulator.histories import Split
+    from ttapi.simulator.intraday import Tape
     from ttapi.simulator.listings import Listing
-    from ttapi.simulator.tape import Tape
 
 _ROOT_2 = math.sqrt(2.0)
 _ROOT_2_PI = math.sqrt(2.0 * math.pi)

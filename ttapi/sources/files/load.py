@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ttapi.errors import SourceError
-from ttapi.sources.body import GZIP, gunzip
 from ttapi.sources.contract import Batch, UnitReport, UnitRequest
 from ttapi.sources.files.origin import origin_of
 from ttapi.sources.files.rows import FileRows, judge
 from ttapi.sources.files.source import FORMATS, FileSettings
 from ttapi.sources.files.tables import TextTable, read_csv_text, read_parquet_text
 from ttapi.sources.folder import MEMBER_LIMIT, RATIO_LIMIT
+from ttapi.sources.response_body import GZIP, gunzip
 from ttapi.sources.text_files import content_hash, reject_table
 
 if TYPE_CHECKING:

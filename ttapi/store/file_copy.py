@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The child that copies the live file; whoever started it opens the copy.
 
-`python -m ttapi.store.copy PARENT_PID SOURCE TARGET`. It is a process of its own because closing
+`python -m ttapi.store.file_copy PARENT_PID SOURCE TARGET`. It is a process of its own because closing
 a descriptor of the live file inside its owner would drop the engine's lock.
 
 How the owner starts a child process, and how one makes sure not to outlive it, is here as well: it is
