@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 GROUP = "ttapi.sources"
 _HERE = Path(__file__).resolve().parent
-_SHARED = ("body.py", "dates.py", "folder.py", "instants.py", "text_files.py")
+_SHARED = ("dates.py", "folder.py", "instants.py", "response_body.py", "text_files.py")
 """What makes rows of bytes for several sources: a change of it is a change of theirs."""
 
 
