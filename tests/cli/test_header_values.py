@@ -12,7 +12,8 @@ WRONG = {
     "check": ("-- kind: table\n-- check: positive(n)\n", 2, "unknown check 'positive(n)'"),
     "builder": ("-- kind: table\n-- builder: no.such\n", 2, "builder 'no.such' is no importable module"),
     "field": ("-- kind: table\n-- tll: 1d\n", 2, "unknown header field 'tll'"),
-    "grain": ("-- kind: table\n-- grain: symbol\n-- check: unique(grain)\n", 0, "symbol"),
+    "incremental": ("-- kind: table\n-- incremental: symbol\n", 3, "incremental: 'symbol' is no column"),
+    "grain": ("-- kind: table\n-- grain: symbol\n-- check: unique(grain)\n", 4, "grain: 'symbol' is no column"),
 }  # fmt: skip
 
 

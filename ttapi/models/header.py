@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The header of a SQL model file: comment lines `-- field: value`, each value checked where it stands."""
+"""The header of a SQL model file: comment lines `-- field: value`, each value checked where it stands.
+
+What a header says of columns is held against those that the SELECT gives.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ttapi.errors import ModelError, UsageError
+from ttapi.errors import ModelError, UsageError, did_you_mean
 from ttapi.market.ttl import parse_ttl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
+
+    from ttapi.models.model import Model
 
 _TAIL = re.compile(r";\s*(--[^\n]*)?$")
 _HEADER_LINE = re.compile(r"--\s*([a-z_]+):\s*(.*?)\s*$")
@@ -126,3 +131,38 @@ def checks_in(text: str, file: str, line: int = 1) -> tuple[HeaderCheck, ...]:
             hint="not_null(x), unique(grain), range(x, lo, hi)",
         )
     return found
+
+
+def refuse_equal_names(model: Model, names: Sequence[str]) -> None:
+    """Nothing, or ModelError: of two equal names the engine keeps one, or calls the second otherwise."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.get(name.lower())
+        seen[name.lower()] = name
+        if other is not None:
+            how = (
+                f"{other} twice"
+                if other == name
+                else f"{other} and {name}, which differ in case only"
+            )
+            raise ModelError(
+                f"it gives the columns {how}",
+                file=model.file,
+                line=model.body_line,
+                hint="name each column as nothing else: select a.close as close_a, b.close as close_b",
+            )
+
+
+def require_named_columns(model: Model, columns: Collection[str]) -> None:
+    """Nothing, or ModelError where the header names a column that the SELECT does not give."""
+    given = {name.lower() for name in columns}
+    named = [("grain", name) for name in model.grain]
+    named += [("incremental", model.incremental)] if model.incremental else []
+    for header, name in named:
+        if name.lower() not in given:
+            raise ModelError(
+                f"{header}: {name!r} is no column of it",
+                file=model.file,
+                line=model.body_line,
+                hint=did_you_mean(name, columns) or f"its columns: {', '.join(columns)}",
+            )

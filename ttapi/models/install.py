@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ttapi.errors import ModelError, QueryError
+from ttapi.models.header import refuse_equal_names, require_named_columns
 from ttapi.models.model import Model, dataset_name, macro_parts
 from ttapi.models.model_cache import analyser_version
 from ttapi.sqltext import literal
@@ -159,14 +160,16 @@ def _install(cursor: Connection, model: Model) -> None:
         cursor.execute(f"create or replace view {model.qualified} as {body}")
     else:
         _drop_if(cursor, model, "VIEW", "view")
-        wanted = output_columns(cursor, f"({model.body})")
-        if _existing_columns(cursor, model) != wanted:
+        if _existing_columns(cursor, model) != _refuse_unreadable_output(cursor, model):
             create_table(cursor, model)
 
 
 def _refuse_unreadable_output(cursor: Connection, model: Model) -> dict[str, str]:
-    """Engine type by output column of `model`, each of which every client can read."""
-    columns = output_columns(cursor, f"({model.body})")
+    """Engine type by output column of `model`, each of which has a name of its own and every client can read."""
+    described = cursor.execute(f"describe ({model.body})").fetchall()
+    refuse_equal_names(model, [row[0] for row in described])
+    columns = {row[0]: row[1] for row in described}
+    require_named_columns(model, columns)
     for name, kind in columns.items():
         if kind.startswith(_UNREADABLE):
             raise ModelError(
