@@ -7,7 +7,6 @@ Each batch is whole units; its rows, ledger entries and the dataset's state comm
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import CommitUnknownError, SourceDownError, SourceError, TtapiError
 from ttapi.refresh.coverage import coverage_after
-from ttapi.refresh.datasets import Dataset, ListingDiff, Step, code_of
+from ttapi.refresh.datasets import Dataset, Step, code_of
 from ttapi.refresh.planner import rules_of
 from ttapi.sources.conformity import conforming
 from ttapi.sources.contract import Batch, NarrowingSource, Unit, UnitReport, UnitRequest
-from ttapi.sources.discovery import guarded, guarded_batches
+from ttapi.sources.discovery import guarded, guarded_batches, units_given
 from ttapi.store.catalog import (
     DatasetState,
     DateInterval,
@@ -29,15 +28,16 @@ from ttapi.store.catalog import (
     write_asked,
     write_state,
 )
-from ttapi.store.ledger import UnitRecord, dataset_version
+from ttapi.store.ledger import dataset_version
 from ttapi.store.load import LoadResult, load_batch, mark_vanished, was_loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from ttapi.refresh.datasets import SourceResource
     from ttapi.refresh.environment import Environment
+    from ttapi.refresh.plan import UnitListing
     from ttapi.refresh.single_flight import Progress
     from ttapi.sources.contract import SourceContext
     from ttapi.sources.traffic import NetworkAccounts
@@ -45,18 +45,6 @@ if TYPE_CHECKING:
     from ttapi.store.store import Store
 
 log = logging.getLogger(__name__)
-
-Ledger = Callable[[str], Mapping[str, UnitRecord]]
-"""The units of a dataset, by key."""
-
-
-@dataclass(frozen=True)
-class UnitListing:
-    """What exists now, beside what the ledger holds."""
-
-    units: Sequence[Unit]
-    ledger: Mapping[str, UnitRecord]
-    difference: ListingDiff
 
 
 @dataclass(frozen=True)
@@ -120,40 +108,6 @@ class IngestResult:
                 self.unavailable.clear()
             several = f"none of {self.units:,} slices was answered: {first}"
             self.error = first if self.units == 1 else several
-
-
-def list_units(
-    environment: Environment, offer: SourceResource, ledger: Ledger, accounts: NetworkAccounts
-) -> UnitListing:
-    """What `offer`'s source lists now against the ledger; a listing is no source call.
-
-    *Raises* UsageError for a missing folder, SourceDownError when the source is out of reach.
-    """
-    with guarded(offer.source.name):
-        units = offer.source.survey(offer.resource, environment.context(offer.source, accounts))
-    known = ledger(offer.dataset)
-    return UnitListing(units, known, _difference(units, known))
-
-
-def _difference(units: Sequence[Unit], ledger: Mapping[str, UnitRecord]) -> ListingDiff:
-    new, changed = [], []
-    for unit in units:
-        known = ledger.get(unit.key)
-        if known is None:
-            new.append(unit.key)
-        elif known.is_vanished or _may_differ(unit, known):
-            changed.append(unit.key)
-    present = {unit.key for unit in units}
-    vanished = [
-        key for key, known in ledger.items() if key not in present and not known.is_vanished
-    ]
-    return ListingDiff(tuple(new), tuple(changed), tuple(vanished), tuple(u.key for u in units))
-
-
-def _may_differ(unit: Unit, known: UnitRecord) -> bool:
-    """Whether `unit` must be asked: it looks otherwise, or has nothing by which one could tell."""
-    looks = (unit.size, unit.mtime_ns)
-    return looks == (None, None) or looks != (known.size, known.mtime_ns)
 
 
 def ingest(
@@ -236,7 +190,9 @@ def units_holding(
     if not isinstance(source, NarrowingSource):
         return frozenset(unit.key for unit in units)
     with guarded(source.name):
-        chosen = source.units_holding(offer.resource, units, keys, context)
+        chosen = units_given(
+            "units_holding", source.units_holding(offer.resource, units, keys, context)
+        )
     return frozenset(unit.key for unit in chosen)
 
 

@@ -6,26 +6,30 @@ Which datasets a refresh is for: the names a user or a query gave, and the keys 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ttapi.errors import SourceDownError, TtapiError, UsageError, did_you_mean
 from ttapi.refresh.coverage import Demand
-from ttapi.refresh.ingest import Ledger, UnitListing, list_units, units_holding
+from ttapi.refresh.datasets import ListingDiff
+from ttapi.refresh.ingest import units_holding
 from ttapi.refresh.planner import closure, plan_refresh
 from ttapi.sources.credentials import how_to_give
+from ttapi.sources.discovery import guarded, units_given
 from ttapi.store.catalog import EVERYTHING, Slice
 from ttapi.store.ledger import UnitRecord, read_units
 from ttapi.store.reader import open_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
     from ttapi.errors import ModelError
-    from ttapi.refresh.datasets import Dataset, Step
+    from ttapi.refresh.datasets import Dataset, SourceResource, Step
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.steps import RefreshRequest
+    from ttapi.sources.contract import Unit
     from ttapi.sources.traffic import NetworkAccounts
     from ttapi.store.catalog import DatasetState
 
@@ -125,6 +129,19 @@ def _matches(name: str, datasets: Mapping[str, Dataset]) -> list[str]:
         return [name]
     stems = [n for n in datasets if n.rpartition(".")[2] == name]
     return stems or [n for n, d in datasets.items() if d.source == name]
+
+
+Ledger = Callable[[str], Mapping[str, UnitRecord]]
+"""The units of a dataset, by key."""
+
+
+@dataclass(frozen=True)
+class UnitListing:
+    """What exists now, beside what the ledger holds."""
+
+    units: Sequence[Unit]
+    ledger: Mapping[str, UnitRecord]
+    difference: ListingDiff
 
 
 @dataclass(frozen=True)
@@ -269,3 +286,38 @@ def _list_outside(
             except TtapiError as exc:
                 listings[name] = exc
     return listings
+
+
+def list_units(
+    environment: Environment, offer: SourceResource, ledger: Ledger, accounts: NetworkAccounts
+) -> UnitListing:
+    """What `offer`'s source lists now against the ledger; a listing is no source call.
+
+    *Raises* UsageError for a missing folder, SourceDownError when the source is out of reach.
+    """
+    with guarded(offer.source.name):
+        context = environment.context(offer.source, accounts)
+        units = units_given("survey", offer.source.survey(offer.resource, context))
+    known = ledger(offer.dataset)
+    return UnitListing(units, known, _difference(units, known))
+
+
+def _difference(units: Sequence[Unit], ledger: Mapping[str, UnitRecord]) -> ListingDiff:
+    new, changed = [], []
+    for unit in units:
+        known = ledger.get(unit.key)
+        if known is None:
+            new.append(unit.key)
+        elif known.is_vanished or _may_differ(unit, known):
+            changed.append(unit.key)
+    present = {unit.key for unit in units}
+    vanished = [
+        key for key, known in ledger.items() if key not in present and not known.is_vanished
+    ]
+    return ListingDiff(tuple(new), tuple(changed), tuple(vanished), tuple(u.key for u in units))
+
+
+def _may_differ(unit: Unit, known: UnitRecord) -> bool:
+    """Whether `unit` must be asked: it looks otherwise, or has nothing by which one could tell."""
+    looks = (unit.size, unit.mtime_ns)
+    return looks == (None, None) or looks != (known.size, known.mtime_ns)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ttapi.models.install import CheckOutcome
     from ttapi.refresh.datasets import Step
     from ttapi.refresh.environment import Environment
-    from ttapi.refresh.ingest import Ledger
+    from ttapi.refresh.plan import Ledger
     from ttapi.refresh.single_flight import Progress
     from ttapi.store.export import ExportOutcome
     from ttapi.store.store import Store

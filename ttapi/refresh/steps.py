@@ -15,7 +15,7 @@ from ttapi.errors import ModelError, TtapiError
 from ttapi.models.install import CheckOutcome, run_check_models, run_header_checks
 from ttapi.models.rebuild import Rebuilt, rebuild_table
 from ttapi.refresh.freshness import status_rows
-from ttapi.refresh.ingest import IngestTask, UnitListing, account_of_error, ingest
+from ttapi.refresh.ingest import IngestTask, account_of_error, ingest
 from ttapi.refresh.keyed import ingest_slices
 from ttapi.refresh.planner import closure, current_versions, rebuild_reasons
 from ttapi.store.catalog import (
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ttapi.refresh.coverage import Demand
     from ttapi.refresh.datasets import Dataset, Step
     from ttapi.refresh.environment import Environment
+    from ttapi.refresh.plan import UnitListing
     from ttapi.refresh.single_flight import Progress
     from ttapi.sources.traffic import NetworkAccounts
     from ttapi.store.store import Store

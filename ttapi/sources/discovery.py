@@ -13,17 +13,19 @@ import hashlib
 import importlib.util
 import inspect
 import sys
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ttapi.errors import SourceError, TtapiError
+from ttapi.sources.contract import Unit
 from ttapi.sources.validation import check_declaration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
 
     from ttapi.sources.contract import Batch, Source
@@ -85,9 +87,10 @@ def _load(
     name: str, origin: str, load: Callable[[], object], earlier: Iterable[InstalledSource]
 ) -> InstalledSource:
     try:
-        loaded = load()
-        source = loaded() if isinstance(loaded, type) else loaded
-        problems = check_declaration(source)
+        with redirect_stdout(sys.stderr):
+            loaded = load()
+            source = loaded() if isinstance(loaded, type) else loaded
+            problems = check_declaration(source)
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - a stranger's code may raise anything
         error = f"{origin} does not load: {type(exc).__name__}: {exc}; mend or remove it"
         return InstalledSource(name, origin, error=error)
@@ -169,19 +172,43 @@ def code_files(kind: type) -> list[Path]:
 
 @contextmanager
 def guarded(source: str) -> Iterator[None]:
-    """Turn whatever the source raises inside the block, but ttapi's own errors, into a SourceError."""
+    """Turn whatever the source raises inside the block, but ttapi's own errors, into a SourceError.
+
+    What it prints goes to standard error: standard output carries data only.
+    """
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     except TtapiError:
         raise
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         text = f"source {source!r} failed with {type(exc).__name__}: {exc}"
         raise SourceError(text, hint="ttapi sources names its file") from exc
 
 
+def units_given(method: str, value: object) -> Sequence[Unit]:
+    """What `method` of a source gave. *Raises* TypeError where that is no list of units."""
+    units = tuple(value) if isinstance(value, Iterable) else (value,)
+    if not all(isinstance(unit, Unit) for unit in units):
+        raise TypeError(f"{method}() gave {_kind(value)}, not a list of Unit")
+    return units
+
+
+def batches_given(value: object) -> Iterable[Batch]:
+    """What `fetch` of a source gave. *Raises* TypeError where that is nothing to go through."""
+    if not isinstance(value, Iterable):
+        raise TypeError(f"fetch() gave {_kind(value)}, and is to yield a Batch at a time")
+    return value
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else f"a value of type {type(value).__name__}"
+
+
 def guarded_batches(source: str, batches: Iterable[Batch]) -> Iterator[Batch]:
     """`batches`, with what producing one of them raises told as the source's failure."""
-    iterator = iter(batches)
+    with guarded(source):
+        iterator = iter(batches_given(batches))
     while True:
         with guarded(source):
             try:
