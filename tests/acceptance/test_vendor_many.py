@@ -32,7 +32,6 @@ def test_503_of_507_symbols_are_a_result_and_none_is_an_error(lab):
     with vendor_home(lab, market, "missing-symbols:count=4") as vendor:
         # The server draws its market when first asked, in this process: one call after the other.
         lab.environ["TTAPI_TASTYTRADE_IN_FLIGHT"] = "1"
-        lab.environ["TTAPI_TASTYTRADE_GIVE_UP_S"] = "600"
         outcome = vendor.refresh(METRICS, symbols=wanted)
         done = outcome_of(outcome, METRICS)
         assert (outcome.exit_code, done.error, done.rows_accepted) == (1, None, 503)
@@ -70,7 +69,6 @@ def test_the_vendors_rate_is_kept_and_a_fresh_dataset_asks_nothing(lab):
 def test_a_vendor_that_says_429_is_asked_more_slowly_and_all_comes(lab):
     market = VendorMarket(7, NOW, symbols=60)
     with vendor_home(lab, market, "429-burst:after=20,count=10") as vendor:
-        lab.environ["TTAPI_TASTYTRADE_GIVE_UP_S"] = "600"
         assert vendor.refresh(CHAINS, symbols=ours(market)).exit_code == 0
         assert vendor.server.counters.throttled == 10
         assert len(vendor.rows(CHAINS)) == 60

@@ -76,7 +76,6 @@ def test_credentials_refused_by_one_server_are_tried_at_another(vendor):
 
 
 def test_a_refusal_that_passes_is_no_refusal(vendor):
-    vendor.lab.environ["TTAPI_TASTYTRADE_GIVE_UP_S"] = "600"
     vendor.server.faults.set("oauth-busy:times=1")
     assert vendor.refresh(ACCOUNTS).exit_code == 0
     assert vendor.asked() == {"POST /oauth/token": 2, "GET /customers/me/accounts": 1}
@@ -202,6 +201,7 @@ def test_a_closed_market_is_not_asked_and_status_says_when_it_is(vendor):
 
 
 def test_a_server_that_is_down_is_given_up_once_and_its_data_served_with_its_age(vendor):
+    vendor.lab.environ["TTAPI_TASTYTRADE_GIVE_UP_S"] = "0.5"
     query = "select symbol from market_metrics where symbol in ('AAPL', 'SPY') order by 1"
     assert vendor.refresh(ACCOUNTS, METRICS).exit_code == 0
     vendor.asked()

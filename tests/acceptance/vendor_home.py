@@ -86,6 +86,7 @@ def vendor_home(lab, market, *faults, **arguments):
             "TTAPI_TASTYTRADE_CLIENT_SECRET": grant.client_secret,
             "TTAPI_TASTYTRADE_REFRESH_TOKEN": grant.refresh_token,
             "TTAPI_TASTYTRADE_REQUESTS_PER_S": "1000",
-            "TTAPI_TASTYTRADE_GIVE_UP_S": "0.5",
+            # Nobody gives up because a machine is slow; who tests giving up says so.
+            "TTAPI_TASTYTRADE_GIVE_UP_S": "600",
         }
         yield VendorHome(lab, server, log)

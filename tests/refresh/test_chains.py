@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, date, datetime
 
 import pytest
+
+from ttapi.api import Database
 
 SNAPSHOT_ROWS = "select snapshot, count(*) from derived.option_implied group by 1 order by 1"
 KEYS = (
@@ -74,8 +77,8 @@ def test_a_rate_touches_the_snapshots_it_holds_for_and_no_others(quoted):
     both = ["AAA 2024-06-12T20:00:00", "BBB 2024-06-12T20:00:00"]
     assert [changed[name] for name in IMPLIED] == [both] * 3
     assert quoted.rows("select distinct date, rate from derived.option_implied order by 1") == [
-        (datetime(2024, 6, 11).date(), 0.04),
-        (datetime(2024, 6, 12).date(), 0.05),
+        (date(2024, 6, 11), 0.04),
+        (date(2024, 6, 12), 0.05),
     ]
 
 
@@ -139,28 +142,22 @@ def test_a_chain_as_of_a_day_is_what_the_chain_was_then_whatever_came_later(quot
 
 def test_as_of_reaches_what_is_computed_of_chains(quoted):
     quoted.now = datetime(2024, 6, 14, 22, tzinfo=UTC)
-    for sql in (
+    relations = (
         "term_structure",
         "skew",
         "constant_maturity_iv",
         "iv_history",
         "max_pain",
         "put_call",
-    ):
-        done = quoted.ttapi(
-            "sql",
-            "--as-of",
-            "2024-06-11",
-            "--format",
-            "json",
-            f"select * from {sql} where underlying = 'AAA'",
-        )
-        assert done.returncode == 0, done.stderr
-        rows = json.loads(done.stdout)
-        assert rows
-        assert {row.get("snapshot_at", "2024-06-11T20:00:00Z")[:10] for row in rows} == {
-            "2024-06-11"
-        }
+    )
+    environ = {**quoted.environ, "TTAPI_NOW": quoted.now.isoformat()}
+    with closing(Database(quoted.home, environ=environ)) as database:
+        for name in relations:
+            sql = f"select * from {name} where underlying = 'AAA'"
+            rows = database.sql(sql, as_of=date(2024, 6, 11)).arrow().to_pylist()
+            assert rows, name
+            days = {row.get("snapshot_at", datetime(2024, 6, 11)).date() for row in rows}
+            assert days == {date(2024, 6, 11)}, name
 
 
 def test_why_tells_how_a_volatility_came_about(quoted):

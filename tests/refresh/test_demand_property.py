@@ -165,11 +165,13 @@ def is_wanted(demand, key):
 
 
 def answer(connection, tables, sql):
+    connection.begin()
     for name, table in tables.items():
-        connection.execute(f"delete from {name}")
+        connection.execute(f"truncate {name}")
         values = ", ".join(f"('{s}', date '{d}', {v})" for (s, d), v in sorted(table.items()))
         if values:
             connection.execute(f"insert into {name} values {values}")
+    connection.commit()
     return sorted(connection.execute(sql).fetchall(), key=repr)
 
 
@@ -219,6 +221,8 @@ def test_rows_outside_the_demand_cannot_change_the_answer(connection, inner, whe
     check(connection, f"select * from ({inner}) as q where {where}", dice, rounds=5)
 
 
+ROUNDS = 40 if os.environ.get("TTAPI_CAMPAIGN") else 20
+"""A demand for one wrong key is found in 17 at most, where 40 find it at all."""
 TRAPS = (
     "select * from (select symbol, sum(v) over () as v from raw.one) where symbol = 'A'",
     "select * from (select symbol, sum(v) over (partition by date) as v from raw.one) where symbol = 'A'",
@@ -269,7 +273,7 @@ TRAPS = (
 
 @pytest.mark.parametrize("sql", TRAPS)
 def test_no_trap_narrows_too_far(connection, sql):
-    check(connection, sql, random.Random(7), rounds=40)
+    check(connection, sql, random.Random(7), rounds=ROUNDS)
 
 
 def check(connection, sql, dice, rounds):

@@ -143,17 +143,17 @@ def homes(template_home, tmp_path, lab_type):
 def test_incremental_equals_full_rebuild(homes, history):
     lab = homes()
     folder = Folder(lab)
-    lab.refresh()
+    lab.refresh("eod", *TABLES)
     for step, happened in enumerate(history):
         for event in happened:
             folder.apply(event)
         lab.now += timedelta(hours=1)
-        outcome = lab.refresh()
+        outcome = lab.refresh("eod", *TABLES)
         assert not any(d.error for d in outcome.datasets), step
     incremental = _tables(lab)
     eod = lab.rows("select symbol, date, close from eod order by all")
     _forget_derived(lab)
-    lab.refresh()
+    lab.refresh("eod", *TABLES)
     assert _tables(lab) == incremental
     assert lab.rows("select symbol, date, close from eod order by all") == eod
     _ledger_equals_data(lab)

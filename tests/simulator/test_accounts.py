@@ -42,9 +42,22 @@ def test_an_account_holds_shares_and_options_long_and_short(account):
     assert kinds == {(False, True), (True, True), (True, False)}
 
 
+@pytest.fixture(scope="module")
+def later():
+    """The same market, at whatever time `set_day` says: its past is drawn once."""
+    now = [NOW]
+    market = VendorMarket(7, lambda: now[0], symbols=40)
+
+    def set_day(days):
+        now[0] = NOW + timedelta(days=days)
+        return market
+
+    return set_day
+
+
 @pytest.mark.parametrize("days", [0, 3, 14, 21, 30, 60])
-def test_options_held_are_in_the_chain(days):
-    market = VendorMarket(7, NOW + timedelta(days=days), symbols=40)
+def test_options_held_are_in_the_chain(later, days):
+    market = later(days)
     book = AccountBook(market)
     for account in book.accounts():
         for position in book.positions(account):
@@ -60,19 +73,22 @@ def test_transactions_fill_pages_and_have_ids_of_their_own(account):
     assert found[-1].executed_at <= NOW
 
 
-def test_what_was_booked_stands_when_time_goes_on(account):
+@pytest.fixture(scope="module")
+def much_later():
+    return AccountBook(VendorMarket(7, NOW + timedelta(days=200), symbols=40))
+
+
+def test_what_was_booked_stands_when_time_goes_on(account, much_later):
     book, number = account
-    later = AccountBook(VendorMarket(7, NOW + timedelta(days=200), symbols=40))
     found = book.transactions(number)
-    assert later.transactions(number)[: len(found)] == found
+    assert much_later.transactions(number)[: len(found)] == found
 
 
-def test_a_clock_that_goes_on_books_more():
-    now = [NOW]
-    book = AccountBook(VendorMarket(7, lambda: now[0], symbols=40))
+def test_a_clock_that_goes_on_books_more(later):
+    book = AccountBook(later(0))
     account = book.accounts()[0]
     before = book.transactions(account)
-    now[0] += timedelta(days=14)
+    later(14)
     assert len(book.transactions(account)) > len(before)
 
 

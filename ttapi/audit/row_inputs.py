@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ttapi.models.graph import ModelGraph
     from ttapi.models.limits import Limit
     from ttapi.models.lineage import LineageGraph
-    from ttapi.models.model_cache import PushdownInfo
+    from ttapi.models.model_cache import AnalysisCache, PushdownInfo
     from ttapi.store.reader import Reader
 
 _LISTED = 20
@@ -192,14 +192,22 @@ class InputRows:
 
 
 def inputs_behind(
-    reader: Reader, graph: ModelGraph, lineage: LineageGraph, relation: str, row: FoundRow
+    reader: Reader,
+    graph: ModelGraph,
+    lineage: LineageGraph,
+    relation: str,
+    row: FoundRow,
+    *,
+    analysed: AnalysisCache,
 ) -> list[InputRows]:
     """What `row` of `relation` was made of: nearest relation first, raw tables last.
 
     *Shape* relations that are stored, and those the relation reads directly. Every row that could
     matter meets the condition; of these the last up to the row's own dates are shown.
+
+    `analysed`: what looking through the models told before.
     """
-    flows = pushdown_infos(graph, _roots(lineage))
+    flows = pushdown_infos(graph, _roots(lineage), analysed)
     limits = {c.column: frozenset([ValueSet(frozenset([c.value]))]) for c in row.key}
     reads = _all_reads(reader, graph, flows, RelationRead(relation, limits))
     dates = _date_bounds(lineage, relation, row)

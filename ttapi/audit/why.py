@@ -113,7 +113,8 @@ def explain_row(database: Database, relation: str, words: Sequence[str]) -> Expl
         row = find_row(reader, name, grain, words)
     except NoRowError as exc:
         raise UsageError(exc.message, hint=_what_lacks(environment, name) or exc.hint) from exc
-    inputs = inputs_behind(reader, graph, lineage, name, row)
+    analysed = environment.installation.analysis_cache
+    inputs = inputs_behind(reader, graph, lineage, name, row, analysed=analysed)
     formulas = _Formulas(graph, lineage, environment)
     behind = [*inputs, *([] if model else [_itself(name, row)])]
     return Explanation(
