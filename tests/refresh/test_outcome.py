@@ -20,7 +20,8 @@ from ttapi.refresh.environment import environment_of
 from ttapi.refresh.freshness import Freshness
 from ttapi.refresh.home_state import NOTHING, write_home_state
 from ttapi.refresh.installation import Installation
-from ttapi.refresh.query import QueryRequest, _within_budget, predicted_seconds
+from ttapi.refresh.plan import predicted_seconds
+from ttapi.refresh.query import QueryRequest, _within_budget
 from ttapi.refresh.runner import RefreshOutcome
 from ttapi.store.catalog import DatasetOutcome
 

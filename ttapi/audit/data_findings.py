@@ -9,12 +9,12 @@ Findings about what clients open, and about the state that `status` shows.
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ttapi.audit.findings import Finding
 from ttapi.errors import TtapiError
 from ttapi.formats.values import amount
+from ttapi.refresh.datasets import CLOCK_SLACK
 from ttapi.refresh.freshness import status_rows
 from ttapi.refresh.home_state import NOTHING, read_home_state
 from ttapi.store.backup import check_backup, list_backups
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from ttapi.audit.findings import Examination
     from ttapi.refresh.freshness import StatusRow
 
-_SLACK = timedelta(minutes=2)
 _FAILED_UNITS = """
     select u.dataset, count(*), min(u.key), arg_min(u.error, u.key)
     from catalog.units as u
@@ -90,7 +89,7 @@ def _verdicts(patient: Examination, rows: Sequence[StatusRow]) -> Iterator[Findi
 
 
 def _future(patient: Examination) -> Iterator[Finding]:
-    latest = patient.environment.now + _SLACK
+    latest = patient.environment.now + CLOCK_SLACK
     states = read_home_state(patient.home).states
     late = [name for name, state in states.items() if state.asked_at and state.asked_at > latest]
     if late:

@@ -7,6 +7,7 @@ Datasets as sources and models declare them: pure functions of one resource or o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from ttapi.market.ttl import NextClose, parse_ttl
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from ttapi.models.limits import RelationRead
     from ttapi.models.model import Model
     from ttapi.models.model_cache import PushdownInfo
+
+CLOCK_SLACK = timedelta(minutes=2)
+"""How far the clocks of machines that share a home may be apart."""
 
 Verdict = Literal["fresh", "stale", "missing", "failed", "blocked", "not configured"]
 Action = Literal["ask", "rebuild", "none"]
@@ -84,6 +88,12 @@ class MarketClock:
     next_close: NextClose
     is_session: Callable[[str, date], bool] | None = None
     """Whether a market has a session on a date; None: every day counts as one."""
+    asked_by: datetime | None = None
+    """The latest instant at which something can have been asked; None: `now`."""
+
+    def is_ahead(self, asked_at: datetime) -> bool:
+        """Whether `asked_at` has not come yet: a clock was wrong then, or is now."""
+        return asked_at > (self.asked_by or self.now) + CLOCK_SLACK
 
 
 def market_clock(now: datetime) -> MarketClock:
@@ -167,6 +177,8 @@ def due_at(dataset: Dataset, state: DatasetState, clock: MarketClock) -> datetim
     """From when on `dataset` is stale by TTL; None without a TTL or before the first load."""
     if dataset.ttl is None or state.asked_at is None:
         return None
+    if clock.is_ahead(state.asked_at):
+        return clock.now
     return parse_ttl(dataset.ttl).due_at(state.asked_at, clock.next_close)
 
 

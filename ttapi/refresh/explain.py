@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ttapi.refresh.plan import dry_run
-from ttapi.refresh.query import plan_query, predicted_seconds, refresh_request
+from ttapi.refresh.plan import dry_run, predicted_seconds
+from ttapi.refresh.query import plan_query, refresh_request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.formats.values import seconds_text
 from ttapi.market.ttl import parse_duration
-from ttapi.refresh.datasets import Dataset, MarketClock, PlanInputs, Step, due_at
+from ttapi.refresh.datasets import CLOCK_SLACK, Dataset, MarketClock, PlanInputs, Step, due_at
 from ttapi.refresh.planner import closure, plan_refresh
 from ttapi.store.catalog import DatasetState
 
@@ -57,7 +57,9 @@ class InputAge:
 
     @property
     def text(self) -> str:
-        """`3 min old`, `loaded in part (AAPL)`, `never loaded`."""
+        """`3 min old`, `asked in the future`, `loaded in part (AAPL)`, `never loaded`."""
+        if self.age_s is not None and self.age_s < -CLOCK_SLACK.total_seconds():
+            return "asked in the future"
         if self.age_s is not None:
             return f"{seconds_text(max(0.0, self.age_s))} old"
         if self.loaded:

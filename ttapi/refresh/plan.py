@@ -131,6 +131,19 @@ def _matches(name: str, datasets: Mapping[str, Dataset]) -> list[str]:
     return stems or [n for n, d in datasets.items() if d.source == name]
 
 
+def predicted_seconds(environment: Environment, step: Step) -> float | None:
+    """Seconds `step` will take, by how long the last telling one took; None: never done.
+
+    Of a source asked by slices the seconds a call, times the calls.
+    """
+    left = environment.home_state
+    took = left.seconds.get(step.dataset)
+    calls = left.calls.get(step.dataset, 0)
+    if took is None:
+        return None
+    return took / calls * step.calls if calls and step.calls else took
+
+
 Ledger = Callable[[str], Mapping[str, UnitRecord]]
 """The units of a dataset, by key."""
 

@@ -83,7 +83,7 @@ def rules_of(dataset: Dataset, clock: MarketClock) -> CoverageRules:
     ttl = parse_ttl(dataset.ttl or "next close")
     market, is_session = dataset.sessions, clock.is_session
     return CoverageRules(
-        due_at=lambda asked_at: ttl.due_at(asked_at, clock.next_close),
+        due_at=lambda at: clock.now if clock.is_ahead(at) else ttl.due_at(at, clock.next_close),
         now=clock.now,
         today=clock.now.astimezone(_EXCHANGE).date(),
         revise=parse_duration(dataset.revise) if dataset.revise else timedelta(days=1),
@@ -107,6 +107,8 @@ def _whole_reasons(
         reasons.append("settings changed")
     elif state.asked_at is None:
         reasons.append("asked in part only")
+    elif clock.is_ahead(state.asked_at):
+        reasons.append("asked in the future")
     elif is_past_ttl(dataset, state, clock):
         reasons.append(f"ttl {dataset.ttl} passed")
     if state.error:

@@ -13,7 +13,7 @@ from ttapi.market.ttl import parse_ttl
 from ttapi.models.resolve import Resolution, resolve
 from ttapi.refresh.coverage import name_scope, raw_demands
 from ttapi.refresh.freshness import Freshness, InputAge, asked_at, input_age
-from ttapi.refresh.plan import broken_named, require_keys
+from ttapi.refresh.plan import broken_named, predicted_seconds, require_keys
 from ttapi.refresh.planner import ASKED_FOR, closure, plan_refresh
 from ttapi.refresh.request import refuse_writes
 from ttapi.refresh.steps import RefreshRequest
@@ -131,7 +131,7 @@ def plan_query(environment: Environment, request: QueryRequest) -> QueryPlan:
     states = environment.home_state.states
     clock = environment.clock
     if request.until is not None:
-        clock = replace(clock, now=min(clock.now, request.until))
+        clock = replace(clock, now=min(clock.now, request.until), asked_by=clock.now)
     limit = request.freshness.age_limit
     refetch = _older_than(environment, closure(datasets, targets), held, limit)
     steps = plan_refresh(datasets, states, targets, clock=clock, held=held, refetch=refetch)
@@ -219,9 +219,14 @@ def _older_than(
     for name in names:
         dataset = environment.datasets[name]
         asked = asked_at(dataset, environment.home_state, held)
-        if dataset.kind == "raw" and asked is not None and environment.now - asked > max_age:
+        if dataset.kind == "raw" and asked is not None and _is_older(environment, asked, max_age):
             found.add(name)
     return frozenset(found)
+
+
+def _is_older(environment: Environment, asked: datetime, max_age: timedelta) -> bool:
+    """Whether what was asked then is older than allowed; of the future nobody can tell."""
+    return environment.clock.is_ahead(asked) or environment.now - asked > max_age
 
 
 def _may_answer_first(environment: Environment, plan: QueryPlan) -> bool:
@@ -260,19 +265,6 @@ def _within_budget(
     raise BudgetError(estimate, hint="--yes goes on, --no-refresh answers from what is there")
 
 
-def predicted_seconds(environment: Environment, step: Step) -> float | None:
-    """Seconds `step` will take, by how long the last telling one took; None: never done.
-
-    Of a source asked by slices the seconds a call, times the calls.
-    """
-    left = environment.home_state
-    took = left.seconds.get(step.dataset)
-    calls = left.calls.get(step.dataset, 0)
-    if took is None:
-        return None
-    return took / calls * step.calls if calls and step.calls else took
-
-
 def _require_recent(environment: Environment, plan: QueryPlan, locked: LockedError) -> None:
     """Nothing when the snapshot may answer instead; the LockedError when it is older than max_stale."""
     if not environment.home.public_file.exists():
@@ -297,7 +289,7 @@ def _require_fresh_enough(
         asked = asked_at(dataset, environment.home_state, plan.held)
         hint = f"ttapi refresh {name}"
         at_most = request.freshness.age_limit
-        if at_most is not None and (asked is None or environment.now - asked > at_most):
+        if at_most is not None and (asked is None or _is_older(environment, asked, at_most)):
             age = input_age(name, environment, plan.held).text
             told = f"is {age}, more than --max-age" if asked else f"is {age}, and --max-age is set"
             raise StaleError(f"{name} {told}", hint=hint)
@@ -315,7 +307,8 @@ def _require_fresh_enough(
             again = f"{hint} --symbols {absent} --force" if absent else hint
             hint = f"{again} tries again, --no-refresh answers from what is there"
             raise StaleError(f"{name} is {age}: {failure}", hint=hint)
-        if limit.due_at(asked, environment.clock.next_close) <= environment.now:
+        is_ahead = environment.clock.is_ahead(asked)
+        if is_ahead or limit.due_at(asked, environment.clock.next_close) <= environment.now:
             age = seconds_text((environment.now - asked).total_seconds())
             told = f"{name} is {age} old, more than {dataset.max_stale_on_error}: {failure}"
             raise StaleError(told, hint=hint)
