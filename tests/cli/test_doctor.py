@@ -118,7 +118,7 @@ def test_a_failed_file_and_a_failed_check_are_found_where_they_are(loaded):
         "-- about: Bars.\n-- kind: view\n-- check: range(close, 100, 200)\n"
         "select b.close::double as close -- USD\nfrom eod as b\n",
     )
-    loaded.ttapi("refresh")
+    loaded.ttapi("refresh", "doubtful")
     found = findings(loaded.ttapi("doctor", "--json"))
     assert "1 bad row," in found["check-failed"]["evidence"]
     assert found["check-failed"]["command"] == "ttapi refresh doubtful"
@@ -126,7 +126,7 @@ def test_a_failed_file_and_a_failed_check_are_found_where_they_are(loaded):
 
 def test_a_file_that_could_not_be_loaded_is_found(loaded):
     loaded.write_bars("BBB.csv", ["nothing of the kind"], header="what is this")
-    assert loaded.ttapi("refresh").returncode == 1
+    assert loaded.ttapi("refresh", "eod").returncode == 1
     found = findings(loaded.ttapi("doctor", "--json"))
     assert "BBB.csv" in found["unit-failed"]["evidence"]
     assert found["unit-failed"]["command"] == "ttapi refresh raw.metastock_bars"

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import closing
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from built_once import built_once
 
 from ttapi.api import Database, Freshness
 from ttapi.errors import UsageError
@@ -24,25 +24,29 @@ REFUSED = (
     "reads catalog.", "reads raw.rejects", "takes its own instant", "computes what it reads", "only a SELECT is answered",
 )  # fmt: skip
 EVERY = 1 if os.environ.get("TTAPI_CAMPAIGN") else 7
+NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
+LATER = timedelta(minutes=5)
 DAYS = [date(2024, 4, 1) + timedelta(days=n) for n in range(75)]
 
 
 @pytest.fixture(scope="module")
-def market(template_home, lab_type, tmp_path_factory):
+def market(make_lab, lab_type, tmp_path_factory):
     """Two symbols in three files, one of them corrected since, and a dividend."""
-    folder = tmp_path_factory.mktemp("shapes")
-    shutil.copytree(template_home.root, folder / "home", symlinks=True)
-    lab = lab_type(Home(folder / "home"), folder)
+    folder = built_once("shapes", lambda folder: build_market(make_lab(folder)), __file__)
+    lab = lab_type(Home(folder / "home"), folder / "data", now=NOW + LATER)
     lab.environ["TTAPI_METASTOCK_PATH"] = str(lab.metastock)
+    lab.environ["TTAPI_FILES_CORPORATE_ACTIONS_PATH"] = str(lab.data / "actions")
+    return lab.copied(tmp_path_factory.mktemp("shapes"))
+
+
+def build_market(lab):
     bars = [(d, 10, 14, 9, 10 + d.day % 4) for d in DAYS if d.weekday() < 5]
     for name in ("AAPL.csv", "SPY.csv", "late/AAPL.csv"):
         lab.write_bars(name, bars)
     lab.write_actions("AAPL", [("20240509", "dividend", "", 0.25)])
     lab.refresh()
     lab.write_bars("AAPL.csv", [(d, o, h, low, c + 0.5) for d, o, h, low, c in bars])
-    lab.now += timedelta(minutes=5)
-    lab.refresh()
-    return lab
+    lab.refresh(now=lab.now + LATER)
 
 
 def statements():
