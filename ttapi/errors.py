@@ -3,7 +3,8 @@
 
     TtapiError                      1   something asked for could not be done
     ├── UsageError                  2   the command line, a setting, or a folder is wrong
-    │   └── ModelError              2   a SQL model file is wrong (file and line named)
+    │   ├── ModelError              2   a SQL model file is wrong (file and line named)
+    │   └── ReadOnlyHomeError       2   the home can be read and not written
     ├── StoreError                  1   the database file is damaged, foreign, or refused
     │   ├── MigrationError          1   a migration was altered, or the file is newer than ttapi
     │   ├── DiskFullError           1   a write was refused by the disk; nothing half-written remains
@@ -60,6 +61,10 @@ class ModelError(UsageError):
         self.reason = message
         self.file = file
         self.line = line
+
+
+class ReadOnlyHomeError(UsageError):
+    """The home cannot be written by whoever asks; what it holds can be read."""
 
 
 class StoreError(TtapiError):

@@ -192,6 +192,9 @@ def test_a_chain_of_another_shape_is_kept_and_changes_nothing(vendor):
 
 
 def test_a_dataset_of_each_is_fresh_afterwards(vendor):
+    assert vendor.refresh(FUTURES, COINS).exit_code == 0
+    held = [code for (code,) in vendor.lab.rows("select distinct product_code from future_options")]
+    assert vendor.refresh(OPTIONS, symbols=held, force=True).exit_code == 0
     rows = json.loads(vendor.lab.ttapi("status", "--json").stdout)
     verdicts = {row["dataset"]: row["verdict"] for row in rows}
     assert [verdicts[name] for name in (FUTURES, OPTIONS, COINS)] == ["fresh"] * 3

@@ -21,8 +21,8 @@ NO_FORM = {
     "stands without its relation": ("top_asof(as_of, symbol)", SELECT.replace("e.symbol", "symbol")),
     "which is of this moment": ("top_asof(as_of, symbol)", SELECT.replace("max(e.close)", "now()::timestamp")),
     "depends on what was known when": (
-        "top_asof(as_of, market)",
-        "select c.market, max(c.date) as top from calendar as c group by c.market",
+        "top_asof(as_of, symbol)",
+        "select c.market as symbol, max(c.date) as top from calendar as c group by c.market",
     ),
 }  # fmt: skip
 

@@ -11,8 +11,11 @@ from pathlib import Path
 import duckdb
 from calendar_in_database import load_calendar
 
+from ttapi.models.as_of_form import with_as_of_forms
 from ttapi.models.graph import ModelFolder, load_graph
 from ttapi.models.install import install_models
+from ttapi.models.model_cache import AnalysisCache
+from ttapi.sources.discovery import installed_sources
 
 ROOT = Path(__file__).resolve().parents[2]
 IMPLIED = (
@@ -87,10 +90,19 @@ def whole_database():
         "select table_schema || '.' || table_name from information_schema.tables"
         " where table_schema in ('raw', 'catalog')"
     ).fetchall()
-    graph = load_graph([ModelFolder(ROOT / "sql", is_bundled=True)], [name for (name,) in tables])
+    readings = AnalysisCache()
+    folders = [ModelFolder(ROOT / "sql", is_bundled=True)]
+    graph = load_graph(folders, [name for (name,) in tables], readings)
+    graph = with_as_of_forms(graph, bundled_resources(), readings)
     install_models(con, graph)
     rebuild(con, graph, "derived.calendar", "derived.expiration_series")
     return con, graph
+
+
+def bundled_resources():
+    """What the bundled sources declare, by raw table."""
+    sources = [one.source for one in installed_sources() if one.source]
+    return {f"raw.{one.table}": one for source in sources for one in source.resources}
 
 
 def rebuild(con, graph, *names):

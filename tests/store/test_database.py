@@ -180,7 +180,7 @@ def seen_by_all():
 def test_a_folder_that_cannot_be_written_is_named(seen_by_all, now):
     bare = Home(seen_by_all / "home")
     assert in_child(lambda: make_folders(bare), uid=NOBODY) == [
-        "UsageError",
+        "ReadOnlyHomeError",
         f"{bare.root} cannot be made: Permission denied (give your user write permission, or use --home)",
     ]
     init_home(bare, now=now)
@@ -189,9 +189,9 @@ def test_a_folder_that_cannot_be_written_is_named(seen_by_all, now):
     for file in (bare.live_file, bare.lock_file):
         file.chmod(0o644)
     kind, text = in_child(lambda: opened(bare, now).close(), uid=NOBODY)
-    assert (kind, str(bare.lock_file) in text) == ("UsageError", True)
+    assert (kind, str(bare.lock_file) in text) == ("ReadOnlyHomeError", True)
     kind, text = in_child(lambda: init_home(bare, now=now), uid=NOBODY)
-    assert (kind, text.split(" (")[0]) == ("UsageError", f"{bare.root} cannot be written")
+    assert (kind, text.split(" (")[0]) == ("ReadOnlyHomeError", f"{bare.root} cannot be written")
     bare.live_file.chmod(0o600)
     kind, text = in_child(lambda: connect_snapshot(bare.live_file).close(), uid=NOBODY)
     assert (kind, "permission denied" in text) == ("StoreError", True)

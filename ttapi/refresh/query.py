@@ -7,10 +7,19 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ttapi.errors import BudgetError, LockedError, StaleError
-from ttapi.formats.values import amount, seconds_text
+from ttapi.errors import BudgetError, DiskFullError, LockedError, ReadOnlyHomeError
+from ttapi.formats.values import amount
 from ttapi.market.ttl import parse_ttl
 from ttapi.models.resolve import Resolution, resolve
+from ttapi.refresh.answerable import (
+    is_older,
+    require_built,
+    require_fresh_enough,
+    require_recent,
+    roots_of,
+    unavailable_texts,
+    unconfigured,
+)
 from ttapi.refresh.coverage import name_scope, raw_demands
 from ttapi.refresh.freshness import Freshness, InputAge, asked_at, input_age
 from ttapi.refresh.plan import broken_named, predicted_seconds, require_keys
@@ -18,15 +27,13 @@ from ttapi.refresh.planner import ASKED_FOR, closure, plan_refresh
 from ttapi.refresh.request import refuse_writes
 from ttapi.refresh.steps import RefreshRequest
 from ttapi.refresh.writer import THIS_PROCESS, Writer
-from ttapi.store.catalog import DatasetState
-from ttapi.store.reader import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from ttapi.models.limits import RelationRead
-    from ttapi.refresh.datasets import Dataset, PlanInputs, Step
+    from ttapi.refresh.datasets import PlanInputs, Step
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.runner import RefreshOutcome
     from ttapi.refresh.single_flight import Progress
@@ -152,7 +159,8 @@ def prepare_query(
     `confirm` is asked on a terminal when the refresh would exceed its budget.
 
     *Raises* QueryError for a statement that would write; BudgetError; StaleError when data stays
-    older than allowed; LockedError when the file stays locked and the snapshot is too old.
+    older than allowed; QueryError for a table that was never built; LockedError, ReadOnlyHomeError and
+    DiskFullError when nothing can be written and the snapshot is too old.
     """
     started = time.monotonic()
     plan = plan_query(environment, request)
@@ -174,18 +182,19 @@ def prepare_query(
             try:
                 outcome = writer.refresh(environment, wanted, progress=progress, on_wait=on_wait)
                 environment = environment.after(outcome.left)
-            except LockedError as exc:
-                _require_recent(environment, plan, exc)
+            except (LockedError, ReadOnlyHomeError, DiskFullError) as exc:
+                require_recent(environment, plan, exc)
                 warnings.append(f"{exc.message}; answered from the published snapshot")
             refresh_s = time.monotonic() - began
     if request.freshness.refresh:
-        warnings += _unavailable_texts(environment, plan)
+        warnings += unavailable_texts(environment, plan)
     if is_new_code and outcome is not None:
         warnings += [f"left out: {error.message}" for error in outcome.broken]
-    _require_fresh_enough(environment, plan, request, outcome)
-    roots = _roots(environment, plan.targets)
+    require_built(environment, plan, request, outcome)
+    require_fresh_enough(environment, plan, request, outcome)
+    roots = roots_of(environment, plan.targets)
     ages = [input_age(name, environment, plan.held) for name in roots]
-    missing = _unconfigured(environment, plan.targets)
+    missing = unconfigured(environment, plan.targets)
     return PreparedQuery(
         outcome, plan.stale, ages, planned_s, missing, tuple(warnings), refresh_s, later
     )
@@ -219,14 +228,9 @@ def _older_than(
     for name in names:
         dataset = environment.datasets[name]
         asked = asked_at(dataset, environment.home_state, held)
-        if dataset.kind == "raw" and asked is not None and _is_older(environment, asked, max_age):
+        if dataset.kind == "raw" and asked is not None and is_older(environment, asked, max_age):
             found.add(name)
     return frozenset(found)
-
-
-def _is_older(environment: Environment, asked: datetime, max_age: timedelta) -> bool:
-    """Whether what was asked then is older than allowed; of the future nobody can tell."""
-    return environment.clock.is_ahead(asked) or environment.now - asked > max_age
 
 
 def _may_answer_first(environment: Environment, plan: QueryPlan) -> bool:
@@ -263,127 +267,3 @@ def _within_budget(
     if confirm is not None and confirm(f"{estimate}. Go on?"):
         return
     raise BudgetError(estimate, hint="--yes goes on, --no-refresh answers from what is there")
-
-
-def _require_recent(environment: Environment, plan: QueryPlan, locked: LockedError) -> None:
-    """Nothing when the snapshot may answer instead; the LockedError when it is older than max_stale."""
-    if not environment.home.public_file.exists():
-        raise locked
-    for name in _roots(environment, plan.targets):
-        dataset = environment.datasets[name]
-        limit = parse_ttl(dataset.max_stale or environment.settings.max_stale)
-        asked = asked_at(dataset, environment.home_state, plan.held)
-        if asked is None or limit.due_at(asked, environment.clock.next_close) <= environment.now:
-            raise locked
-
-
-def _require_fresh_enough(
-    environment: Environment,
-    plan: QueryPlan,
-    request: QueryRequest,
-    outcome: RefreshOutcome | None,
-) -> None:
-    failures = {d.dataset: d.error for d in outcome.datasets if d.error} if outcome else {}
-    for name in _roots(environment, plan.targets):
-        dataset = environment.datasets[name]
-        asked = asked_at(dataset, environment.home_state, plan.held)
-        hint = f"ttapi refresh {name}"
-        at_most = request.freshness.age_limit
-        if at_most is not None and (asked is None or _is_older(environment, asked, at_most)):
-            age = input_age(name, environment, plan.held).text
-            told = f"is {age}, more than --max-age" if asked else f"is {age}, and --max-age is set"
-            raise StaleError(f"{name} {told}", hint=hint)
-        absent = (
-            _absent_key(environment, plan, name)
-            if request.freshness.refresh and asked is None
-            else None
-        )
-        failure = failures.get(name) or (absent and _unavailable_text(environment, name, absent))
-        if failure is None or (asked is None and _answers_without(environment, plan, dataset)):
-            continue
-        limit = parse_ttl(dataset.max_stale_on_error)
-        if asked is None:
-            age = input_age(name, environment, plan.held).text
-            again = f"{hint} --symbols {absent} --force" if absent else hint
-            hint = f"{again} tries again, --no-refresh answers from what is there"
-            raise StaleError(f"{name} is {age}: {failure}", hint=hint)
-        is_ahead = environment.clock.is_ahead(asked)
-        if is_ahead or limit.due_at(asked, environment.clock.next_close) <= environment.now:
-            age = seconds_text((environment.now - asked).total_seconds())
-            told = f"{name} is {age} old, more than {dataset.max_stale_on_error}: {failure}"
-            raise StaleError(told, hint=hint)
-
-
-def _absent_key(environment: Environment, plan: QueryPlan, name: str) -> str | None:
-    """The first of the wanted keys that the source of `name` has not; None: it has said so of none."""
-    wanted = plan.held.demand(name).keys or frozenset()
-    return min(wanted & environment.home_state.unavailable.get(name, {}).keys(), default=None)
-
-
-def _unavailable_text(environment: Environment, name: str, key: str) -> str:
-    absence = environment.home_state.unavailable.get(name, {}).get(key)
-    return f"{key}: {absence.reason}" if absence else key
-
-
-def _unavailable_texts(environment: Environment, plan: QueryPlan) -> list[str]:
-    """What is known to be had of nobody: said once a command, not asked again."""
-    told = []
-    for step in plan.steps:
-        if step.unavailable:
-            more = f", and {len(step.unavailable) - 1:,} more" if len(step.unavailable) > 1 else ""
-            text = _unavailable_text(environment, step.dataset, step.unavailable[0])
-            told.append(f"{step.dataset}: {text}{more}")
-    return told
-
-
-def _answers_without(environment: Environment, plan: QueryPlan, dataset: Dataset) -> bool:
-    """Whether there is a part of an answer, though what was just asked of `dataset` failed.
-
-    Some of the wanted keys were answered before, or the dataset that this one fills up has them.
-    """
-    keys = plan.held.demand(dataset.name).keys
-    slices = environment.home_state.slices.get(dataset.name, ())
-    if any(keys is None or one.key in keys for one in slices):
-        return True
-    completed = environment.datasets.get(dataset.completes or "")
-    if completed is None or completed.missing_setting:
-        return False
-    if keys is None:
-        return bool(environment.home_state.states.get(completed.name, DatasetState()).rows)
-    found = read_rows(
-        environment.home,
-        f"select 1 from {completed.name} where {completed.key} in (select unnest(?)) limit 1",
-        [sorted(keys)],
-    )
-    return bool(found)
-
-
-def _roots(environment: Environment, targets: Sequence[str]) -> list[str]:
-    return sorted(
-        name
-        for name in closure(environment.datasets, targets)
-        if environment.datasets[name].kind == "raw"
-        and (
-            not environment.datasets[name].missing_setting or name in environment.home_state.states
-        )
-    )
-
-
-def _unconfigured(environment: Environment, targets: Sequence[str]) -> tuple[str, ...]:
-    """Empty roots of `targets` with the setting that would fill them, one text a setting."""
-    states = environment.home_state.states
-    served, missing = set(), []
-    for name in sorted(closure(environment.datasets, targets)):
-        dataset = environment.datasets[name]
-        if dataset.kind != "raw" or dataset.completes:
-            continue
-        one_of = environment.resources[name].resource.one_of
-        if not dataset.missing_setting or (name in states and states[name].rows):
-            served.add(one_of)
-        else:
-            missing.append((one_of, f"[sources.{dataset.source}] {dataset.missing_setting}", name))
-    by_setting: dict[str, list[str]] = {}
-    for one_of, setting, name in missing:
-        if one_of is None or one_of not in served:
-            by_setting.setdefault(setting, []).append(name)
-    return tuple(f"{', '.join(names)} ({missing})" for missing, names in by_setting.items())

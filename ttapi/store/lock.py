@@ -7,6 +7,7 @@ in the file only tells the others whom they are waiting for. The file is never r
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -19,7 +20,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from ttapi.errors import LockedError, LockOwner, StoreError, UsageError
+from ttapi.errors import (
+    DiskFullError,
+    LockedError,
+    LockOwner,
+    ReadOnlyHomeError,
+    StoreError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -89,6 +97,9 @@ def acquire(
         text = json.dumps(owner.__dict__).encode()
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, text, 0)
+    except OSError as exc:
+        os.close(descriptor)
+        raise _unwritable(home, exc) from exc
     except BaseException:
         os.close(descriptor)
         raise
@@ -197,10 +208,14 @@ def _open_lock_file(home: Home) -> int:
             f"{home.root} is not a ttapi folder: {home.live} is missing", hint="run ttapi init"
         ) from exc
     except OSError as exc:
-        raise UsageError(
-            f"{home.lock_file} cannot be written: {exc.strerror}",
-            hint="give your user write permission, or use --home",
-        ) from exc
+        raise _unwritable(home, exc) from exc
+
+
+def _unwritable(home: Home, error: OSError) -> DiskFullError | ReadOnlyHomeError:
+    text = f"{home.lock_file} cannot be written: {error.strerror}"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFullError(text, hint="free some space; what was committed stands")
+    return ReadOnlyHomeError(text, hint="give your user write permission, or use --home")
 
 
 def _read_owner(descriptor: int) -> LockOwner | None:
