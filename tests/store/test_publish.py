@@ -150,7 +150,7 @@ def test_a_full_disk_leaves_the_older_generation_standing(home, now):
 def test_a_copy_that_does_not_open_is_not_published(fresh_store, home, monkeypatch):
     put(fresh_store, 1)
     publish(fresh_store)
-    monkeypatch.setenv("PYTHONHOME", "/nonexistent")  # the child cannot start at all
+    monkeypatch.setattr(sys, "executable", "/bin/false")  # the child cannot start at all
     with pytest.raises(StoreError, match="copy ended with code"):
         publish(fresh_store)
     assert read(home) == [(1,)]

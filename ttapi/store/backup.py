@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from ttapi.config import bundled_folder
 from ttapi.errors import DiskFullError, StoreError, TtapiError, UsageError
 from ttapi.store.engine import inspect_file
-from ttapi.store.file_copy import run_child
+from ttapi.store.file_copy import COPY, run_child
 from ttapi.store.files import leftovers, remove, sync_file, sync_folder, temporary_name
 from ttapi.store.integrity import Contents, TableFacts, differences, engine_version, read_whole
 from ttapi.store.schema import pending_migrations, read_migrations
@@ -195,7 +195,7 @@ def make_backup(home: Home, folder: Path, *, created_at: datetime, version: str)
     building = temporary_name(target)
     try:
         building.mkdir(mode=0o700)
-        run_child("ttapi.store.file_copy", str(origin), str(building / DATABASE))
+        run_child(COPY, str(origin), str(building / DATABASE))
         manifest = Manifest(
             created_at=created_at,
             ttapi=version,

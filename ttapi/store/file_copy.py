@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The child that copies the live file; whoever started it opens the copy.
 
-`python -m ttapi.store.file_copy PARENT_PID SOURCE TARGET`. It is a process of its own because closing
-a descriptor of the live file inside its owner would drop the engine's lock.
+`python -I -S file_copy.py PARENT_PID SOURCE TARGET`. It is a process of its own because closing a
+descriptor of the live file inside its owner would drop the engine's lock. It needs nothing of ttapi and
+little of the standard library: every publication waits for it, a third as long as for one that does.
 
 How the owner starts a child process, and how one makes sure not to outlive it, is here as well: it is
 started with a list of arguments, inherits no descriptor, answers with one JSON object
@@ -16,14 +17,15 @@ import errno
 import json
 import os
 import signal
-import subprocess
 import sys
-from pathlib import Path
 
-from ttapi.errors import StoreError
+TYPE_CHECKING = False  # as type checkers read it: importing typing takes half of the child's time
+if TYPE_CHECKING:
+    from pathlib import Path
 
+COPY = "ttapi.store.file_copy"
+"""The child that is this file; any other is a module of ttapi."""
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 _START = """
 import runpy, sys
 sys.path.append(sys.argv.pop(1))
@@ -36,16 +38,14 @@ def run_child(module: str, *arguments: str) -> dict[str, object]:
 
     *Raises* StoreError with the last line the child said, when it fails or is killed.
     """
-    command = [
-        sys.executable,
-        "-P",
-        "-c",
-        _START,
-        str(_PACKAGE_PARENT),
-        module,
-        str(os.getpid()),
-        *arguments,
-    ]
+    import subprocess  # noqa: PLC0415 - the child that copies starts none
+
+    from ttapi.errors import StoreError  # noqa: PLC0415 - nor does it raise one
+
+    here = os.path.realpath(__file__)
+    package_parent = os.path.dirname(os.path.dirname(os.path.dirname(here)))  # noqa: PTH120 - without pathlib
+    start = ["-I", "-S", here] if module == COPY else ["-P", "-c", _START, package_parent, module]
+    command = [sys.executable, *start, str(os.getpid()), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, close_fds=True)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
@@ -82,7 +82,7 @@ _CHUNK = 64 * 1024 * 1024
 _NO_FAST_COPY = {errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}
 
 
-def copy_file(source: Path, target: Path, parent_pid: int) -> str:
+def copy_file(source: Path | str, target: Path | str, parent_pid: int) -> str:
     """Copy `source` to the new file `target` and sync it; the way it went: reflink, kernel or bytes.
 
     *Raises* OSError; what was written of `target` is the caller's to remove.
@@ -147,7 +147,7 @@ def _copy_in_kernel(reading: int, writing: int, size: int, parent_pid: int) -> i
 
 def main(arguments: list[str]) -> int:
     """Copy, and say how it went as one JSON object."""
-    parent_pid, source, target = int(arguments[0]), Path(arguments[1]), Path(arguments[2])
+    parent_pid, source, target = int(arguments[0]), arguments[1], arguments[2]
     die_with_parent(parent_pid)
     try:
         way = copy_file(source, target, parent_pid)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import DiskFullError, QueryError, StoreError
 from ttapi.store.engine import engine_errors, inspect_file, read_number, write_number
-from ttapi.store.file_copy import run_child
+from ttapi.store.file_copy import COPY, run_child
 from ttapi.store.files import remove, sync_folder, temporary_name
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def publish(
         try:
             _checkpoint(store, sleep)
             remove(building)
-            answer = run_child("ttapi.store.file_copy", str(home.live_file), str(building))
+            answer = run_child(COPY, str(home.live_file), str(building))
             _check_copy(generation, building)
             _move_in(home, building, target)
         except (OSError, StoreError) as exc:

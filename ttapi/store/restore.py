@@ -17,7 +17,7 @@ from ttapi.config import bundled_folder
 from ttapi.errors import StoreError, TtapiError, UsageError
 from ttapi.store.backup import DATABASE, check_backup, check_database, list_backups
 from ttapi.store.engine import connect_live, engine_errors, inspect_file
-from ttapi.store.file_copy import run_child
+from ttapi.store.file_copy import COPY, run_child
 from ttapi.store.files import remove, sync_file, sync_folder, temporary_name
 from ttapi.store.integrity import (
     disagreements,
@@ -155,11 +155,11 @@ def prepare(home: Home, origin: RestoreSource) -> RestoreCandidate:
     try:
         if origin.kind == "backup":
             manifest = check_backup(origin.place)
-            run_child("ttapi.store.file_copy", str(origin.place / DATABASE), str(building))
+            run_child(COPY, str(origin.place / DATABASE), str(building))
             return RestoreCandidate(
                 origin, building, check_database(building, manifest).rows, manifest
             )
-        run_child("ttapi.store.file_copy", str(origin.place), str(building))
+        run_child(COPY, str(origin.place), str(building))
         return _proved(origin, building)
     except BaseException:
         _remove_building(building)
@@ -179,7 +179,7 @@ def prepare_live(home: Home, *, at_least: int = 0) -> RestoreCandidate:
             with suppress(TtapiError):
                 return _with_log(home, building, at_least)
             _remove_building(building)
-        run_child("ttapi.store.file_copy", str(home.live_file), str(building))
+        run_child(COPY, str(home.live_file), str(building))
         return _proved(_live_origin(home, building, at_least), building)
     except BaseException:
         _remove_building(building)
@@ -266,7 +266,7 @@ def backup_folder(home: Home, name: Path) -> Path:
 
 
 def _with_log(home: Home, building: Path, at_least: int) -> RestoreCandidate:
-    run_child("ttapi.store.file_copy", str(home.live_file), str(building))
+    run_child(COPY, str(home.live_file), str(building))
     before = last_load(building)
     shutil.copyfile(log_of(home.live_file), log_of(building))
     with closing(connect_live(building)) as connection, engine_errors(building):
