@@ -197,12 +197,11 @@ def _look_through(model: Model) -> ModelAnalysis:
 def _require_known(
     name: str, model: Model, models: Mapping[str, Model], roots: frozenset[str]
 ) -> None:
-    line = _line_of(name, model)
     if name not in models and name not in roots:
         raise ModelError(
             f"{name!r} is no relation",
             file=model.file,
-            line=line,
+            line=_line_of(name, model),
             hint=did_you_mean(name, [*models, *roots]),
         )
     rank = _RANKS.get(name.split(".", maxsplit=1)[0] if "." in name else "main", 3)
@@ -210,7 +209,7 @@ def _require_known(
         raise ModelError(
             f"{model.name} ({model.schema}) reads {name}, a step to the right",
             file=model.file,
-            line=line,
+            line=_line_of(name, model),
             hint=_left_of(name, [*models, *roots]),
         )
 

@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
 
@@ -162,6 +163,20 @@ def read_model(path: Path, folder: Path, *, is_bundled: bool) -> Model:
 
     *Raises* ModelError naming file and line.
     """
+    if not is_bundled:
+        return _read_model(path, folder, is_bundled=False)
+    # Every home of a process has the same: they are taken apart once.
+    facts = path.stat()
+    return _read_bundled(path, folder, facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=512)
+def _read_bundled(path: Path, folder: Path, mtime_ns: int, size: int) -> Model:
+    del mtime_ns, size  # of whoever asks: another file is read anew
+    return _read_model(path, folder, is_bundled=True)
+
+
+def _read_model(path: Path, folder: Path, *, is_bundled: bool) -> Model:
     relative = path.relative_to(folder)
     file = f"{folder.name}/{relative.as_posix()}"
     if len(relative.parts) != 2 or relative.parts[0] not in _FOLDERS:
@@ -211,7 +226,7 @@ def read_model(path: Path, folder: Path, *, is_bundled: bool) -> Model:
 def form_asked_for(model: Model) -> Model | None:
     """The macro that `model`'s header `as_of` asks for; None: it asks for none.
 
-    Its body is the relation as it stands, until it is written out (`models/as_of_form.py`).
+    Its body reads the relation and answers with an error, until it is written out (`models/as_of_form.py`).
 
     *Raises* ModelError for a header that is no call of `NAME_asof(as_of, key)`.
     """
@@ -233,9 +248,11 @@ def form_asked_for(model: Model) -> Model | None:
         ttl=None, checks=(), builder=None, incremental=None, through=None, keys=None, as_of=None,
         column_comments={}, form_of=model.name,
     )  # fmt: skip
-    return replace(
-        form, body=form_body(form, match[2], f"select v.* from {model.qualified} as v\n")
+    # Whoever stores it as it is here must not be answered with every row there is today.
+    unwritten = (
+        f"select v.* from {model.qualified} as v where error('{match[1]} was not written out')\n"
     )
+    return replace(form, body=form_body(form, match[2], unwritten))
 
 
 def form_body(form: Model, key: str, select: str) -> str:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,14 +60,22 @@ def folder_stamp(folders: Iterable[Path], ending: str) -> FolderStamp:
 
 def models_fingerprint(folders: Iterable[Path]) -> str:
     """Hash of the contents of every model file below `folders`, and of the code that builds them."""
+    code = Path(__file__).parent.parent / "models"
     digest = hashlib.blake2b(digest_size=16)
-    for folder in folders:
-        for path in sorted(folder.rglob("*.sql")):
-            digest.update(f"{folder.name}/{path.relative_to(folder)}\0".encode())
-            digest.update(path.read_bytes())
-    for path in sorted(Path(__file__).parent.parent.joinpath("models").glob("*.py")):
-        digest.update(path.read_bytes())
+    for folder, ending in [*((folder, ".sql") for folder in folders), (code, ".py")]:
+        digest.update(_contents_digest(folder, folder_stamp([folder], ending)))
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _contents_digest(folder: Path, stamp: FolderStamp) -> bytes:
+    """Hash of the files of `stamp`, by their names below `folder`; read once while they stay as they are."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path, *_ in stamp:
+        file = Path(path)
+        digest.update(f"{folder.name}/{file.relative_to(folder)}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.digest()
 
 
 def settings_fingerprint(settings: Mapping[str, str]) -> str:
@@ -155,8 +163,7 @@ class Installation:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of every model file and every source, without parsing one: what a file is installed from."""
-        stamp = folder_stamp(self.folders, ".sql")
-        models = self.cache.part("models", stamp, lambda: models_fingerprint(self.folders))
+        models = models_fingerprint(self.folders)
         codes = self.source_fingerprints
         offers = sorted(self.resources.items(), key=after_what_it_completes)
         parts = [f"{name}={codes[offer.source.name]}" for name, offer in offers]
