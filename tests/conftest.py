@@ -45,8 +45,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 UNTRACED = (
-    "acceptance/test_truncated_history.py",
-    "acceptance/test_vendor_",
+    "acceptance/test_vendor_answers.py",
+    "acceptance/test_vendor_refusals.py",
     "cli/test_as_of.py",
     "cli/test_backup.py",
     "cli/test_bad_input.py",
@@ -58,23 +58,32 @@ UNTRACED = (
     "cli/test_plugin",
     "cli/test_targets.py",
     "docs/",
+    "models/test_as_of_shapes.py",
     "models/test_install.py",
+    "models/test_reinstall.py",
     "refresh/test_chains.py",
     "refresh/test_clock_ahead.py",
     "refresh/test_completion.py",
+    "refresh/test_demand_property.py",
     "refresh/test_flight.py",
+    "refresh/test_history.py",
     "refresh/test_past_query.py",
     "refresh/test_plan_once.py",
     "refresh/test_refresh.py",
     "refresh/test_slices.py",
     "refresh/test_tracked.py",
-    "simulator/test_accounts.py",
     "simulator/options/",
+    "simulator/test_accounts.py",
+    "simulator/test_synthetic.py",
+    "simulator/test_vendor_market.py",
+    "sources/test_files_properties.py",
+    "sources/test_metastock_properties.py",
     "sql/",
     "store/test_backup_damage.py",
+    "store/test_load_properties.py",
 )
-"""Tests that run whole commands and markets to look at a border: tracing adds two fifths to their time,
-and what they run is counted by cheaper ones."""
+"""Tests that draw hundreds of inputs, or run whole commands over whole markets: tracing adds two fifths to
+their time, and what they run is counted by cheaper ones."""
 
 TIMEOUT_S = 600
 """Of a command, on however busy a machine."""
@@ -201,31 +210,26 @@ def warm_commands():
 @pytest.fixture(scope="session")
 def template_home():
     """A home with calendar, expirations and every model; copied, never changed."""
-    from built_once import built_once
-
-    return Home(built_once("template", build_template, __file__) / "home")
-
-
-def build_template(folder):
-    home = Home(folder / "home")
-    init_home(home, now=NOW)
-    environment = environment_of(load_installation(home, {}), FixedClock(NOW))
-    run_refresh(environment, RefreshRequest(targets=("calendar", "expiration_series")))
+    return home_with("template", "calendar", "expiration_series")
 
 
 @pytest.fixture(scope="session")
 def whole_home():
     """The same with every dataset refreshed, of no data; copied, never changed."""
+    return home_with("whole")
+
+
+def home_with(name, *targets):
+    """A home without data in which `targets` were refreshed, or everything; built once for this code."""
     from built_once import built_once
 
-    return Home(built_once("whole", build_whole, __file__) / "home")
+    def build(folder):
+        home = Home(folder / "home")
+        init_home(home, now=NOW)
+        environment = environment_of(load_installation(home, {}), FixedClock(NOW))
+        run_refresh(environment, RefreshRequest(targets=targets))
 
-
-def build_whole(folder):
-    home = Home(folder / "home")
-    init_home(home, now=NOW)
-    environment = environment_of(load_installation(home, {}), FixedClock(NOW))
-    run_refresh(environment, RefreshRequest())
+    return Home(built_once(name, build, __file__) / "home")
 
 
 @pytest.fixture(scope="session")

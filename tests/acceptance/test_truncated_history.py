@@ -10,6 +10,8 @@ import pytest
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
 
+pytestmark = pytest.mark.compat
+
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
 
 

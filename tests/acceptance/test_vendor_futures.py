@@ -13,6 +13,8 @@ from vendor_home import CHAINS, METRICS, NOW, outcome_of, vendor_home
 from ttapi.home import Home
 from ttapi.simulator.vendor_market import VendorMarket
 
+pytestmark = pytest.mark.compat
+
 FUTURES, OPTIONS = "raw.tastytrade_futures", "raw.tastytrade_future_options"
 COINS = "raw.tastytrade_cryptocurrencies"
 LATER = NOW + timedelta(hours=25)

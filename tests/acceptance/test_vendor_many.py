@@ -16,6 +16,8 @@ from ttapi.simulator.vendor_market import VendorMarket
 from ttapi.store.catalog import read_slices
 from ttapi.store.store import open_store
 
+pytestmark = pytest.mark.compat
+
 KILLS = [(CHAINS, 170, 0.0), (METRICS, 2, 0.0), (METRICS, 3, 0.1), (CANDLES, 2, 0.2)]
 """What is refreshed, after how many requests and how much later the command dies."""
 
@@ -25,7 +27,6 @@ def ours(market):
     return tuple(symbol.replace("/", ".") for symbol in market.symbols)
 
 
-@pytest.mark.compat
 def test_503_of_507_symbols_are_a_result_and_none_is_an_error(lab):
     market = VendorMarket(7, NOW)
     wanted = ours(market)
@@ -75,7 +76,6 @@ def test_a_vendor_that_says_429_is_asked_more_slowly_and_all_comes(lab):
         assert any("by status 429" in one for one in vendor.status(CHAINS)["reasons"])
 
 
-@pytest.mark.compat
 @pytest.mark.parametrize(("dataset", "requests", "pause_s"), KILLS)
 def test_after_a_kill_only_what_is_missing_is_asked(lab, tmp_path, dataset, requests, pause_s):
     market = VendorMarket(7, NOW, symbols=200)

@@ -11,6 +11,8 @@ from vendor_home import CHAINS, NOW, outcome_of, vendor_home
 from ttapi.simulator.derivatives.symbols import read_occ_symbol
 from ttapi.simulator.vendor_market import VendorMarket
 
+pytestmark = pytest.mark.compat
+
 QUOTES = "raw.tastytrade_option_quotes"
 OPEN = NOW - timedelta(hours=2, minutes=30)
 """In the middle of Friday's session."""

@@ -21,6 +21,8 @@ from vendor_home import NOW, vendor_home
 from ttapi.simulator.server import end_serving
 from ttapi.simulator.vendor_market import VendorMarket
 
+pytestmark = pytest.mark.compat
+
 ECHOED = {"canary-client/secret+01", "canary-refresh/token+02", "canary-access/token+03"}
 
 

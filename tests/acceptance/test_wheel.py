@@ -16,6 +16,8 @@ import pytest
 from outside import ROOT, plain_environ, run
 from packaging.requirements import Requirement
 
+pytestmark = pytest.mark.compat
+
 BUILD = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
 SOURCES = ["calendar", "dxlink", "files", "metastock", "rates", "tastytrade"]
 
