@@ -31,10 +31,10 @@ LIST, YIELD = "return [Unit('a', 1, 1)]", "yield from ()"
 FAULTS = {
     "survey raises": ("raise RuntimeError('no list')", YIELD, "RuntimeError: no list"),
     "survey gives nothing": ("return None", YIELD, "survey() gave nothing, not a list of Unit"),
-    "survey gives texts": ("return ['a']", YIELD, "survey() gave a value of type list, not a list of Unit"),
+    "survey gives texts": ("return ['a']", YIELD, "survey() gave a list, not a list of Unit"),
     "survey leaves": ("sys.exit(7)", YIELD, "SystemExit: 7"),
     "fetch gives nothing": (LIST, "return None", "fetch() gave nothing"),
-    "fetch gives a number": (LIST, "return 5", "fetch() gave a value of type int"),
+    "fetch gives a number": (LIST, "return 5", "fetch() gave a int"),
     "fetch leaves": (LIST, "sys.exit(7)", "SystemExit: 7"),
     "fetch leaves later": (LIST, "yield sys.exit(7)", "SystemExit: 7"),
     "fetch yields a text": (LIST, "yield 'row'", "fetch yielded a str, not a Batch"),

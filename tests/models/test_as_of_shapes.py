@@ -15,9 +15,6 @@ from ttapi.api import Database, Freshness
 from ttapi.errors import UsageError
 from ttapi.home import Home
 
-# Counted by cheaper tests: shapes of SQL by the hundred: tracing the parser doubles them.
-pytestmark = pytest.mark.no_cover
-
 SHAPES = Path(__file__).resolve().parents[2] / "fixtures" / "queries" / "shapes.sql"
 QUIET = Freshness(refresh=False)
 REFUSED = (

@@ -12,9 +12,6 @@ from ttapi.home import Home
 from ttapi.store.engine import connect_snapshot
 from ttapi.store.store import open_store
 
-# Counted by cheaper tests: every model installed again and again.
-pytestmark = pytest.mark.no_cover
-
 STORED = (
     "select schema_name, view_name, sql, comment from duckdb_views() where not internal order by all",
     (

@@ -17,9 +17,6 @@ from ttapi.models.resolve import NameScope, resolve
 from ttapi.refresh.coverage import name_scope, raw_demands
 from ttapi.refresh.datasets import Dataset
 
-# Counted by cheaper tests: drawn queries by the hundred: tracing the parser doubles them.
-pytestmark = pytest.mark.no_cover
-
 SYMBOLS = ("A", "B", "C")
 DAYS = [date(2024, 1, 1) + timedelta(days=i) for i in range(4)]
 COLUMNS = ("symbol", "date", "v")

@@ -14,9 +14,6 @@ from hypothesis import strategies as st
 
 from ttapi.home import Home
 
-# Counted by cheaper tests: drawn histories.
-pytestmark = pytest.mark.no_cover
-
 SYMBOLS = ["AAA", "BBB", "CCC"]
 DAYS = [date(2024, 1, 2) + timedelta(days=n) for n in range(130)]
 TABLES = {

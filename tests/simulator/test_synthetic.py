@@ -30,9 +30,6 @@ from ttapi.simulator.companies import (
 )
 from ttapi.simulator.factors import make_weather
 
-# Counted by cheaper tests: invented markets, all of it Python.
-pytestmark = pytest.mark.no_cover
-
 _SCRIPT = """
 import pathlib, sys
 from datetime import date

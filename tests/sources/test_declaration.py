@@ -59,6 +59,12 @@ WRONG = {
         {"ttl": "soon"},
         "ttl 'soon' is no duration (1d, 5m) and no market time (next close + 45m)",
     ),
+    "max stale": ({"max_stale": "a while"}, "max_stale 'a while' is no duration (1d, 5m)"),
+    "max stale on error": (
+        {"max_stale_on_error": ""},
+        "max_stale_on_error '' is no duration (1d, 5m)",
+    ),
+    "revise": ({"revise": "2 sessions"}, "revise '2 sessions' is no duration (1d, 5m)"),
     "empty ttl": (
         {"ttl": ""},
         "ttl '' is no duration (1d, 5m) and no market time (next close + 45m)",

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import PurePosixPath
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,9 +17,6 @@ from ttapi.sources.files.kinds import SPECS
 from ttapi.sources.files.load import load_file
 from ttapi.sources.files.source import FileSettings
 from ttapi.sources.files.tables import read_csv_text
-
-# Counted by cheaper tests: drawn files by the hundred.
-pytestmark = pytest.mark.no_cover
 
 NOW = datetime(2024, 6, 14, 15, 0, tzinfo=UTC)
 OPTIONS = next(spec for spec in SPECS if spec.resource.name == "option_quotes")

@@ -5,16 +5,12 @@ from __future__ import annotations
 
 from datetime import date
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ttapi.sources.metastock.dialect import PreparedFile, prepare_lines, prepare_plain
 from ttapi.sources.metastock.parse import Numbered, Outcome, parse_careful, parse_together
 from ttapi.sources.text_files import decode, physical_lines
-
-# Counted by cheaper tests: drawn files by the hundred.
-pytestmark = pytest.mark.no_cover
 
 TODAY = date(2024, 6, 14)
 COLUMNS = ("ticker", "per", "date", "time", "open", "high", "low", "close", "vol", "openint")

@@ -10,9 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pricing_tables import ask_each
 
-# Counted by cheaper tests: drawn prices: what runs is SQL.
-pytestmark = pytest.mark.no_cover
-
 CONTRACTS = st.lists(
     st.tuples(
         st.floats(1, 5000),  # spot

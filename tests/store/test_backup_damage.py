@@ -14,7 +14,7 @@ from ttapi.clock import FixedClock
 from ttapi.errors import StoreError, TtapiError
 from ttapi.refresh.environment import environment_of
 from ttapi.refresh.installation import load_installation
-from ttapi.refresh.maintenance import RestoreRequest, back_up, restore
+from ttapi.refresh.maintenance import BackupRequest, RestoreRequest, back_up, restore
 from ttapi.store.backup import MANIFEST, check_backup, inspect_backup, read_manifest
 
 DAMAGES = 10_000 if os.environ.get("TTAPI_CAMPAIGN") else 60
@@ -31,7 +31,7 @@ def sealed(template_home, tmp_path_factory):
 
     clock = FixedClock(datetime(2024, 6, 14, 22, tzinfo=UTC))
     environment = environment_of(load_installation(home, {}), clock)
-    return environment, back_up(environment).backup.folder
+    return environment, back_up(environment, BackupRequest()).backup.folder
 
 
 def damaged(content, dice):

@@ -180,7 +180,7 @@ def seen_by_all():
 def test_a_folder_that_cannot_be_written_is_named(seen_by_all, now):
     bare = Home(seen_by_all / "home")
     assert in_child(lambda: make_folders(bare), uid=NOBODY) == [
-        "ReadOnlyHomeError",
+        "UsageError",
         f"{bare.root} cannot be made: Permission denied (give your user write permission, or use --home)",
     ]
     init_home(bare, now=now)

@@ -18,9 +18,6 @@ from store_samples import BARS, DATASET, KEYLESS, TRACKED, File, batch_of, rows_
 from ttapi.config import bundled_folder
 from ttapi.store import dataset_version, ensure_raw_table, load_batch
 
-# Counted by cheaper tests: drawn batches by the hundred.
-pytestmark = pytest.mark.no_cover
-
 START = datetime(2024, 6, 1, 12, tzinfo=UTC)
 EXAMPLES = 500 if os.environ.get("TTAPI_CAMPAIGN") else 12
 LEDGER = ("units", "unit_versions", "unit_keys", "changed_keys", "loads", "notes")

@@ -31,7 +31,12 @@ if TYPE_CHECKING:
     from ttapi.refresh.datasets import Step
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.freshness import Freshness, StatusRow
-    from ttapi.refresh.maintenance import RestoreOutcome, RestoreRequest, export_formats
+    from ttapi.refresh.maintenance import (
+        BackupRequest,
+        RestoreOutcome,
+        RestoreRequest,
+        export_formats,
+    )
     from ttapi.refresh.query import PreparedQuery
     from ttapi.refresh.runner import RefreshOutcome
     from ttapi.refresh.single_flight import NoProgress, Progress
@@ -44,6 +49,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Answer": "api.answer",
     "Backup": "store.backup",
+    "BackupRequest": "refresh.maintenance",
     "ConfiguredResource": "api.plugins",
     "Database": "api.database",
     "DatasetOutcome": "store.catalog",
@@ -92,6 +98,7 @@ _HOMES = {
 __all__ = [
     "Answer",
     "Backup",
+    "BackupRequest",
     "ConfiguredResource",
     "Database",
     "DatasetOutcome",

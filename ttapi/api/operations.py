@@ -31,7 +31,12 @@ if TYPE_CHECKING:
     from ttapi.refresh.datasets import PlanInputs, Step
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.freshness import StatusRow
-    from ttapi.refresh.maintenance import BackupOutcome, RestoreOutcome, RestoreRequest
+    from ttapi.refresh.maintenance import (
+        BackupOutcome,
+        BackupRequest,
+        RestoreOutcome,
+        RestoreRequest,
+    )
     from ttapi.refresh.runner import RefreshOutcome
     from ttapi.refresh.single_flight import Progress
     from ttapi.refresh.steps import RefreshRequest
@@ -157,7 +162,7 @@ def add_members(
 
     # A list may have come since: the folders are looked at first.
     lists = RefreshRequest(targets=("universes",), is_named=False, wait_s=wait_s)
-    environment = environment.after(refresh(environment, lists, on_wait=on_wait).left)
+    environment = environment.after(refresh(environment, lists, on_wait=on_wait).home_state)
     symbols = (environment.symbols or frozenset()) | environment.members(universe)
     return replace(environment, symbols=symbols)
 
@@ -356,20 +361,15 @@ def examine(
 
 
 def back_up(
-    environment: Environment,
-    folder: Path | None = None,
-    *,
-    keep: int | None = None,
-    wait_s: float = 60.0,
-    on_wait: OnWait = None,
+    environment: Environment, request: BackupRequest, *, on_wait: OnWait = None
 ) -> BackupOutcome:
-    """A proved backup of all that is committed, in `folder` or the home's own.
+    """A proved backup of all that is committed.
 
     *Raises* LockedError past `wait_s`; UsageError, StoreError.
     """
     from ttapi.refresh.writer import THIS_PROCESS
 
-    return THIS_PROCESS.back_up(environment, folder, keep=keep, wait_s=wait_s, on_wait=on_wait)
+    return THIS_PROCESS.back_up(environment, request, on_wait=on_wait)
 
 
 def prepare_restore(home: Home, what: str | None) -> None:

@@ -38,7 +38,7 @@ def backup(
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
 ) -> None:
     """Seal a copy of everything committed, with models, plugins and settings but no secrets."""
-    from ttapi.api import list_backups, operations
+    from ttapi.api import BackupRequest, list_backups, operations
     from ttapi.cli.entry import run_log
     from ttapi.cli.terminal import open_environment, require_home, tell, tell_waiting
 
@@ -55,7 +55,8 @@ def backup(
     require_home(environment)
     folder = None if to is None else to.expanduser().absolute()
     with run_log(environment.home, "backup"):
-        done = operations.back_up(environment, folder, keep=keep, wait_s=wait, on_wait=tell_waiting)
+        request = BackupRequest(folder, keep, wait)
+        done = operations.back_up(environment, request, on_wait=tell_waiting)
     _show_backup([done.backup], as_json=as_json)
     tell(f"{done.backup.folder}: read back, equal in every table")
     for pruned in done.pruned:

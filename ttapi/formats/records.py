@@ -126,23 +126,27 @@ class Format:
     is_binary: bool = False
     holds_one: bool = False
     """Whether one output can hold one answer only."""
+    endings: tuple[str, ...] = (".txt",)
+    """Of files that it is written to."""
 
 
 FORMATS: dict[str, Format] = {
+    "table": Format(rendering.write_table, "aligned columns", True),
     "duckbox": Format(rendering.write_duckbox, "a frame with types, as wide as the screen", True),
     "box": Format(rendering.write_box, "a frame", True),
-    "table": Format(rendering.write_table, "aligned columns", True),
-    "markdown": Format(rendering.write_markdown, "a Markdown table", True),
+    "markdown": Format(rendering.write_markdown, "a Markdown table", True, endings=(".md", ".markdown", ".txt")),
     "line": Format(rendering.write_line, "one column a line", True),
-    "csv": Format(write_csv, "comma-separated values, RFC 4180"),
-    "sheet": Format(write_sheet, "csv for a spreadsheet, formulas made harmless"),
-    "json": Format(write_json, "one array of objects", holds_one=True),
-    "jsonl": Format(write_jsonl, "one object a line"),
-    "html": Format(rendering.write_html, "an HTML table", True),
-    "parquet": Format(write_parquet, "a Parquet file", is_binary=True, holds_one=True),
-    "arrow": Format(write_arrow, "an Arrow IPC stream", is_binary=True, holds_one=True),
-}
-"""Every format by name; a new one is one function and one row."""
+    "csv": Format(write_csv, "comma-separated values, RFC 4180", endings=(".csv", ".tsv", ".txt")),
+    "sheet": Format(write_sheet, "csv for a spreadsheet, formulas made harmless", endings=(".csv",)),
+    "json": Format(write_json, "one array of objects", holds_one=True, endings=(".json",)),
+    "jsonl": Format(write_jsonl, "one object a line", endings=(".jsonl", ".ndjson", ".jsonlines")),
+    "html": Format(rendering.write_html, "an HTML table", True, endings=(".html", ".htm")),
+    "parquet": Format(write_parquet, "a Parquet file", is_binary=True, holds_one=True, endings=(".parquet",)),
+    "arrow": Format(
+        write_arrow, "an Arrow IPC stream", is_binary=True, holds_one=True, endings=(".arrow", ".ipc", ".feather"),
+    ),
+}  # fmt: skip
+"""Every format by name; a new one is one function and one row. The first of an ending is what it says."""
 ALIASES = {
     "jsonlines": "jsonl",
     "ndjson": "jsonl",
@@ -152,24 +156,9 @@ ALIASES = {
 }
 
 
-ENDINGS = {
-    **{
-        f".{name}": name
-        for name in FORMATS
-        if name not in {"duckbox", "box", "table", "line", "sheet"}
-    },
-    ".ndjson": "jsonl",
-    ".jsonlines": "jsonl",
-    ".tsv": "csv",
-    ".txt": "table",
-    ".md": "markdown",
-    ".ipc": "arrow",
-    ".feather": "arrow",
-    ".htm": "html",
-}
-"""The format that the end of a file's name says."""
-_SAME_FILE = {"csv": {"sheet"}, "table": {"duckbox", "box", "line", "markdown", "csv"}}
-"""What else goes into a file of such an ending."""
+def endings() -> list[str]:
+    """The ends of names that say a format."""
+    return list(dict.fromkeys(ending for one in FORMATS.values() for ending in one.endings))
 
 
 def format_of_file(target: Path, wanted: str = "auto", usual: str = "auto") -> str:
@@ -179,11 +168,12 @@ def format_of_file(target: Path, wanted: str = "auto", usual: str = "auto") -> s
 
     *Raises* UsageError where name and wish contradict each other.
     """
-    named = ENDINGS.get(target.suffix.lower())
+    ending = target.suffix.lower()
+    named = next((name for name, one in FORMATS.items() if ending in one.endings), None)
     if wanted == "auto":
         return named or ("csv" if usual == "auto" else format_named(usual))
     name = format_named(wanted)
-    if named is not None and name != named and name not in _SAME_FILE.get(named, ()):
+    if named is not None and ending not in FORMATS[name].endings:
         raise UsageError(
             f"{target.name} says {named}, and {name} was asked for",
             hint=f"leave the format out, or end the name in another than {target.suffix}",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import DiskFullError, TtapiError, UsageError
 from ttapi.home import refuse_home_path
+from ttapi.store.files import sync_file, sync_folder, temporary_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,16 +71,16 @@ def _poured(target: Path) -> Iterator[Path]:
 @contextmanager
 def _replaced(target: Path) -> Iterator[Path]:
     place = Path(os.path.realpath(target))
-    building = place.with_name(f"{place.name}.tmp-{os.getpid()}")
+    building = temporary_name(place)
     # Made first, so that a place that cannot be written is told before anything is done.
     building.unlink(missing_ok=True)
     building.open("xb").close()
     try:
         yield building
         _keep_mode(place, building)
-        _sync(building)
+        sync_file(building)
         building.replace(place)
-        _sync(place.parent)
+        sync_folder(place.parent)
     finally:
         building.unlink(missing_ok=True)
 
@@ -94,14 +95,6 @@ def _keep_mode(place: Path, building: Path) -> None:
     with suppress(PermissionError):
         os.chown(building, before.st_uid, before.st_gid)
     building.chmod(stat.S_IMODE(before.st_mode))
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def refusal(target: Path, error: OSError) -> TtapiError:

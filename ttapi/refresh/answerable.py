@@ -38,7 +38,9 @@ def require_recent(environment: Environment, plan: QueryPlan, error: TtapiError)
         limit = parse_ttl(dataset.max_stale or environment.settings.max_stale)
         asked = asked_at(dataset, environment.home_state, plan.held)
         if asked is None or limit.due_at(asked, environment.clock.next_close) <= environment.now:
-            error.hint = f"{error.hint or ''}; --no-refresh answers from what is there".lstrip("; ")
+            error.hint = "; ".join(
+                filter(None, [error.hint, "--no-refresh answers from what is there"])
+            )
             raise error
 
 

@@ -145,9 +145,9 @@ class Environment:
         """This without the model that the engine refused; *raises* as `Installation.without`."""
         return replace(self, installation=self.installation.without(error))
 
-    def after(self, left: HomeState | None) -> Environment:
-        """This as it is after a refresh that left that; None: it left nothing new."""
-        return self if left is None else replace(self, home_state=left)
+    def after(self, home_state: HomeState | None) -> Environment:
+        """This as it is after a refresh that left that state; None: it left nothing new."""
+        return self if home_state is None else replace(self, home_state=home_state)
 
     def held(self, demands: Mapping[str, Demand] | None = None) -> PlanInputs:
         """What a plan must know of slices, for these demands."""

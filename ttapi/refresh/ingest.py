@@ -238,27 +238,9 @@ def _load(
     name, now = task.dataset.name, task.environment.now
     batch_no = account.batches
     account.batches += 1
-    reports = {report.unit.key: report for report in batch.units}
-    answered = [asked[r.unit.key] for r in batch.units if r.unit.key in asked and not r.error]
     try:
         with task.store.transaction() as cursor:
-            loaded = load_batch(
-                cursor,
-                task.offer.resource,
-                name,
-                batch,
-                load_id=task.load_id,
-                batch_no=batch_no,
-                now=now,
-                coverage={one.key: _given(one.span, reports[one.key]) for one in answered},
-            )
-            write_asked(
-                cursor,
-                name,
-                answered,
-                join=partial(coverage_after, rules=rules_of(task.dataset, task.environment.clock)),
-                load_id=task.load_id,
-            )
+            loaded = _load_asked(task, cursor, batch, batch_no, asked)
             is_changed = loaded.changed_keys_count > 0
             if is_changed:
                 version = dataset_version(cursor, name)
@@ -285,6 +267,32 @@ def _load(
         },
     )
     return state
+
+
+def _load_asked(
+    task: IngestTask,
+    cursor: Connection,
+    batch: Batch,
+    batch_no: int,
+    asked: Mapping[str, Slice],
+) -> LoadResult:
+    """The rows of `batch` loaded, and the slices that they answer noted."""
+    reports = {report.unit.key: report for report in batch.units}
+    answered = [asked[r.unit.key] for r in batch.units if r.unit.key in asked and not r.error]
+    loaded = load_batch(
+        cursor,
+        task.offer.resource,
+        task.dataset.name,
+        batch,
+        load_id=task.load_id,
+        batch_no=batch_no,
+        now=task.environment.now,
+        coverage={one.key: _given(one.span, reports[one.key]) for one in answered},
+    )
+    rules = rules_of(task.dataset, task.environment.clock)
+    join = partial(coverage_after, rules=rules)
+    write_asked(cursor, task.dataset.name, answered, join=join, load_id=task.load_id)
+    return loaded
 
 
 def _given(span: DateInterval, report: UnitReport) -> DateInterval:

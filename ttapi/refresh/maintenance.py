@@ -63,6 +63,17 @@ WORDS = (LATEST, SNAPSHOT, LIVE, EMPTY)
 
 
 @dataclass(frozen=True)
+class BackupRequest:
+    """Where to put a backup, and which others stay."""
+
+    folder: Path | None = None
+    """None: the home's own."""
+    keep: int | None = None
+    """How many stay, the oldest go; None: all."""
+    wait_s: float = 60.0
+
+
+@dataclass(frozen=True)
 class BackupOutcome:
     """What a backup made and what it replaced."""
 
@@ -98,14 +109,9 @@ class RestoreOutcome:
 
 
 def back_up(
-    environment: Environment,
-    folder: Path | None = None,
-    *,
-    keep: int | None = None,
-    wait_s: float = 60.0,
-    on_wait: OnWait = None,
+    environment: Environment, request: BackupRequest, *, on_wait: OnWait = None
 ) -> BackupOutcome:
-    """A proved backup of all that is committed, in `folder` or the home's own.
+    """A proved backup of all that is committed.
 
     What is not yet published is published first, so that the copy can be made of a file nobody
     writes; the lock is held until then only.
@@ -113,10 +119,10 @@ def back_up(
     *Raises* LockedError past `wait_s`; UsageError, DiskFullError, StoreError.
     """
     home = environment.home
-    target = folder or home.backups
+    target = request.folder or home.backups
     refuse_home_path(target, is_backup=True)
     with open_store(
-        home, command="ttapi backup", wait_s=wait_s, on_wait=on_wait, now=environment.now
+        home, command="ttapi backup", wait_s=request.wait_s, on_wait=on_wait, now=environment.now
     ) as store:
         with store.reading() as cursor:
             is_due = is_publication_due(cursor, published_generation(home))
@@ -124,7 +130,7 @@ def back_up(
             publish(store, keep=environment.settings.snapshots_kept)
             _reset_state(store, environment)
     made = make_backup(home, target, created_at=environment.now, version=__version__)
-    pruned = prune_backups(target, keep) if keep is not None else []
+    pruned = prune_backups(target, request.keep) if request.keep is not None else []
     return BackupOutcome(made, tuple(pruned))
 
 

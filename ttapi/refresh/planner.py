@@ -144,30 +144,19 @@ def _keyed_step(
     keys = _wanted_keys(dataset, outside.held, held)
     told = (f"last attempt failed: {state.error}",) if state.error else ()
     is_unbound = outside.held.demand(dataset.name).keys is None
-    if dataset.is_bound_only and is_unbound and outside.force_reason is None:
-        unbound = (*told, _lacking(dataset.requires[0]))
-        verdict: Verdict = "failed" if told else "fresh" if held else "missing"
-        return Step(dataset.name, "none", verdict, unbound, may_change=False)
-    if keys is None and dataset.completes:
-        return Step(dataset.name, "none", "failed" if told else "fresh", told, may_change=False)
-    if keys is None:
-        # Nothing is asked, so nothing downstream can differ for it.
-        lacking = (*told, _lacking(dataset.requires[0]))
-        return Step(dataset.name, "none", "missing", lacking, may_change=False)
+    is_left_alone = dataset.is_bound_only and is_unbound and outside.force_reason is None
+    if keys is None or is_left_alone:
+        return _unasked_step(dataset, told, has_slices=bool(held), is_left_alone=is_left_alone)
     rules = rules_of(dataset, clock)
     is_reset = state.fingerprint not in {"", dataset.fingerprint}
     by_key: dict[str, list[Slice]] = {}
     for one in held:
         if not one.is_absent or rules.due_at(one.asked_at) > clock.now:
             by_key.setdefault(one.key, []).append(one)
-    span = outside.held.demand(dataset.name).span
     asks: list[SliceRequest] = []
     for key in sorted(keys):
         known = [] if is_reset or outside.force_reason == "forced" else by_key.get(key, [])
-        found = missing_slices(key, span, known, rules)
-        if outside.force_reason and not found:
-            found = missing_slices(key, span, [], rules)
-        asks += found
+        asks += _slices_to_ask(dataset, key, known, outside, rules)
     already_refreshed = keys - {ask.key for ask in asks}
     covered = len(already_refreshed)
     absent = tuple(
@@ -176,7 +165,7 @@ def _keyed_step(
     if not asks:
         return Step(dataset.name, "none", "fresh", told, held=covered, unavailable=absent)
     reasons = [*_slice_reasons(asks, outside.force_reason, is_reset=is_reset), *told]
-    verdict = "failed" if state.error else "stale" if held else "missing"
+    verdict: Verdict = "failed" if state.error else "stale" if held else "missing"
     slices = tuple(map(str, asks))
     return Step(
         dataset.name,
@@ -189,6 +178,32 @@ def _keyed_step(
         held=covered,
         unavailable=absent,
     )
+
+
+def _unasked_step(
+    dataset: Dataset, told: tuple[str, ...], *, has_slices: bool, is_left_alone: bool
+) -> Step:
+    """Of a dataset of which nobody says a key: nothing is asked, so nothing downstream can differ for it."""
+    lacking = (*told, _lacking(dataset.requires[0]))
+    if is_left_alone:
+        verdict: Verdict = "failed" if told else "fresh" if has_slices else "missing"
+        return Step(dataset.name, "none", verdict, lacking, may_change=False)
+    if dataset.completes:
+        return Step(dataset.name, "none", "failed" if told else "fresh", told, may_change=False)
+    return Step(dataset.name, "none", "missing", lacking, may_change=False)
+
+
+def _slices_to_ask(
+    dataset: Dataset,
+    key: str,
+    known: Sequence[Slice],
+    outside: StepInputs,
+    rules: CoverageRules,
+) -> Iterable[SliceRequest]:
+    """What of one key is to ask; where the dataset is asked anyway, the whole of what is wanted."""
+    span = outside.held.demand(dataset.name).span
+    found = missing_slices(key, span, known, rules)
+    return missing_slices(key, span, [], rules) if outside.force_reason and not found else found
 
 
 def _wanted_keys(

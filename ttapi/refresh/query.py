@@ -172,8 +172,7 @@ def prepare_query(
     if request.freshness.refresh:
         require_keys(environment, wanted, plan.steps)
     if request.freshness.refresh and (plan.stale or is_new_code):
-        is_patient = not is_new_code and request.freshness.age_limit is None
-        if is_patient and _may_answer_first(environment, plan):
+        if _may_answer_first(environment, plan, request):
             later = wanted
             warnings.append("answered at once, within max_stale; the refresh follows the answer")
         else:
@@ -181,7 +180,7 @@ def prepare_query(
             began = time.monotonic()
             try:
                 outcome = writer.refresh(environment, wanted, progress=progress, on_wait=on_wait)
-                environment = environment.after(outcome.left)
+                environment = environment.after(outcome.home_state)
             except (LockedError, ReadOnlyHomeError, DiskFullError) as exc:
                 require_recent(environment, plan, exc)
                 warnings.append(f"{exc.message}; answered from the published snapshot")
@@ -192,8 +191,7 @@ def prepare_query(
         warnings += [f"left out: {error.message}" for error in outcome.broken]
     require_built(environment, plan, request, outcome)
     require_fresh_enough(environment, plan, request, outcome)
-    roots = roots_of(environment, plan.targets)
-    ages = [input_age(name, environment, plan.held) for name in roots]
+    ages = [input_age(name, environment, plan.held) for name in roots_of(environment, plan.targets)]
     missing = unconfigured(environment, plan.targets)
     return PreparedQuery(
         outcome, plan.stale, ages, planned_s, missing, tuple(warnings), refresh_s, later
@@ -233,11 +231,12 @@ def _older_than(
     return frozenset(found)
 
 
-def _may_answer_first(environment: Environment, plan: QueryPlan) -> bool:
+def _may_answer_first(environment: Environment, plan: QueryPlan, request: QueryRequest) -> bool:
     """Whether all that is stale is past its TTL only, and within the dataset's `max_stale`."""
     datasets, left = environment.datasets, environment.home_state
     asks = [step for step in plan.stale if step.action == "ask"]
-    if not asks or any(step.verdict != "stale" for step in plan.stale):
+    is_urgent = not environment.is_installed or request.freshness.max_age is not None
+    if is_urgent or not asks or any(step.verdict != "stale" for step in plan.stale):
         return False
     for step in asks:
         dataset = datasets[step.dataset]

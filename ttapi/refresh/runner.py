@@ -99,7 +99,7 @@ class RefreshOutcome:
     """What `[export] datasets` wrote after the publication."""
     broken: tuple[ModelError, ...] = ()
     """Why models of plugins and the user were left out."""
-    left: HomeState | None = field(default=None, repr=False)
+    home_state: HomeState | None = field(default=None, repr=False)
     """What it left in `live/state.json`, for whoever goes on; None: that must be read."""
 
     @property
@@ -147,7 +147,7 @@ def refresh_store(
         tuple(run.outcomes),
         tuple(c for c in run.checks if c.failures),
         broken=tuple(environment.broken.values()),
-        left=_leave_state(run),
+        home_state=_leave_state(run),
     )
 
 

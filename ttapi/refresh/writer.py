@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ttapi.refresh.maintenance import (
     BackupOutcome,
+    BackupRequest,
     RestoreOutcome,
     RestoreRequest,
     back_up,
@@ -21,8 +22,6 @@ from ttapi.refresh.single_flight import NoProgress, Progress, ProgressReader, Pr
 from ttapi.store.store import open_store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.steps import RefreshRequest
     from ttapi.store.lock import OnWait
@@ -46,13 +45,7 @@ class Writer(Protocol):
         """
 
     def back_up(
-        self,
-        environment: Environment,
-        folder: Path | None = None,
-        *,
-        keep: int | None = None,
-        wait_s: float = 60.0,
-        on_wait: OnWait = None,
+        self, environment: Environment, request: BackupRequest, *, on_wait: OnWait = None
     ) -> BackupOutcome:
         """A proved backup, as `maintenance.back_up` makes it."""
 
@@ -62,7 +55,6 @@ class Writer(Protocol):
         """The home brought back, as `maintenance.restore` does it."""
 
 
-@dataclass(frozen=True)
 class LocalWriter:
     """This process: it takes the lock, opens and migrates the file, and lets go of both."""
 
@@ -82,7 +74,7 @@ class LocalWriter:
         changed = {d.dataset for d in outcome.datasets if d.is_changed}
         if not changed or not environment.settings.export_datasets:
             return outcome
-        now = environment.after(outcome.left)
+        now = environment.after(outcome.home_state)
         exports = export_after_publication(now, changed, load_id=outcome.load_id)
         return replace(outcome, exports=tuple(exports))
 
@@ -106,16 +98,10 @@ class LocalWriter:
             return refresh_store(store, environment, request, announcer)
 
     def back_up(
-        self,
-        environment: Environment,
-        folder: Path | None = None,
-        *,
-        keep: int | None = None,
-        wait_s: float = 60.0,
-        on_wait: OnWait = None,
+        self, environment: Environment, request: BackupRequest, *, on_wait: OnWait = None
     ) -> BackupOutcome:
         """As `Writer.back_up`."""
-        return back_up(environment, folder, keep=keep, wait_s=wait_s, on_wait=on_wait)
+        return back_up(environment, request, on_wait=on_wait)
 
     def restore(
         self, environment: Environment, request: RestoreRequest, *, on_wait: OnWait = None

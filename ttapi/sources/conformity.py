@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ttapi.errors import SourceError
 from ttapi.sources.contract import Batch, Resource, UnitReport
+from ttapi.sources.validation import kind_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -55,7 +56,7 @@ def conforming(
 def batch_problems(resource: Resource, batch: object) -> Iterator[str]:
     """What in `batch` is not as the contract and `resource` have it, a sentence each."""
     if not isinstance(batch, Batch):
-        yield f"fetch yielded {_kind(batch)}, not a Batch"
+        yield f"fetch yielded {kind_text(batch)}, not a Batch"
         return
     reports: object = batch.units
     if not isinstance(reports, tuple) or not all(isinstance(r, UnitReport) for r in reports):
@@ -70,7 +71,7 @@ def _table_problems(what: str, table: Any, columns: dict[str, str]) -> Iterator[
     if table is None:
         return
     if not isinstance(table, pa.Table):
-        yield f"{what} is {_kind(table)}, not an Arrow table"
+        yield f"{what} is {kind_text(table)}, not an Arrow table"
         return
     for name, declared in columns.items():
         count = table.column_names.count(name)
@@ -102,7 +103,3 @@ _TYPES: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
     "BOOLEAN": (pa.types.is_boolean,),
     "TIMESTAMP": (),
 }
-
-
-def _kind(value: object) -> str:
-    return f"a {type(value).__name__}" if value is not None else "nothing"

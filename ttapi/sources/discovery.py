@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, cast
 
 from ttapi.errors import SourceError, TtapiError
 from ttapi.sources.contract import Unit
-from ttapi.sources.validation import check_declaration
+from ttapi.sources.validation import check_declaration, kind_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -190,19 +190,15 @@ def units_given(method: str, value: object) -> Sequence[Unit]:
     """What `method` of a source gave. *Raises* TypeError where that is no list of units."""
     units = tuple(value) if isinstance(value, Iterable) else (value,)
     if not all(isinstance(unit, Unit) for unit in units):
-        raise TypeError(f"{method}() gave {_kind(value)}, not a list of Unit")
+        raise TypeError(f"{method}() gave {kind_text(value)}, not a list of Unit")
     return units
 
 
 def batches_given(value: object) -> Iterable[Batch]:
     """What `fetch` of a source gave. *Raises* TypeError where that is nothing to go through."""
     if not isinstance(value, Iterable):
-        raise TypeError(f"fetch() gave {_kind(value)}, and is to yield a Batch at a time")
+        raise TypeError(f"fetch() gave {kind_text(value)}, and is to yield a Batch at a time")
     return value
-
-
-def _kind(value: object) -> str:
-    return "nothing" if value is None else f"a value of type {type(value).__name__}"
 
 
 def guarded_batches(source: str, batches: Iterable[Batch]) -> Iterator[Batch]:

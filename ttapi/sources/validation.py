@@ -6,10 +6,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, get_args
 
+from ttapi.errors import UsageError
+from ttapi.market.ttl import parse_duration, parse_ttl
 from ttapi.sources.contract import Column, ColumnType, LoadMode, Resource, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 RESERVED_COLUMNS = frozenset(
@@ -30,10 +32,6 @@ RESERVED_TABLES = frozenset({"rejects"})
 """Tables of the raw layer that no resource fills."""
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
-_DURATION = r"\d+(\.\d+)?\s*[smhdw]"
-_TTL = re.compile(
-    rf"{_DURATION}|\d+\s*sessions?|next close(\s*\+\s*{_DURATION})?", re.ASCII | re.IGNORECASE
-)
 _METHODS = ("missing_setting", "survey", "fetch")
 
 
@@ -93,8 +91,20 @@ def _resource_problems(resource: Resource) -> Iterator[str]:
         yield f"tracked {resource.tracked!r} is no declared column"
     if resource.mode not in get_args(LoadMode):
         yield f"mode {resource.mode!r} is none of {', '.join(get_args(LoadMode))}"
-    if not isinstance(resource.ttl, str) or not _TTL.fullmatch(resource.ttl.strip()):
+    yield from _time_problems(resource)
+
+
+def _time_problems(resource: Resource) -> Iterator[str]:
+    if not _is_time(resource.ttl, parse_ttl):
         yield f"ttl {resource.ttl!r} is no duration (1d, 5m) and no market time (next close + 45m)"
+    for field, parse in (
+        ("max_stale", parse_ttl),
+        ("max_stale_on_error", parse_ttl),
+        ("revise", parse_duration),
+    ):
+        value = getattr(resource, field)
+        if value is not None and not _is_time(value, parse):
+            yield f"{field} {value!r} is no duration (1d, 5m)"
 
 
 def _column_problems(columns: tuple[Column, ...]) -> Iterator[str]:
@@ -120,3 +130,19 @@ def _is_tuple_of(value: object, kind: type) -> bool:
 
 def _repeated(texts: list[str]) -> list[str]:
     return sorted({text for text in texts if texts.count(text) > 1})
+
+
+def _is_time(text: object, parse: Callable[[str], object]) -> bool:
+    """Whether `text` is one that `parse` takes."""
+    if not isinstance(text, str):
+        return False
+    try:
+        parse(text)
+    except UsageError:
+        return False
+    return True
+
+
+def kind_text(value: object) -> str:
+    """What a plugin gave instead, in words: `nothing`, `a str`."""
+    return "nothing" if value is None else f"a {type(value).__name__}"

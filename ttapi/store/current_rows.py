@@ -90,7 +90,18 @@ def choose_current(
     """
     if not contested:
         return set()
-    table = raw_name(resource)
+    _rank_grains(cursor, resource, dataset, contested, since)
+    moved = {key for (key,) in cursor.execute("select distinct key from moved").fetchall()}
+    if moved:
+        update_rows(cursor, raw_name(resource), "is_current = picked.wins", "moved")
+    cursor.execute("drop table moved")
+    return moved
+
+
+def _rank_grains(
+    cursor: Connection, resource: Resource, dataset: str, contested: set[str], since: object
+) -> None:
+    """The rows that are to become current, or to be it no more, in the temporary table `moved`."""
     conditions = ["rows.replaced_at is null"]
     parameters: list[object] = [dataset]
     if is_settled_by_key(resource):
@@ -113,7 +124,7 @@ def choose_current(
                 {key_text(resource, "rows")} as key,
                 rows.is_current,
                 row_number() over (partition by {grain} order by {current_order(resource)}) = 1 as wins
-            from {table} as rows
+            from {raw_name(resource)} as rows
             join (select unit_id, last_date, key as path from catalog.units where dataset = ?) as units
                 on units.unit_id = rows.unit_id
             where {" and ".join(conditions)}
@@ -122,11 +133,6 @@ def choose_current(
         """,
         parameters,
     )
-    moved = {key for (key,) in cursor.execute("select distinct key from moved").fetchall()}
-    if moved:
-        update_rows(cursor, table, "is_current = picked.wins", "moved")
-    cursor.execute("drop table moved")
-    return moved
 
 
 def _units_holding(cursor: Connection, dataset: str, keys: set[str]) -> str:

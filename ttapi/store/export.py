@@ -86,8 +86,8 @@ def export_query(
     `partition_by` makes `target` a folder of Parquet files, one subfolder per value.
     `is_formula_safe`: text cells a spreadsheet would run get a leading apostrophe, and no number does.
 
-    *Raises* QueryError; UsageError for what cannot be exported, or a place of ttapi's own; DiskFullError,
-    StoreError when the file cannot be written. `target` then stays as it was.
+    *Raises* QueryError; UsageError for what cannot be exported, for a place of ttapi's own and for one that
+    cannot be written; DiskFullError. `target` then stays as it was.
     """
     if partition_by and format != "parquet":
         raise UsageError("only Parquet can be partitioned", hint="--format parquet")

@@ -38,13 +38,15 @@ def run_child(module: str, *arguments: str) -> dict[str, object]:
 
     *Raises* StoreError with the last line the child said, when it fails or is killed.
     """
-    import subprocess  # noqa: PLC0415 - the child that copies starts none
+    # The child that copies runs this file too, and needs none of these.
+    import subprocess  # noqa: PLC0415 - see above
+    from pathlib import Path  # noqa: PLC0415 - see above
 
-    from ttapi.errors import StoreError  # noqa: PLC0415 - nor does it raise one
+    from ttapi.errors import StoreError  # noqa: PLC0415 - see above
 
-    here = os.path.realpath(__file__)
-    package_parent = os.path.dirname(os.path.dirname(os.path.dirname(here)))  # noqa: PTH120 - without pathlib
-    start = ["-I", "-S", here] if module == COPY else ["-P", "-c", _START, package_parent, module]
+    here = Path(__file__).resolve()
+    by_name = ["-P", "-c", _START, str(here.parents[2]), module]
+    start = ["-I", "-S", str(here)] if module == COPY else by_name
     command = [sys.executable, *start, str(os.getpid()), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, close_fds=True)
     if done.returncode != 0:

@@ -89,33 +89,9 @@ def replace_rows(
     stamp: LoadStamp,
 ) -> dict[int, UnitChange]:
     """Make the live rows of known units equal to `rows`, as multisets over the declared columns."""
-    table = raw_name(resource)
     units = ", ".join(str(unit_id) for unit_id in unit_ids)
     _arrange_arrived(cursor, resource, rows)
-    cursor.execute(
-        f"""
-        create or replace temp table standing as
-        select
-            {_names(resource)}, unit_id, line, rowid as rid,
-            row_number() over (partition by unit_id, {_names(resource)} order by line nulls last, rowid) as nth
-        from {table}
-        where unit_id in ({units}) and replaced_at is null
-        """
-    )
-    same = " and ".join(
-        f"old.{identifier(column.name)} is not distinct from new.{identifier(column.name)}"
-        for column in resource.columns
-    )
-    cursor.execute(
-        f"""
-        create or replace temp table matched as
-        select
-            coalesce(old.unit_id, new.unit_id) as unit_id, old.rid, new.position,
-            new.line as new_line, old.line is distinct from new.line as is_moved
-        from standing as old
-        full join arrived as new on old.unit_id = new.unit_id and old.nth = new.nth and {same}
-        """
-    )
+    _match_standing(cursor, resource, units)
     counted = cursor.execute(
         """
         select
@@ -133,8 +109,36 @@ def replace_rows(
     _note_concerned(cursor, resource, units)
     _insert_new(cursor, resource, units, stamp)
     gone = "(select rid from matched where position is null)"
-    update_rows(cursor, table, stamp.retiring, gone)
+    update_rows(cursor, raw_name(resource), stamp.retiring, gone)
     return changes
+
+
+def _match_standing(cursor: Connection, resource: Resource, units: str) -> None:
+    """The live rows of `units` in the temporary table `standing`, each beside its arriving twin in `matched`."""
+    cursor.execute(
+        f"""
+        create or replace temp table standing as
+        select
+            {_names(resource)}, unit_id, line, rowid as rid,
+            row_number() over (partition by unit_id, {_names(resource)} order by line nulls last, rowid) as nth
+        from {raw_name(resource)}
+        where unit_id in ({units}) and replaced_at is null
+        """
+    )
+    same = " and ".join(
+        f"old.{identifier(column.name)} is not distinct from new.{identifier(column.name)}"
+        for column in resource.columns
+    )
+    cursor.execute(
+        f"""
+        create or replace temp table matched as
+        select
+            coalesce(old.unit_id, new.unit_id) as unit_id, old.rid, new.position,
+            new.line as new_line, old.line is distinct from new.line as is_moved
+        from standing as old
+        full join arrived as new on old.unit_id = new.unit_id and old.nth = new.nth and {same}
+        """
+    )
 
 
 def follow_lines(cursor: Connection, resource: Resource, unit_ids: list[int]) -> list[int]:
@@ -233,25 +237,7 @@ def merge_rows(
     had come in a batch of its own; if the last of them says what stands, nothing happened.
     """
     table = raw_name(resource)
-    grain = ", ".join(identifier(name) for name in resource.grain) or "position"
-    with registered(cursor, "incoming", rows):
-        units = ", ".join(
-            str(unit_id)
-            for (unit_id,) in cursor.execute("select distinct unit_id from incoming").fetchall()
-        )
-        cursor.execute(
-            f"""
-            create or replace temp table arrived as
-            with typed as (
-                select {_cast(resource, "i")}, i.unit_id, i.line, {stamp.known_at("i")} as known_at, i.position
-                from incoming as i
-            )
-            select
-                *,
-                row_number() over (partition by unit_id, {grain} order by known_at, line nulls first, position) as nth
-            from typed
-            """
-        )
+    units = _arrange_in_turn(cursor, resource, rows, stamp)
     _keep_differing(cursor, resource, units)
     gone = "(select distinct standing_rid as rid from kept where standing_rid is not null)"
     update_rows(cursor, table, stamp.retiring, gone)
@@ -285,6 +271,32 @@ def merge_rows(
         unit_id: UnitChange(rows_added=added, rows_replaced=gone, is_changed=True)
         for unit_id, added, gone in counted
     }
+
+
+def _arrange_in_turn(
+    cursor: Connection, resource: Resource, rows: pa.Table, stamp: LoadStamp
+) -> str:
+    """The arriving rows, numbered within their grain, in the temporary table `arrived`; their units, for SQL."""
+    grain = ", ".join(identifier(name) for name in resource.grain) or "position"
+    with registered(cursor, "incoming", rows):
+        units = ", ".join(
+            str(unit_id)
+            for (unit_id,) in cursor.execute("select distinct unit_id from incoming").fetchall()
+        )
+        cursor.execute(
+            f"""
+            create or replace temp table arrived as
+            with typed as (
+                select {_cast(resource, "i")}, i.unit_id, i.line, {stamp.known_at("i")} as known_at, i.position
+                from incoming as i
+            )
+            select
+                *,
+                row_number() over (partition by unit_id, {grain} order by known_at, line nulls first, position) as nth
+            from typed
+            """
+        )
+    return units
 
 
 def _keep_differing(cursor: Connection, resource: Resource, units: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import duckdb
 
 from ttapi.config import bundled_folder
-from ttapi.errors import CommitUnknownError, LockedError, ReadOnlyHomeError, StoreError
+from ttapi.errors import CommitUnknownError, LockedError, ReadOnlyHomeError, StoreError, UsageError
 from ttapi.store.engine import (
     Connection,
     connect_live,
@@ -168,7 +168,7 @@ def make_folders(home: Home) -> None:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as exc:
-            raise ReadOnlyHomeError(
+            raise UsageError(
                 f"{folder} cannot be made: {exc.strerror}",
                 hint="give your user write permission, or use --home",
             ) from exc

@@ -13,7 +13,7 @@ from ttapi.cli.shell.session import LeaveShell
 from ttapi.cli.shell.start import read_script
 from ttapi.cli.terminal import tell
 from ttapi.errors import QueryError, UsageError
-from ttapi.formats.records import ENDINGS, format_of_file, write_result
+from ttapi.formats.records import endings, format_of_file, write_result
 from ttapi.formats.text import Page
 from ttapi.formats.values import amount
 from ttapi.home import refuse_home_path
@@ -77,8 +77,8 @@ def write_answer(session: Session, target: Path, sql: str | None) -> None:
 
     *Raises* UsageError for a name that says no format.
     """
-    if target.suffix.lower() not in ENDINGS:
-        known = ", ".join(ENDINGS)
+    if target.suffix.lower() not in endings():
+        known = ", ".join(endings())
         raise UsageError(f"{target.name!r} says no format", hint=f"end it in one of {known}")
     name = format_of_file(target)
     refuse_home_path(target)
