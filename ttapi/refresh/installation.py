@@ -80,8 +80,8 @@ def _contents_digest(folder: Path, stamp: FolderStamp) -> bytes:
 
 def settings_fingerprint(settings: Mapping[str, str]) -> str:
     """Of the settings that change what is read, not of where it lies or how one logs in."""
-    told = sorted((k, v) for k, v in settings.items() if not _WHERE_OR_WHO.search(k))
-    return hashlib.blake2b(repr(told).encode(), digest_size=4).hexdigest()
+    relevant = sorted((k, v) for k, v in settings.items() if not _WHERE_OR_WHO.search(k))
+    return hashlib.blake2b(repr(relevant).encode(), digest_size=4).hexdigest()
 
 
 class InstallationCache:

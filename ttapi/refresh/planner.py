@@ -181,15 +181,15 @@ def _keyed_step(
 
 
 def _unasked_step(
-    dataset: Dataset, told: tuple[str, ...], *, has_slices: bool, is_left_alone: bool
+    dataset: Dataset, causes: tuple[str, ...], *, has_slices: bool, is_left_alone: bool
 ) -> Step:
     """Of a dataset of which nobody says a key: nothing is asked, so nothing downstream can differ for it."""
-    lacking = (*told, _lacking(dataset.requires[0]))
+    lacking = (*causes, _lacking(dataset.requires[0]))
     if is_left_alone:
-        verdict: Verdict = "failed" if told else "fresh" if has_slices else "missing"
+        verdict: Verdict = "failed" if causes else "fresh" if has_slices else "missing"
         return Step(dataset.name, "none", verdict, lacking, may_change=False)
     if dataset.completes:
-        return Step(dataset.name, "none", "failed" if told else "fresh", told, may_change=False)
+        return Step(dataset.name, "none", "failed" if causes else "fresh", causes, may_change=False)
     return Step(dataset.name, "none", "missing", lacking, may_change=False)
 
 
