@@ -13,6 +13,8 @@ from vendor_home import ACCOUNTS, CHAINS, METRICS, NOW, outcome_of, vendor_home
 from ttapi.home import Home
 from ttapi.simulator.vendor_market import VendorMarket
 
+pytestmark = pytest.mark.compat
+
 LATER = NOW + timedelta(hours=25)
 CHAIN, METRIC, ACCOUNT = "/option-chains", "/market-metrics", "/customers/me/accounts"
 PARTS = {CHAIN: CHAINS, METRIC: METRICS, ACCOUNT: ACCOUNTS}

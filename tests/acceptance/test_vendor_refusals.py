@@ -14,6 +14,8 @@ from vendor_home import vendor_home as vendor_home_of
 
 from ttapi.simulator.vendor_market import VendorMarket
 
+pytestmark = pytest.mark.compat
+
 HOUR = timedelta(hours=1)
 BOTH = ACCOUNTS, CHAINS, METRICS, CANDLES
 

@@ -349,7 +349,7 @@ def test_one_json_array_holds_one_answer_and_every_column(loaded):
         "--format",
         "json",
     )
-    assert json.loads(done.stdout) == [{"b": 3, "b_2": 4}]
+    assert json.loads(done.stdout) == [{"b": 3, "b_1": 4}]
     big = loaded.ttapi(
         "sql",
         "select 170141183460469231731687303715884105727::hugeint as x, 'infinity'::date as d",

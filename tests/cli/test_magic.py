@@ -69,12 +69,15 @@ def test_instants_are_shown_in_the_zone_of_the_settings(lab):
 
     lab.home.settings_file.write_text("[display]\ntimezone = 'Asia/Tokyo'\n")
     with Database(lab.home, environ={"TTAPI_NOW": lab.now.isoformat()}) as database:
-        answer = database.sql("select timestamp '2024-06-14 22:00' as at")
-    assert "<td>2024-06-15 07:00:00" in answer._repr_html_()
+        answer = database.sql(
+            "select close_utc as at, date_trunc('month', close_utc) as month"
+            " from calendar where market = 'XNYS' and date = '2024-06-14'"
+        )
+    assert "<td>2024-06-15 05:00:00</td><td>2024-06-01 00:00:00</td>" in answer._repr_html_()
     assert "(Asia/Tokyo)" in answer._repr_html_()
     printed = io.StringIO()
     answer._repr_pretty_(RepresentationPrinter(printed), False)
-    assert "2024-06-15 07:00:00" in printed.getvalue()
+    assert "2024-06-15 05:00:00" in printed.getvalue()
 
 
 def test_an_answer_goes_into_a_variable(shell):

@@ -12,7 +12,8 @@ import pytest
 
 from ttapi.errors import DiskFullError, UsageError
 from ttapi.formats.records import FORMATS, Format, format_named, write_result
-from ttapi.formats.text import DisplayStyle, Page
+from ttapi.formats.text import DisplayStyle
+from ttapi.store.rows import Rows
 
 TABLE = pa.table(
     {
@@ -39,7 +40,8 @@ NULLS = dict.fromkeys(ROW)
 def written(tmp_path):
     def write(fmt, table=TABLE):
         target = tmp_path / f"out.{fmt}"
-        write_result(Page(table, table.num_rows), fmt, target, DisplayStyle())
+        rows = Rows(table, table.num_rows).with_instants(frozenset({"known_at"}))
+        write_result(rows, fmt, target, DisplayStyle())
         return target
 
     return write
@@ -68,7 +70,7 @@ def test_csv_is_read_back_by_a_second_parser(written):
         "symbol,close,n,date,known_at,is_ok\n"
         "AAA,1.5,1,2024-06-14,2024-06-14T20:00:00Z,true\n"
         '"B""|,\n",,-2,,,false\n'
-        ",,,,,\n"
+        ",nan,,,,\n"
     )
     options = pyarrow.csv.ParseOptions(newlines_in_values=True)
     read = pyarrow.csv.read_csv(written("csv"), parse_options=options)
@@ -81,7 +83,7 @@ def test_formats_have_the_names_people_know(tmp_path):
     with pytest.raises(UsageError, match="'xml' is no format"):
         format_named("xml")
     with pytest.raises(UsageError, match="cannot be written"):
-        write_result(Page(TABLE, 3), "csv", tmp_path / "none" / "x.csv", DisplayStyle())
+        write_result(Rows(TABLE, 3), "csv", tmp_path / "none" / "x.csv", DisplayStyle())
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
@@ -94,6 +96,6 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
 
     monkeypatch.setitem(FORMATS, "broken", Format(broken, "breaks"))
     with pytest.raises(DiskFullError, match="No space left"):
-        write_result(Page(TABLE, 3), "broken", target, DisplayStyle())
+        write_result(Rows(TABLE, 3), "broken", target, DisplayStyle())
     assert target.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ttapi.formats.records import FORMATS
-from ttapi.formats.text import DisplayStyle, Page
+from ttapi.formats.text import DisplayStyle, count_text
+from ttapi.store.rows import Rows
 
 TABLE = pa.table(
     {
@@ -38,6 +39,11 @@ BINARY = {
 }
 
 
+def whole():
+    """The rows of `TABLE`, `known_at` being declared an instant."""
+    return Rows(TABLE, TABLE.num_rows).with_instants(frozenset({"known_at"}))
+
+
 def written(name, page, look):
     buffer = io.BytesIO()
     remark = FORMATS[name].write(page, buffer, look)
@@ -50,7 +56,7 @@ def test_no_format_closes_a_stream_whose_reader_has_left(name):
     os.close(reading)
     stream = os.fdopen(writing, "wb")
     with pytest.raises(BrokenPipeError):
-        FORMATS[name].write(Page(TABLE, TABLE.num_rows), stream, DisplayStyle())
+        FORMATS[name].write(Rows(TABLE, TABLE.num_rows), stream, DisplayStyle())
         stream.flush()
     gc.collect()
     assert not stream.closed
@@ -62,14 +68,14 @@ def test_no_format_closes_a_stream_whose_reader_has_left(name):
 
 @pytest.mark.parametrize("name", list(FORMATS))
 def test_every_format_is_as_its_golden_file(golden, name):
-    data, remark = written(name, Page(TABLE, TABLE.num_rows), DisplayStyle(width=100))
+    data, remark = written(name, whole(), DisplayStyle(width=100))
     text = str(BINARY[name](data)) if name in BINARY else data.decode()
     golden(f"{name}.txt", text + (f"remark: {remark}\n" if remark else ""))
 
 
 def test_binary_formats_hold_the_very_table():
     for name, read in BINARY.items():
-        data, _ = written(name, Page(TABLE, TABLE.num_rows), DisplayStyle())
+        data, _ = written(name, Rows(TABLE, TABLE.num_rows), DisplayStyle())
         assert str(read(data).to_pylist()) == str(TABLE.to_pylist())
 
 
@@ -77,17 +83,17 @@ def test_null_header_separator_and_thousands_are_as_set():
     look = DisplayStyle(null="-", has_header=False, separator=";", thousands="_")
     table = TABLE.select(["symbol", "n", "close"]).slice(0, 2)
     assert (
-        written("csv", Page(table, 2), look)[0].decode()
+        written("csv", Rows(table, 2), look)[0].decode()
         == 'AAA;1;1234567.5\n"B""|,\n<b>";-2000000;-\n'
     )
-    assert written("table", Page(table, 2), look)[0].decode().split() == [
+    assert written("table", Rows(table, 2), look)[0].decode().split() == [
         "AAA", "1", "1_234_567.5", 'B"|,\\n<b>', "-2_000_000", "-",
     ]  # fmt: skip
 
 
 def test_a_cut_answer_shows_that_it_is_cut():
-    page = Page(pa.table({"n": pa.array([1, 2], pa.int64())}), 60_137)
-    assert page.count_text == "2 of 60,137 rows shown"
+    page = Rows(pa.table({"n": pa.array([1, 2], pa.int64())}), 60_137)
+    assert count_text(page) == "2 of 60,137 rows shown"
     assert written("duckbox", page, DisplayStyle())[0].decode().count("·") == 2
     assert (
         "<caption>2 of 60,137 rows shown</caption>"
@@ -98,7 +104,7 @@ def test_a_cut_answer_shows_that_it_is_cut():
 @pytest.mark.parametrize("width", [20, 40, 80, 100, 200])
 def test_duckbox_keeps_to_the_width_or_to_its_outer_columns(width):
     wide = pa.table({f"column_{n}": [n * 10**11] for n in range(20)})
-    data, remark = written("duckbox", Page(wide, 1), DisplayStyle(width=width))
+    data, remark = written("duckbox", Rows(wide, 1), DisplayStyle(width=width))
     lines = data.decode().splitlines()
     shown = [head.strip() for head in lines[1].strip("│").split("│")]
     assert len({len(line) for line in lines}) == 1
@@ -112,7 +118,7 @@ def test_duckbox_keeps_to_the_width_or_to_its_outer_columns(width):
 
 
 def test_an_empty_answer_has_its_heads_in_every_format():
-    empty = Page(TABLE.slice(0, 0), 0)
+    empty = Rows(TABLE.slice(0, 0), 0)
     for name in ("duckbox", "box", "table", "markdown", "csv", "html"):
         assert b"symbol" in written(name, empty, DisplayStyle(width=200))[0]
     assert written("json", empty, DisplayStyle())[0] == b"[]\n"
@@ -124,7 +130,7 @@ def test_an_empty_answer_has_its_heads_in_every_format():
 
 
 def test_a_sheet_runs_no_cell():
-    page = Page(pa.table({"=a": ["=1+1", "@x", "-x", "fine"], "n": [-1, 2, 3, 4]}), 4)
+    page = Rows(pa.table({"=a": ["=1+1", "@x", "-x", "fine"], "n": [-1, 2, 3, 4]}), 4)
     assert written("sheet", page, DisplayStyle())[0].decode("utf-8-sig") == (
         "'=a,n\n'=1+1,-1\n'@x,2\n'-x,3\nfine,4\n"
     )

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from ttapi.sources.discovery import InstalledSource
     from ttapi.store.backup import Backup, list_backups
     from ttapi.store.catalog import DatasetOutcome
+    from ttapi.store.rows import Rows
 
 _HOMES = {
     "Answer": "api.answer",
@@ -77,6 +78,7 @@ _HOMES = {
     "RestoreRequest": "refresh.maintenance",
     "SaveRequest": "api.saving",
     "SourceCall": "audit.why",
+    "Rows": "store.rows",
     "Status": "api.operations",
     "StatusRow": "refresh.freshness",
     "Step": "refresh.datasets",
@@ -125,6 +127,7 @@ __all__ = [
     "Replay",
     "RestoreOutcome",
     "RestoreRequest",
+    "Rows",
     "SaveRequest",
     "SourceCall",
     "Status",

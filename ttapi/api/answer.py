@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ttapi.refresh.query import PreparedQuery
     from ttapi.refresh.single_flight import Progress
     from ttapi.store.lock import OnWait
-    from ttapi.store.reader import Rows
+    from ttapi.store.rows import Rows
     from ttapi.store.statements import Statement
 
 
@@ -53,16 +53,21 @@ class Answer:
             raise UsageError(f"{self.statement.kind} gives no rows")
         return self.rows.table
 
+    def _framed(self) -> pa.Table:
+        if self.rows is None:
+            raise UsageError(f"{self.statement.kind} gives no rows")
+        return self.rows.frame_table()
+
     def pl(self) -> pl.DataFrame:
         """Return the rows as a Polars frame."""
         import polars as pl  # noqa: PLC0415 - a third of a second
 
-        frame = pl.from_arrow(self.arrow())
+        frame = pl.from_arrow(self._framed())
         return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
 
     def df(self) -> Any:
         """Return the rows as a pandas frame; pandas must be installed."""
-        return self.arrow().to_pandas()
+        return self._framed().to_pandas()
 
     def chart(self, kind: str = "line", x: str | None = None, y: str | None = None) -> Drawing:
         """Return the rows drawn as text: line, bar, hist, scatter or candle."""
@@ -79,7 +84,7 @@ class Answer:
 
         if self.rows is None:
             return f"<p>{self.statement.kind.lower()}: no rows</p>"
-        return notebook_html(self.rows.table, self.rows.total, self.zone)
+        return notebook_html(self.rows, self.zone)
 
     def __repr__(self) -> str:
         """Return the first rows as a table, saying how many there are."""
@@ -87,7 +92,7 @@ class Answer:
 
         if self.rows is None:
             return f"{self.statement.kind.lower()}: no rows"
-        return prompt_text(self.rows.table, self.rows.total, self.zone)
+        return prompt_text(self.rows, self.zone)
 
     def _repr_pretty_(self, printer: Any, is_cycle: bool) -> None:
         """Write the first rows where a prompt shows a value."""

@@ -20,16 +20,23 @@ from ttapi.api.suggestions import as_written, with_suggestion
 from ttapi.clock import clock_from
 from ttapi.errors import InterruptedQueryError, QueryError, UsageError
 from ttapi.home import Home, find_home
+from ttapi.models.references import unchanged_columns
 from ttapi.models.resolve import default_schema
 from ttapi.refresh.environment import Environment, environment_of
-from ttapi.refresh.explain import as_table, explain_refresh
 from ttapi.refresh.freshness import Freshness
 from ttapi.refresh.installation import InstallationCache, load_installation
-from ttapi.refresh.query import PreparedQuery, QueryRequest, prepare_query
+from ttapi.refresh.query import (
+    PreparedQuery,
+    QueryRequest,
+    explain_refresh,
+    prepare_query,
+    slices_table,
+)
 from ttapi.refresh.request import explain_read_only
 from ttapi.refresh.steps import RefreshRequest
 from ttapi.refresh.writer import run_refresh
-from ttapi.store.reader import Reader, Rows
+from ttapi.store.reader import Reader
+from ttapi.store.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -150,6 +157,7 @@ class Database:
             given = parameters if _MARKER.search(statement.sql) else ()
             rows = self._run(request.sql, given, keep_rows=keep_rows, written=statement.sql)
             taken = time.monotonic() - started
+            rows = self._with_instants(rows, statement.sql)
             self._schema = default_schema(statement.sql) or self._schema
             zone = environment.settings.display_timezone
             yield Answer(statement, rows if statement.gives_rows else None, prepared, taken, zone)
@@ -207,7 +215,7 @@ class Database:
         if not slices and not _MARKER.search(query):
             # It reads nothing of ours: the engine says better than an empty plan what may be wrong.
             self._run(f"explain {query}")
-        table = as_table(slices)
+        table = slices_table(slices)
         nothing = PreparedQuery(None, (), (), 0.0)
         taken = time.monotonic() - started
         return Answer(statement, Rows(table, table.num_rows), nothing, taken)
@@ -230,6 +238,12 @@ class Database:
             if written not in {None, sql} and not isinstance(exc, InterruptedQueryError):
                 self._bind(str(written), given)
             raise with_suggestion(explain_read_only(exc, sql), sql, self._catalog_rows) from exc
+
+    def _with_instants(self, rows: Rows | None, sql: str) -> Rows | None:
+        """The rows, each column that `sql` passes on from a declared instant marked as one."""
+        if rows is None or not any(column.type.id == "timestamp" for column in rows.columns):
+            return rows
+        return rows.with_instants(unchanged_columns(sql, self.reader.instant_columns))
 
     def _bind(self, sql: str, given: Sequence[Any] | Mapping[str, Any]) -> None:
         """Nothing, or the QueryError for a name that `sql` gets wrong; it is not run."""

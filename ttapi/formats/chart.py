@@ -14,8 +14,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import UsageError
-from ttapi.formats.text import DisplayStyle
-from ttapi.formats.values import cell_text, fitted, is_number, padded, width_of
+from ttapi.formats.values import fitted, padded, shown, width_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -120,18 +119,17 @@ def _hist(axes: _Axes) -> str:
 
 def _bar(axes: _Axes) -> str:
     y = _number_column(axes, axes.y, avoid=axes.x)
-    x = axes.x or _first(axes.table, lambda kind: not is_number(kind), avoid=y)
-    shown = axes.table.slice(0, max(axes.height, 40))
-    look = DisplayStyle()
+    x = axes.x or _first(axes.table, lambda kind: not _is_number(kind), avoid=y)
+    first = axes.table.slice(0, max(axes.height, 40))
     labels = (
-        [cell_text(value, look) for value in shown.column(x).to_pylist()]
+        ["" if value is None else shown(str(value)) for value in first.column(x).to_pylist()]
         if x
-        else [str(n + 1) for n in range(shown.num_rows)]
+        else [str(n + 1) for n in range(first.num_rows)]
     )
     title = f"{y} by {x}" if x else y
-    if shown.num_rows < axes.table.num_rows:
-        title += f", first {shown.num_rows} of {axes.table.num_rows:,} rows"
-    return _bars(title, labels, [v or 0.0 for v in _numbers(shown, y)], axes.width)
+    if first.num_rows < axes.table.num_rows:
+        title += f", first {first.num_rows} of {axes.table.num_rows:,} rows"
+    return _bars(title, labels, [v or 0.0 for v in _numbers(first, y)], axes.width)
 
 
 def _bars(title: str, labels: list[str], values: list[float], width: int) -> str:
@@ -216,10 +214,10 @@ def _text(figure: Any, title: str) -> str:
 
 
 def _number_column(axes: _Axes, named: str | None, avoid: str | None = None) -> str:
-    found = named or _first(axes.table, is_number, avoid=avoid)
+    found = named or _first(axes.table, _is_number, avoid=avoid)
     if found is None:
         raise UsageError("the answer has no column of numbers to draw")
-    if not is_number(axes.table.schema.field(found).type):
+    if not _is_number(axes.table.schema.field(found).type):
         raise UsageError(f"column {found!r} holds no numbers to draw")
     return found
 
@@ -245,7 +243,7 @@ def _positions(axes: _Axes, x: str | None) -> list[float | None]:
     kind = axes.table.schema.field(x).type
     if _is_time(kind):
         return [None if v is None else _seconds(v) for v in axes.table.column(x).to_pylist()]
-    if not is_number(kind):
+    if not _is_number(kind):
         raise UsageError(f"column {x!r} is neither number nor date", hint=".chart bar draws text")
     return _numbers(axes.table, x)
 
@@ -269,3 +267,11 @@ def _date_ticks(figure: Any, first: float, last: float, *, is_daily: bool) -> No
         marks = [first + (last - first) * part / parts for part in range(parts + 1)]
         texts = [_day(mark) for mark in marks]
     figure.ruler("x").ticks(marks, texts)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    import pyarrow as pa  # noqa: PLC0415 - a shell's first prompt does not wait for it
+
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows for programs: json, jsonl, csv, parquet, arrow. All in UTC, nothing cut.
+"""Rows for programs: json, jsonl, csv, parquet, arrow. Instants in UTC, nothing cut.
 
 Query results written to standard output or, whole or not at all, to a file.
 """
@@ -8,111 +8,113 @@ from __future__ import annotations
 
 import codecs
 import csv
-import json
+import io
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from ttapi.errors import UsageError
 from ttapi.formats import text as rendering
 from ttapi.formats.target import writing
-from ttapi.formats.text import DisplayStyle, Page
-from ttapi.formats.values import names_of, plain, rows_of
+from ttapi.formats.text import DisplayStyle
+from ttapi.formats.values import amount
+from ttapi.sqltext import literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ttapi.store.rows import Rows
+
 # OWASP's list for CSV injection: what makes a spreadsheet take a cell for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_json(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
+def write_json(rows: Rows, stream: IO[bytes], look: DisplayStyle) -> str | None:
     """Write one array of objects."""
     del look  # JSON has one look
     stream.write(b"[")
-    for index, line in enumerate(_objects(page)):
-        stream.write((b",\n" if index else b"\n") + line)
-    stream.write(b"\n]\n" if page.table.num_rows else b"]\n")
+    begin = 1
+    for block in rows.json_lines(before=",\n", after=""):
+        stream.write(block[begin:])
+        begin = 0
+    stream.write(b"\n]\n" if rows.table.num_rows else b"]\n")
+    return _unfinite_text(rows)
 
 
-def write_jsonl(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
+def write_jsonl(rows: Rows, stream: IO[bytes], look: DisplayStyle) -> str | None:
     """Write one object a line."""
     del look  # JSON has one look
-    for line in _objects(page):
-        stream.write(line + b"\n")
+    for block in rows.json_lines():
+        stream.write(block)
+    return _unfinite_text(rows)
 
 
-def _objects(page: Page) -> Any:
-    names = names_of(page.table)
-    for row in rows_of(page.table):
-        pairs = dict(zip(names, map(plain, row), strict=True))
-        yield json.dumps(pairs, ensure_ascii=False).encode()
+def _unfinite_text(rows: Rows) -> str | None:
+    count = rows.count_unfinite()
+    return f"NaN or infinity in {amount(count, 'row')} is null: JSON has neither" if count else None
 
 
-def write_csv(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
-    """Write comma-separated values, RFC 4180, a missing value empty."""
-    write = _row_writer(stream, look)
+def write_csv(rows: Rows, stream: IO[bytes], look: DisplayStyle) -> None:
+    """Write comma-separated values, RFC 4180: a missing value empty, an empty text quoted."""
     if look.has_header:
-        write(page.table.column_names)
-    null = look.null or ""
-    for row in rows_of(page.table):
-        write([null if (v := plain(value)) is None else _csv_text(v) for value in row])
+        stream.write(_csv_head([column.name for column in rows.columns], look.separator))
+    for block in rows.csv_lines(look.separator, look.null or ""):
+        stream.write(block)
 
 
-def _row_writer(stream: IO[bytes], look: DisplayStyle) -> Callable[[Sequence[Any]], None]:
-    """Writes one row; `stream` stays whoever's it is, and is not closed with the writer."""
-    text = codecs.getwriter("utf-8")(stream)
-    minimal = csv.writer(text, lineterminator="\n", delimiter=look.separator)
-    # Before Python 3.13 a carriage return alone is written bare, and ends the row for who reads it.
-    quoting = csv.writer(text, lineterminator="\n", delimiter=look.separator, quoting=csv.QUOTE_ALL)
-
-    def write(cells: Sequence[Any]) -> None:
-        has_return = any(isinstance(cell, str) and "\r" in cell for cell in cells)
-        (quoting if has_return else minimal).writerow(cells)
-
-    return write
-
-
-def _csv_text(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return json.dumps(value) if isinstance(value, dict | list) else value
-
-
-def write_sheet(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
+def write_sheet(rows: Rows, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write csv for a spreadsheet: what it would run as a formula gets an apostrophe, no number does."""
     stream.write(codecs.BOM_UTF8)
-    write = _row_writer(stream, look)
-    write([_harmless(name) for name in page.table.column_names])
-    for row in rows_of(page.table):
-        cells = ("" if (v := plain(value)) is None else _csv_text(v) for value in row)
-        write([_harmless(cell) if isinstance(cell, str) else cell for cell in cells])
+    names = [f"'{c.name}" if c.name.startswith(_FORMULA) else c.name for c in rows.columns]
+    stream.write(_csv_head(names, look.separator))
+    for block in rows.csv_lines(look.separator, escape=_harmless):
+        stream.write(block)
+
+
+def _csv_head(names: Sequence[str], separator: str) -> bytes:
+    line = io.StringIO()
+    # Before Python 3.13 a carriage return alone is written bare, and ends the row for who reads it.
+    has_return = any("\r" in name for name in names)
+    minimal = csv.writer(line, lineterminator="\n", delimiter=separator)
+    quoting = csv.writer(line, lineterminator="\n", delimiter=separator, quoting=csv.QUOTE_ALL)
+    (quoting if has_return else minimal).writerow(names)
+    return line.getvalue().encode()
 
 
 def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    marks = " or ".join(f"starts_with({text}, {literal(mark)})" for mark in _FORMULA)
+    return f"(case when {marks} then chr(39) || {text} else {text} end)"
 
 
-def write_parquet(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
+def write_parquet(rows: Rows, stream: IO[bytes], look: DisplayStyle) -> str | None:
     """Write a Parquet file, zstd."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - a shell's first prompt does not wait for it
 
     del look  # types say it all
-    pq.write_table(page.table, stream, compression="zstd")
+    table, texts = rows.exact_table(is_parquet=True)
+    pq.write_table(table, stream, compression="zstd")
+    return _text_remark(texts, "Parquet")
 
 
-def write_arrow(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
+def write_arrow(rows: Rows, stream: IO[bytes], look: DisplayStyle) -> str | None:
     """Write an Arrow IPC stream."""
     import pyarrow as pa  # noqa: PLC0415 - a shell's first prompt does not wait for it
 
     del look  # types say it all
-    with pa.ipc.new_stream(stream, page.table.schema) as writer:
-        writer.write_table(page.table)
+    table, texts = rows.exact_table()
+    with pa.ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table)
+    return _text_remark(texts, "Arrow")
 
 
-Writer = Callable[[Page, IO[bytes], DisplayStyle], "str | None"]
+def _text_remark(texts: Sequence[str], kind: str) -> str | None:
+    verb = "is" if len(texts) == 1 else "are"
+    return f"{', '.join(texts)} {verb} text: {kind} has no such type" if texts else None
+
+
+Writer = Callable[["Rows", IO[bytes], DisplayStyle], "str | None"]
 
 
 @dataclass(frozen=True)
@@ -194,8 +196,8 @@ def format_named(name: str) -> str:
     return name
 
 
-def write_result(page: Page, fmt: str, target: Path | None, look: DisplayStyle) -> str | None:
-    """Write `page` to `target` (None: standard output); returns a remark for standard error, or None.
+def write_result(rows: Rows, fmt: str, target: Path | None, look: DisplayStyle) -> str | None:
+    """Write `rows` to `target` (None: standard output); returns a remark for standard error, or None.
 
     *Raises* UsageError for an unknown format, a binary one aimed at a terminal, or a target that is
     ttapi's own; DiskFullError.
@@ -203,13 +205,13 @@ def write_result(page: Page, fmt: str, target: Path | None, look: DisplayStyle) 
     kind = FORMATS[format_named(fmt)]
     if target is not None:
         with writing(target) as building, building.open("wb") as stream:
-            return kind.write(page, stream, look)
+            return kind.write(rows, stream, look)
     if kind.is_binary and sys.stdout.isatty():
         raise UsageError(
             f"{fmt} is binary; name a file with -o",
             hint="ttapi sql ... --format parquet -o out.parquet",
         )
     sys.stdout.flush()
-    remark = kind.write(page, sys.stdout.buffer, look)
+    remark = kind.write(rows, sys.stdout.buffer, look)
     sys.stdout.flush()
     return remark

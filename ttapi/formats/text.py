@@ -15,62 +15,72 @@ from dataclasses import dataclass
 from html import escape
 from typing import IO, TYPE_CHECKING
 
-from ttapi.formats.values import (
-    amount,
-    cell_text,
-    fitted,
-    heads_of,
-    is_number,
-    padded,
-    rows_of,
-    shown,
-    width_of,
-)
+from ttapi.formats.values import amount, fitted, grouped, padded, shown, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pyarrow as pa
+    from ttapi.store.rows import ResultColumn, Rows
 
 
-def write_table(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
+def write_table(rows: Rows, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write aligned columns under a dashed line."""
-    heads = heads_of(page.table, look.zone)
-    rows = cells(page, look)
-    right = [is_number(field.type) for field in page.table.schema]
-    shown = [heads, *rows] if look.has_header else rows
-    widths = [max((width_of(row[i]) for row in shown), default=0) for i in range(len(heads))]
-    lines = [_line(row, widths, right) for row in rows]
+    heads = heads_of(rows.columns, look.zone)
+    body = cells(rows, look)
+    right = [column.is_number for column in rows.columns]
+    shown_rows = [heads, *body] if look.has_header else body
+    widths = [max((width_of(row[i]) for row in shown_rows), default=0) for i in range(len(heads))]
+    lines = [_line(row, widths, right) for row in body]
     if look.has_header:
         lines[:0] = [_line(heads, widths, right), "  ".join("-" * width for width in widths)]
     _write(stream, [line.rstrip() for line in lines])
 
 
-def write_markdown(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
+def write_markdown(rows: Rows, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write a table as Markdown has it."""
-    heads = heads_of(page.table, look.zone)
-    right = [is_number(field.type) for field in page.table.schema]
+    heads = heads_of(rows.columns, look.zone)
+    right = [column.is_number for column in rows.columns]
     lines = [_barred(heads), "|" + "|".join(" ---: " if r else " --- " for r in right) + "|"]
-    _write(stream, lines + [_barred(row) for row in cells(page, look)])
+    _write(stream, lines + [_barred(row) for row in cells(rows, look)])
 
 
-def write_line(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
+def write_line(rows: Rows, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write one `column = value` a line, a blank line between rows."""
-    heads = heads_of(page.table, look.zone)
+    heads = heads_of(rows.columns, look.zone)
     width = max((width_of(head) for head in heads), default=0)
     blocks = [
         "".join(
             f"{padded(head, width, is_right=True)} = {cell}".rstrip() + "\n"
             for head, cell in zip(heads, row, strict=True)
         )
-        for row in cells(page, look)
+        for row in cells(rows, look)
     ]
     stream.write("\n".join(blocks).encode())
 
 
-def cells(page: Page, look: DisplayStyle, null: str = "") -> list[list[str]]:
-    """The rows as text for people."""
-    return [[cell_text(value, look, null) for value in row] for row in rows_of(page.table)]
+def cells(rows: Rows, look: DisplayStyle, null: str = "") -> list[list[str]]:
+    """The rows as text for people, on one line and without control characters."""
+    missing = null if look.null is None else look.null
+    groups = [bool(look.thousands) and column.is_number for column in rows.columns]
+    return [
+        [
+            missing if text is None else shown(grouped(text, look.thousands) if group else text)
+            for text, group in zip(row, groups, strict=True)
+        ]
+        for row in rows.texts(look.zone)
+    ]
+
+
+def heads_of(columns: Sequence[ResultColumn], zone: str) -> list[str]:
+    """ResultColumn names for people: an instant names its zone."""
+    return [shown(f"{c.name} ({zone})" if c.is_instant else c.name) for c in columns]
+
+
+def count_text(rows: Rows) -> str:
+    """`3 rows`, or `1,000 of 60,137 rows shown`."""
+    if rows.is_cut:
+        return f"{rows.table.num_rows:,} of {rows.total:,} rows shown"
+    return amount(rows.total, "row")
 
 
 def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
@@ -84,27 +94,6 @@ def _barred(row: Sequence[str]) -> str:
 
 def _write(stream: IO[bytes], lines: Sequence[str]) -> None:
     stream.write("".join(f"{line}\n" for line in lines).encode())
-
-
-@dataclass(frozen=True)
-class Page:
-    """The rows at hand of an answer."""
-
-    table: pa.Table
-    total: int
-    """Rows the answer has, at hand or not."""
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether rows were left out."""
-        return bool(self.table.num_rows < self.total)
-
-    @property
-    def count_text(self) -> str:
-        """`3 rows`, or `1,000 of 60,137 rows shown`."""
-        if self.is_cut:
-            return f"{self.table.num_rows:,} of {self.total:,} rows shown"
-        return amount(self.total, "row")
 
 
 @dataclass(frozen=True)
@@ -130,17 +119,6 @@ _PROMPT_ROWS = 20
 _PROMPT_WIDTH = 80
 _ELIDED = "…"
 _CUTTABLE = ("varchar", "struct", "map", "blob")
-_TYPES = {
-    "string": "varchar",
-    "large_string": "varchar",
-    "string_view": "varchar",
-    "bool": "boolean",
-    "date32[day]": "date",
-    "binary": "blob",
-    "time64[us]": "time",
-    "null": "null",
-    "month_day_nano_interval": "interval",
-}
 
 
 @dataclass(frozen=True)
@@ -162,18 +140,18 @@ class _Column:
         return _Column(fitted(self.head, width), fitted(self.kind, width), cut, self.is_right)
 
 
-def write_box(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
+def write_box(rows: Rows, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write a frame around heads and rows."""
-    columns = _columns(page, look, heads_of(page.table, look.zone), [""] * page.table.num_columns)
+    columns = _columns(rows, look, heads_of(rows.columns, look.zone), [""] * rows.table.num_columns)
     stream.write(_framed(columns, has_kinds=False, has_header=look.has_header).encode())
 
 
-def write_duckbox(page: Page, stream: IO[bytes], look: DisplayStyle) -> str | None:
+def write_duckbox(rows: Rows, stream: IO[bytes], look: DisplayStyle) -> str | None:
     """Write a frame with types; the remark says which part of the columns was left out."""
-    kinds = [type_text(field.type, look.zone) for field in page.table.schema]
-    columns = _columns(page, look, [shown(name) for name in page.table.column_names], kinds)
+    kinds = [look.zone if c.is_instant else c.type.text.lower() for c in rows.columns]
+    columns = _columns(rows, look, [shown(c.name) for c in rows.columns], kinds)
     fitting = _fitting(columns, look.width)
-    if page.is_cut:
+    if rows.is_cut:
         fitting = [
             _Column(c.head, c.kind, [*c.cells, *"···"[: len(c.cells)]], c.is_right) for c in fitting
         ]
@@ -184,35 +162,22 @@ def write_duckbox(page: Page, stream: IO[bytes], look: DisplayStyle) -> str | No
     return None
 
 
-def prompt_text(table: pa.Table, total: int, zone: str) -> str:
+def prompt_text(rows: Rows, zone: str) -> str:
     """The first rows of an answer for a Python prompt, instants in `zone`, saying what was left out."""
-    page = Page(table.slice(0, _PROMPT_ROWS), total)
+    first = rows.head(_PROMPT_ROWS)
     buffer = io.BytesIO()
-    remark = write_duckbox(page, buffer, DisplayStyle(zone=zone, width=_PROMPT_WIDTH))
-    return buffer.getvalue().decode() + "\n".join([page.count_text, *([remark] if remark else [])])
-
-
-def type_text(kind: pa.DataType, zone: str) -> str:
-    """A column's type in the engine's word; of an instant, the zone it is shown in."""
-    import pyarrow as pa  # noqa: PLC0415 - a shell's first prompt does not wait for it
-
-    if pa.types.is_timestamp(kind):
-        return zone
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return f"{type_text(kind.value_type, zone)}[]"
-    text = str(kind)
-    if text.startswith("decimal128"):
-        return text.replace("decimal128", "decimal").replace(" ", "")
-    return _TYPES.get(text, text.partition("<")[0])
+    remark = write_duckbox(first, buffer, DisplayStyle(zone=zone, width=_PROMPT_WIDTH))
+    return buffer.getvalue().decode() + "\n".join(
+        [count_text(first), *([remark] if remark else [])]
+    )
 
 
 def _columns(
-    page: Page, look: DisplayStyle, heads: Sequence[str], kinds: Sequence[str]
+    rows: Rows, look: DisplayStyle, heads: Sequence[str], kinds: Sequence[str]
 ) -> list[_Column]:
-    rows = cells(page, look, "NULL")
-    right = [is_number(field.type) for field in page.table.schema]
+    body = cells(rows, look, "NULL")
     return [
-        _Column(head, kind, [row[i] for row in rows], right[i])
+        _Column(head, kind, [row[i] for row in body], rows.columns[i].is_number)
         for i, (head, kind) in enumerate(zip(heads, kinds, strict=True))
     ]
 
@@ -274,31 +239,29 @@ def _row(texts: Sequence[str], columns: Sequence[_Column], widths: Sequence[int]
 _NOTEBOOK_ROWS = 50
 
 
-def write_html(page: Page, stream: IO[bytes], look: DisplayStyle) -> None:
+def write_html(rows: Rows, stream: IO[bytes], look: DisplayStyle) -> None:
     """Write one table element; a caption says when rows were left out."""
-    stream.write(html_text(page, look).encode())
+    stream.write(html_text(rows, look).encode())
 
 
-def html_text(page: Page, look: DisplayStyle) -> str:
+def html_text(rows: Rows, look: DisplayStyle) -> str:
     """One table element; a caption says when rows were left out."""
-    right = [
-        ' style="text-align: right"' if is_number(field.type) else "" for field in page.table.schema
-    ]
+    right = [' style="text-align: right"' if c.is_number else "" for c in rows.columns]
     lines = ["<table>"]
-    if page.is_cut:
-        lines.append(f"<caption>{page.count_text}</caption>")
+    if rows.is_cut:
+        lines.append(f"<caption>{count_text(rows)}</caption>")
     if look.has_header:
-        heads = zip(heads_of(page.table, look.zone), right, strict=True)
+        heads = zip(heads_of(rows.columns, look.zone), right, strict=True)
         cells_of_head = "".join(f"<th{style}>{escape(head)}</th>" for head, style in heads)
         lines.append(f"<thead><tr>{cells_of_head}</tr></thead>")
     lines.append("<tbody>")
-    for row in cells(page, look):
+    for row in cells(rows, look):
         inner = zip(row, right, strict=True)
         line = "".join(f"<td{style}>{escape(cell)}</td>" for cell, style in inner)
         lines.append(f"<tr>{line}</tr>")
     return "\n".join([*lines, "</tbody>", "</table>", ""])
 
 
-def notebook_html(table: pa.Table, total: int, zone: str) -> str:
+def notebook_html(rows: Rows, zone: str) -> str:
     """The first rows of an answer for a notebook, instants in `zone`, saying how many there are."""
-    return html_text(Page(table.slice(0, _NOTEBOOK_ROWS), total), DisplayStyle(zone=zone))
+    return html_text(rows.head(_NOTEBOOK_ROWS), DisplayStyle(zone=zone))

@@ -7,12 +7,16 @@ import logging
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import sqlglot
 from sqlglot import exp
 
 from ttapi.errors import QueryError
 from ttapi.models.model import dataset_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # sqlglot warns on standard error about statements it keeps as text; they are handled here.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -81,6 +85,34 @@ def references_in(sql: str) -> References:
         files=frozenset().union(*(r.files for r in merged)),
         writes=frozenset().union(*(r.writes for r in merged)),
     )
+
+
+def unchanged_columns(
+    sql: str, declared: Callable[[frozenset[str]], frozenset[str]]
+) -> frozenset[str]:
+    """Names under which `sql` passes on, as they are, the columns that `declared` gives of its relations.
+
+    What is computed, under whatever name, is none of them; nor is anything that cannot be taken apart.
+    """
+    try:
+        found = references_in(sql)
+        statements = parse_statements(sql)
+    except QueryError:
+        return frozenset()
+    # An as-of macro has the columns of the relation whose past it gives.
+    pasts = {name.removesuffix("_asof") for name in found.functions if name.endswith("_asof")}
+    names = set(declared(found.relations | pasts))
+    computed: set[str] = set()
+    # Innermost first: what a part of the statement renames, the part around it may rename again.
+    aliases = [alias for one in statements for alias in one.find_all(exp.Alias)]
+    for alias in reversed(aliases):
+        column = alias.this.unnest()
+        is_passed = isinstance(column, exp.Column) and column.name.lower() in names
+        (names if is_passed else computed).add(alias.alias.lower())
+    for one in statements:
+        for table in one.find_all(exp.TableAlias):
+            computed |= {column.name.lower() for column in table.columns}
+    return frozenset(names - computed)
 
 
 def _of_statement(statement: exp.Expr) -> References:

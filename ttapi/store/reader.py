@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import shlex
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -19,10 +18,11 @@ import duckdb
 from ttapi.errors import InterruptedQueryError, QueryError, UsageError
 from ttapi.sqltext import literal
 from ttapi.store.engine import Connection, connect_memory, connect_snapshot, engine_errors
+from ttapi.store.rows import Rows, carried, columns_of
 from ttapi.store.statements import Statement, refuse_writes_into_home, split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -64,21 +64,6 @@ def read_rows(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[tupl
 
 
 _NAME = "market"
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The answer of one statement."""
-
-    table: pa.Table
-    """The rows kept: all, or the first `keep_rows`."""
-    total: int
-    """Rows the statement gave, kept or not."""
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether rows were left out."""
-        return bool(self.table.num_rows < self.total)
 
 
 class Reader:
@@ -137,10 +122,10 @@ class Reader:
             relation = self._connection.sql(sql, params=parameters or None)
             if relation is None:
                 return None
-            if keep_rows is None:
-                table = relation.to_arrow_table()
-                return Rows(table, table.num_rows)
-            return _first_rows(relation, keep_rows)
+            columns = columns_of(relation)
+            table, total = _fetched(carried(relation, columns), keep_rows)
+            table = table.rename_columns([column.name for column in columns])
+            return Rows(table, total, columns, self._connection)
 
     def forbid_files(self) -> None:
         """No statement reads or writes a file from here on, except newer generations."""
@@ -167,14 +152,30 @@ class Reader:
         ).fetchall()
         return frozenset(row[0] for row in rows)
 
+    def instant_columns(self, relations: Collection[str]) -> frozenset[str]:
+        """Columns of `relations` (`eod`, `raw.x`) that are declared as instants: their comment says UTC."""
+        rows = self._connection.execute(
+            """
+            select distinct lower(column_name) from duckdb_columns()
+            where database_name = ? and data_type = 'TIMESTAMP' and comment like '%UTC%'
+                and list_contains(?, lower(if(schema_name = 'main', '', schema_name || '.') || table_name))
+            """,
+            [_NAME, sorted(relations)],
+        ).fetchall()
+        return frozenset(row[0] for row in rows)
+
     def close(self) -> None:
         """Let go of the file and of everything temporary."""
         self._connection.close()
 
 
-def _first_rows(relation: duckdb.DuckDBPyRelation, keep_rows: int) -> Rows:
+def _fetched(relation: duckdb.DuckDBPyRelation, keep_rows: int | None) -> tuple[pa.Table, int]:
+    """The rows to keep, and how many there are."""
     import pyarrow as pa  # noqa: PLC0415 - a shell's first prompt does not wait for it
 
+    if keep_rows is None:
+        table = relation.to_arrow_table()
+        return table, table.num_rows
     kept: list[pa.RecordBatch] = []
     total = have = 0
     with relation.to_arrow_reader(10_000) as reader:
@@ -183,7 +184,7 @@ def _first_rows(relation: duckdb.DuckDBPyRelation, keep_rows: int) -> Rows:
             if have < keep_rows:
                 kept.append(batch.slice(0, keep_rows - have))
                 have += kept[-1].num_rows
-        return Rows(pa.Table.from_batches(kept, reader.schema), total)
+        return pa.Table.from_batches(kept, reader.schema), total
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def test_a_dumb_terminal_gets_plain_lines(dumb):
     assert code == 4
     assert "\x1b" not in shown
     assert "ttapi> " in shown and "...> " in shown
-    assert "│     1 │" in shown
+    assert "│       1 │" in shown
 
 
 def test_the_homes_own_script_begins_an_interactive_session(dumb, loaded):

@@ -22,7 +22,7 @@ from ttapi.formats.text import DisplayStyle
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ttapi.formats.text import Page
+    from ttapi.api import Rows
 
 SHOWN_ROWS = 1000
 """A format for people shows at most this many rows, and says so when there are more."""
@@ -103,7 +103,7 @@ def is_dumb() -> bool:
     return os.environ.get("TERM", "") in {"", "dumb"}
 
 
-def show_page(page: Page, options: DisplayOptions, look: DisplayStyle) -> str | None:
+def show_rows(rows: Rows, options: DisplayOptions, look: DisplayStyle) -> str | None:
     """Write an answer where `options` say; the remark of its format, or None.
 
     *Raises* UsageError for a binary format on a terminal, DiskFullError for a file that is refused.
@@ -111,14 +111,14 @@ def show_page(page: Page, options: DisplayOptions, look: DisplayStyle) -> str | 
     name = options.next_format
     if options.once is not None:
         target, options.once = options.once, None
-        return write_result(page, name, target, look)
+        return write_result(rows, name, target, look)
     if options.output is not None:
-        return _append(page, name, options.output, look)
+        return _append(rows, name, options.output, look)
     kind = FORMATS[name]
     if not (kind.is_for_people and sys.stdout.isatty()):
-        return write_result(page, name, None, look)
+        return write_result(rows, name, None, look)
     buffer = io.BytesIO()
-    remark = kind.write(page, buffer, look)
+    remark = kind.write(rows, buffer, look)
     show_text(buffer.getvalue().decode(), has_pager=options.has_pager)
     return remark
 
@@ -161,12 +161,12 @@ def _paged(command: list[str], text: str) -> bool:
     return True
 
 
-def _append(page: Page, name: str, target: Path, look: DisplayStyle) -> str | None:
+def _append(rows: Rows, name: str, target: Path, look: DisplayStyle) -> str | None:
     kind = FORMATS[name]
     if kind.holds_one:
-        return write_result(page, name, target, look)
+        return write_result(rows, name, target, look)
     try:
         with target.open("ab") as stream:
-            return kind.write(page, stream, look)
+            return kind.write(rows, stream, look)
     except OSError as exc:
         raise UsageError(f"{target} cannot be written: {exc.strerror}") from exc

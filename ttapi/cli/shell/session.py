@@ -277,17 +277,17 @@ class Session:
 
     def show(self, answer: Answer) -> None:
         """Write an answer's rows and say how many they are."""
-        from ttapi.cli.shell.options import show_page
-        from ttapi.formats.text import Page
+        from ttapi.cli.shell.options import show_rows
+        from ttapi.formats.text import count_text
 
         if answer.rows is None:
             return
-        page = Page(answer.rows.table, answer.rows.total)
+        rows = answer.rows
         zone = self.database.load_environment().settings.display_timezone
-        remark = show_page(page, self.options, self.options.look(zone))
-        if self.options.has_timer or page.is_cut:
-            tell(f"-- {page.count_text}, {seconds_text(answer.seconds)}")
-        if page.is_cut and self.manners.is_interactive:
+        remark = show_rows(rows, self.options, self.options.look(zone))
+        if self.options.has_timer or rows.is_cut:
+            tell(f"-- {count_text(rows)}, {seconds_text(answer.seconds)}")
+        if rows.is_cut and self.manners.is_interactive:
             tell("-- .maxrows 0 shows all, .export FILE writes all")
         if remark:
             tell(f"-- {remark}")

@@ -14,13 +14,13 @@ from ttapi.cli.shell.start import read_script
 from ttapi.cli.terminal import tell
 from ttapi.errors import QueryError, UsageError
 from ttapi.formats.records import endings, format_of_file, write_result
-from ttapi.formats.text import Page
+from ttapi.formats.text import count_text
 from ttapi.formats.values import amount
 from ttapi.home import refuse_home_path
 from ttapi.sqltext import identifier, literal
 
 if TYPE_CHECKING:
-    from ttapi.api import Answer
+    from ttapi.api import Answer, Rows
     from ttapi.cli.shell.session import Session
 
 _READERS = {
@@ -82,24 +82,24 @@ def write_answer(session: Session, target: Path, sql: str | None) -> None:
         raise UsageError(f"{target.name!r} says no format", hint=f"end it in one of {known}")
     name = format_of_file(target)
     refuse_home_path(target)
-    page = whole_page(session, sql, ".export FILE RELATION")
+    rows = whole_answer(session, sql, ".export FILE RELATION")
     zone = session.database.load_environment().settings.display_timezone
-    write_result(page, name, target, session.options.look(zone))
-    tell(f"{target.absolute()}: {page.count_text}")
+    write_result(rows, name, target, session.options.look(zone))
+    tell(f"{target.absolute()}: {count_text(rows)}")
 
 
-def whole_page(session: Session, sql: str | None, usage: str) -> Page:
+def whole_answer(session: Session, sql: str | None, usage: str) -> Rows:
     """Every row of `sql`, a relation or a query; of the last query where it is None."""
     if sql is None:
         if session.last is not None and session.last.rows and not session.last.rows.is_cut:
-            return _page(session.last)
+            return _rows_of(session.last)
         sql = last_query(session, usage)
     elif re.fullmatch(r"\"?[\w.]+\"?", sql):
         sql = f"select * from {sql}"
     answers = [one for one in session.answers(sql, keep_rows=None) if one.rows is not None]
     if not answers:
         raise QueryError("the statement gives no rows")
-    return _page(answers[-1])
+    return _rows_of(answers[-1])
 
 
 def last_query(session: Session, usage: str) -> str:
@@ -109,21 +109,21 @@ def last_query(session: Session, usage: str) -> str:
     return session.last_sql
 
 
-def _page(answer: Answer) -> Page:
+def _rows_of(answer: Answer) -> Rows:
     rows = answer.rows
     assert rows is not None
-    return Page(rows.table, rows.total)
+    return rows
 
 
 def _excel(session: Session, rest: str) -> None:
     words = words_in(rest, ".excel [FILE]")
     target = Path(words[0]).expanduser() if words else _free_name(session)
     refuse_home_path(target)
-    page = whole_page(session, None, ".excel")
+    rows = whole_answer(session, None, ".excel")
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_result(page, "sheet", target, session.options.look("UTC"))
+    write_result(rows, "sheet", target, session.options.look("UTC"))
     tell(
-        f"{target.absolute()}: {page.count_text}; text that a spreadsheet would run has a ' before it"
+        f"{target.absolute()}: {count_text(rows)}; text that a spreadsheet would run has a ' before it"
     )
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttapi.cli.shell.dot.command import DotCommand, words_in
-from ttapi.cli.shell.dot.files import last_query, whole_page
+from ttapi.cli.shell.dot.files import last_query, whole_answer
 from ttapi.cli.shell.dot.inspect import show_lines
 from ttapi.cli.shell.options import is_dumb, screen_width
 from ttapi.cli.terminal import seconds_text, tell
 from ttapi.errors import UsageError
 from ttapi.formats.records import write_result
+from ttapi.formats.text import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,11 +31,11 @@ _CLEAR = "\x1b[H\x1b[2J"
 
 def _last(session: Session, rest: str) -> None:
     words_in(rest, ".last", most=0)
-    page = whole_page(session, None, ".last")
+    rows = whole_answer(session, None, ".last")
     zone = session.database.load_environment().settings.display_timezone
     name = session.options.format if session.options.format not in {"auto", "duckbox"} else "box"
-    write_result(page, name, None, session.options.look(zone))
-    tell(f"-- {page.count_text}")
+    write_result(rows, name, None, session.options.look(zone))
+    tell(f"-- {count_text(rows)}")
 
 
 def _chart(session: Session, rest: str) -> None:
@@ -61,7 +62,7 @@ def _chart(session: Session, rest: str) -> None:
         return
     x, y = [*words, None, None][:2] if len(words) != 1 else (None, words[0])
     rows = session.last.rows
-    table = rows.table if not rows.is_cut else whole_page(session, None, usage).table
+    table = rows.table if not rows.is_cut else whole_answer(session, None, usage).table
     width = min(session.options.max_width or screen_width() or 80, 120)
     show_lines(session, draw_chart(table, kind, x, y, width=width).splitlines())
 
