@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import UsageError
 from ttapi.secret import Secret
+from ttapi.sqltext import utf8_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -155,10 +156,10 @@ def _remember_secrets(sources: Mapping[str, Mapping[str, str]]) -> None:
 
 def _read_toml(file: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(utf8_text(file.read_bytes(), str(file)))
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except tomllib.TOMLDecodeError as exc:
         raise UsageError(f"{file} is not valid TOML: {exc}") from exc
     except OSError as exc:
         raise UsageError(f"{file} cannot be read: {exc.strerror}") from exc

@@ -17,10 +17,37 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_MISREAD = {"?": "a ?", "\\": "a backslash"}
+
+
 def find_home(flag: Path | None, environ: Mapping[str, str]) -> Home:
-    """The home folder: `--home`, else TTAPI_HOME, else the platform's user data folder."""
+    """The home folder: `--home`, else TTAPI_HOME, else the platform's user data folder.
+
+    *Raises* UsageError for one in which the engine could open no file.
+    """
     chosen = flag or (Path(environ["TTAPI_HOME"]) if environ.get("TTAPI_HOME") else None)
-    return Home((chosen or default_home()).expanduser().absolute())
+    root = (chosen or default_home()).expanduser().absolute()
+    if wrong := unopenable_part(root):
+        raise UsageError(
+            f"{printable(str(root))}: the engine opens no file in a folder with {wrong} in its name",
+            hint="name another folder with --home, or in TTAPI_HOME",
+        )
+    return Home(root)
+
+
+def unopenable_part(path: Path) -> str | None:
+    """What in `path` the engine takes for something else than a part of a name; None: nothing."""
+    text = str(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "bytes that are no UTF-8"
+    return next((what for sign, what in _MISREAD.items() if sign in text), None)
+
+
+def printable(text: str) -> str:
+    """`text` with bytes that are no UTF-8 written out."""
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def default_home() -> Path:

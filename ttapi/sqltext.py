@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from ttapi.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -193,23 +195,54 @@ class Entry:
 
 
 def is_command(text: str) -> bool:
-    """Whether `text`, standing where a statement may begin, is a dot-command or one of psql's."""
-    return bool(re.match(r"\s*(\.[a-z_]|\\[a-z?])", text, re.IGNORECASE))
+    """Whether `text`, standing where a statement may begin, is a dot-command or one of psql's.
+
+    `exit`, `quit` and `help` alone are, too: other shells take them without a dot.
+    """
+    return bool(re.match(r"\s*(\.[a-z_]|\\[a-z?]|(exit|quit|help)\s*;*\s*\Z)", text, re.IGNORECASE))
+
+
+def is_over(text: str) -> bool:
+    """Whether nothing more belongs to `text`: it is complete, or ends in a dot-command."""
+    if is_complete(text):
+        return True
+    pieces = split_statements(text)
+    return len(pieces) > 1 and is_command(pieces[-1])
 
 
 def entries_of(script: str) -> Iterator[Entry]:
-    """What `script` asks for, in order; a dot-command is a line of its own."""
+    """What `script` asks for, in order; a dot-command ends with its line."""
     waiting = ""
     for line in script.splitlines(keepends=True):
         if is_blank(waiting) and is_command(line):
-            yield Entry(line.strip(), is_command=True)
+            yield _entry(line)
             waiting = ""
             continue
         waiting += line
-        if ";" in line and is_complete(waiting):
-            for statement in split_statements(waiting):
-                yield Entry(statement, is_command=False)
+        if ";" in line and is_over(waiting):
+            yield from map(_entry, split_statements(waiting))
             waiting = ""
     if not is_blank(waiting):
-        for statement in split_statements(waiting):
-            yield Entry(statement, is_command=False)
+        yield from map(_entry, split_statements(waiting))
+
+
+def _entry(text: str) -> Entry:
+    return (
+        Entry(text.strip(), is_command=True) if is_command(text) else Entry(text, is_command=False)
+    )
+
+
+def utf8_text(data: bytes, name: str) -> str:
+    """`data` as text, without a byte order mark.
+
+    *Raises* UsageError that says of `name` which byte is no UTF-8.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UsageError(f"{name} cannot be read: it is UTF-16", hint="save it as UTF-8")
+    try:
+        return data.removeprefix(b"\xef\xbb\xbf").decode()
+    except UnicodeDecodeError as exc:
+        before = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+        raise UsageError(
+            f"{name} cannot be read: byte {exc.start + before + 1} is no UTF-8"
+        ) from exc

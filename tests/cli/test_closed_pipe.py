@@ -11,6 +11,8 @@ from datetime import date
 
 import pytest
 
+pytestmark = pytest.mark.compat
+
 MANY = "select range as n, 'a text of some length' as t from range(50000)"
 COMMANDS = {
     "help": ("--help",),

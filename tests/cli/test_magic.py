@@ -109,3 +109,37 @@ def test_importing_ttapi_loads_no_ipython():
     code = "import sys, ttapi; print(sorted({'IPython', 'duckdb', 'prompt_toolkit'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_variable_of_the_notebook_is_bound_by_its_name(shell):
+    shell.user_ns["sym"] = "AAA"
+    shell.user_ns["day"] = "2024-06-13"
+    answer = shell.run_cell_magic(
+        "ttapi",
+        "",
+        "select close, '$none' as t from eod where symbol = $sym and date >= $day::date",
+    )
+    assert answer.pl().rows() == [(10.5, "$none")]
+    from IPython.core.error import UsageError as ShownError
+
+    with pytest.raises(ShownError, match="the notebook has no variable nobody"):
+        shell.run_cell_magic("ttapi", "", "select $nobody")
+
+
+def test_a_frame_of_the_notebook_is_joined_by_its_name(shell):
+    import polars as pl
+
+    shell.user_ns["weights"] = pl.DataFrame({"symbol": ["AAA"], "weight": [2.0]})
+    answer = shell.run_cell_magic(
+        "ttapi", "", "select max(weight * close) from weights join eod using (symbol)"
+    )
+    assert answer.pl().rows() == [(21.0,)]
+
+
+def test_every_answer_of_a_cell_is_shown(shell, capsys):
+    last = shell.run_cell_magic(
+        "ttapi", "", "select 1 as first; create temp table t as select 5; select 2 as second"
+    )
+    assert last.pl().columns == ["second"]
+    shown = capsys.readouterr().out
+    assert "first" in shown and "second" not in shown

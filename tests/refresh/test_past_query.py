@@ -20,6 +20,8 @@ from ttapi.api import Database, Freshness
 from ttapi.home import Home
 from ttapi.market.calendar import sessions
 
+pytestmark = pytest.mark.compat
+
 SYMBOLS = ("AAA", "BBB")
 FILES = ("AAA.csv", "BBB.csv", "copy/AAA.csv", "more/AAA.csv")
 FIRST = 60

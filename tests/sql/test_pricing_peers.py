@@ -14,6 +14,8 @@ from vollib.black_scholes_merton import black_scholes_merton
 from vollib.black_scholes_merton.greeks.analytical import delta, gamma, rho, theta, vega
 from vollib.black_scholes_merton.implied_volatility import implied_volatility
 
+pytestmark = pytest.mark.compat
+
 COUNT = 100_000
 TODAY = ql.Date(15, 6, 2026)
 

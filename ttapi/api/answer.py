@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a query gives: the rows of one statement; and who watches while its inputs are made fresh."""
+"""What a query gives: the rows of one statement; who watches meanwhile; the frames it is lent."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ttapi.errors import UsageError
+from ttapi.errors import QueryError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import polars as pl
     import pyarrow as pa
@@ -98,3 +98,26 @@ class Answer:
         """Write the first rows where a prompt shows a value."""
         del is_cycle  # rows hold no answers
         printer.text(repr(self))
+
+
+def named_frames(sql: str, variables: Mapping[str, Any]) -> list[str]:
+    """Names in `variables` of frames (pandas, Polars, Arrow) that `sql` reads as relations."""
+    from ttapi.models.references import references_in  # noqa: PLC0415 - sqlglot takes 0.12 s
+
+    frames = {name.lower(): name for name, value in variables.items() if _is_frame(value)}
+    if not frames:
+        return []
+    try:
+        relations = references_in(sql).relations
+    except QueryError:
+        # Told by the engine, in its turn.
+        return []
+    return [frames[name] for name in sorted(relations & frames.keys())]
+
+
+def _is_frame(value: Any) -> bool:
+    kind = type(value)
+    return hasattr(kind, "__arrow_c_stream__") or (
+        kind.__name__ in {"DataFrame", "LazyFrame"}
+        and kind.__module__.startswith(("pandas.", "polars."))
+    )

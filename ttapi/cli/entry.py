@@ -6,9 +6,11 @@ The log file: one JSON object a line, the run's id on every line, rotated at 20 
 
 from __future__ import annotations
 
+import errno
 import logging
 import logging.handlers
 import os
+import re
 import signal
 import sys
 import traceback
@@ -18,7 +20,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ttapi.errors import TtapiError
+from ttapi.errors import TtapiError, UsageError
+from ttapi.home import printable
 from ttapi.secret import scrubbed
 
 if TYPE_CHECKING:
@@ -27,11 +30,16 @@ if TYPE_CHECKING:
     from ttapi.home import Home
 
 _INTERRUPTED = 130
+_REFUSED = {errno.EBADF, errno.ENOSPC, errno.EIO}
+"""How a standard output refuses: closed, on a full disk, on a terminal that is gone."""
+_COMMENT = re.compile(r"--(\s|[^=\n]*\n)")
+"""The beginning of SQL that begins with a comment, and of no option."""
 
 
 def main() -> NoReturn:
     """Run one command and leave with its exit code."""
     signal.signal(signal.SIGTERM, _on_terminate)
+    _open_streams()
     code: str | int | None = 0
     try:
         code = _exit_code()
@@ -40,7 +48,40 @@ def main() -> NoReturn:
         sys.stderr.flush()
     except BrokenPipeError:
         _write_to_nobody()
+    except OSError as exc:
+        code = _unwritten(exc)
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Have all three standard streams, whichever of them the caller closed.
+
+    Else the next file that is opened takes the number of one, and is written into as if it were it.
+    What is written to a closed standard output is an error, to a closed standard error is not.
+    """
+    ways = {0: os.O_RDONLY, 1: os.O_RDONLY, 2: os.O_WRONLY}
+    for number, way in ways.items():
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, way)
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for good
+
+
+def _unwritten(error: OSError) -> int:
+    """The exit code where standard output could not be written, told; so is a defect."""
+    if error.filename is not None or error.errno not in _REFUSED:
+        _say(traceback.format_exc())
+        return 1
+    is_closed = error.errno == errno.EBADF
+    reason = "it is closed" if is_closed else error.strerror
+    _say(
+        f"ttapi: standard output cannot be written: {reason}\n       -o FILE writes an answer to a file\n"
+    )
+    _write_to_nobody()
+    return 1
 
 
 def _exit_code() -> str | int | None:
@@ -53,14 +94,10 @@ def _exit_code() -> str | int | None:
     except BrokenPipeError:
         # Whoever read our output has left; nothing is wrong.
         _write_to_nobody()
+    except OSError as exc:
+        return _unwritten(exc)
     except KeyboardInterrupt:
         _interrupted()
-    except RuntimeError as exc:
-        # DuckDB 2.0 tells an interrupted query by a bare RuntimeError.
-        if "interrupted" in str(exc).lower():
-            _interrupted()
-        _say(traceback.format_exc())
-        return 1
     except SystemExit as exc:
         if exc.code == _INTERRUPTED:
             _interrupted()
@@ -69,7 +106,10 @@ def _exit_code() -> str | int | None:
             _write_to_nobody()
             return 0
         return exc.code
-    except Exception:  # noqa: BLE001 - a defect: told whole, but for secrets
+    except Exception as exc:  # noqa: BLE001 - a defect: told whole, but for secrets
+        # DuckDB 2.0 tells an interrupted query by a bare RuntimeError.
+        if isinstance(exc, RuntimeError) and "interrupted" in str(exc).lower():
+            _interrupted()
         _say(traceback.format_exc())
         return 1
     return 0
@@ -78,11 +118,11 @@ def _exit_code() -> str | int | None:
 def _write_to_nobody() -> None:
     """Send what is still to be written, at the interpreter's end too, where nobody refuses it."""
     nobody = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.__stdout__, sys.__stderr__):
+    for stream in (sys.__stdout__ or sys.stdout, sys.__stderr__ or sys.stderr):
         if stream is not None:
             try:
                 stream.flush()
-            except BrokenPipeError:
+            except OSError:
                 os.dup2(nobody, stream.fileno())
     os.close(nobody)
 
@@ -124,7 +164,22 @@ def plain_shell(arguments: Sequence[str]) -> tuple[Path | None] | None:
     return None
 
 
-def _run(arguments: Sequence[str]) -> None:
+def _readable(arguments: Sequence[str]) -> list[str]:
+    """The arguments, SQL that begins with a comment marked as none of the options.
+
+    *Raises* UsageError for bytes that are no UTF-8, unless they name a file that is there; SQL is told
+    where they stand by its own command.
+    """
+    for number, text in enumerate(arguments, 1):
+        is_text = text.isascii() or text.encode(errors="replace").decode() == text
+        if not is_text and arguments[0] != "sql" and not os.path.lexists(text):
+            shown = printable(text)
+            raise UsageError(f"argument {number} is no UTF-8: {shown}")
+    return [f"\n{text}" if _COMMENT.match(text) else text for text in arguments]
+
+
+def _run(given: Sequence[str]) -> None:
+    arguments = _readable(given)
     wanted = plain_status(arguments)
     if wanted is not None:
         from ttapi.cli.report import report_status

@@ -10,18 +10,25 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import TtapiError, UsageError
+from ttapi.sqltext import tokenize
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from ttapi.api import Answer, Database, PreparedQuery
 
+_PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
+_CODE = {"space", "sign", "name", "number", "end"}
+"""Kinds of pieces of SQL in which a `$` begins a parameter."""
 USAGE = "%%ttapi [--out NAME] [--no-refresh] [--max-age D] [--home DIR] SQL"
 
 
@@ -58,6 +65,17 @@ def read_line(line: str) -> MagicLine:
     return MagicLine(sql=rest, **given)
 
 
+def bound_variables(sql: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables that `sql` names as `$name`. *Raises* UsageError for one that there is not."""
+    found = dict.fromkeys(
+        _PARAMETER.findall("".join(p.text for p in tokenize(sql) if p.kind in _CODE))
+    )
+    for name in found:
+        if name not in variables:
+            raise UsageError(f"${name}: the notebook has no variable {name}", hint=f"{name} = ...")
+    return {name: variables[name] for name in found}
+
+
 class Magic:
     """The magic of one notebook: a database a home, kept open between cells."""
 
@@ -73,15 +91,22 @@ class Magic:
         try:
             read = read_line(line)
             sql = f"{read.sql}\n{cell or ''}".strip()
-            answer = self._asked(read, sql)
+            answers = self._asked(read, sql)
         except TtapiError as exc:
             from ttapi.cli.terminal import error_lines
 
             # Shown without a traceback, and still an error of the cell.
             raise ShownError("\n".join(error_lines(exc, sql))) from exc
+        *before, last = answers
+        if before and read.out is None:
+            from IPython.display import display
+
+            for answer in before:
+                if answer.rows is not None:
+                    display(answer)  # type: ignore[no-untyped-call]  # IPython has no types
         if read.out is None:
-            return answer
-        self._shell.user_ns[read.out] = answer
+            return last
+        self._shell.user_ns[read.out] = last
         return None
 
     def close(self) -> None:
@@ -90,7 +115,7 @@ class Magic:
             database.close()
         self._databases.clear()
 
-    def _asked(self, read: MagicLine, sql: str) -> Answer:
+    def _asked(self, read: MagicLine, sql: str) -> list[Answer]:
         from ttapi.api import Freshness, Watchers
 
         if not sql:
@@ -98,10 +123,16 @@ class Magic:
         wanted = Freshness(refresh=read.refresh, max_age=read.max_age)
         watchers = Watchers(on_prepared=_tell_refreshed)
         database = self._database(read.home)
-        answers = list(database.answers(sql, freshness=wanted, watchers=watchers))
+        variables = self._shell.user_ns
+        with database.lent_frames(sql, variables):
+            answers = list(
+                database.answers(
+                    sql, bound_variables(sql, variables), freshness=wanted, watchers=watchers
+                )
+            )
         if not answers:
             raise UsageError("no statement was given", hint=USAGE)
-        return answers[-1]
+        return answers
 
     def _database(self, home: str | None) -> Database:
         from ttapi.api import Database

@@ -12,6 +12,8 @@ import typer
 from ttapi.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ttapi.cli.shell.options import DisplayOptions
     from ttapi.cli.shell.start import Start
 
@@ -28,7 +30,10 @@ def sql(
     statement: Annotated[
         str | None, typer.Argument(help="SQL to run; none: a shell.", show_default=False)
     ] = None,
-    command: Annotated[str | None, typer.Option("-c", "--command", help="SQL to run.")] = None,
+    command: Annotated[
+        list[str] | None,
+        typer.Option("-c", "--command", help="SQL to run; given again, one after the other."),
+    ] = None,
     file: Annotated[Path | None, typer.Option("-f", "--file", help="A file of SQL to run.")] = None,
     fmt: Annotated[
         str,
@@ -188,26 +193,31 @@ def _format(fmt: str, shorthands: list[str]) -> str:
     return format_named(given[0])
 
 
-def _text(statement: str | None, command: str | None, file: Path | None) -> str | None:
+def _text(statement: str | None, commands: Sequence[str] | None, file: Path | None) -> str | None:
     """The SQL to run; None where a shell is wanted.
 
-    *Raises* UsageError for none, or more than one.
+    *Raises* UsageError for none, for more than one way of giving it, and for what is no UTF-8.
     """
-    from ttapi.cli.shell.start import unread_reason
+    from ttapi.cli.shell.start import script_text
+    from ttapi.sqltext import is_command, utf8_text
 
-    given = [text for text in (statement, command, file) if text is not None]
+    given = [one for one in (statement, commands or None, file) if one is not None]
     if len(given) > 1:
         raise UsageError("give SQL once: as an argument, with -c, or with -f")
     if file is not None:
-        try:
-            return file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as exc:
-            raise UsageError(f"{file} cannot be read: {unread_reason(exc)}") from exc
-    text = statement if statement is not None else command
-    if text is None and sys.stdin.isatty():
+        return script_text(file)
+    if not given and sys.stdin.isatty():
         return None
-    if text is None:
-        text = sys.stdin.read()
+    if not given:
+        text = utf8_text(sys.stdin.buffer.read(), "standard input")
+    else:
+        # What the system gave as bytes that are no text stands in a string as half characters.
+        texts = [
+            utf8_text(one.encode(errors="surrogateescape"), "the SQL")
+            for one in (commands or [statement or ""])
+        ]
+        ends = ["\n" if is_command(one) else "\n;\n" for one in texts[:-1]]
+        text = "".join(one + end for one, end in zip(texts, [*ends, ""], strict=True))
     if not text.strip():
         raise UsageError("no SQL given", hint='ttapi sql -c "select * from volatility_latest"')
     return text

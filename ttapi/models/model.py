@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
 
-from ttapi.errors import ModelError
+from ttapi.errors import ModelError, UsageError
 from ttapi.models.header import (
     HeaderCheck,
     checks_in,
@@ -28,6 +28,7 @@ from ttapi.models.header import (
     split_header,
     ttl_of,
 )
+from ttapi.sqltext import utf8_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -287,8 +288,10 @@ def column_comments(body: str) -> dict[str, str]:
 
 def _read(path: Path, file: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
+        return utf8_text(path.read_bytes(), "it")
+    except UsageError as exc:
+        raise ModelError(exc.message, file=file, hint=exc.hint) from exc
+    except OSError as exc:
         raise ModelError(f"cannot be read: {exc}", file=file) from exc
 
 

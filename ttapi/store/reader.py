@@ -73,6 +73,7 @@ class Reader:
         """*Raises* UsageError when nothing is published, StoreError for a file that cannot be opened."""
         self._home = home
         self._attached: Path | None = None
+        self._frames: set[str] = set()
         self._connection = connect_memory()
         self.follow()
 
@@ -138,19 +139,44 @@ class Reader:
         """End the statement that runs, from another thread or a signal handler."""
         self._connection.interrupt()
 
+    def register(self, name: str, frame: Any) -> None:
+        """Have statements read `frame` (pandas, Polars, Arrow) under `name`, before what the file calls so.
+
+        *Raises* UsageError for what is no frame.
+        """
+        table = arrow_table(frame)
+        if table is None:
+            raise UsageError(
+                f"{name}: a {type(frame).__name__} is no table",
+                hint="a DataFrame of pandas or Polars, or an Arrow table, is one",
+            )
+        with engine_errors():
+            self._connection.register(name, table)
+        self._frames.add(name.lower())
+
+    def unregister(self, name: str) -> None:
+        """Forget what was registered under `name`."""
+        with engine_errors():
+            self._connection.unregister(name)
+        self._frames.discard(name.lower())
+
     def temporary_views(self) -> dict[str, str]:
-        """The SELECT of each temporary view, by name."""
+        """The SELECT of each temporary view, by name; registered frames are none."""
         rows = self._connection.execute(
             "select view_name, sql from duckdb_views() where temporary and not internal"
         ).fetchall()
-        return {name.lower(): sql.partition(" AS ")[2].rstrip(";") for name, sql in rows}
+        return {
+            name.lower(): sql.partition(" AS ")[2].rstrip(";")
+            for name, sql in rows
+            if name.lower() not in self._frames
+        }
 
     def temporary_tables(self) -> frozenset[str]:
-        """Names of the temporary tables, lower case."""
+        """Names of the temporary tables and registered frames, lower case."""
         rows = self._connection.execute(
             "select lower(table_name) from duckdb_tables() where temporary"
         ).fetchall()
-        return frozenset(row[0] for row in rows)
+        return frozenset(row[0] for row in rows) | self._frames
 
     def instant_columns(self, relations: Collection[str]) -> frozenset[str]:
         """Columns of `relations` (`eod`, `raw.x`) that are declared as instants: their comment says UTC."""
@@ -167,6 +193,19 @@ class Reader:
     def close(self) -> None:
         """Let go of the file and of everything temporary."""
         self._connection.close()
+
+
+def arrow_table(frame: Any) -> pa.Table | None:
+    """`frame` as an Arrow table; None: it is nothing of the kind."""
+    import pyarrow as pa  # noqa: PLC0415 - a shell's first prompt does not wait for it
+
+    if type(frame).__name__ == "LazyFrame":
+        frame = frame.collect()
+    if hasattr(frame, "__arrow_c_stream__"):
+        return pa.table(frame)
+    if type(frame).__module__.startswith("pandas.") and type(frame).__name__ == "DataFrame":
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    return None
 
 
 def _fetched(relation: duckdb.DuckDBPyRelation, keep_rows: int | None) -> tuple[pa.Table, int]:

@@ -8,13 +8,13 @@ engine, a batch of rows at a time.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from ttapi.sqltext import literal
-from ttapi.store.engine import connect_memory, engine_errors
+from ttapi.store.engine import engine_errors, spare_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -217,9 +217,9 @@ class Rows:
         """The rows as a relation, its columns c0, c1, ..., of the types they were given in."""
         numbered = self.table.rename_columns([f"c{i}" for i in range(self.table.num_columns)])
         try:
-            found = (self.engine or _spare_engine()).from_arrow(numbered)
+            found = (self.engine or spare_cursor()).from_arrow(numbered)
         except duckdb.ConnectionException:  # closed since: its answer can still be shown
-            found = _spare_engine().from_arrow(numbered)
+            found = spare_cursor().from_arrow(numbered)
         if not any(column.type.holds(_HUGE) for column in self.given):
             return found
         # Arrow carries it as a decimal, which has no text for the outermost values.
@@ -279,11 +279,6 @@ def json_text(text: str) -> str:
     import json  # noqa: PLC0415 - the first prompt does not need it
 
     return json.dumps(text, ensure_ascii=False)
-
-
-@lru_cache(maxsize=1)
-def _spare_engine() -> Connection:
-    return connect_memory()
 
 
 def _between(parts: Sequence[str], separator: str) -> list[str]:

@@ -15,7 +15,7 @@ from ttapi.home import Home
 
 @pytest.mark.parametrize(
     "text",
-    ["set password = 'x'", "create secret s (type s3)", "select 'token=abc'", "api_key: 1", "select 'key=1'", "Bearer abc"],
+    ["set password = 'x'", "create secret s (type s3)", "select 'token=abc'", "api_key: 1", "attach 'postgres://bob:hunter2@localhost/db' as pg", "select 'key=1'", "Bearer abc"],
 )  # fmt: skip
 def test_what_looks_like_a_secret_is_not_kept(tmp_path, text):
     assert looks_secret(text)
@@ -24,7 +24,10 @@ def test_what_looks_like_a_secret_is_not_kept(tmp_path, text):
     assert not (tmp_path / "h").exists()
 
 
-@pytest.mark.parametrize("text", ["select monkey from eod", "select key from t", ".tables"])
+@pytest.mark.parametrize(
+    "text",
+    ["select monkey from eod", "select key from t", ".tables", "from 'https://example.org/a@b'"],
+)
 def test_ordinary_words_are_kept(text):
     assert not looks_secret(text)
 

@@ -84,6 +84,9 @@ def test_tab_completes_what_only_one_name_begins_with(session):
         ("select ';", False),
         ("-- note", False),
         ("-- note\nselect 1;", True),
+        ("exit", True),
+        ("select 1; .mode box", True),
+        ("select 1; select 2", False),
     ],
 )
 def test_enter_ends_what_is_complete(text, answer):

@@ -24,7 +24,7 @@ from ttapi.cli.shell.options import is_dumb
 from ttapi.cli.shell.session import LeaveShell
 from ttapi.cli.terminal import tell
 from ttapi.secret import scrubbed
-from ttapi.sqltext import is_blank, is_command, is_complete
+from ttapi.sqltext import is_blank, is_command, is_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from ttapi.cli.shell.session import Session
 
 _SECRET = re.compile(
-    r"password|passwd|secret|token|credential|api_?key|\bkey\w*\s*(=|:=|')|bearer\s", re.IGNORECASE
+    r"password|passwd|secret|token|credential|api_?key|\bkey\w*\s*(=|:=|')|bearer\s"
+    r"|://[^\s/@:']*:[^\s/@']+@",  # of an address: who:password@
+    re.IGNORECASE,
 )
 LONGEST = 20_000
 """Characters of an entry that is kept."""
@@ -152,7 +154,7 @@ def is_entered(text: str) -> bool:
     return (
         is_command(text)
         or not text.strip()
-        or (is_complete(text) and not is_blank(text))
+        or (is_over(text) and not is_blank(text))
         or text.strip() == ";"
     )
 
@@ -205,6 +207,7 @@ def make_editor(
         key_bindings=_keys(),
         multiline=True,
         enable_open_in_editor=True,
+        enable_suspend=True,
         tempfile_suffix=".sql",
         enable_history_search=False,
         include_default_pygments_style=False,

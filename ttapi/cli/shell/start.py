@@ -20,10 +20,9 @@ from ttapi.cli.terminal import tell
 from ttapi.config import load_settings
 from ttapi.errors import TtapiError, UsageError
 from ttapi.home import find_home
-from ttapi.sqltext import is_blank, is_command, is_complete
+from ttapi.sqltext import is_blank, is_command, is_over, utf8_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from ttapi.api import Freshness
@@ -44,7 +43,7 @@ def run_plain(session: Session) -> int:
             return 0
         if not (is_blank(waiting) and is_command(line)):
             waiting += line
-            if is_blank(waiting) or not is_complete(waiting):
+            if is_blank(waiting) or not is_over(waiting):
                 continue
             line = waiting
         waiting = ""
@@ -63,34 +62,32 @@ def _asked(prompt: str) -> str:
 _DEEPEST = 8
 
 
-def read_script(session: Session, read: Callable[[], str], name: str) -> None:
+def read_script(session: Session, file: Path) -> None:
     """Run a script inside a session.
 
     *Raises* UsageError for what cannot be read or reads itself; TtapiError when something in it
     failed, with the exit code of that.
     """
     if session.depth >= _DEEPEST:
-        raise UsageError(f"{name} reads itself, or is the ninth script inside another")
-    try:
-        text = read()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise UsageError(f"{name} cannot be read: {unread_reason(exc)}") from exc
+        raise UsageError(f"{file} reads itself, or is the ninth script inside another")
+    text = script_text(file)
     session.depth += 1
     try:
         error = session.run_script(text)
     finally:
         session.depth -= 1
     if error is not None:
-        failed = TtapiError(f"{name}: not everything in it worked")
+        failed = TtapiError(f"{file}: not everything in it worked")
         failed.exit_code = error.exit_code
         raise failed
 
 
-def unread_reason(error: OSError | UnicodeDecodeError) -> str:
-    """Why a file of SQL cannot be read, without its name."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"byte {error.start + 1} is no UTF-8"
-    return error.strerror or str(error)
+def script_text(file: Path) -> str:
+    """The SQL in `file`. *Raises* UsageError where it cannot be read."""
+    try:
+        return utf8_text(file.read_bytes(), str(file))
+    except OSError as exc:
+        raise UsageError(f"{file} cannot be read: {exc.strerror or exc}") from exc
 
 
 @dataclass(frozen=True)
@@ -152,7 +149,7 @@ def run_text(start: Start, options: DisplayOptions, text: str) -> int:
     with closing(Session(home, options, manners)) as session:
         try:
             if start.init is not None:
-                _read(session, start.init)
+                read_script(session, start.init)
             error = session.run_script(text)
         except LeaveShell as exc:
             return exc.code
@@ -162,15 +159,11 @@ def run_text(start: Start, options: DisplayOptions, text: str) -> int:
 def _begin(session: Session, start: Start) -> None:
     own = session.home.root / "shellrc"
     if start.init is not None:
-        _read(session, start.init)
+        read_script(session, start.init)
     elif start.reads_own and own.is_file():
         from ttapi.errors import TtapiError
 
         try:
-            _read(session, own)
+            read_script(session, own)
         except TtapiError as exc:
             session.complain(exc, "")
-
-
-def _read(session: Session, file: Path) -> None:
-    read_script(session, lambda: file.read_text(encoding="utf-8"), str(file))

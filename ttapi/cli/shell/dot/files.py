@@ -38,8 +38,7 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 
 def _read(session: Session, rest: str) -> None:
     word = words_in(rest, ".read FILE", least=1)[0]
-    file = Path(word).expanduser()
-    read_script(session, lambda: file.read_text(encoding="utf-8"), str(file))
+    read_script(session, Path(word).expanduser())
 
 
 def _import(session: Session, rest: str) -> None:

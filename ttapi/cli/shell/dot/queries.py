@@ -16,6 +16,7 @@ from ttapi.cli.shell.dot.command import DotCommand, words_in
 from ttapi.cli.shell.dot.files import last_query, whole_answer
 from ttapi.cli.shell.dot.inspect import show_lines
 from ttapi.cli.shell.options import is_dumb, screen_width
+from ttapi.cli.shell.start import script_text
 from ttapi.cli.terminal import seconds_text, tell
 from ttapi.errors import UsageError
 from ttapi.formats.records import write_result
@@ -130,7 +131,7 @@ def _edit(session: Session, rest: str) -> None:
             raise UsageError(
                 f"the editor {editor!r} does not start: {exc.strerror}", hint="set EDITOR"
             ) from exc
-        text = file.read_text(encoding="utf-8")
+        text = script_text(file)
     if code:
         raise UsageError(f"the editor {editor!r} ended with {code}; nothing was run")
     if text == before:

@@ -71,6 +71,7 @@ def find_command(line: str) -> tuple[DotCommand, str]:
     """
     # A semicolon behind a word is a habit; one that stands alone is an argument.
     line = re.sub(r"(?<=[^\s;]);+\s*$", "", line.strip())
+    line = f".{line}" if line.lower() in {"exit", "quit", "help"} else line
     word, rest = [*line.split(None, 1), "", ""][:2]
     word = word if word.startswith("\\") else word.lower()
     if word in _BY_NAME:
