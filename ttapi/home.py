@@ -109,6 +109,11 @@ class Home:
         return self.root / "market.duckdb"
 
     @property
+    def published_note(self) -> Path:
+        """Size and time of what was last published."""
+        return self.live / "published.json"
+
+    @property
     def snapshots(self) -> Path:
         """The published generations."""
         return self.root / "snapshots"

@@ -35,7 +35,7 @@ def test_status_brings_neither_the_engine_nor_frames_nor_the_parser(lab):
     code = (
         "import sys\n"
         "from ttapi.cli.report import report_status\n"
-        "report_status(None, None, True)\n"
+        "report_status(None, None, True, False)\n"
         "heavy = {'duckdb', 'polars', 'pyarrow', 'sqlglot', 'httpx', 'websockets', 'typer', 'rich'}\n"
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))))"
     )

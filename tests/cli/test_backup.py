@@ -98,6 +98,7 @@ def test_a_copy_that_is_not_there_is_told_before_anything_is_asked(loaded, what,
     assert "--yes" not in done.stderr
 
 
+@pytest.mark.compat
 def test_a_backup_elsewhere_makes_a_home_on_another_machine(loaded, lab_type, tmp_path):
     loaded.write_model(
         "views/mine.sql", "-- about: Mine.\n-- kind: view\nselect 1::integer as a -- one\n"
@@ -115,6 +116,7 @@ def test_a_backup_elsewhere_makes_a_home_on_another_machine(loaded, lab_type, tm
     assert other.ttapi("doctor").stdout.splitlines()[-1] == "nothing is wrong"
 
 
+@pytest.mark.compat
 def test_own_files_are_kept_without_secrets(loaded):
     home = loaded.home
     home.settings_file.write_text('[display]\ntimezone = "UTC"\n[sources.metastock]\npath = "/x"\n')
@@ -146,6 +148,7 @@ def test_lines_that_hold_a_secret_are_left_out_of_the_settings(loaded):
     )
 
 
+@pytest.mark.compat
 def test_keep_lets_the_oldest_go(loaded):
     folders = [backed_up(loaded)["folder"] for _ in range(3)]
     assert len(set(folders)) == 3

@@ -244,9 +244,9 @@ def test_public_names_are_what_all_says():
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["status"], (None, None, False)),
-        (["datasets", "eod", "--json"], (None, "eod", True)),
-        (["--home", "x", "status", "--json"], ("x", None, True)),
+        (["status"], (None, None, False, False)),
+        (["datasets", "eod", "--json"], (None, "eod", True, False)),
+        (["--home", "x", "status", "--json"], ("x", None, True, False)),
         (["status", "--help"], None),
         (["status", "a", "b"], None),
         (["status", "--jsn"], None),

@@ -135,6 +135,10 @@ def test_a_prompt_shows_twenty_rows_and_a_notebook_fifty():
     assert (lines[-1], len(lines)) == ("20 of 60 rows shown", 20 + 1 + 4 + 1 + 3)
     assert prompt_text(Rows(table.slice(0, 20), 20), "UTC").splitlines()[-1] == "20 rows"
     assert notebook_html(Rows(table, 60), "UTC").count("<tr>") == 51
+    wide = pa.table({f"column_{n}": ["some text or other"] for n in range(9)})
+    assert (
+        prompt_text(Rows(wide, 1), "UTC").splitlines()[-1] == "5 of 9 columns shown; .pl() has all"
+    )
 
 
 def test_what_is_like_a_name_is_offered():

@@ -54,6 +54,10 @@ class Status:
     """By source, what the last command asked of it, in words."""
     universe_error: str | None
     """Why `[universe] default` names nobody; None: it is well, or not set."""
+    sources: Mapping[str, str]
+    """By raw dataset, the source that fills it."""
+    is_as_published: bool = True
+    """Whether the published file is what was published."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +120,11 @@ def make_home(
             f"{metastock} does not exist",
             hint="name a folder of .csv/.txt files, or a .zip of them",
         )
-    home = environment.home
-    init_home(home, wait_s=wait_s, on_wait=on_wait, now=environment.now)
+    init_home(environment.home, wait_s=wait_s, on_wait=on_wait, now=environment.now)
     if metastock is None:
         return environment
-    note_path(home.settings_file, "metastock", metastock.absolute())
-    return open_environment(home.root)
+    note_path(environment.home.settings_file, "metastock", metastock.absolute())
+    return open_environment(environment.home.root)
 
 
 def fill_home(
@@ -198,6 +201,7 @@ def status(environment: Environment, dataset: str | None = None) -> Status:
     from ttapi.refresh.freshness import remarks_of, status_rows
     from ttapi.refresh.home_state import require_state
     from ttapi.sources.traffic import traffic_text
+    from ttapi.store.publish import is_as_published
 
     require_home(environment.home)
     left = environment.home_state
@@ -207,17 +211,13 @@ def status(environment: Environment, dataset: str | None = None) -> Status:
     only = None if dataset is None else [_known(dataset, [*datasets, *broken])]
     held, universe_error = _held(environment)
     rows = status_rows(
-        datasets,
-        left.states,
-        clock=environment.clock,
-        held=held,
-        only=only,
-        broken=broken,
+        datasets, left.states, clock=environment.clock, held=held, only=only, broken=broken,
         remarks=remarks_of(left, datasets),
-    )
+    )  # fmt: skip
     asked = left.traffic if dataset is None else {}
     traffic = {source: traffic_text(account) for source, account in asked.items()}
-    return Status(rows, traffic, universe_error)
+    sources = {name: one.source for name, one in datasets.items() if one.source}
+    return Status(rows, traffic, universe_error, sources, is_as_published(environment.home))
 
 
 def _held(environment: Environment) -> tuple[PlanInputs, str | None]:

@@ -29,7 +29,7 @@ from ttapi.store.integrity import (
     read_contents,
 )
 from ttapi.store.lock import acquire
-from ttapi.store.publish import published_generation, snapshot_files
+from ttapi.store.publish import is_as_published, published_generation, snapshot_files
 from ttapi.store.reader import read_rows
 
 if TYPE_CHECKING:
@@ -230,6 +230,9 @@ def _file(patient: Examination) -> Iterator[Finding]:
     elif generation and facts.generation != generation:
         text = f"{file} says of itself that it is generation {facts.generation}"
         yield Finding("published-damaged", text, patient.republish)
+    if not is_as_published(patient.home):
+        text = f"{file} was changed since it was published"
+        yield Finding("published-differs", text, patient.republish)
 
 
 def _order(patient: Examination, published: int) -> Iterator[Finding]:

@@ -132,8 +132,8 @@ def _interrupted() -> NoReturn:
     sys.exit(_INTERRUPTED)
 
 
-def plain_status(arguments: Sequence[str]) -> tuple[Path | None, str | None, bool] | None:
-    """Home, dataset and whether as JSON, when `arguments` are a plain `status`; None for all else.
+def plain_status(arguments: Sequence[str]) -> tuple[Path | None, str | None, bool, bool] | None:
+    """Home, dataset, whether as JSON and whether all, when `arguments` are a plain `status`; None for all else.
 
     `status` has 200 ms. Typer brings pydantic, which takes 110 of them, so the common forms are
     read here; anything unusual, `--help` and mistakes among it, goes Typer's way.
@@ -145,10 +145,10 @@ def plain_status(arguments: Sequence[str]) -> tuple[Path | None, str | None, boo
         words = words[2:]
     if words[:1] not in (["status"], ["datasets"]):
         return None
-    rest = [word for word in words[1:] if word != "--json"]
+    rest = [word for word in words[1:] if word not in {"--json", "--all"}]
     if len(rest) > 1 or any(word.startswith("-") for word in rest):
         return None
-    return home, (rest[0] if rest else None), "--json" in words
+    return home, (rest[0] if rest else None), "--json" in words, "--all" in words
 
 
 def plain_shell(arguments: Sequence[str]) -> tuple[Path | None] | None:

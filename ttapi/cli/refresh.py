@@ -222,11 +222,12 @@ def register_status(app: typer.Typer) -> None:
 def status(
     context: typer.Context,
     dataset: Annotated[
-        str | None, typer.Argument(help="One dataset; none: all.", show_default=False)
+        str | None, typer.Argument(help="One dataset; none: the home.", show_default=False)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Every dataset, as JSON.")] = False,
+    is_whole: Annotated[bool, typer.Option("--all", help="A line for every dataset.")] = False,
 ) -> None:
-    """Say how fresh every dataset is, and why."""
+    """Say how fresh what is configured or held is: what is wrong first, then a line a source."""
     from ttapi.cli.report import report_status
 
-    report_status(context.obj, dataset, as_json)
+    report_status(context.obj, dataset, as_json, is_whole)

@@ -15,33 +15,105 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from ttapi.api import Environment, StatusRow
+    from ttapi.api import Environment, Status, StatusRow
 
 
-def report_status(home: Path | None, dataset: str | None, as_json: bool) -> None:
-    """Write verdict, reasons and age of every dataset, or of one; no lock, no database.
+def report_status(home: Path | None, dataset: str | None, as_json: bool, is_whole: bool) -> None:
+    """Write how fresh the home is, or one dataset; no lock, no database.
 
     *Raises* UsageError for a home never made, and for a dataset nobody knows; StoreError where what
     the last refresh left is damaged.
     """
     from ttapi.cli.terminal import open_environment
 
-    for line in status_lines(open_environment(home), dataset, as_json=as_json):
+    environment = open_environment(home)
+    for line in status_lines(environment, dataset, as_json=as_json, is_whole=is_whole):
         sys.stdout.write(line + "\n")
 
 
-def status_lines(environment: Environment, dataset: str | None, *, as_json: bool) -> list[str]:
-    """The same about the installation at hand, as lines."""
+def status_lines(
+    environment: Environment, dataset: str | None, *, as_json: bool = False, is_whole: bool = False
+) -> list[str]:
+    """The same about the installation at hand, as lines; `is_whole`: a line for each dataset."""
     from ttapi.cli.terminal import tell
 
     found = operations.status(environment, dataset)
     if found.universe_error:
         tell(f"ttapi: [universe] default: {found.universe_error}")
+    if not found.is_as_published:
+        tell(
+            f"ttapi: {environment.home.public_file} was changed since it was published:"
+            " ttapi refresh publishes it anew"
+        )
     if as_json:
         return [json.dumps([_document(row) for row in found.rows])]
+    zone = ZoneInfo(environment.settings.display_timezone)
     asked = [f"{source}, last asked: {text}" for source, text in found.traffic.items()]
-    market = [] if dataset else [_market_line(environment.now)]
-    return [*_table(found.rows, environment), *asked, *market]
+    if dataset:
+        return [*_table([_cells(row, zone) for row in found.rows], zone), *asked]
+    shown = list(found.rows) if is_whole else []
+    lines = (
+        list(_table([_cells(row, zone) for row in shown], zone))
+        if is_whole
+        else _summary(found, zone)
+    )
+    return [*lines, *asked, _market_line(environment.now)]
+
+
+def _summary(found: Status, zone: ZoneInfo) -> list[str]:
+    """What is wrong, then a line a source that is configured or holds something, then the rest in numbers."""
+    by_source: dict[str, list[StatusRow]] = {}
+    wrong, computed = [], []
+    for row in found.rows:
+        if source := found.sources.get(row.dataset):
+            by_source.setdefault(source, []).append(row)
+        else:
+            computed.append(row)
+        if row.verdict in _WRONG or _is_wrong_itself(row):
+            wrong.append(row)
+    cells = [_cells(row, zone) for row in wrong]
+    for source, rows in sorted(by_source.items()):
+        held = [r for r in rows if r.verdict != "not configured" or r.last_load_at]
+        if held:
+            cells.append(_source_cells(source, held, zone))
+    lines = list(_table(cells, zone))
+    fresh = sum(row.verdict == "fresh" for row in computed)
+    behind = sum(row.verdict in {"stale", "missing"} for row in computed)
+    follow = f", {behind} follow when they are asked for" if behind else ""
+    lines.append(f"{fresh} of {len(computed)} relations computed from them are fresh{follow}")
+    unset = [s for s, rows in sorted(by_source.items()) if not _is_configured(rows)]
+    if unset:
+        lines.append(f"not configured: {', '.join(unset)} (ttapi sources says what each needs)")
+    lines.append(f"ttapi status --all: a line for each of {len(found.rows)} datasets")
+    return lines
+
+
+_WRONG = ("failed", "blocked")
+_URGENCY = ("failed", "blocked", "missing", "stale", "fresh", "not configured")
+
+
+def _is_configured(rows: Sequence[StatusRow]) -> bool:
+    return any(row.verdict != "not configured" for row in rows)
+
+
+def _is_wrong_itself(row: StatusRow) -> bool:
+    """Whether a check of its own failed, whatever its inputs are."""
+    return any(reason.startswith("check failed") for reason in row.reasons)
+
+
+def _source_cells(source: str, rows: Sequence[StatusRow], zone: ZoneInfo) -> tuple[str, ...]:
+    """One line for all that a source holds: its worst verdict, its oldest age, what is due first."""
+    worst = min(rows, key=lambda row: _URGENCY.index(row.verdict))
+    ages = [row.age_s for row in rows if row.age_s is not None]
+    dues = [row.due_at for row in rows if row.due_at is not None]
+    named = worst.dataset.removeprefix("raw.")
+    why = "; ".join(worst.reasons)
+    reason = f"{named}: {why}" if why and worst.verdict != "fresh" else ""
+    counted = ", ".join(f"{n} {v}" for v in _URGENCY if (n := sum(r.verdict == v for r in rows)))
+    return (
+        source, worst.verdict, _age_text(max(ages, default=None)), _due_text(min(dues, default=None), zone),
+        "; ".join(part for part in (counted if len(rows) > 1 else "", reason) if part),
+    )  # fmt: skip
 
 
 def _market_line(now: datetime) -> str:
@@ -66,17 +138,24 @@ def _iso(instant: datetime | None) -> str | None:
     return None if instant is None else instant.isoformat().replace("+00:00", "Z")
 
 
-def _table(rows: Sequence[StatusRow], environment: Environment) -> Iterator[str]:
+def _cells(row: StatusRow, zone: ZoneInfo) -> tuple[str, ...]:
+    return (
+        row.dataset, row.verdict, _age_text(row.age_s), _due_text(row.due_at, zone), "; ".join(row.reasons)
+    )  # fmt: skip
+
+
+def _age_text(age_s: float | None) -> str:
     from ttapi.cli.terminal import seconds_text
 
-    zone = ZoneInfo(environment.settings.display_timezone)
-    cells = [("dataset", "verdict", "age", f"due ({zone})", "why")]
-    for row in rows:
-        age = "-" if row.age_s is None else seconds_text(max(0.0, row.age_s))
-        due = (
-            "-" if row.due_at is None else row.due_at.astimezone(zone).strftime("%a %Y-%m-%d %H:%M")
-        )
-        cells.append((row.dataset, row.verdict, age, due, "; ".join(row.reasons)))
+    return "-" if age_s is None else seconds_text(max(0.0, age_s))
+
+
+def _due_text(due_at: datetime | None, zone: ZoneInfo) -> str:
+    return "-" if due_at is None else due_at.astimezone(zone).strftime("%a %Y-%m-%d %H:%M")
+
+
+def _table(rows: Sequence[tuple[str, ...]], zone: ZoneInfo) -> Iterator[str]:
+    cells = [("dataset", "verdict", "age", f"due ({zone})", "why"), *rows]
     name, verdict, age_width, due_width, _ = (
         max(map(len, column)) for column in zip(*cells, strict=True)
     )

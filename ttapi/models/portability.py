@@ -48,7 +48,7 @@ def refuse_unportable(model: Model, macro: Macro | None) -> None:
             f"a stored relation cannot read a file ({min(files)}): other clients resolve it elsewhere",
             file=model.file,
             line=model.body_line,
-            hint="load it through [sources.files]",
+            hint="write its rows as (values (...), (...)) as t(name, ...), or write a source (README 7)",
         )
     if model.is_bundled and is_query and model.kind != "macro":
         _refuse_implicit_output(statement, model)

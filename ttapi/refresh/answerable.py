@@ -123,6 +123,8 @@ def unavailable_texts(environment: Environment, plan: QueryPlan) -> list[str]:
     """What is known to be had of nobody: said once a command, not asked again."""
     told = []
     for step in plan.steps:
+        if lost := environment.datasets[step.dataset].lost:
+            told.append(f"{step.dataset}: {lost}")
         if step.unavailable:
             more = f", and {len(step.unavailable) - 1:,} more" if len(step.unavailable) > 1 else ""
             text = _unavailable_text(environment, step.dataset, step.unavailable[0])
@@ -170,7 +172,7 @@ def unconfigured(environment: Environment, targets: Sequence[str]) -> tuple[str,
     served, missing = set(), []
     for name in sorted(closure(environment.datasets, targets)):
         dataset = environment.datasets[name]
-        if dataset.kind != "raw" or dataset.completes:
+        if dataset.kind != "raw" or dataset.completes or dataset.lost:
             continue
         one_of = environment.resources[name].resource.one_of
         if not dataset.missing_setting or (name in states and states[name].rows):

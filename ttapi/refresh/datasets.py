@@ -52,6 +52,8 @@ class Dataset:
     is_private: bool = False
     missing_setting: str | None = None
     """The setting its source lacks; None: it is configured."""
+    lost: str | None = None
+    """Why its source offers it no more, so that what is held gets older and no more; None: it does."""
     max_stale: str | None = None
     """How far past its TTL it may answer at once; None: not at all."""
     max_stale_on_error: str = "5 sessions"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ttapi.errors import UsageError
+from ttapi.errors import TtapiError, UsageError
 from ttapi.refresh.datasets import (
     Dataset,
     MarketClock,
@@ -103,9 +103,16 @@ class Environment:
 
     @cached_property
     def raw_datasets(self) -> Mapping[str, Dataset]:
-        """The declared raw datasets; what completes another comes after it."""
+        """The declared raw datasets, what completes another after it; then those whose source is lost."""
         stamp = (self.settings, self.sources)
-        return self.installation.cache.part("raw datasets", stamp, self._make_raw_datasets)
+        declared = self.installation.cache.part("raw datasets", stamp, self._make_raw_datasets)
+        errors = {installed.name: installed.error for installed in self.sources if installed.error}
+        lost = {
+            name: replace(one, lost=_lost_text(str(one.source), errors.get(str(one.source))))
+            for name, one in self.home_state.datasets.items()
+            if one.kind == "raw" and name not in declared and name in self.home_state.states
+        }
+        return {**declared, **lost}
 
     def _make_raw_datasets(self) -> Mapping[str, Dataset]:
         found: dict[str, Dataset] = {}
@@ -113,8 +120,13 @@ class Environment:
         for name, offer in sorted(self.resources.items(), key=after_what_it_completes):
             source = offer.source
             settings = settings_fingerprint(self.context(source).settings)
-            missing = self._missing_setting(source, offer.resource)
-            found[name] = raw_dataset(offer, f"{codes[source.name]}.{settings}", missing)
+            code = f"{codes[source.name]}.{settings}"
+            try:
+                missing = self._missing_setting(source, offer.resource)
+            except TtapiError as exc:
+                found[name] = replace(raw_dataset(offer, code, None), lost=exc.message)
+                continue
+            found[name] = raw_dataset(offer, code, missing)
         return found
 
     @cached_property
@@ -218,6 +230,12 @@ class Environment:
     def _missing_setting(self, source: Source, resource: Resource) -> str | None:
         with guarded(source.name):
             return source.missing_setting(resource, self.context(source))
+
+
+def _lost_text(source: str, error: str | None) -> str:
+    if error is None:
+        return f"its source {source} is not installed any more"
+    return f"its source {source} does not load: {error}"
 
 
 def environment_of(

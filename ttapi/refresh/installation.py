@@ -124,7 +124,7 @@ class Installation:
         """
         names = [installed.name for installed in self.sources]
         for named in self.settings.named_sources:
-            if named not in names:
+            if named not in names and named not in self._sources_before():
                 raise UsageError(
                     f"{self.home.settings_file}: no source is called {named!r}",
                     hint=f"installed: {', '.join(sorted(names))}",
@@ -138,6 +138,14 @@ class Installation:
                 offer = SourceResource(installed.source, resource)
                 offers[offer.dataset] = offer
         return offers
+
+    def _sources_before(self) -> set[str | None]:
+        """Sources that have filled something here, installed or not: a lost one costs its own data alone."""
+        from ttapi.refresh.home_state import (  # noqa: PLC0415 - read where something is missing only
+            read_home_state,
+        )
+
+        return {one.source for one in read_home_state(self.home).datasets.values()}
 
     @cached_property
     def source_fingerprints(self) -> Mapping[str, str]:
@@ -183,10 +191,13 @@ class Installation:
             with_as_of_forms,
         )
         from ttapi.models.graph import ModelFolder, load_graph  # noqa: PLC0415 - so does this
+        from ttapi.refresh.home_state import read_home_state  # noqa: PLC0415 - read by whoever loads models
 
         bundled, *others = self.folders
         folders = [ModelFolder(bundled, is_bundled=True), *map(ModelFolder, others)]
-        graph = load_graph(folders, {*self.resources, *_migrated_tables()}, self.analysis_cache)
+        held = (name for name in read_home_state(self.home).datasets if name.startswith("raw."))
+        roots = {*self.resources, *_migrated_tables(), *held}
+        graph = load_graph(folders, roots, self.analysis_cache)
         resources = {name: offer.resource for name, offer in self.resources.items()}
         return with_as_of_forms(graph, resources, self.analysis_cache)
 

@@ -49,6 +49,8 @@ def raw_step(
     dataset: Dataset, state: DatasetState, outside: StepInputs, clock: MarketClock
 ) -> Step:
     """What to do about `dataset`, and why."""
+    if dataset.lost:
+        return Step(dataset.name, "none", "failed", (dataset.lost,), may_change=False)
     if dataset.missing_setting:
         reason = f"[sources.{dataset.source}] {dataset.missing_setting} is not set"
         return Step(dataset.name, "none", "not configured", (reason,))

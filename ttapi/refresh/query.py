@@ -30,6 +30,7 @@ from ttapi.refresh.planner import ASKED_FOR, closure, plan_refresh
 from ttapi.refresh.request import refuse_writes
 from ttapi.refresh.steps import RefreshRequest
 from ttapi.refresh.writer import THIS_PROCESS, Writer
+from ttapi.store.publish import is_as_published
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from ttapi.refresh.single_flight import Progress
     from ttapi.store.lock import OnWait
 
+_CHANGED = "{} was changed since it was published; a refresh publishes it anew"
 # What `status` and `doctor` show: asking about staleness refreshes nothing.
 _ABOUT_DATA = frozenset({"freshness", "health", "rejects"})
 
@@ -172,12 +174,15 @@ def prepare_query(
     planned_s = time.monotonic() - started
     warnings = [f"not resolved: {doubt}" for doubt in plan.unresolved]
     is_new_code = not environment.is_installed
+    is_changed = not is_as_published(environment.home)
+    if is_changed:
+        warnings.append(_CHANGED.format(environment.home.public_file))
     outcome, later, refresh_s = None, None, 0.0
     wanted = refresh_request(plan, request)
     if request.freshness.refresh:
         require_keys(environment, wanted, plan.steps)
-    if request.freshness.refresh and (plan.stale or is_new_code):
-        if _may_answer_first(environment, plan, request):
+    if request.freshness.refresh and (plan.stale or is_new_code or is_changed):
+        if not is_changed and _may_answer_first(environment, plan, request):
             later = wanted
             warnings.append("answered at once, within max_stale; the refresh follows the answer")
         else:

@@ -30,7 +30,7 @@ from ttapi.store.catalog import (
 )
 from ttapi.store.files import write_document
 from ttapi.store.ledger import UnitRecord, read_units
-from ttapi.store.publish import publish, published_generation
+from ttapi.store.publish import is_as_published, publish, published_generation
 from ttapi.store.schema import ensure_raw_table
 
 if TYPE_CHECKING:
@@ -152,8 +152,10 @@ def refresh_store(
 
 
 def _is_due(store: Store, environment: Environment) -> bool:
+    home = environment.home
+    generation = published_generation(home) if is_as_published(home) else 0
     with store.reading() as cursor:
-        return is_publication_due(cursor, published_generation(environment.home))
+        return is_publication_due(cursor, generation)
 
 
 def _stored_state(store: Store) -> StoredState:

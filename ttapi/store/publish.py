@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING
 from ttapi.errors import DiskFullError, QueryError, StoreError
 from ttapi.store.engine import engine_errors, inspect_file, read_number, write_number
 from ttapi.store.file_copy import COPY, run_child
-from ttapi.store.files import remove, sync_folder, temporary_name
+from ttapi.store.files import (
+    read_document,
+    remove,
+    sync_folder,
+    temporary_name,
+    write_document,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +86,21 @@ def published_generation(home: Home) -> int:
     return int(match[1]) if match else 0
 
 
+def is_as_published(home: Home) -> bool:
+    """Whether the published file has the size and the time that it was published with.
+
+    Its mode keeps clients from writing it, but not those who may do everything. Where nothing is known,
+    whoever opens the file tells more.
+    """
+    note = read_document(home.published_note)
+    try:
+        is_same_file = home.public_file.readlink().name == note.get("file")
+        facts = home.public_file.stat()
+    except OSError:
+        return True
+    return not is_same_file or [facts.st_size, facts.st_mtime_ns] == note.get("facts")
+
+
 def snapshot_files(home: Home) -> dict[int, Path]:
     """The published files that are still kept, by generation, oldest first."""
     found = {}
@@ -130,6 +151,10 @@ def _move_in(home: Home, building: Path, target: Path) -> None:
     remove(target.with_name(f"{target.name}.wal"))
     building.replace(target)
     sync_folder(home.snapshots)
+    facts = target.stat()
+    write_document(
+        home.published_note, {"file": target.name, "facts": [facts.st_size, facts.st_mtime_ns]}
+    )
     link = temporary_name(home.public_file)
     remove(link)
     try:

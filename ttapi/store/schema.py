@@ -152,13 +152,18 @@ def ensure_raw_table(cursor: Connection, resource: Resource) -> None:
     """Have the raw table of `resource` exist with the columns it declares.
 
     A table that is missing is created, a declared column that is missing is added (null in the
-    rows already there), a changed comment is written. Runs in the caller's transaction.
+    rows already there), a changed comment is written. Where a column changed its type or is declared
+    no longer, the table is kept as `raw.x_v1` (then `_v2`), and a new one begins: its source is asked for
+    everything again. Runs in the caller's transaction.
 
-    *Raises* StoreError for a column that changed its type or is declared no longer.
+    *Raises* StoreError for a table that lacks the store's own columns.
     """
     _check_declaration(resource)
     with engine_errors():
         present = _present_columns(cursor, resource.table)
+        if present and _has_other_columns(resource, present):
+            _set_aside(cursor, resource)
+            present = {}
         if not present:
             _create(cursor, resource)
         else:
@@ -214,21 +219,28 @@ def _create(cursor: Connection, resource: Resource) -> None:
     cursor.execute(f"create table {raw_name(resource)} ({', '.join(declared + own)})")
 
 
+def _has_other_columns(resource: Resource, present: dict[str, tuple[str, str | None]]) -> bool:
+    """Whether a column that is there is declared with another type, or not at all."""
+    wanted = {name: data_type for name, (data_type, _, _) in STORE_COLUMNS.items()}
+    wanted |= {column.name: str(column.type) for column in resource.columns}
+    return any(wanted.get(name) != data_type for name, (data_type, _) in present.items())
+
+
+def _set_aside(cursor: Connection, resource: Resource) -> None:
+    """Keep the table, and what the ledger says of it, under the first free name; forget it as the dataset."""
+    number = 1
+    while _present_columns(cursor, f"{resource.table}_v{number}"):
+        number += 1
+    kept, dataset = f"{resource.table}_v{number}", f"raw.{resource.table}"
+    cursor.execute(f"alter table {raw_name(resource)} rename to {identifier(kept)}")
+    cursor.execute(
+        "update catalog.units set dataset = ? where dataset = ?", [f"raw.{kept}", dataset]
+    )
+    for table in ("state", "slices"):
+        cursor.execute(f"delete from catalog.{table} where dataset = ?", [dataset])
+
+
 def _check_present(resource: Resource, present: dict[str, tuple[str, str | None]]) -> None:
-    wanted = {column.name: str(column.type) for column in resource.columns}
-    own = {name: data_type for name, (data_type, _, _) in STORE_COLUMNS.items()}
-    for name, (data_type, _) in present.items():
-        declared = wanted.get(name) or own.get(name)
-        if declared is None:
-            raise StoreError(
-                f"raw.{resource.table} holds column {name!r}, which its source no longer declares",
-                hint="declare it again, or give the resource another table",
-            )
-        if declared != data_type:
-            raise StoreError(
-                f"raw.{resource.table}.{name} is {data_type}, and its source now declares {declared}",
-                hint="declare the old type, or a column of another name",
-            )
     lacking = [name for name, (_, is_required, _) in STORE_COLUMNS.items() if is_required]
     lacking = [name for name in lacking if name not in present]
     if lacking:

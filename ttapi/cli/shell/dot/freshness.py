@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 def _status(session: Session, rest: str) -> None:
     from ttapi.cli.report import status_lines
 
-    words = words_in(rest, ".status [DATASET]")
-    dataset = words[0] if words else None
-    show_lines(session, status_lines(session.database.load_environment(), dataset, as_json=False))
+    words = words_in(rest, ".status [DATASET | --all]")
+    dataset = words[0] if words and words[0] != "--all" else None
+    environment = session.database.load_environment()
+    show_lines(session, status_lines(environment, dataset, is_whole=words == ["--all"]))
 
 
 def _refresh(session: Session, rest: str) -> None:
@@ -121,7 +122,7 @@ def _tell_age(session: Session, rest: str) -> None:
 
 
 COMMANDS = (
-    DotCommand(".status", "[DATASET]", "verdict, reasons and age of every dataset", _status, (), "dataset"),
+    DotCommand(".status", "[DATASET | --all]", "verdict, reasons and age of every dataset", _status, (), "dataset"),
     DotCommand(".refresh", "[DATASET...]", "bring datasets and what they read up to date", _refresh, (), "dataset"),
     DotCommand(
         ".explain", "[SELECT]", "what a query would fetch and rebuild, and why; nothing runs",
