@@ -76,7 +76,6 @@ UNTRACED = (
     "simulator/options/",
     "simulator/test_accounts.py",
     "simulator/test_synthetic.py",
-    "simulator/test_vendor_market.py",
     "sources/dxlink/test_snapshots.py",
     "sources/test_files_properties.py",
     "sources/test_metastock_properties.py",

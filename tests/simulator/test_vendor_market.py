@@ -15,6 +15,8 @@ from ttapi.market.calendar import sessions
 from ttapi.market.shipped import universe_members
 from ttapi.simulator.vendor_market import VendorMarket
 
+pytestmark = pytest.mark.compat
+
 EVENING = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 MIDDAY = datetime(2026, 11, 20, 17, 3, 20, tzinfo=UTC)
 EVERY = 1 if os.environ.get("TTAPI_CAMPAIGN") else 3

@@ -201,7 +201,7 @@ def status(environment: Environment, dataset: str | None = None) -> Status:
     from ttapi.refresh.freshness import remarks_of, status_rows
     from ttapi.refresh.home_state import require_state
     from ttapi.sources.traffic import traffic_text
-    from ttapi.store.publish import is_as_published
+    from ttapi.store.files import is_as_published
 
     require_home(environment.home)
     left = environment.home_state

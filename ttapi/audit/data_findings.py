@@ -20,6 +20,7 @@ from ttapi.refresh.home_state import NOTHING, read_home_state
 from ttapi.store.backup import check_backup, list_backups
 from ttapi.store.catalog import is_publication_due
 from ttapi.store.engine import connect_snapshot, inspect_file
+from ttapi.store.files import is_as_published
 from ttapi.store.integrity import (
     Contents,
     differences,
@@ -29,7 +30,7 @@ from ttapi.store.integrity import (
     read_contents,
 )
 from ttapi.store.lock import acquire
-from ttapi.store.publish import is_as_published, published_generation, snapshot_files
+from ttapi.store.publish import published_generation, snapshot_files
 from ttapi.store.reader import read_rows
 
 if TYPE_CHECKING:

@@ -167,9 +167,9 @@ def prompt_text(rows: Rows, zone: str) -> str:
     first = rows.head(_PROMPT_ROWS)
     buffer = io.BytesIO()
     remark = write_duckbox(first, buffer, DisplayStyle(zone=zone, width=_PROMPT_WIDTH))
-    return buffer.getvalue().decode() + "\n".join(
-        [count_text(first), *([remark] if remark else [])]
-    )
+    # The shell has a command that shows all columns, a program has a frame.
+    more = [f"{remark.partition(';')[0]}; .pl() has all"] if remark else []
+    return buffer.getvalue().decode() + "\n".join([count_text(first), *more])
 
 
 def _columns(

@@ -30,7 +30,7 @@ from ttapi.refresh.planner import ASKED_FOR, closure, plan_refresh
 from ttapi.refresh.request import refuse_writes
 from ttapi.refresh.steps import RefreshRequest
 from ttapi.refresh.writer import THIS_PROCESS, Writer
-from ttapi.store.publish import is_as_published
+from ttapi.store.files import is_as_published
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -28,9 +28,9 @@ from ttapi.store.catalog import (
     write_declarations,
     write_meta,
 )
-from ttapi.store.files import write_document
+from ttapi.store.files import is_as_published, write_document
 from ttapi.store.ledger import UnitRecord, read_units
-from ttapi.store.publish import is_as_published, publish, published_generation
+from ttapi.store.publish import publish, published_generation
 from ttapi.store.schema import ensure_raw_table
 
 if TYPE_CHECKING:

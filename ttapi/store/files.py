@@ -141,3 +141,18 @@ def read_document(file: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {DAMAGED: True}
     return document if isinstance(document, dict) else {DAMAGED: True}
+
+
+def is_as_published(home: Home) -> bool:
+    """Whether the published file has the size and the time that it was published with.
+
+    Its mode keeps clients from writing it, but not those who may do everything. Where nothing is known,
+    whoever opens the file tells more.
+    """
+    note = read_document(home.published_note)
+    try:
+        is_same_file = home.public_file.readlink().name == note.get("file")
+        facts = home.public_file.stat()
+    except OSError:
+        return True
+    return not is_same_file or [facts.st_size, facts.st_mtime_ns] == note.get("facts")

@@ -18,7 +18,6 @@ from ttapi.errors import DiskFullError, QueryError, StoreError
 from ttapi.store.engine import engine_errors, inspect_file, read_number, write_number
 from ttapi.store.file_copy import COPY, run_child
 from ttapi.store.files import (
-    read_document,
     remove,
     sync_folder,
     temporary_name,
@@ -84,21 +83,6 @@ def published_generation(home: Home) -> int:
     except OSError:
         return 0
     return int(match[1]) if match else 0
-
-
-def is_as_published(home: Home) -> bool:
-    """Whether the published file has the size and the time that it was published with.
-
-    Its mode keeps clients from writing it, but not those who may do everything. Where nothing is known,
-    whoever opens the file tells more.
-    """
-    note = read_document(home.published_note)
-    try:
-        is_same_file = home.public_file.readlink().name == note.get("file")
-        facts = home.public_file.stat()
-    except OSError:
-        return True
-    return not is_same_file or [facts.st_size, facts.st_mtime_ns] == note.get("facts")
 
 
 def snapshot_files(home: Home) -> dict[int, Path]:
