@@ -49,6 +49,9 @@ def test_a_frame_of_the_caller_is_joined_by_its_name(database, kind):
 def test_a_relation_of_the_home_comes_first_unless_another_is_registered(database):
     eod = pl.DataFrame({"close": [7.0]})
     assert len(database.sql("from eod")) == 2
+    with pytest.raises(QueryError) as refused:
+        database.sql("select weight from eod")
+    assert "register('eod', eod) has it read your frame" in refused.value.hint
     database.register("eod", eod)
     assert database.sql("select close from eod").pl().rows() == [(7.0,)]
     assert len(database.sql("from market.main.eod")) == 2

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import QueryError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     import polars as pl
     import pyarrow as pa
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ttapi.refresh.query import PreparedQuery
     from ttapi.refresh.single_flight import Progress
     from ttapi.store.lock import OnWait
+    from ttapi.store.reader import Reader
     from ttapi.store.rows import Rows
     from ttapi.store.statements import Statement
 
@@ -98,6 +100,31 @@ class Answer:
         """Write the first rows where a prompt shows a value."""
         del is_cycle  # rows hold no answers
         printer.text(repr(self))
+
+
+@contextmanager
+def lend_frames(
+    reader: Reader, relations: Collection[str], sql: str, variables: Mapping[str, Any]
+) -> Iterator[None]:
+    """Have `reader` know, inside the block, the frames among `variables` that `sql` names.
+
+    One that is called like one of `relations` is not meant; who gets an error is told how to mean it.
+    """
+    taken = {*relations, *reader.temporary_tables()}
+    named = named_frames(sql, variables)
+    lent = [name for name in named if name.lower() not in taken]
+    for name in lent:
+        reader.register(name, variables[name])
+    try:
+        yield
+    except QueryError as exc:
+        hidden = [n for n in named if n not in lent and n.lower() in relations]
+        ways = [f"register({name!r}, {name}) has it read your frame" for name in hidden]
+        exc.hint = "; ".join(filter(None, [exc.hint, *ways])) or None
+        raise
+    finally:
+        for name in lent:
+            reader.unregister(name)
 
 
 def named_frames(sql: str, variables: Mapping[str, Any]) -> list[str]:

@@ -12,13 +12,12 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ttapi.api import operations
-from ttapi.api.answer import Answer, Watchers, named_frames
+from ttapi.api.answer import Answer, Watchers, lend_frames
 from ttapi.api.suggestions import as_written, with_suggestion
 from ttapi.clock import clock_from
 from ttapi.errors import InterruptedQueryError, QueryError, UsageError
@@ -43,6 +42,7 @@ from ttapi.store.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from datetime import date
 
     from ttapi.api.operations import Status
@@ -185,21 +185,12 @@ class Database:
             if revalidates:
                 self.revalidate(prepared, progress=watchers.progress)
 
-    @contextmanager
-    def lent_frames(self, sql: str, variables: Mapping[str, Any]) -> Iterator[None]:
+    def lent_frames(self, sql: str, variables: Mapping[str, Any]) -> AbstractContextManager[None]:
         """Have `sql` read, inside the block, the frames among `variables` that it names.
 
         What the home has a relation or macro for is that; `register` gives a frame its name.
         """
-        taken = {*self.load_environment().datasets, *self.reader.temporary_tables()}
-        lent = [name for name in named_frames(sql, variables) if name.lower() not in taken]
-        for name in lent:
-            self.reader.register(name, variables[name])
-        try:
-            yield
-        finally:
-            for name in lent:
-                self.reader.unregister(name)
+        return lend_frames(self.reader, self.load_environment().datasets, sql, variables)
 
     def count_answers(self, sql: str) -> int:
         """How many statements of `sql` give rows. *Raises* QueryError with the engine's text."""

@@ -81,7 +81,7 @@ def require_fresh_enough(
     for name in roots_of(environment, plan.targets):
         dataset = environment.datasets[name]
         asked = asked_at(dataset, environment.home_state, plan.held)
-        hint = f"ttapi refresh {name}"
+        hint = dataset.lost or f"ttapi refresh {name}"
         at_most = request.freshness.age_limit
         if at_most is not None and (asked is None or is_older(environment, asked, at_most)):
             age = input_age(name, environment, plan.held).text

@@ -235,7 +235,7 @@ class Environment:
 def _lost_text(source: str, error: str | None) -> str:
     if error is None:
         return f"its source {source} is not installed any more"
-    return f"its source {source} does not load: {error}"
+    return f"its source {source} does not load: {error.partition(' does not load: ')[2] or error}"
 
 
 def environment_of(
