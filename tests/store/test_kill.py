@@ -98,7 +98,9 @@ def test_a_killed_writer_loses_no_acknowledged_load_and_mixes_none(home):
                 cursor.execute(
                     "update catalog.meta set value = ? where name = 'last_load_id'", [str(reached)]
                 )
-        assert sorted(path.name for path in home.live.iterdir()) == ["market.duckdb", "market.lock"]
+        assert sorted(path.name for path in home.live.iterdir()) == [
+            "market.duckdb", "market.lock", "published.json",
+        ]  # fmt: skip
         assert [path.name for path in home.root.rglob("*.tmp-*")] == []
         assert len(list(home.snapshots.iterdir())) <= 2
         with connect_snapshot(home.public_file) as connection:
