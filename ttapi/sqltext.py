@@ -34,6 +34,11 @@ _PIECE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+BARE_COMMANDS = ("exit", "quit", "help")
+"""Dot-commands that other shells take without the dot."""
+_COMMAND = re.compile(
+    rf"\s*(\.[a-z_]|\\[a-z?]|({'|'.join(BARE_COMMANDS)})\s*;*\s*\Z)", re.IGNORECASE
+)
 _BLOCK_EDGE = re.compile(r"/\*|\*/")
 
 
@@ -197,12 +202,12 @@ class Entry:
 def is_command(text: str) -> bool:
     """Whether `text`, standing where a statement may begin, is a dot-command or one of psql's.
 
-    `exit`, `quit` and `help` alone are, too: other shells take them without a dot.
+    So is one of BARE_COMMANDS alone.
     """
-    return bool(re.match(r"\s*(\.[a-z_]|\\[a-z?]|(exit|quit|help)\s*;*\s*\Z)", text, re.IGNORECASE))
+    return bool(_COMMAND.match(text))
 
 
-def is_over(text: str) -> bool:
+def ends_entry(text: str) -> bool:
     """Whether nothing more belongs to `text`: it is complete, or ends in a dot-command."""
     if is_complete(text):
         return True
@@ -219,7 +224,7 @@ def entries_of(script: str) -> Iterator[Entry]:
             waiting = ""
             continue
         waiting += line
-        if ";" in line and is_over(waiting):
+        if ";" in line and ends_entry(waiting):
             yield from map(_entry, split_statements(waiting))
             waiting = ""
     if not is_blank(waiting):

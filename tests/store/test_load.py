@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 from store_samples import BARS, DATASET, File, batch_of, rows_of
 
-from ttapi.errors import SourceError, UsageError
+from ttapi.errors import SourceError, StoreError, UsageError
 from ttapi.sources.contract import Batch, Column, Unit, UnitReport
 from ttapi.store import (
     dataset_version,
@@ -243,6 +243,17 @@ def test_a_strangers_table_grows_a_column_and_begins_anew_for_other_changes(fres
             "select table_name, data_type from duckdb_columns() where column_name = 'note' order by all"
         ).fetchall()
     assert kept == [("test_bars_v1", "VARCHAR"), ("test_bars_v2", "BIGINT")]
+
+
+def test_a_table_that_migrations_made_is_never_begun_anew(fresh_store):
+    other = replace(BARS, columns=(*BARS.columns, Column("note", "VARCHAR", "")))
+    with fresh_store.transaction() as cursor:
+        ensure_raw_table(cursor, other, migrated={"raw.test_bars"})
+    with (
+        pytest.raises(StoreError, match=r"raw\.test_bars\.note is not as its source declares it"),
+        fresh_store.transaction() as cursor,
+    ):
+        ensure_raw_table(cursor, BARS, migrated={"raw.test_bars"})
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from ttapi.formats.records import FORMATS
 from ttapi.formats.text import DisplayStyle, notebook_html, prompt_text
 from ttapi.store.reader import _fetched
-from ttapi.store.rows import Rows, carried, columns_of
+from ttapi.store.rows import Rows, columns_of, with_arrow_types
 
 ZONE = "Asia/Kolkata"
 VALUES = {
@@ -79,7 +79,7 @@ def answered(engine, sql, keep_rows=None):
     """The rows of `sql`, as a session has them, and what the engine's cast to text shows of them."""
     relation = engine.sql(sql)
     columns = columns_of(relation)
-    table, total = _fetched(carried(relation, columns), keep_rows)
+    table, total = _fetched(with_arrow_types(relation, columns), keep_rows)
     rows = Rows(table.rename_columns([c.name for c in columns]), total, columns, engine)
     truth = [row[0] for row in relation.project("#1::varchar").fetchall()]
     return rows, truth
@@ -147,8 +147,8 @@ def test_json_holds_digits_as_they_are_and_the_engines_text_of_the_rest(engine, 
     data, remark = written(name, rows)
     lines = data.decode().strip("[]\n").split("\n")
     cells = [line.removesuffix(",").removeprefix('{"v": ').removesuffix("}") for line in lines]
-    is_unfinite = any(text and ("nan" in text or text.lstrip("-") == "inf") for text in truth)
-    assert (remark is not None) == (is_unfinite and kind in {"float", "double", "double[]"})
+    is_nonfinite = any(text and ("nan" in text or text.lstrip("-") == "inf") for text in truth)
+    assert (remark is not None) == (is_nonfinite and kind in {"float", "double", "double[]"})
     nested = {
         "integer[]": ["[1, null]", "[]", "null"], "integer[2]": ["[1, 2]", "null"], "double[]": ["[null, 1.5]", "null"],
         "hugeint[]": ["[-170141183460469231731687303715884105728]", "null"],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a query gives: the rows of one statement; who watches meanwhile; the frames it is lent."""
+"""What a query gives: the rows of one statement; who watches meanwhile; the frames of the caller that it reads."""
 
 from __future__ import annotations
 
@@ -51,25 +51,24 @@ class Answer:
 
     def arrow(self) -> pa.Table:
         """Return the rows as an Arrow table. *Raises* UsageError where there are none."""
-        if self.rows is None:
-            raise UsageError(f"{self.statement.kind} gives no rows")
-        return self.rows.table
+        return self._given.table
 
-    def _framed(self) -> pa.Table:
+    @property
+    def _given(self) -> Rows:
         if self.rows is None:
             raise UsageError(f"{self.statement.kind} gives no rows")
-        return self.rows.frame_table()
+        return self.rows
 
     def pl(self) -> pl.DataFrame:
         """Return the rows as a Polars frame."""
         import polars as pl  # noqa: PLC0415 - a third of a second
 
-        frame = pl.from_arrow(self._framed())
+        frame = pl.from_arrow(self._given.frame_table())
         return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
 
     def df(self) -> Any:
         """Return the rows as a pandas frame; pandas must be installed."""
-        return self._framed().to_pandas()
+        return self._given.frame_table().to_pandas()
 
     def chart(self, kind: str = "line", x: str | None = None, y: str | None = None) -> Drawing:
         """Return the rows drawn as text: line, bar, hist, scatter or candle."""
@@ -103,35 +102,36 @@ class Answer:
 
 
 @contextmanager
-def lend_frames(
+def frames_in_scope(
     reader: Reader, relations: Collection[str], sql: str, variables: Mapping[str, Any]
 ) -> Iterator[None]:
-    """Have `reader` know, inside the block, the frames among `variables` that `sql` names.
+    """Register with `reader`, inside the block, the frames among `variables` that `sql` names.
 
     One that is called like one of `relations` is not meant; who gets an error is told how to mean it.
     """
     taken = {*relations, *reader.temporary_tables()}
     named = named_frames(sql, variables)
-    lent = [name for name in named if name.lower() not in taken]
-    for name in lent:
+    scanned = [name for name in named if name.lower() not in taken]
+    for name in scanned:
         reader.register(name, variables[name])
     try:
         yield
     except QueryError as exc:
-        hidden = [n for n in named if n not in lent and n.lower() in relations]
+        hidden = [n for n in named if n not in scanned and n.lower() in relations]
         ways = [f"register({name!r}, {name}) has it read your frame" for name in hidden]
         exc.hint = "; ".join(filter(None, [exc.hint, *ways])) or None
         raise
     finally:
-        for name in lent:
+        for name in scanned:
             reader.unregister(name)
 
 
 def named_frames(sql: str, variables: Mapping[str, Any]) -> list[str]:
     """Names in `variables` of frames (pandas, Polars, Arrow) that `sql` reads as relations."""
     from ttapi.models.references import references_in  # noqa: PLC0415 - sqlglot takes 0.12 s
+    from ttapi.store.reader import is_frame  # noqa: PLC0415 - brings the engine
 
-    frames = {name.lower(): name for name, value in variables.items() if _is_frame(value)}
+    frames = {name.lower(): name for name, value in variables.items() if is_frame(value)}
     if not frames:
         return []
     try:
@@ -140,11 +140,3 @@ def named_frames(sql: str, variables: Mapping[str, Any]) -> list[str]:
         # Told by the engine, in its turn.
         return []
     return [frames[name] for name in sorted(relations & frames.keys())]
-
-
-def _is_frame(value: Any) -> bool:
-    kind = type(value)
-    return hasattr(kind, "__arrow_c_stream__") or (
-        kind.__name__ in {"DataFrame", "LazyFrame"}
-        and kind.__module__.startswith(("pandas.", "polars."))
-    )

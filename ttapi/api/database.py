@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakSet
 
 from ttapi.api import operations
-from ttapi.api.answer import Answer, Watchers, lend_frames
+from ttapi.api.answer import Answer, Watchers, frames_in_scope
 from ttapi.api.suggestions import as_written, with_suggestion
 from ttapi.clock import clock_from
 from ttapi.errors import InterruptedQueryError, QueryError, UsageError
@@ -74,9 +75,9 @@ class Database:
         self._cache = InstallationCache()
         # A wrong setting is told when the home is opened, not by its first statement.
         _ = self.load_environment()
-        # A connection, and its temporary tables, belong to the thread that asked for them.
+        # A connection, and its temporary tables, belong to the thread that asked for them, and end with it.
         self._own = threading.local()
-        self._readers: list[Reader] = []
+        self._readers: WeakSet[Reader] = WeakSet()
         self._refreshing = threading.RLock()  # threads of one program refresh in turn
         self._schema = "main"
         self._is_closed = False
@@ -97,7 +98,7 @@ class Database:
         reader: Reader | None = getattr(self._own, "reader", None)
         if reader is None:
             reader = self._own.reader = Reader(self.home)
-            self._readers.append(reader)
+            self._readers.add(reader)
         return reader
 
     def register(self, name: str, frame: Any) -> None:
@@ -131,7 +132,7 @@ class Database:
             )
         caller = sys._getframe(1)  # noqa: SLF001 - inspect, which says the same, takes 10 ms
         last = None
-        with self.lent_frames(sql, caller.f_globals | caller.f_locals):
+        with self.frames_in_scope(sql, caller.f_globals | caller.f_locals):
             for answer in self.answers(
                 sql, parameters, freshness=freshness, revalidates=False, as_of=as_of
             ):
@@ -185,12 +186,14 @@ class Database:
             if revalidates:
                 self.revalidate(prepared, progress=watchers.progress)
 
-    def lent_frames(self, sql: str, variables: Mapping[str, Any]) -> AbstractContextManager[None]:
+    def frames_in_scope(
+        self, sql: str, variables: Mapping[str, Any]
+    ) -> AbstractContextManager[None]:
         """Have `sql` read, inside the block, the frames among `variables` that it names.
 
         What the home has a relation or macro for is that; `register` gives a frame its name.
         """
-        return lend_frames(self.reader, self.load_environment().datasets, sql, variables)
+        return frames_in_scope(self.reader, self.load_environment().datasets, sql, variables)
 
     def count_answers(self, sql: str) -> int:
         """How many statements of `sql` give rows. *Raises* QueryError with the engine's text."""
@@ -345,14 +348,15 @@ class Database:
 
     def interrupt(self) -> None:
         """End the statements that run; from another thread or a signal handler."""
-        for reader in self._readers:
+        for reader in list(self._readers):
             reader.interrupt()
 
     def close(self) -> None:
         """Let go of the published file; temporary tables are gone."""
         self._is_closed = True
-        while self._readers:
-            self._readers.pop().close()
+        for reader in list(self._readers):
+            reader.close()
+        self._readers.clear()
 
     def __enter__(self) -> Self:
         return self

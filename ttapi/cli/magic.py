@@ -103,7 +103,7 @@ class Magic:
 
             for answer in before:
                 if answer.rows is not None:
-                    display(answer)  # type: ignore[no-untyped-call]  # IPython has no types
+                    display(answer)  # type: ignore[no-untyped-call]  # IPython declares no types
         if read.out is None:
             return last
         self._shell.user_ns[read.out] = last
@@ -124,7 +124,7 @@ class Magic:
         watchers = Watchers(on_prepared=_tell_refreshed)
         database = self._database(read.home)
         variables = self._shell.user_ns
-        with database.lent_frames(sql, variables):
+        with database.frames_in_scope(sql, variables):
             answers = list(
                 database.answers(
                     sql, bound_variables(sql, variables), freshness=wanted, watchers=watchers

@@ -40,7 +40,7 @@ def write_json(rows: Rows, stream: IO[bytes], look: DisplayStyle) -> str | None:
         stream.write(block[begin:])
         begin = 0
     stream.write(b"\n]\n" if rows.table.num_rows else b"]\n")
-    return _unfinite_text(rows)
+    return _nonfinite_text(rows)
 
 
 def write_jsonl(rows: Rows, stream: IO[bytes], look: DisplayStyle) -> str | None:
@@ -48,11 +48,11 @@ def write_jsonl(rows: Rows, stream: IO[bytes], look: DisplayStyle) -> str | None
     del look  # JSON has one look
     for block in rows.json_lines():
         stream.write(block)
-    return _unfinite_text(rows)
+    return _nonfinite_text(rows)
 
 
-def _unfinite_text(rows: Rows) -> str | None:
-    count = rows.count_unfinite()
+def _nonfinite_text(rows: Rows) -> str | None:
+    count = rows.count_nonfinite()
     return f"NaN or infinity in {amount(count, 'row')} is null: JSON has neither" if count else None
 
 

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from ttapi.sources.discovery import InstalledSource
 
 
+_GONE = "not installed any more"
+
+
 @dataclass(frozen=True, eq=False)
 class Environment:
     """An installation at an instant, in the state that the last refresh left; made once a statement."""
@@ -108,7 +111,7 @@ class Environment:
         declared = self.installation.cache.part("raw datasets", stamp, self._make_raw_datasets)
         errors = {installed.name: installed.error for installed in self.sources if installed.error}
         lost = {
-            name: replace(one, lost=_lost_text(str(one.source), errors.get(str(one.source))))
+            name: replace(one, lost=f"source {one.source}: {errors.get(str(one.source), _GONE)}")
             for name, one in self.home_state.datasets.items()
             if one.kind == "raw" and name not in declared and name in self.home_state.states
         }
@@ -230,12 +233,6 @@ class Environment:
     def _missing_setting(self, source: Source, resource: Resource) -> str | None:
         with guarded(source.name):
             return source.missing_setting(resource, self.context(source))
-
-
-def _lost_text(source: str, error: str | None) -> str:
-    if error is None:
-        return f"its source {source} is not installed any more"
-    return f"its source {source} does not load: {error.partition(' does not load: ')[2] or error}"
 
 
 def environment_of(

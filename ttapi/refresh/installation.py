@@ -141,7 +141,7 @@ class Installation:
 
     def _sources_before(self) -> set[str | None]:
         """Sources that have filled something here, installed or not: a lost one costs its own data alone."""
-        from ttapi.refresh.home_state import (  # noqa: PLC0415 - read where something is missing only
+        from ttapi.refresh.home_state import (  # noqa: PLC0415 - for a section that no source knows
             read_home_state,
         )
 
@@ -196,7 +196,7 @@ class Installation:
         bundled, *others = self.folders
         folders = [ModelFolder(bundled, is_bundled=True), *map(ModelFolder, others)]
         held = (name for name in read_home_state(self.home).datasets if name.startswith("raw."))
-        roots = {*self.resources, *_migrated_tables(), *held}
+        roots = {*self.resources, *migrated_tables(), *held}
         graph = load_graph(folders, roots, self.analysis_cache)
         resources = {name: offer.resource for name, offer in self.resources.items()}
         return with_as_of_forms(graph, resources, self.analysis_cache)
@@ -240,10 +240,11 @@ def load_installation(
     return Installation(home, load_settings(home, environ), cache=cache or InstallationCache())
 
 
-def _migrated_tables() -> set[str]:
+@lru_cache(maxsize=1)
+def migrated_tables() -> frozenset[str]:
     """Tables that every file has, whether their source loads or not."""
     from ttapi.store.statements import created_tables  # noqa: PLC0415 - brings the engine
 
     folder = bundled_folder("migrations")
     texts = (path.read_text(encoding="utf-8") for path in folder.glob("*.sql"))
-    return {name for text in texts for name in created_tables(text)}
+    return frozenset(name for text in texts for name in created_tables(text))

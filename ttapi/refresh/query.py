@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from ttapi.refresh.single_flight import Progress
     from ttapi.store.lock import OnWait
 
-_CHANGED = "{} was changed since it was published; a refresh publishes it anew"
 # What `status` and `doctor` show: asking about staleness refreshes nothing.
 _ABOUT_DATA = frozenset({"freshness", "health", "rejects"})
 
@@ -172,11 +171,9 @@ def prepare_query(
     started = time.monotonic()
     plan = plan_query(environment, request)
     planned_s = time.monotonic() - started
-    warnings = [f"not resolved: {doubt}" for doubt in plan.unresolved]
     is_new_code = not environment.is_installed
     is_changed = not is_as_published(environment.home)
-    if is_changed:
-        warnings.append(_CHANGED.format(environment.home.public_file))
+    warnings = _doubts(environment, plan, is_changed=is_changed)
     outcome, later, refresh_s = None, None, 0.0
     wanted = refresh_request(plan, request)
     if request.freshness.refresh:
@@ -202,10 +199,16 @@ def prepare_query(
     require_built(environment, plan, request, outcome)
     require_fresh_enough(environment, plan, request, outcome)
     ages = [input_age(name, environment, plan.held) for name in roots_of(environment, plan.targets)]
-    missing = unconfigured(environment, plan.targets)
-    return PreparedQuery(
-        outcome, plan.stale, ages, planned_s, missing, tuple(warnings), refresh_s, later
-    )
+    missing, told = unconfigured(environment, plan.targets), tuple(warnings)
+    return PreparedQuery(outcome, plan.stale, ages, planned_s, missing, told, refresh_s, later)
+
+
+def _doubts(environment: Environment, plan: QueryPlan, *, is_changed: bool) -> list[str]:
+    found = [f"not resolved: {doubt}" for doubt in plan.unresolved]
+    if is_changed:
+        file = environment.home.public_file
+        found.append(f"{file} was changed since it was published; a refresh publishes it anew")
+    return found
 
 
 def refresh_request(plan: QueryPlan, request: QueryRequest) -> RefreshRequest:

@@ -13,6 +13,7 @@ from ttapi.errors import ModelError
 from ttapi.models.install import install_models, prove_checks
 from ttapi.models.model_cache import readings_document
 from ttapi.refresh.home_state import HomeState, Unavailable, read_home_state, write_home_state
+from ttapi.refresh.installation import migrated_tables
 from ttapi.refresh.plan import StoredState, require_keys, settle_plan
 from ttapi.refresh.planner import rules_of
 from ttapi.refresh.steps import RefreshRequest, RefreshRun, check_views, record_decisions, run_step
@@ -74,9 +75,10 @@ def _install(store: Store, environment: Environment) -> None:
 
     graph, wanted = environment.graph, environment.installation.fingerprint
     resources = {name: offer.resource for name, offer in environment.resources.items()}
+    migrated = migrated_tables()
     with store.transaction() as cursor:
         for resource in resources.values():
-            ensure_raw_table(cursor, resource)
+            ensure_raw_table(cursor, resource, migrated=migrated)
         install_models(cursor, graph)
         prove_checks(cursor, graph)
         macros = {n: d.columns for n, d in environment.datasets.items() if d.kind == "macro"}

@@ -38,11 +38,10 @@ def run_child(module: str, *arguments: str) -> dict[str, object]:
 
     *Raises* StoreError with the last line the child said, when it fails or is killed.
     """
-    # The child that copies runs this file too, and needs none of these.
-    import subprocess  # noqa: PLC0415 - see above
-    from pathlib import Path  # noqa: PLC0415 - see above
+    import subprocess  # noqa: PLC0415 - the child that copies runs this file, and starts no other
+    from pathlib import Path  # noqa: PLC0415 - nor does it need paths
 
-    from ttapi.errors import StoreError  # noqa: PLC0415 - see above
+    from ttapi.errors import StoreError  # noqa: PLC0415 - nor ttapi, which it could not import
 
     here = Path(__file__).resolve()
     by_name = ["-P", "-c", _START, str(here.parents[2]), module]

@@ -18,7 +18,7 @@ import duckdb
 from ttapi.errors import InterruptedQueryError, QueryError, UsageError
 from ttapi.sqltext import literal
 from ttapi.store.engine import Connection, connect_memory, connect_snapshot, engine_errors
-from ttapi.store.rows import Rows, carried, columns_of
+from ttapi.store.rows import Rows, columns_of, with_arrow_types
 from ttapi.store.statements import Statement, refuse_writes_into_home, split
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Reader:
             if relation is None:
                 return None
             columns = columns_of(relation)
-            table, total = _fetched(carried(relation, columns), keep_rows)
+            table, total = _fetched(with_arrow_types(relation, columns), keep_rows)
             table = table.rename_columns([column.name for column in columns])
             return Rows(table, total, columns, self._connection)
 
@@ -144,14 +144,13 @@ class Reader:
 
         *Raises* UsageError for what is no frame.
         """
-        table = arrow_table(frame)
-        if table is None:
+        if not is_frame(frame):
             raise UsageError(
                 f"{name}: a {type(frame).__name__} is no table",
                 hint="a DataFrame of pandas or Polars, or an Arrow table, is one",
             )
         with engine_errors():
-            self._connection.register(name, table)
+            self._connection.register(name, _arrow_table(frame))
         self._frames.add(name.lower())
 
     def unregister(self, name: str) -> None:
@@ -195,17 +194,23 @@ class Reader:
         self._connection.close()
 
 
-def arrow_table(frame: Any) -> pa.Table | None:
-    """`frame` as an Arrow table; None: it is nothing of the kind."""
+def is_frame(value: Any) -> bool:
+    """Whether `value` is a table of pandas, Polars or Arrow."""
+    kind = type(value)
+    is_named = kind.__name__ in {"DataFrame", "LazyFrame"}
+    return hasattr(kind, "__arrow_c_stream__") or (
+        is_named and kind.__module__.startswith(("pandas.", "polars."))
+    )
+
+
+def _arrow_table(frame: Any) -> pa.Table:
     import pyarrow as pa  # noqa: PLC0415 - a shell's first prompt does not wait for it
 
     if type(frame).__name__ == "LazyFrame":
         frame = frame.collect()
     if hasattr(frame, "__arrow_c_stream__"):
         return pa.table(frame)
-    if type(frame).__module__.startswith("pandas.") and type(frame).__name__ == "DataFrame":
-        return pa.Table.from_pandas(frame, preserve_index=False)
-    return None
+    return pa.Table.from_pandas(frame, preserve_index=False)  # pandas before 2.2
 
 
 def _fetched(relation: duckdb.DuckDBPyRelation, keep_rows: int | None) -> tuple[pa.Table, int]:

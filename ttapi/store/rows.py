@@ -30,9 +30,9 @@ _WHOLE = frozenset({
     "utinyint", "usmallint", "uinteger", "ubigint", "uhugeint",
 })  # fmt: skip
 _FLOATING = frozenset({"float", "double"})
-_UNCARRIED = frozenset({"uhugeint", "bignum", "bit", "time with time zone", "interval", "union"})
+_NOT_IN_ARROW = frozenset({"uhugeint", "bignum", "bit", "time with time zone", "interval", "union"})
 """What Arrow would not bring back as it was; an interval reaches further than Arrow counts nanoseconds."""
-_TEXTLESS = _WHOLE | _FLOATING | {"decimal", "boolean", "date", "uuid"}
+_UNQUOTED = _WHOLE | _FLOATING | {"decimal", "boolean", "date", "uuid"}
 """Whose text holds nothing that a csv would have to quote."""
 _HUGE = frozenset({"hugeint"})
 _DECIMAL_DIGITS = 38
@@ -69,8 +69,8 @@ class ResultColumn:
 
     @property
     def is_text(self) -> bool:
-        """Whether it is carried as the engine's text."""
-        return self.type.holds(_UNCARRIED)
+        """Whether it travels as the engine's text."""
+        return self.type.holds(_NOT_IN_ARROW)
 
 
 @dataclass(frozen=True)
@@ -155,12 +155,12 @@ class Rows:
         ]
         return self._lines([literal(before + "{"), *_between(pairs, "', '"), literal("}" + after)])
 
-    def count_unfinite(self) -> int:
+    def count_nonfinite(self) -> int:
         """How many rows hold a NaN or an infinity, which JSON has no word for."""
         tests = [
             test
             for i, c in enumerate(self.columns)
-            if not c.is_text and (test := _is_unfinite(f"c{i}", c.type))
+            if not c.is_text and (test := _is_nonfinite(f"c{i}", c.type))
         ]
         if not tests:
             return 0
@@ -177,7 +177,7 @@ class Rows:
         turned = {
             i
             for i, c in enumerate(self.columns)
-            if is_parquet and not c.is_text and self._is_lost(i, c)
+            if is_parquet and not c.is_text and self._is_lost_in_parquet(i, c)
         }
         table = self.table
         for i in turned:
@@ -207,7 +207,7 @@ class Rows:
             return self.table.column(i)
         return table.column(0).cast(pa.duration("us"))
 
-    def _is_lost(self, i: int, column: ResultColumn) -> bool:
+    def _is_lost_in_parquet(self, i: int, column: ResultColumn) -> bool:
         if column.type.id != "hugeint":
             return column.type.id == "null" or column.type.holds(_HUGE)
         found = self._relation().aggregate(f"max(length(ltrim(c{i}::varchar, '-')))").fetchall()
@@ -250,10 +250,10 @@ def columns_of(relation: duckdb.DuckDBPyRelation) -> tuple[ResultColumn, ...]:
     )
 
 
-def carried(
+def with_arrow_types(
     relation: duckdb.DuckDBPyRelation, columns: Sequence[ResultColumn]
 ) -> duckdb.DuckDBPyRelation:
-    """`relation`, the columns that Arrow cannot carry being text: by position, names may repeat."""
+    """`relation`, what Arrow would not bring back turned to text: by position, for names may repeat."""
     if not any(column.is_text for column in columns):
         return relation
     return relation.project(
@@ -300,7 +300,7 @@ def _csv_cell(
     if column.is_instant:
         return f"coalesce({_iso_instant(value)}, {literal(null)})"
     text = f"{value}::varchar"
-    if column.type.id in _TEXTLESS and separator in {",", ";", "\t", "|"} and not null:
+    if column.type.id in _UNQUOTED and separator in {",", ";", "\t", "|"} and not null:
         return f"coalesce({text}, '')"
     if escape is not None and not column.is_number:
         text = escape(text)
@@ -362,7 +362,7 @@ def _quoted(value: str) -> str:
     return f"to_json({value}::varchar)::varchar"
 
 
-def _is_unfinite(value: str, kind: ValueType, depth: int = 0) -> str | None:
+def _is_nonfinite(value: str, kind: ValueType, depth: int = 0) -> str | None:
     """SQL for whether `value` holds a number that is none; None: its type has no such numbers."""
     if kind.id in _FLOATING:
         return f"not isfinite({value})"
@@ -371,10 +371,10 @@ def _is_unfinite(value: str, kind: ValueType, depth: int = 0) -> str | None:
     if kind.id in {"list", "array", "map"}:
         each, part = f"e{depth}", kind.parts[-1][1]
         values = f"map_values({value})" if kind.id == "map" else value
-        test = _is_unfinite(each, part, depth + 1)
+        test = _is_nonfinite(each, part, depth + 1)
         return f"coalesce(list_bool_or(list_transform({values}, lambda {each}: coalesce({test}, false))), false)"
     tests = [
-        _is_unfinite(f"struct_extract({value}, {literal(name)})", part, depth)
+        _is_nonfinite(f"struct_extract({value}, {literal(name)})", part, depth)
         for name, part in kind.parts
         if name
     ]

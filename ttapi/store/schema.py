@@ -22,7 +22,7 @@ from ttapi.sqltext import identifier, literal
 from ttapi.store.engine import AppliedMigration, Connection, engine_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -148,20 +148,28 @@ def raw_name(resource: Resource) -> str:
     return f"raw.{identifier(resource.table)}"
 
 
-def ensure_raw_table(cursor: Connection, resource: Resource) -> None:
+def ensure_raw_table(
+    cursor: Connection, resource: Resource, *, migrated: Collection[str] = ()
+) -> None:
     """Have the raw table of `resource` exist with the columns it declares.
 
     A table that is missing is created, a declared column that is missing is added (null in the
     rows already there), a changed comment is written. Where a column changed its type or is declared
     no longer, the table is kept as `raw.x_v1` (then `_v2`), and a new one begins: its source is asked for
-    everything again. Runs in the caller's transaction.
+    everything again; not so one of `migrated`, which ttapi's own migrations made. Runs in the caller's
+    transaction.
 
-    *Raises* StoreError for a table that lacks the store's own columns.
+    *Raises* StoreError for one of `migrated` with other columns, and for a table that lacks the store's own.
     """
     _check_declaration(resource)
     with engine_errors():
         present = _present_columns(cursor, resource.table)
-        if present and _has_other_columns(resource, present):
+        if other := _other_columns(resource, present):
+            if f"raw.{resource.table}" in migrated:
+                raise StoreError(
+                    f"raw.{resource.table}.{other[0]} is not as its source declares it",
+                    hint="upgrade ttapi: another version of it wrote this file",
+                )
             _set_aside(cursor, resource)
             present = {}
         if not present:
@@ -219,11 +227,11 @@ def _create(cursor: Connection, resource: Resource) -> None:
     cursor.execute(f"create table {raw_name(resource)} ({', '.join(declared + own)})")
 
 
-def _has_other_columns(resource: Resource, present: dict[str, tuple[str, str | None]]) -> bool:
-    """Whether a column that is there is declared with another type, or not at all."""
+def _other_columns(resource: Resource, present: dict[str, tuple[str, str | None]]) -> list[str]:
+    """The columns that are there and are declared with another type, or not at all."""
     wanted = {name: data_type for name, (data_type, _, _) in STORE_COLUMNS.items()}
     wanted |= {column.name: str(column.type) for column in resource.columns}
-    return any(wanted.get(name) != data_type for name, (data_type, _) in present.items())
+    return [name for name, (data_type, _) in present.items() if wanted.get(name) != data_type]
 
 
 def _set_aside(cursor: Connection, resource: Resource) -> None:

@@ -24,7 +24,7 @@ from ttapi.cli.shell.options import is_dumb
 from ttapi.cli.shell.session import LeaveShell
 from ttapi.cli.terminal import tell
 from ttapi.secret import scrubbed
-from ttapi.sqltext import is_blank, is_command, is_over
+from ttapi.sqltext import ends_entry, is_blank, is_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -154,7 +154,7 @@ def is_entered(text: str) -> bool:
     return (
         is_command(text)
         or not text.strip()
-        or (is_over(text) and not is_blank(text))
+        or (ends_entry(text) and not is_blank(text))
         or text.strip() == ";"
     )
 

@@ -20,7 +20,7 @@ from ttapi.cli.terminal import tell
 from ttapi.config import load_settings
 from ttapi.errors import TtapiError, UsageError
 from ttapi.home import find_home
-from ttapi.sqltext import is_blank, is_command, is_over, utf8_text
+from ttapi.sqltext import ends_entry, is_blank, is_command, utf8_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def run_plain(session: Session) -> int:
             return 0
         if not (is_blank(waiting) and is_command(line)):
             waiting += line
-            if is_blank(waiting) or not is_over(waiting):
+            if is_blank(waiting) or not ends_entry(waiting):
                 continue
             line = waiting
         waiting = ""

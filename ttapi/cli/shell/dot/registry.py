@@ -12,6 +12,7 @@ from ttapi.cli.shell.dot import files, freshness, inspect, output, queries
 from ttapi.cli.shell.dot.command import DotCommand, words_in
 from ttapi.cli.shell.options import screen_width
 from ttapi.errors import UsageError, closest
+from ttapi.sqltext import BARE_COMMANDS
 
 if TYPE_CHECKING:
     from ttapi.cli.shell.session import Session
@@ -71,7 +72,7 @@ def find_command(line: str) -> tuple[DotCommand, str]:
     """
     # A semicolon behind a word is a habit; one that stands alone is an argument.
     line = re.sub(r"(?<=[^\s;]);+\s*$", "", line.strip())
-    line = f".{line}" if line.lower() in {"exit", "quit", "help"} else line
+    line = f".{line}" if line.lower() in BARE_COMMANDS else line
     word, rest = [*line.split(None, 1), "", ""][:2]
     word = word if word.startswith("\\") else word.lower()
     if word in _BY_NAME:
