@@ -42,8 +42,7 @@ def built_once(name, build, *files):
     with made_once(folder) as building:
         if building:
             building.mkdir(parents=True)
-            with _unmeasured():
-                build(building)
+            build(building)
             _keep_the_newest(kind)
     return folder
 
@@ -75,19 +74,3 @@ def _keep_the_newest(kind):
     made = [one for one in kind.iterdir() if one.is_dir() and one.suffix != ".building"]
     for one in sorted(made, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
         shutil.rmtree(one, ignore_errors=True)
-
-
-@contextmanager
-def _unmeasured():
-    """No coverage inside: what is covered must not depend on what was built before."""
-    from coverage import Coverage
-
-    measuring = Coverage.current()
-    if measuring is None:
-        yield
-        return
-    measuring.stop()
-    try:
-        yield
-    finally:
-        measuring.start()

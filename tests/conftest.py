@@ -16,7 +16,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from coverage import Coverage
 from hypothesis import settings
 
 from ttapi.clock import FixedClock
@@ -44,50 +43,6 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 ROOT = Path(__file__).resolve().parents[1]
 # The modules beside this one are imported by name.
 sys.path.insert(0, str(ROOT / "tests"))
-
-UNTRACED = (
-    "audit/test_receipt.py",
-    "cli/test_as_of.py",
-    "cli/test_backup.py",
-    "cli/test_bad_input.py",
-    "cli/test_broken_models.py",
-    "cli/test_deep_sql.py",
-    "cli/test_export_database.py",
-    "cli/test_header_values.py",
-    "cli/test_plugin",
-    "cli/shell/test_statements.py",
-    "cli/test_status_damaged.py",
-    "cli/test_targets.py",
-    "docs/",
-    "models/test_as_of_shapes.py",
-    "models/test_install.py",
-    "models/test_reinstall.py",
-    "refresh/test_calls.py",
-    "refresh/test_chains.py",
-    "refresh/test_clock_ahead.py",
-    "refresh/test_completion.py",
-    "refresh/test_demand_property.py",
-    "refresh/test_flight.py",
-    "refresh/test_history.py",
-    "refresh/test_plan_once.py",
-    "refresh/test_refresh.py",
-    "refresh/test_slices.py",
-    "refresh/test_tracked.py",
-    "simulator/options/",
-    "simulator/test_accounts.py",
-    "simulator/test_synthetic.py",
-    "sources/dxlink/test_snapshots.py",
-    "sources/test_files_properties.py",
-    "sources/test_metastock_properties.py",
-    "sql/",
-    "store/test_catalog_rows.py",
-    "store/test_current_row.py",
-    "store/test_engine.py",
-    "store/test_load_properties.py",
-    "test_secret.py",
-)
-"""Tests that draw hundreds of inputs, or run whole commands over whole markets: tracing adds two fifths to
-their time, and what they run is counted by cheaper ones."""
 
 TIMEOUT_S = 600
 """Of a command, on however busy a machine."""
@@ -288,17 +243,3 @@ def golden(request):
 def lab_type():
     """The Lab class, for fixtures that outlive one test."""
     return Lab
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item):
-    """Have the dear tests run untraced, what they are set up with included."""
-    tracer = Coverage.current()
-    is_dear = os.path.relpath(item.path, ROOT / "tests").startswith(UNTRACED)
-    if tracer is None or not is_dear:
-        return (yield)
-    tracer.stop()
-    try:
-        return (yield)
-    finally:
-        tracer.start()

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import os
 import random
 from datetime import date, timedelta
 
 import duckdb
 import pytest
+from draws import IS_CAMPAIGN, draws
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -209,8 +209,9 @@ outer = st.one_of(
 )
 
 
+@pytest.mark.drawn
 @settings(
-    max_examples=4000 if os.environ.get("TTAPI_CAMPAIGN") else 60,
+    max_examples=draws(60, 4000),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(inner=queries(), where=outer, dice=st.randoms(use_true_random=False))
@@ -218,7 +219,7 @@ def test_rows_outside_the_demand_cannot_change_the_answer(connection, inner, whe
     check(connection, f"select * from ({inner}) as q where {where}", dice, rounds=5)
 
 
-ROUNDS = 40 if os.environ.get("TTAPI_CAMPAIGN") else 20
+ROUNDS = 40 if IS_CAMPAIGN else 20
 """A demand for one wrong key is found in 17 at most, where 40 find it at all."""
 TRAPS = (
     "select * from (select symbol, sum(v) over () as v from raw.one) where symbol = 'A'",

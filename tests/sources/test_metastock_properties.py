@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from datetime import date
 
+import pytest
+from draws import draws
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,7 +74,8 @@ def both_ways(content: bytes) -> tuple[Outcome, Outcome, PreparedFile]:
     return fast, parse_together({0: careful}, lambda _: content, TODAY), careful
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.drawn
+@settings(max_examples=draws(400), deadline=None)
 @given(files())
 def test_fast_and_careful_ways_agree(content):
     fast, careful, _ = both_ways(content)
@@ -80,7 +83,8 @@ def test_fast_and_careful_ways_agree(content):
     assert [fast.notes.get(0, [])] == [careful.notes.get(0, [])]
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.drawn
+@settings(max_examples=draws(150), deadline=None)
 @given(files())
 def test_every_line_is_accepted_or_refused(content):
     fast, _, careful = both_ways(content)
@@ -91,7 +95,8 @@ def test_every_line_is_accepted_or_refused(content):
     assert len({*accepted, *refused}) == len(accepted) + len(refused)
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.drawn
+@settings(max_examples=draws(40), deadline=None)
 @given(st.lists(files(), min_size=2, max_size=5))
 def test_files_parsed_together_are_files_parsed_alone(contents):
     chosen = {

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from draws import draws
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pricing_tables import ask_each
@@ -23,7 +24,8 @@ CONTRACTS = st.lists(
     min_size=20,
     max_size=60,
 )
-FEW = settings(max_examples=25)
+pytestmark = pytest.mark.drawn
+FEW = settings(max_examples=draws(25))
 """Each example is dozens of contracts."""
 
 

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 
 import pytest
+from draws import draws
 
 from ttapi.clock import FixedClock
 from ttapi.errors import StoreError, TtapiError
@@ -17,7 +17,7 @@ from ttapi.refresh.installation import load_installation
 from ttapi.refresh.maintenance import BackupRequest, RestoreRequest, back_up, restore
 from ttapi.store.backup import MANIFEST, check_backup, inspect_backup, read_manifest
 
-DAMAGES = 10_000 if os.environ.get("TTAPI_CAMPAIGN") else 60
+DAMAGES = draws(60, 10_000)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,7 @@ def damaged(content, dice):
 
 
 @pytest.mark.campaign
+@pytest.mark.drawn
 def test_every_damaged_backup_is_refused_and_nothing_is_touched(sealed, tmp_path):
     environment, folder = sealed
     live = {

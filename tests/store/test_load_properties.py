@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
 import duckdb
 import pytest
+from draws import draws
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_model import RawModel
@@ -19,7 +19,8 @@ from ttapi.config import bundled_folder
 from ttapi.store import dataset_version, ensure_raw_table, load_batch
 
 START = datetime(2024, 6, 1, 12, tzinfo=UTC)
-EXAMPLES = 500 if os.environ.get("TTAPI_CAMPAIGN") else 12
+EXAMPLES = draws(12, 500)
+pytestmark = pytest.mark.drawn
 LEDGER = ("units", "unit_versions", "unit_keys", "changed_keys", "loads", "notes")
 DAYS = [date(2024, 5, 30) + timedelta(days=n) for n in range(4)]
 
