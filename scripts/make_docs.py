@@ -175,7 +175,7 @@ def _documented() -> Iterator[tuple[Any, dict[str, str]]]:
     from ttapi.home import Home
     from ttapi.refresh.environment import environment_of
     from ttapi.refresh.installation import load_installation
-    from ttapi.refresh.steps import RefreshRequest
+    from ttapi.refresh.plan import RefreshRequest
     from ttapi.refresh.writer import run_refresh
     from ttapi.store.engine import connect_snapshot
     from ttapi.store.store import init_home

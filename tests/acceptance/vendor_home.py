@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ttapi.cli.report import status_lines
-from ttapi.refresh.steps import RefreshRequest
+from ttapi.refresh.plan import RefreshRequest
 from ttapi.refresh.writer import run_refresh
 from ttapi.simulator.server import VendorServer
 

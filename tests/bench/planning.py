@@ -16,7 +16,7 @@ from ttapi.home import Home
 from ttapi.models.references import parse_statements
 from ttapi.refresh.environment import environment_of
 from ttapi.refresh.installation import load_installation
-from ttapi.refresh.steps import RefreshRequest
+from ttapi.refresh.plan import RefreshRequest
 from ttapi.refresh.writer import run_refresh
 from ttapi.store.store import init_home
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import duckdb
 
 from ttapi.models import rebuild
-from ttapi.models.install import create_shape
+from ttapi.models.install import create_shape, output_columns
 from ttapi.models.model import Model, macro_parts, read_model
 from ttapi.sqltext import literal
 
@@ -73,7 +73,9 @@ BODIES: dict[str, Callable[[], str]] = {
 def _fill(
     connection: duckdb.DuckDBPyConnection, model: Model, keys: Sequence[str], way: str
 ) -> None:
-    create_shape(connection, "temp table rebuilt_rows", model.body)
+    create_shape(
+        connection, "temp table rebuilt_rows", output_columns(connection, f"({model.body})")
+    )
     if way == "builder":
         rebuild._fill_keys(connection, model, keys)
         return

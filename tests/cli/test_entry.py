@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ttapi.cli.entry import plain_shell, plain_status
+from ttapi.cli.entry import PlainQuery, plain_query, plain_shell, plain_status
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,36 @@ def test_a_plain_status_is_read_by_itself(words, expected):
 )
 def test_a_plain_shell_is_read_by_itself(words, expected):
     assert plain_shell(words.split()) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["sql", "select 1"], PlainQuery(None, "select 1", (), "auto", None, True)),
+        (["sql", "-c", "select 1"], PlainQuery(None, None, ("select 1",), "auto", None, True)),
+        (
+            ["--home", "/h", "sql", "-c", "a", "--command", "-b", "--format", "json"],
+            PlainQuery(Path("/h"), None, ("a", "-b"), "json", None, True),
+        ),
+        (
+            ["sql", "--no-refresh", "-o", "/x.csv", "\n-- all\nfrom eod"],
+            PlainQuery(None, "\n-- all\nfrom eod", (), "auto", Path("/x.csv"), False),
+        ),
+        (["sql"], None),
+        (["sql", "--format", "csv"], None),
+        (["sql", "-c"], None),
+        (["sql", "a", "-c", "b"], None),
+        (["sql", "a", "b"], None),
+        (["sql", "a", "--format", "csv", "--format", "json"], None),
+        (["sql", "a", "-o", "x", "-o", "y"], None),
+        (["sql", "a", "--help"], None),
+        (["sql", "a", "--format=csv"], None),
+        (["sql", "-f", "x.sql"], None),
+        (["sql", "a", "--as-of", "2024-01-02"], None),
+        (["--home", "sql"], None),
+        (["--home"], None),
+        (["status"], None),
+    ],
+)
+def test_a_plain_query_is_read_by_itself(words, expected):
+    assert plain_query(words) == expected

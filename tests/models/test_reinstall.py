@@ -96,7 +96,7 @@ def test_what_changed_alone_is_made_again_and_the_whole_is_the_same(
     shutil.copytree(template_home.root, root, symlinks=True)
     shutil.copytree(market.home.sql, root / "sql", dirs_exist_ok=True)
     at_once = lab_type(Home(root), market.data, market.environ, market.now)
-    at_once.home.readings_file.unlink()
+    at_once.home.readings_file.unlink(missing_ok=True)
     at_once.refresh("eod")
     for one, other in zip(stored(market), stored(at_once), strict=True):
         assert one == other

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ttapi.refresh.steps import RefreshRequest
+from ttapi.refresh.plan import RefreshRequest
 from ttapi.refresh.writer import run_refresh
 
 PLUGIN = Path(__file__).resolve().parents[2] / "fixtures" / "plugins" / "keyed.py"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ttapi.api import Database
+from ttapi.refresh.plan import RefreshRequest
 from ttapi.refresh.single_flight import NoProgress, ProgressReader, ProgressWriter
-from ttapi.refresh.steps import RefreshRequest
 from ttapi.refresh.writer import run_refresh
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
         RestoreRequest,
         export_formats,
     )
+    from ttapi.refresh.plan import RefreshRequest
     from ttapi.refresh.query import PreparedQuery
     from ttapi.refresh.runner import RefreshOutcome
     from ttapi.refresh.single_flight import NoProgress, Progress
-    from ttapi.refresh.steps import RefreshRequest
     from ttapi.sources.contract import LoginSource
     from ttapi.sources.discovery import InstalledSource
     from ttapi.store.backup import Backup, list_backups
@@ -72,7 +72,7 @@ _HOMES = {
     "Progress": "refresh.single_flight",
     "Receipt": "audit.receipt",
     "RefreshOutcome": "refresh.runner",
-    "RefreshRequest": "refresh.steps",
+    "RefreshRequest": "refresh.plan",
     "Replay": "audit.replay",
     "RestoreOutcome": "refresh.maintenance",
     "RestoreRequest": "refresh.maintenance",

@@ -28,6 +28,7 @@ from ttapi.models.resolve import default_schema
 from ttapi.refresh.environment import Environment, environment_of
 from ttapi.refresh.freshness import Freshness
 from ttapi.refresh.installation import InstallationCache, load_installation
+from ttapi.refresh.plan import RefreshRequest
 from ttapi.refresh.query import (
     PreparedQuery,
     QueryRequest,
@@ -36,8 +37,6 @@ from ttapi.refresh.query import (
     slices_table,
 )
 from ttapi.refresh.request import explain_read_only
-from ttapi.refresh.steps import RefreshRequest
-from ttapi.refresh.writer import run_refresh
 from ttapi.store.reader import Reader
 from ttapi.store.rows import Rows
 
@@ -233,6 +232,10 @@ class Database:
         """Carry out the refresh an answer did not wait for; whether there was one."""
         if prepared.deferred is None:
             return False
+        from ttapi.refresh.writer import (  # noqa: PLC0415 - what an answer did not wait for is rare
+            run_refresh,
+        )
+
         run_refresh(self.load_environment(), prepared.deferred, progress=progress)
         return True
 

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
         RestoreOutcome,
         RestoreRequest,
     )
+    from ttapi.refresh.plan import RefreshRequest
     from ttapi.refresh.runner import RefreshOutcome
     from ttapi.refresh.single_flight import Progress
-    from ttapi.refresh.steps import RefreshRequest
     from ttapi.store.export import ExportFormat
     from ttapi.store.lock import OnWait
     from ttapi.store.shared_database import SharedDatabase
@@ -131,7 +131,7 @@ def fill_home(
     environment: Environment, *, wait_s: float = 60.0, on_wait: OnWait = None
 ) -> RefreshOutcome:
     """What came of installing the models and loading what ttapi ships."""
-    from ttapi.refresh.steps import RefreshRequest
+    from ttapi.refresh.plan import RefreshRequest
 
     shipped = ("calendar", "raw.shipped_universes", "expiration_series")
     request = RefreshRequest(targets=shipped, wait_s=wait_s, command="ttapi init")
@@ -161,7 +161,7 @@ def add_members(
 
     *Raises* UsageError for a list nobody knows.
     """
-    from ttapi.refresh.steps import RefreshRequest
+    from ttapi.refresh.plan import RefreshRequest
 
     # A list may have come since: the folders are looked at first.
     lists = RefreshRequest(targets=("universes",), is_named=False, wait_s=wait_s)

@@ -3,19 +3,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ttapi.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ttapi.cli.shell.options import DisplayOptions
-    from ttapi.cli.shell.start import Start
 
 _SHORTHANDS = ("csv", "json", "jsonlines", "markdown", "box", "line")
 
@@ -96,12 +89,14 @@ def sql(
     """Run SQL on data made fresh first; without SQL, on a terminal, open the shell."""
     from ttapi.api import Freshness
     from ttapi.cli.shell.options import DisplayOptions
-    from ttapi.cli.shell.start import Start
+    from ttapi.cli.shell.start import Start, asked_format, given_text, run_sql
 
     del readonly  # every session reads the published file only
     flags = (as_csv, as_json, as_jsonlines, as_markdown, as_box, as_line)
     options = DisplayOptions(
-        format=_format(fmt, [name for name, flag in zip(_SHORTHANDS, flags, strict=True) if flag]),
+        format=asked_format(
+            fmt, [name for name, flag in zip(_SHORTHANDS, flags, strict=True) if flag]
+        ),
         max_rows=max_rows,
         has_header=not no_header,
         separator=_separator(separator),
@@ -110,47 +105,10 @@ def sql(
     )
     freshness = Freshness(not no_refresh, _age(max_age), wait, is_budget_waived=yes)
     start = Start(context.obj, init, not no_init, freshness, _past(as_of))
-    code = _run(start, options, _text(statement, command, file), bail=bail, receipt=receipt)
+    text = given_text(statement, command, file)
+    code = run_sql(start, options, text, bail=bail, receipt=receipt)
     if code:
         raise typer.Exit(code)
-
-
-def _run(
-    start: Start,
-    options: DisplayOptions,
-    text: str | None,
-    *,
-    bail: bool | None,
-    receipt: Path | None,
-) -> int:
-    """Run `text`, or the shell where there is none; the exit code."""
-    from ttapi.cli.shell.start import run_shell, run_text, usual_format
-    from ttapi.home import refuse_home_path
-
-    for target in (options.once, receipt):
-        if target is not None:
-            refuse_home_path(target)
-    options.usual_format = usual_format(start.home)
-    if options.once is not None:
-        # A name that says another format is told before anything is asked.
-        _ = options.next_format
-    if receipt is not None:
-        from ttapi.cli.proof import run_with_receipt
-
-        if start.as_of is not None:
-            raise UsageError(
-                "--receipt and --as-of: one of the two",
-                hint="a receipt proves what is known now; replay FILE answers it as of its load",
-            )
-
-        if text is None:
-            raise UsageError("--receipt needs SQL", hint="ttapi sql -c 'select ...' --receipt FILE")
-        return run_with_receipt(start, options, text, receipt)
-    if text is None:
-        options.ends_at_error = bool(bail)
-        return run_shell(start, options)
-    options.ends_at_error = bail is not False
-    return run_text(start, options, text)
 
 
 def _separator(text: str) -> str:
@@ -179,45 +137,4 @@ def _past(text: str | None) -> str | None:
 
     if text is not None:
         parse_as_of(text, clock_from(os.environ).now())
-    return text
-
-
-def _format(fmt: str, shorthands: list[str]) -> str:
-    from ttapi.formats.records import format_named
-
-    given = ([fmt] if fmt != "auto" else []) + shorthands
-    if len(given) > 1:
-        raise UsageError(f"one format, not {' and '.join(given)}")
-    if not given:
-        return "auto"
-    return format_named(given[0])
-
-
-def _text(statement: str | None, commands: Sequence[str] | None, file: Path | None) -> str | None:
-    """The SQL to run; None where a shell is wanted.
-
-    *Raises* UsageError for none, for more than one way of giving it, and for what is no UTF-8.
-    """
-    from ttapi.cli.shell.start import script_text
-    from ttapi.sqltext import is_command, utf8_text
-
-    given = [one for one in (statement, commands or None, file) if one is not None]
-    if len(given) > 1:
-        raise UsageError("give SQL once: as an argument, with -c, or with -f")
-    if file is not None:
-        return script_text(file)
-    if not given and sys.stdin.isatty():
-        return None
-    if not given:
-        text = utf8_text(sys.stdin.buffer.read(), "standard input")
-    else:
-        # What the system gave as bytes that are no text stands in a string as half characters.
-        texts = [
-            utf8_text(one.encode(errors="surrogateescape"), "the SQL")
-            for one in (commands or [statement or ""])
-        ]
-        ends = ["\n" if is_command(one) else "\n;\n" for one in texts[:-1]]
-        text = "".join(one + end for one, end in zip(texts, [*ends, ""], strict=True))
-    if not text.strip():
-        raise UsageError("no SQL given", hint='ttapi sql -c "select * from volatility_latest"')
     return text

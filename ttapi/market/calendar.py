@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -154,8 +154,12 @@ class Sessions:
         return day
 
     def _hours_on(self, day: date) -> shipped.Hours:
-        starts = [era.from_date for era in self.hours]
-        return self.hours[bisect_right(starts, day) - 1]
+        return self.hours[bisect_right(self._eras, day) - 1]
+
+    @cached_property
+    def _eras(self) -> list[date]:
+        """The first date of each of `hours`."""
+        return [era.from_date for era in self.hours]
 
     def _local_open(self, day: date) -> datetime:
         late = self.late_opens.get(day)

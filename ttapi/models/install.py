@@ -59,25 +59,21 @@ def install_models(cursor: Connection, graph: ModelGraph) -> None:
     for model in changed:
         try:
             with engine_errors():
-                _install(cursor, model)
+                _install(cursor, model, is_standing=model.qualified in standing)
         except QueryError as exc:
-            raise ModelError(_engine_text(exc), file=model.file, line=model.body_line) from exc
-    _comment_on_all(cursor, graph, {model.name for model in changed}, known)
+            raise ModelError(_first_line(exc), file=model.file, line=model.body_line) from exc
+    types = _stored_types(cursor)
+    for model in changed:
+        if model.kind != "macro":
+            _refuse_unreadable(model, types[model.name])
+    _comment_on_all(cursor, graph, {model.name for model in changed}, known, types)
     write_note(cursor, _MADE, wanted)
 
 
 def read_columns(cursor: Connection, database: str | None = None) -> dict[str, tuple[str, ...]]:
-    """Columns of every relation of the file, or of the attached `database`, by dataset name."""
-    where = "current_database()" if database is None else "?"
-    rows = cursor.execute(
-        "select schema_name, table_name, list(column_name order by column_index)"
-        f" from duckdb_columns() where database_name = {where} and not internal group by all",
-        [] if database is None else [database],
-    ).fetchall()
-    return {
-        dataset_name(schema, table): tuple(name.lower() for name in names)
-        for schema, table, names in rows
-    }
+    """Columns, lower case, of every relation of the file, or of the attached `database`, by dataset name."""
+    types = _stored_types(cursor, database)
+    return {relation: tuple(map(str.lower, columns)) for relation, columns in types.items()}
 
 
 def read_install_note(cursor: Connection, name: str) -> dict[str, str]:
@@ -94,20 +90,17 @@ def write_note(cursor: Connection, name: str, note: Mapping[str, str]) -> None:
 
 def create_table(cursor: Connection, model: Model) -> None:
     """An empty table of `model`'s shape, its SQL body being the definition."""
-    _refuse_unreadable_output(cursor, model)
-    create_shape(cursor, f"table {model.qualified}", model.body)
+    create_shape(cursor, f"table {model.qualified}", _described(cursor, model))
 
 
-def create_shape(cursor: Connection, what: str, sql: str) -> None:
-    """Create `what` (`table x`, `temp table y`) empty, with the columns that `sql` gives.
+def create_shape(cursor: Connection, what: str, columns: Mapping[str, str]) -> None:
+    """Create `what` (`table x`, `temp table y`) empty, with these columns, engine type by name.
 
     Not by `create table as ... limit 0`: DuckDB 2.0.0 shows none of the rows that the same
     transaction then inserts into such a table, once they are more than one row group.
     """
-    columns = ", ".join(
-        f'"{name}" {kind}' for name, kind in output_columns(cursor, f"({sql})").items()
-    )
-    cursor.execute(f"create or replace {what} ({columns})")
+    listed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+    cursor.execute(f"create or replace {what} ({listed})")
 
 
 def output_columns(cursor: Connection, sql: str) -> dict[str, str]:
@@ -116,19 +109,23 @@ def output_columns(cursor: Connection, sql: str) -> dict[str, str]:
 
 
 def comment_on(
-    cursor: Connection, model: Model, inherited: Mapping[str, str] | None = None
+    cursor: Connection,
+    model: Model,
+    inherited: Mapping[str, str] | None = None,
+    columns: Iterable[str] | None = None,
 ) -> None:
-    """The header's `about` and every column comment, as COMMENT ON."""
+    """The header's `about` and every column comment, as COMMENT ON; `columns`: those it has, where known."""
     if model.kind == "macro":
-        kind = "macro table" if _is_table_macro(model) else "macro"
+        kind = "macro table" if macro_parts(model).is_table else "macro"
         cursor.execute(f"comment on {kind} {model.qualified} is {literal(model.about)}")
         return
-    cursor.execute(f"comment on {model.kind} {model.qualified} is {literal(model.about)}")
+    told = [f"comment on {model.kind} {model.qualified} is {literal(model.about)}"]
     comments = {**(inherited or {}), **model.column_comments}
-    for column in output_columns(cursor, f"select * from {model.qualified}"):
+    for column in columns or output_columns(cursor, f"select * from {model.qualified}"):
         text = comments.get(column.lower())
         if text:
-            cursor.execute(f'comment on column {model.qualified}."{column}" is {literal(text)}')
+            told.append(f'comment on column {model.qualified}."{column}" is {literal(text)}')
+    cursor.execute(";\n".join(told))
 
 
 def _making(
@@ -149,27 +146,36 @@ def _making(
     return found
 
 
-def _install(cursor: Connection, model: Model) -> None:
+def _install(cursor: Connection, model: Model, *, is_standing: bool) -> None:
     if model.kind == "macro":
         head = model.body[: model.body.lower().index(model.stem)]
         rest = model.body[len(head) + len(model.stem) :]
         cursor.execute(f"create or replace macro {model.qualified}{rest}")
-    elif model.kind == "view":
-        _drop_if(cursor, model, "BASE TABLE", "table")
+        return
+    if is_standing:
+        other = ("BASE TABLE", "table") if model.kind == "view" else ("VIEW", "view")
+        _drop_if(cursor, model, *other)
+    if model.kind == "view":
         body = _stored_body(cursor, model)
         cursor.execute(f"create or replace view {model.qualified} as {body}")
-    else:
-        _drop_if(cursor, model, "VIEW", "view")
-        if _existing_columns(cursor, model) != _refuse_unreadable_output(cursor, model):
-            create_table(cursor, model)
+        return
+    columns = _described(cursor, model)
+    if not is_standing or _existing_columns(cursor, model) != columns:
+        create_shape(cursor, f"table {model.qualified}", columns)
 
 
-def _refuse_unreadable_output(cursor: Connection, model: Model) -> dict[str, str]:
+def _described(cursor: Connection, model: Model) -> dict[str, str]:
     """Engine type by output column of `model`, each of which has a name of its own and every client can read."""
     described = cursor.execute(f"describe ({model.body})").fetchall()
     refuse_equal_names(model, [row[0] for row in described])
     columns = {row[0]: row[1] for row in described}
     require_named_columns(model, columns)
+    _refuse_unreadable(model, columns)
+    return columns
+
+
+def _refuse_unreadable(model: Model, columns: Mapping[str, str]) -> None:
+    """Nothing, or ModelError for a column that not every client can read."""
     for name, kind in columns.items():
         if kind.startswith(_UNREADABLE):
             raise ModelError(
@@ -178,15 +184,30 @@ def _refuse_unreadable_output(cursor: Connection, model: Model) -> dict[str, str
                 line=model.body_line,
                 hint="cast it to TIMESTAMP (UTC)",
             )
-    return columns
+
+
+def _stored_types(cursor: Connection, database: str | None = None) -> dict[str, dict[str, str]]:
+    """Engine type by column, in order, of every stored table and view, by dataset name."""
+    where = "current_database()" if database is None else "?"
+    rows = cursor.execute(
+        "select schema_name, table_name, column_name, data_type from duckdb_columns()"
+        f" where database_name = {where} and not internal order by schema_name, table_name, column_index",
+        [] if database is None else [database],
+    ).fetchall()
+    found: dict[str, dict[str, str]] = {}
+    for schema, table, column, kind in rows:
+        found.setdefault(dataset_name(schema, table), {})[column] = kind
+    return found
 
 
 def _stored_body(cursor: Connection, model: Model) -> str:
-    """The body to store: every column by name, with its cast.
+    """The body to store: every column by name, with its cast, as ttapi's own have it but for a star.
 
     A column that the relation behind a star gets later changes nothing of what is stored.
     """
-    columns = _refuse_unreadable_output(cursor, model)
+    if model.is_bundled and not _has_star(model):
+        return model.body
+    columns = _described(cursor, model)
     if model.is_bundled:
         return _star_expanded(model, columns)
     casts = ", ".join(f'q."{name}"::{kind} as "{name}"' for name, kind in columns.items())
@@ -200,8 +221,6 @@ def _has_star(model: Model) -> bool:
 
 
 def _star_expanded(model: Model, columns: Mapping[str, str]) -> str:
-    if not _has_star(model):
-        return model.body
     from ttapi.models.references import (  # noqa: PLC0415 - sqlglot takes 0.12 s
         parse_statements,
     )
@@ -257,6 +276,7 @@ def _comment_on_all(
     graph: ModelGraph,
     only: Collection[str],
     raw: Mapping[str, Mapping[str, str]],
+    types: Mapping[str, Mapping[str, str]],
 ) -> None:
     """Comments of the models in `only`; a column without one of its own has that of what it reads.
 
@@ -269,7 +289,7 @@ def _comment_on_all(
             if upstream not in raw or _has_star(model):
                 inherited |= known.get(upstream, {})
         if name in only:
-            comment_on(cursor, model, inherited)
+            comment_on(cursor, model, inherited, types.get(name))
         known[name] = {**inherited, **model.column_comments}
 
 
@@ -284,15 +304,6 @@ def _raw_comments(cursor: Connection) -> dict[str, dict[str, str]]:
     for table, column, comment in rows:
         found.setdefault(dataset_name("raw", table), {})[column.lower()] = comment
     return found
-
-
-def _is_table_macro(model: Model) -> bool:
-
-    return macro_parts(model).is_table
-
-
-def _engine_text(exc: QueryError) -> str:
-    return exc.message.splitlines()[0]
 
 
 @dataclass(frozen=True)
@@ -349,7 +360,11 @@ def _bind(cursor: Connection, name: str, sql: str, model: Model | CheckModel) ->
 
 
 def _cannot_run(name: str, exc: QueryError, model: Model | CheckModel) -> ModelError:
-    return ModelError(f"check {name}: {exc.message.splitlines()[0]}", file=model.file)
+    return ModelError(f"check {name}: {_first_line(exc)}", file=model.file)
+
+
+def _first_line(exc: QueryError) -> str:
+    return exc.message.splitlines()[0]
 
 
 def check_sql(check: HeaderCheck, model: Model, source: str) -> str:

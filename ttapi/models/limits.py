@@ -128,8 +128,8 @@ def reads_to_json(reads: Iterable[RelationRead]) -> list[dict[str, Any]]:
     return [
         {
             "relation": read.relation,
-            "limits": {name: [_to_json(a) for a in limit] for name, limit in read.limits.items()},
-            "arguments": {n: [_to_json(a) for a in limit] for n, limit in read.arguments.items()},
+            "limits": {name: _atoms(limit) for name, limit in sorted(read.limits.items())},
+            "arguments": {name: _atoms(limit) for name, limit in sorted(read.arguments.items())},
         }
         for read in reads
     ]
@@ -145,6 +145,11 @@ def reads_from_json(document: Iterable[Mapping[str, Any]]) -> tuple[RelationRead
         )
         for entry in document
     )
+
+
+def _atoms(limit: Iterable[Atom]) -> list[list[Any]]:
+    """In an order of their own: a document of the same reads is the same text."""
+    return sorted(map(_to_json, limit), key=repr)
 
 
 def _to_json(atom: Atom) -> list[Any]:

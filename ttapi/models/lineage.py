@@ -7,13 +7,14 @@ Column lineage as a graph to walk: from a relation or a column up to the raw tab
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError, did_you_mean
 from ttapi.models.column_trace import Trace, UntracedColumn, trace_query
 from ttapi.models.install import read_columns, read_install_note, write_note
 from ttapi.models.model import macro_parts
+from ttapi.models.model_cache import shipped_document
 from ttapi.models.references import TOO_DEEP
 from ttapi.store.catalog import replace_lineage
 from ttapi.store.catalog_rows import LineageRow
@@ -95,18 +96,41 @@ def install_lineage(
     `macros`: the output columns of each macro, None of one that makes a value. A model is traced
     again only where it, or a column of what it reads, has changed.
     """
-    columns = read_columns(cursor)
-    for name, outputs in macros.items():
-        columns[name] = tuple(outputs or (name.rpartition(".")[2],))
+    columns = _all_columns(cursor, macros)
     wanted = {name: _fingerprint(graph, name, columns) for name in graph.models}
     known = read_install_note(cursor, _TRACED)
     changed = [name for name in wanted if wanted[name] != known.get(name)]
     gone = [*changed, *(known.keys() - wanted.keys())]
     if not gone:
         return
-    rows = list(lineage_rows(graph, columns, frozenset(changed)))
+    shipped = shipped_document().get("lineage", {})
+    rows = [LineageRow(name, *row) for name in changed for row in shipped.get(wanted[name], ())]
+    untraced = frozenset(name for name in changed if wanted[name] not in shipped)
+    rows += lineage_rows(graph, columns, untraced) if untraced else ()
     replace_lineage(cursor, gone, rows)
     write_note(cursor, _TRACED, wanted)
+
+
+def lineage_to_ship(
+    cursor: Connection, graph: ModelGraph, macros: Mapping[str, Sequence[str] | None]
+) -> dict[str, list[tuple[str | None, ...]]]:
+    """The lineage of every model, traced now, by the fingerprint it is looked up by; rows without their relation."""
+    columns = _all_columns(cursor, macros)
+    found: dict[str, list[tuple[str | None, ...]]] = {
+        _fingerprint(graph, name, columns): [] for name in sorted(graph.models)
+    }
+    for row in lineage_rows(graph, columns):
+        _, *rest = astuple(row)
+        found[_fingerprint(graph, row.relation, columns)].append(tuple(rest))
+    return found
+
+
+def _all_columns(cursor: Connection, macros: Mapping[str, Sequence[str] | None]) -> Columns:
+    """Columns of the file's relations, and of its macros: a scalar one is a column of its own name."""
+    columns = read_columns(cursor)
+    for name, outputs in macros.items():
+        columns[name] = tuple(outputs or (name.rpartition(".")[2],))
+    return columns
 
 
 def _fingerprint(graph: ModelGraph, name: str, columns: Columns) -> str:

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What looking through a model told, kept so that a model that has not changed is not looked through again.
 
-Parsing all models takes seconds, and whoever adds one view changes one of them.
+Parsing all models takes seconds, and whoever adds one view changes one of them. What ttapi's own told is
+shipped beside them (`scripts/make_analysis.py`), for a home that has no command before it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ttapi.config import bundled_folder
 from ttapi.models.limits import RelationRead, reads_from_json, reads_to_json
 
 if TYPE_CHECKING:
@@ -87,6 +90,26 @@ class AnalysisCache:
         return bool(self.met) and self.met != self.known
 
 
+SHIPPED = "analysis.json"
+"""In the folder of the bundled models: what looking through them and tracing their columns told."""
+
+
+@cache
+def shipped_document() -> dict[str, Any]:
+    """What is shipped; empty where the code that looks through models is not the one that told it."""
+    file = bundled_folder("sql") / SHIPPED
+    try:
+        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if document.get("code") == analyser_code() else {}
+
+
+def shipped_readings() -> AnalysisCache:
+    """What looking through the bundled models told."""
+    return _readings(shipped_document())
+
+
 def readings_document(readings: AnalysisCache) -> dict[str, Any]:
     """What was met, as JSON holds it."""
     return {
@@ -97,10 +120,13 @@ def readings_document(readings: AnalysisCache) -> dict[str, Any]:
 
 def readings_from(document: Mapping[str, Any]) -> AnalysisCache:
     """What `readings_document` wrote; nothing where other code wrote it, or something else stands there."""
-    if document.get("made_by") != analyser_version():
-        return AnalysisCache()
+    return _readings(document if document.get("made_by") == analyser_version() else {})
+
+
+def _readings(document: Mapping[str, Any]) -> AnalysisCache:
     try:
-        return AnalysisCache({key: _from_json(entry) for key, entry in document["models"].items()})
+        models = document.get("models", {})
+        return AnalysisCache({key: _from_json(entry) for key, entry in models.items()})
     except (AttributeError, KeyError, TypeError, ValueError):
         return AnalysisCache()
 
@@ -108,8 +134,14 @@ def readings_from(document: Mapping[str, Any]) -> AnalysisCache:
 @cache
 def analyser_version() -> str:
     """Hash of the code that looks through models and installs them, and of the parser's version."""
+    return _hash(f"{version('sqlglot')} {analyser_code()}")
+
+
+@cache
+def analyser_code() -> str:
+    """Hash of the code that looks through models and installs them."""
     code = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
-    return _hash(f"{version('sqlglot')} {hashlib.blake2b(b''.join(code)).hexdigest()}")
+    return hashlib.blake2b(b"".join(code)).hexdigest()
 
 
 def _key_of(model: Model) -> str:

@@ -74,7 +74,7 @@ def _version(rows: int, total: int) -> str:
 
 
 def _rebuild(cursor: Connection, model: Model, keys: Sequence[str] | None, version: str) -> Rebuilt:
-    create_shape(cursor, f"temp table {_NEW}", model.body)
+    create_shape(cursor, f"temp table {_NEW}", output_columns(cursor, f"({model.body})"))
     is_keyed = model.incremental is not None and bool(version)
     if keys is None or not is_keyed:
         _fill_whole(cursor, model)

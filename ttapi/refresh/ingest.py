@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from ttapi.errors import CommitUnknownError, SourceDownError, SourceError, TtapiError
 from ttapi.refresh.coverage import coverage_after
 from ttapi.refresh.datasets import Dataset, Step, code_of
+from ttapi.refresh.plan import units_holding
 from ttapi.refresh.planner import rules_of
 from ttapi.sources.conformity import conforming
-from ttapi.sources.contract import Batch, NarrowingSource, Unit, UnitReport, UnitRequest
-from ttapi.sources.discovery import guarded, guarded_batches, units_given
+from ttapi.sources.contract import Batch, UnitReport, UnitRequest
+from ttapi.sources.discovery import guarded, guarded_batches
 from ttapi.store.catalog import (
     DatasetState,
     DateInterval,
@@ -180,20 +181,6 @@ def fetch_and_load(
 
 def _context(task: IngestTask) -> SourceContext:
     return task.environment.context(task.offer.source, task.accounts)
-
-
-def units_holding(
-    context: SourceContext, offer: SourceResource, units: Sequence[Unit], keys: frozenset[str]
-) -> frozenset[str]:
-    """Keys of those of `units` that may hold a row of one of `keys`: all where the source cannot tell."""
-    source = offer.source
-    if not isinstance(source, NarrowingSource):
-        return frozenset(unit.key for unit in units)
-    with guarded(source.name):
-        chosen = units_given(
-            "units_holding", source.units_holding(offer.resource, units, keys, context)
-        )
-    return frozenset(unit.key for unit in chosen)
 
 
 def _requests(

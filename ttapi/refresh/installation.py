@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ttapi.config import Settings, bundled_folder, load_settings
 from ttapi.errors import UsageError
-from ttapi.models.model_cache import readings_from
+from ttapi.models.model_cache import readings_from, shipped_readings
 from ttapi.refresh.datasets import SourceResource, after_what_it_completes
 from ttapi.sources.discovery import InstalledSource, installed_sources, source_fingerprint
 from ttapi.store.files import read_document
@@ -203,9 +203,14 @@ class Installation:
 
     @cached_property
     def analysis_cache(self) -> AnalysisCache:
-        """What looking through the models told, here and in earlier commands."""
+        """What looking through the models told, here and in earlier commands; before any, what is shipped."""
         file = self.home.readings_file
-        return self.cache.part("analysis", file, lambda: readings_from(read_document(file)))
+
+        def read() -> AnalysisCache:
+            own = readings_from(read_document(file))
+            return own if own.known else shipped_readings()
+
+        return self.cache.part("analysis", file, read)
 
     def without(self, error: ModelError) -> Installation:
         """This without the model that the engine refused, and without those that read it.

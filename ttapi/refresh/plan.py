@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from ttapi.errors import SourceDownError, TtapiError, UsageError, did_you_mean
 from ttapi.refresh.coverage import Demand
 from ttapi.refresh.datasets import ListingDiff
-from ttapi.refresh.ingest import units_holding
 from ttapi.refresh.planner import closure, plan_refresh
+from ttapi.sources.contract import NarrowingSource
 from ttapi.sources.credentials import how_to_give
 from ttapi.sources.discovery import guarded, units_given
 from ttapi.store.catalog import EVERYTHING, Slice
@@ -24,14 +24,40 @@ from ttapi.store.reader import open_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import date
 
     from ttapi.errors import ModelError
     from ttapi.refresh.datasets import Dataset, SourceResource, Step
     from ttapi.refresh.environment import Environment
-    from ttapi.refresh.steps import RefreshRequest
-    from ttapi.sources.contract import Unit
+    from ttapi.sources.contract import SourceContext, Unit
     from ttapi.sources.traffic import NetworkAccounts
     from ttapi.store.catalog import DatasetState
+
+
+@dataclass(frozen=True)
+class RefreshRequest:
+    """What to refresh and how."""
+
+    targets: tuple[str, ...] = ()
+    """Dataset names; empty: every dataset."""
+    force: bool = False
+    survey_local: bool = True
+    """Compare local folders even where their TTL has not passed (`refresh` does, `sql` does not)."""
+    is_named: bool = True
+    """True: a user named the targets; False: a query reads them, configured or not."""
+    refetch: frozenset[str] = frozenset()
+    """Raw datasets to ask again though their TTL has not passed."""
+    already_refreshed: frozenset[str] = frozenset()
+    """Raw datasets that another command asked while this one waited: `force` leaves them out."""
+    planned: tuple[Step, ...] | None = None
+    """The plan this is made from: carried out as it is where nothing was written since."""
+    planned_after: int = 0
+    """The load after which `planned` was made."""
+    span: tuple[date | None, date | None] = (None, None)
+    demands: Mapping[str, Demand] | None = None
+    """The part of each raw dataset that matters; None: everything, or what `symbols` and `span` say."""
+    wait_s: float = 60.0
+    command: str = "ttapi refresh"
 
 
 def require_keys(environment: Environment, request: RefreshRequest, steps: Iterable[Step]) -> None:
@@ -197,6 +223,20 @@ def _narrowed(environment: Environment, step: Step, found: UnitListing | TtapiEr
     chosen = units_holding(environment.context(offer.source), offer, units, step.keys)
     slices = tuple(key for key in step.slices if key in chosen)
     return replace(step, slices=slices, calls=len(slices), may_change=bool(slices))
+
+
+def units_holding(
+    context: SourceContext, offer: SourceResource, units: Sequence[Unit], keys: frozenset[str]
+) -> frozenset[str]:
+    """Keys of those of `units` that may hold a row of one of `keys`: all where the source cannot tell."""
+    source = offer.source
+    if not isinstance(source, NarrowingSource):
+        return frozenset(unit.key for unit in units)
+    with guarded(source.name):
+        chosen = units_given(
+            "units_holding", source.units_holding(offer.resource, units, keys, context)
+        )
+    return frozenset(unit.key for unit in chosen)
 
 
 def make_plan(

@@ -25,10 +25,15 @@ from ttapi.refresh.answerable import (
 )
 from ttapi.refresh.coverage import name_scope, raw_demands
 from ttapi.refresh.freshness import Freshness, InputAge, asked_at, input_age
-from ttapi.refresh.plan import broken_named, dry_run, predicted_seconds, require_keys
+from ttapi.refresh.plan import (
+    RefreshRequest,
+    broken_named,
+    dry_run,
+    predicted_seconds,
+    require_keys,
+)
 from ttapi.refresh.planner import ASKED_FOR, closure, plan_refresh
 from ttapi.refresh.request import refuse_writes
-from ttapi.refresh.steps import RefreshRequest
 from ttapi.refresh.writer import THIS_PROCESS, Writer
 from ttapi.store.files import is_as_published
 

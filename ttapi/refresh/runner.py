@@ -14,9 +14,9 @@ from ttapi.models.install import install_models, prove_checks
 from ttapi.models.model_cache import readings_document
 from ttapi.refresh.home_state import HomeState, Unavailable, read_home_state, write_home_state
 from ttapi.refresh.installation import migrated_tables
-from ttapi.refresh.plan import StoredState, require_keys, settle_plan
+from ttapi.refresh.plan import RefreshRequest, StoredState, require_keys, settle_plan
 from ttapi.refresh.planner import rules_of
-from ttapi.refresh.steps import RefreshRequest, RefreshRun, check_views, record_decisions, run_step
+from ttapi.refresh.steps import RefreshRun, check_views, record_decisions, run_step
 from ttapi.store.catalog import (
     INSTALLED_FROM,
     DatasetOutcome,

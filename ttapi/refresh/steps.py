@@ -34,12 +34,10 @@ from ttapi.store.catalog import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import date
 
-    from ttapi.refresh.coverage import Demand
     from ttapi.refresh.datasets import Dataset, Step
     from ttapi.refresh.environment import Environment
-    from ttapi.refresh.plan import UnitListing
+    from ttapi.refresh.plan import RefreshRequest, UnitListing
     from ttapi.refresh.single_flight import Progress
     from ttapi.sources.traffic import NetworkAccounts
     from ttapi.store.store import Store
@@ -48,32 +46,6 @@ log = logging.getLogger(__name__)
 
 # Header checks of a view look at the changed keys only, unless there are more than this.
 _KEYS_CHECKED_ONE_BY_ONE = 2000
-
-
-@dataclass(frozen=True)
-class RefreshRequest:
-    """What to refresh and how."""
-
-    targets: tuple[str, ...] = ()
-    """Dataset names; empty: every dataset."""
-    force: bool = False
-    survey_local: bool = True
-    """Compare local folders even where their TTL has not passed (`refresh` does, `sql` does not)."""
-    is_named: bool = True
-    """True: a user named the targets; False: a query reads them, configured or not."""
-    refetch: frozenset[str] = frozenset()
-    """Raw datasets to ask again though their TTL has not passed."""
-    already_refreshed: frozenset[str] = frozenset()
-    """Raw datasets that another command asked while this one waited: `force` leaves them out."""
-    planned: tuple[Step, ...] | None = None
-    """The plan this is made from: carried out as it is where nothing was written since."""
-    planned_after: int = 0
-    """The load after which `planned` was made."""
-    span: tuple[date | None, date | None] = (None, None)
-    demands: Mapping[str, Demand] | None = None
-    """The part of each raw dataset that matters; None: everything, or what `symbols` and `span` say."""
-    wait_s: float = 60.0
-    command: str = "ttapi refresh"
 
 
 @dataclass

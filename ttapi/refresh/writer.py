@@ -7,23 +7,19 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from ttapi.refresh.maintenance import (
-    BackupOutcome,
-    BackupRequest,
-    RestoreOutcome,
-    RestoreRequest,
-    back_up,
-    export_after_publication,
-    export_formats,
-    restore,
-)
-from ttapi.refresh.runner import RefreshOutcome, refresh_store
 from ttapi.refresh.single_flight import NoProgress, Progress, ProgressReader, ProgressWriter
 from ttapi.store.store import open_store
 
 if TYPE_CHECKING:
     from ttapi.refresh.environment import Environment
-    from ttapi.refresh.steps import RefreshRequest
+    from ttapi.refresh.maintenance import (
+        BackupOutcome,
+        BackupRequest,
+        RestoreOutcome,
+        RestoreRequest,
+    )
+    from ttapi.refresh.plan import RefreshRequest
+    from ttapi.refresh.runner import RefreshOutcome
     from ttapi.store.lock import OnWait
 
 
@@ -67,6 +63,11 @@ class LocalWriter:
         on_wait: OnWait = None,
     ) -> RefreshOutcome:
         """As `Writer.refresh`."""
+        from ttapi.refresh.maintenance import (  # noqa: PLC0415 - nothing that writes comes with a query on fresh data
+            export_after_publication,
+            export_formats,
+        )
+
         # A wrong setting is told before the lock is waited for.
         _ = environment.resources
         export_formats(environment.settings.export_formats)
@@ -82,6 +83,8 @@ class LocalWriter:
     def _refresh_under_lock(
         environment: Environment, request: RefreshRequest, progress: Progress, on_wait: OnWait
     ) -> RefreshOutcome:
+        from ttapi.refresh.runner import refresh_store  # noqa: PLC0415 - as above
+
         listener = ProgressReader(progress, environment.home)
         announcer = ProgressWriter(progress, environment.home)
         opened = open_store(
@@ -101,12 +104,16 @@ class LocalWriter:
         self, environment: Environment, request: BackupRequest, *, on_wait: OnWait = None
     ) -> BackupOutcome:
         """As `Writer.back_up`."""
+        from ttapi.refresh.maintenance import back_up  # noqa: PLC0415 - as above
+
         return back_up(environment, request, on_wait=on_wait)
 
     def restore(
         self, environment: Environment, request: RestoreRequest, *, on_wait: OnWait = None
     ) -> RestoreOutcome:
         """As `Writer.restore`."""
+        from ttapi.refresh.maintenance import restore  # noqa: PLC0415 - as above
+
         return restore(environment, request, on_wait=on_wait)
 
 

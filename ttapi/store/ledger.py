@@ -13,13 +13,13 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, get_type_hints
 
-import pyarrow as pa
-
 from ttapi.clock import stored_instant
 from ttapi.store.engine import Connection, engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    import pyarrow as pa
 
     from ttapi.sources.contract import UnitReport
 
@@ -68,13 +68,6 @@ class UnitChange:
 
 
 _NAMES = [f.name for f in fields(UnitRecord)]
-_ARROW = {
-    int: pa.int64(),
-    str: pa.string(),
-    date: pa.date32(),
-    datetime: pa.timestamp("us"),
-    bool: pa.bool_(),
-}
 
 
 def read_units(
@@ -96,6 +89,8 @@ def write_units(cursor: Connection, records: Iterable[UnitRecord]) -> None:
     rows = list(records)
     if not rows:
         return
+    import pyarrow as pa  # noqa: PLC0415 - 0.1 s that a query on fresh data does not pay
+
     columns = {name: [getattr(row, name) for row in rows] for name in _NAMES}
     table = pa.table({name: pa.array(columns[name], type=_arrow_type(name)) for name in _NAMES})
     cursor.register("unit_rows", table)
@@ -241,8 +236,17 @@ def _day_after(day: date | None) -> date | None:
 
 @cache
 def _arrow_type(name: str) -> pa.DataType:
+    import pyarrow as pa  # noqa: PLC0415 - as above
+
+    types = {
+        int: pa.int64(),
+        str: pa.string(),
+        date: pa.date32(),
+        datetime: pa.timestamp("us"),
+        bool: pa.bool_(),
+    }
     hint = get_type_hints(UnitRecord)[name]
     kinds = [
         kind for kind in (getattr(hint, "__args__", None) or (hint,)) if kind is not type(None)
     ]
-    return _ARROW[kinds[0]]
+    return types[kinds[0]]

@@ -19,10 +19,11 @@ from ttapi.cli.shell.session import LeaveShell, Session, SessionOptions
 from ttapi.cli.terminal import tell
 from ttapi.config import load_settings
 from ttapi.errors import TtapiError, UsageError
-from ttapi.home import find_home
+from ttapi.home import find_home, refuse_home_path
 from ttapi.sqltext import ends_entry, is_blank, is_command, utf8_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ttapi.api import Freshness
@@ -110,6 +111,44 @@ def usual_format(home: Path | None) -> str:
     return load_settings(find_home(home, os.environ), os.environ).display_format
 
 
+def run_sql(
+    start: Start,
+    options: DisplayOptions,
+    text: str | None,
+    *,
+    bail: bool | None = None,
+    receipt: Path | None = None,
+) -> int:
+    """Run `text`, or the shell where there is none; the exit code.
+
+    *Raises* UsageError for a target inside the home or named as another format, before anything is asked.
+    """
+    for target in (options.once, receipt):
+        if target is not None:
+            refuse_home_path(target)
+    options.usual_format = usual_format(start.home)
+    if options.once is not None:
+        # A name that says another format is told before anything is asked.
+        _ = options.next_format
+    if receipt is not None:
+        from ttapi.cli.proof import run_with_receipt
+
+        if start.as_of is not None:
+            raise UsageError(
+                "--receipt and --as-of: one of the two",
+                hint="a receipt proves what is known now; replay FILE answers it as of its load",
+            )
+
+        if text is None:
+            raise UsageError("--receipt needs SQL", hint="ttapi sql -c 'select ...' --receipt FILE")
+        return run_with_receipt(start, options, text, receipt)
+    if text is None:
+        options.ends_at_error = bool(bail)
+        return run_shell(start, options)
+    options.ends_at_error = bail is not False
+    return run_text(start, options, text)
+
+
 def run_shell(start: Start, options: DisplayOptions) -> int:
     """Talk with whoever sits at the terminal; the exit code.
 
@@ -167,3 +206,44 @@ def _begin(session: Session, start: Start) -> None:
             read_script(session, own)
         except TtapiError as exc:
             session.complain(exc, "")
+
+
+def asked_format(fmt: str, shorthands: Sequence[str] = ()) -> str:
+    """The format that was named, once. *Raises* UsageError."""
+    from ttapi.formats.records import format_named
+
+    given = ([fmt] if fmt != "auto" else []) + [*shorthands]
+    if len(given) > 1:
+        raise UsageError(f"one format, not {' and '.join(given)}")
+    if not given:
+        return "auto"
+    return format_named(given[0])
+
+
+def given_text(
+    statement: str | None, commands: Sequence[str] | None, file: Path | None = None
+) -> str | None:
+    """The SQL to run; None where a shell is wanted.
+
+    *Raises* UsageError for none, for more than one way of giving it, and for what is no UTF-8.
+    """
+    given = [one for one in (statement, commands or None, file) if one is not None]
+    if len(given) > 1:
+        raise UsageError("give SQL once: as an argument, with -c, or with -f")
+    if file is not None:
+        return script_text(file)
+    if not given and sys.stdin.isatty():
+        return None
+    if not given:
+        text = utf8_text(sys.stdin.buffer.read(), "standard input")
+    else:
+        # What the system gave as bytes that are no text stands in a string as half characters.
+        texts = [
+            utf8_text(one.encode(errors="surrogateescape"), "the SQL")
+            for one in (commands or [statement or ""])
+        ]
+        ends = ["\n" if is_command(one) else "\n;\n" for one in texts[:-1]]
+        text = "".join(one + end for one, end in zip(texts, [*ends, ""], strict=True))
+    if not text.strip():
+        raise UsageError("no SQL given", hint='ttapi sql -c "select * from volatility_latest"')
+    return text
