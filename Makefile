@@ -44,7 +44,7 @@ imports: $(STAMP)
 IN_MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 && $$1 == "tmpfs" { print "/dev/shm" }')
 unit: $(STAMP)
 	@rm -f .coverage.*.json
-	@folder="$$(mktemp -d "$(or $(IN_MEMORY),$${TMPDIR:-/tmp})/ttapi-tests.XXXXXX")"; trap 'rm -rf "$$folder"' EXIT; \
+	@folder="$$(mktemp -d "$(or $(IN_MEMORY),$${TMPDIR:-/tmp})/ttapi-tests.XXXXXX")"; chmod 1777 "$$folder"; trap 'rm -rf "$$folder"' EXIT; \
 	TMPDIR="$$folder" $(BIN)/python -m pytest -n 2 --dist worksteal -m "not compat" -p tests.measure_coverage
 	$(BIN)/slipcover --branch --skip-covered --fail-under 90 --out .coverage.json --merge .coverage.*.json
 

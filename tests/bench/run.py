@@ -11,18 +11,19 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable  # noqa: TC003 - scripts keep their imports in one place
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
 from answers import lines as answer_lines
 from backup import lines as backup_lines
 from chains import lines as chain_lines
+from child import Ended, run_alone
 from line import Line, keep, measured, read_kept, report
 from machine import reference
 from planning import planned
@@ -81,30 +82,14 @@ def _write_files(folder: Path) -> None:
             frame.write_csv(stream, include_header=False)
 
 
-def ttapi(*arguments: str, folder: Path) -> tuple[float, float, subprocess.CompletedProcess[str]]:
-    """Seconds, peak resident GB and result of one command."""
+def ttapi(*arguments: str, folder: Path) -> Ended:
+    """One command on the home of this run."""
     variables = {k: v for k, v in os.environ.items() if not k.startswith("TTAPI_")}
     variables |= {"TTAPI_HOME": str(HOME), "TTAPI_METASTOCK_PATH": str(folder), "TTAPI_NOW": NOW}
-    started = time.monotonic()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "ttapi", *arguments],
-        env=variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    out, err = child.communicate()
-    seconds = time.monotonic() - started
-    done = subprocess.CompletedProcess(child.args, child.returncode, out, err)
-    if done.returncode:
-        sys.exit(f"ttapi {' '.join(arguments)} left with {done.returncode}: {err}")
-    return seconds, _peak_gb(), done
-
-
-def _peak_gb() -> float:
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+    done = run_alone([sys.executable, "-m", "ttapi", *arguments], variables)
+    if done.code:
+        sys.exit(f"ttapi {' '.join(arguments)} left with {done.code}: {done.err}")
+    return done
 
 
 def median(work: Callable[[], object], times: int) -> float:
@@ -140,25 +125,26 @@ def imports(folder: Path) -> tuple[list[Line], duckdb.DuckDBPyConnection]:
     shutil.rmtree(HOME, ignore_errors=True)
     ttapi("init", folder=folder)
     baseline, bare = bare_import(folder)
-    seconds, peak, done = ttapi("refresh", "raw.metastock_bars", "--json", folder=folder)
-    bars = next(
-        d for d in json.loads(done.stdout)["datasets"] if d["dataset"] == "raw.metastock_bars"
-    )
+    done = ttapi("refresh", "raw.metastock_bars", "--json", folder=folder)
+    bars = _dataset(done, "raw.metastock_bars")
     lines = [
-        Line("import the directory, dedupe, checks, commit", bars["seconds"], "s", 2.0, baseline,
-             f"{bars['rows_accepted']:,} rows; with start, view checks and publication {seconds:.1f} s"),
-        Line("  its peak memory", peak, "GB", 3.0),
+        Line("import the directory, dedupe, checks, commit", bars["seconds"], "s", 1.4, baseline,
+             f"{bars['rows_accepted']:,} rows; with start, view checks and publication {done.seconds:.1f} s"),
+        Line("  its peak memory", done.peak_mb / 1e3, "GB", 1.5),
     ]  # fmt: skip
-    seconds, _, _ = ttapi("refresh", "raw.metastock_bars", folder=folder)
-    lines.append(Line("import again, nothing changed", seconds, "s", 1.0))
+    again = ttapi("refresh", "raw.metastock_bars", folder=folder)
+    lines.append(Line("import again, nothing changed", again.seconds, "s", 1.0))
     _correct(folder, 100)
-    seconds, _, done = ttapi("refresh", "raw.metastock_bars", "--json", folder=folder)
-    bars = next(
-        d for d in json.loads(done.stdout)["datasets"] if d["dataset"] == "raw.metastock_bars"
-    )
-    note = f"{bars['source_calls']} files; with publication {seconds:.1f} s"
+    done = ttapi("refresh", "raw.metastock_bars", "--json", folder=folder)
+    bars = _dataset(done, "raw.metastock_bars")
+    note = f"{bars['source_calls']} files; with publication {done.seconds:.1f} s"
     lines.append(Line("100 changed files", bars["seconds"], "s", 3.0, None, note))
     return lines, bare
+
+
+def _dataset(done: Ended, name: str) -> Any:
+    """What `refresh --json` said of one dataset."""
+    return next(d for d in json.loads(done.out)["datasets"] if d["dataset"] == name)
 
 
 def _correct(folder: Path, count: int) -> None:
@@ -173,8 +159,8 @@ def _correct(folder: Path, count: int) -> None:
 
 def queries(folder: Path, bare: duckdb.DuckDBPyConnection) -> list[Line]:
     """Series on the published file, after everything is built."""
-    _, _, done = ttapi("refresh", "--json", folder=folder)
-    built = {d["dataset"]: d["seconds"] for d in json.loads(done.stdout)["datasets"]}
+    done = ttapi("refresh", "--json", folder=folder)
+    built = {d["dataset"]: d["seconds"] for d in json.loads(done.out)["datasets"]}
     live = duckdb.connect(str(HOME / "market.duckdb"), read_only=True)
     (symbol,) = live.execute("select max(symbol) from volatility_latest").fetchone()
     symbols = [

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from child import run_alone
 from line import Line
 
 from ttapi.api import Database
@@ -94,20 +95,10 @@ def _command(environ: Mapping[str, str], *arguments: str) -> tuple[float, float]
     """Seconds and peak resident MB of one command alone."""
     others = {k: v for k, v in os.environ.items() if not k.startswith("TTAPI_")}
     others["PYTHONPATH"] = str(ROOT)
-    started = time.monotonic()
-    child = subprocess.Popen(
-        [_lean_python(), "-m", "ttapi", *arguments],
-        env={**others, **environ},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stderr is not None
-    said = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        sys.exit(f"ttapi {arguments[0]} left with {child.returncode}: {said}")
-    return time.monotonic() - started, usage.ru_maxrss / 1e3
+    done = run_alone([_lean_python(), "-m", "ttapi", *arguments], {**others, **environ})
+    if done.code:
+        sys.exit(f"ttapi {arguments[0]} left with {done.code}: {done.err}")
+    return done.seconds, done.peak_mb
 
 
 def _warm(home: Home, environ: Mapping[str, str], count: int) -> float:

@@ -17,13 +17,14 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-import polars as pl
 import pyarrow as pa
 
 from ttapi.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    import polars as pl
 
 TEXT_LIMIT = 500
 """Characters of a refused line that are kept."""
@@ -109,6 +110,8 @@ class DictionaryColumn:
     """A text column as codes into the distinct words a rule makes of it."""
 
     def __init__(self, texts: pl.Series, rule: Callable[[str | None], str | None]) -> None:
+        import polars as pl  # noqa: PLC0415 - 30 MB that a source without texts does not pay
+
         runs = texts.rle_id()
         count = 0 if runs.is_empty() else int(runs[-1]) + 1
         if count * _LONG_RUNS <= texts.len():
@@ -140,6 +143,8 @@ def plain_number(text: pl.Expr) -> pl.Expr:
     One comma and no point: the comma is the decimal mark. Several commas: thousands. Both: the
     later one is the decimal mark.
     """
+    import polars as pl  # noqa: PLC0415 - as above
+
     has_point = text.str.contains(".", literal=True)
     commas = text.str.count_matches(",", literal=True)
     comma_last = text.str.contains(r"\..*,[^.]*$")
