@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -138,6 +139,30 @@ def test_a_column_that_is_declared_with_another_type_leaves_the_rows_of_the_old_
     # Its fetch still sends numbers, which is not what it declares.
     assert weather.rows("select count(*) from raw.weather_days") == [(0,)]
     assert weather.rows("select count(celsius) from raw.weather_days_v1") == [(2,)]
+
+
+def test_as_of_before_its_columns_changed_the_table_of_then_is_read(weather):
+    weather.ttapi("refresh", "weather")
+    before = weather.now + timedelta(days=1)
+    weather.now += timedelta(days=3)
+    other = PLUGIN.replace("celsius", "kelvin").replace("float(r[2])", "float(r[2]) + 273")
+    (weather.home.sources / "weather.py").write_text(other)
+    assert weather.ttapi("refresh", "weather").returncode == 0
+    query = "select * exclude (date) from (select city, date, {} from raw.weather_days) order by date"
+
+    def asked(columns, *options):
+        done = weather.ttapi("sql", "--format", "csv", query.format(columns), *options)
+        return done.returncode, done.stdout, done.stderr
+
+    code, out, err = asked("celsius, kelvin", "--as-of", before.isoformat())
+    assert (code, out) == (0, "city,celsius,kelvin\nOslo,18.5,\nOslo,19.5,\n"), err
+    assert "raw.weather_days_v1, with celsius as then declared, without kelvin: null" in err
+    code, out, err = asked("kelvin", "--as-of", weather.now.isoformat())
+    assert (code, out) == (0, "city,kelvin\nOslo,291.5\nOslo,292.5\n"), err
+    assert "_v1" not in err
+    code, _, err = asked("celsius", "--as-of", weather.now.isoformat())
+    assert code == 1
+    assert "celsius" in err
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ from ttapi.store.current_rows import current_order
 from ttapi.store.schema import STORE_COLUMNS, raw_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
-    from ttapi.sources.contract import Resource
+    from ttapi.sources.contract import Column, Resource
 
 _EXCHANGE = ZoneInfo("America/New_York")
 _WANTED = "a day as 2014-06-06, or an instant as 2014-06-06T20:00 (UTC) or 2014-06-06T16:00-04:00"
@@ -140,12 +140,16 @@ def key_of(resource: Resource) -> str | None:
 
 
 def raw_rows_as_of(
-    resource: Resource, as_of: AsOf | AsOfParameter, keys: Collection[str] | None
+    resource: Resource,
+    as_of: AsOf | AsOfParameter,
+    keys: Collection[str] | None,
+    lacking: Sequence[Column] = (),
 ) -> str:
     """SELECT of the rows of a raw table that were there at `as_of`, with the columns it has.
 
     Rows that had been replaced by then are among them, as they are in the table. `keys`: values of
-    the resource's key; rows of others are left out. None: all.
+    the resource's key; rows of others are left out. None: all. `lacking`: columns that it got later,
+    null then.
     """
     limit = as_of.limit
     is_known = f"rows.known_at <= {limit}"
@@ -161,8 +165,9 @@ def raw_rows_as_of(
     if resource.grain:
         current += " and coalesce(settled.wins, rows.is_current)"
         contested = _settled(resource, as_of, is_known, is_standing)
+    later = "".join(f",\n    null::{c.type} as {identifier(c.name)}" for c in lacking)
     return f"""select
-    {_columns(resource, as_of, current)}
+    {_columns(resource, as_of, current)}{later}
 from {raw_name(resource)} as rows{contested}
 where {is_known}
 """

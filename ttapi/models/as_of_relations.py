@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ttapi.models.model import Model
     from ttapi.models.model_cache import PushdownInfo
     from ttapi.models.sql_edit import Argument, TextSpan
-    from ttapi.sources.contract import Resource
+    from ttapi.sources.contract import Column, Resource
 
 _OWN = "_asof"
 _MOST = 32
@@ -54,6 +54,30 @@ class AsOfCatalog:
     """By dataset name."""
     resources: Mapping[str, Resource]
     """By dataset name."""
+    former: Mapping[str, FormerResource] = field(default_factory=dict)
+    """Raw datasets that had other columns at the point in time, by name."""
+
+
+@dataclass(frozen=True)
+class FormerResource:
+    """A resource as its raw table was before its columns changed."""
+
+    resource: Resource
+    """Of the kept table, its name and its columns."""
+    lacking: tuple[Column, ...]
+    """What it got later: null then."""
+    lost: tuple[str, ...]
+    """What the kept table has and the one of today has not, or with another type."""
+
+    @property
+    def text(self) -> str:
+        """For a person: which table is read, and how it differs."""
+        said = [f"raw.{self.resource.table}"]
+        if self.lost:
+            said.append(f"with {', '.join(self.lost)} as then declared")
+        if self.lacking:
+            said.append(f"without {', '.join(column.name for column in self.lacking)}: null")
+        return "rows known then, of " + ", ".join(said)
 
 
 class NoAsOfFormError(Exception):
@@ -119,7 +143,11 @@ class AsOfRewriter:
         resource = self.installed.resources.get(name)
         if resource is not None:
             self.ends += self.reads.get(name, [RelationRead(name)])
-            return raw_rows_as_of(resource, self.as_of, self._values(name, key_of(resource)))
+            former = self.installed.former.get(name)
+            lacking = former.lacking if former else ()
+            resource = former.resource if former else resource
+            keys = self._values(name, key_of(resource))
+            return raw_rows_as_of(resource, self.as_of, keys, lacking)
         model = self.installed.graph.models.get(name)
         if model is None:
             for broken, error in self.installed.graph.broken.items():
@@ -237,6 +265,8 @@ class AsOfRewriter:
         is_through = macro is not None and f"{macro.qualified}(" in self.tables[found]
         if is_through and macro is not None:
             return f"{name} -> {macro.name}"
+        if (former := self.installed.former.get(name)) is not None:
+            return f"{name} -> {former.text}"
         return f"{name} -> {'rows known then' if name.startswith('raw.') else 'its definition'}"
 
     def _view(self, name: str, names: NameScope) -> str:

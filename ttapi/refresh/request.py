@@ -7,15 +7,20 @@ A statement that would change the published file, answered with what works inste
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from ttapi.clock import stored_instant
 from ttapi.errors import InterruptedQueryError, QueryError
 from ttapi.models.as_of_query import rewrite_as_of
-from ttapi.models.as_of_relations import AsOfCatalog
+from ttapi.models.as_of_relations import AsOfCatalog, FormerResource
 from ttapi.models.model_cache import PushdownInfo
 from ttapi.refresh.coverage import name_scope
+from ttapi.sources.contract import Column
 from ttapi.sqltext import first_words
+from ttapi.store.reader import open_snapshot
+from ttapi.store.schema import former_tables
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
     from ttapi.models.references import Write
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.query import QueryRequest
+    from ttapi.sources.contract import ColumnType, Resource
+    from ttapi.store.schema import FormerTable
 
 
 def as_of_request(
@@ -37,8 +44,51 @@ def as_of_request(
     form; ModelError for a relation whose file is wrong.
     """
     installed = as_of_catalog(environment, request)
+    former = _former_resources(environment, as_of)
+    installed = replace(installed, former=former)
     found = rewrite_as_of(request.sql, installed, as_of, request.bound)
+    told = [f"{name} -> {one.text}" for name, one in former.items() if name in _ends(found)]
+    unsaid = [text for text in told if text not in found.text]
+    found = replace(found, text="; ".join([found.text, *unsaid]))
     return replace(request, sql=found.sql, reads=found.reads, until=as_of.until), found
+
+
+def _ends(found: AsOfQuery) -> set[str]:
+    return {read.relation for read in found.reads}
+
+
+def _former_resources(environment: Environment, as_of: AsOf) -> dict[str, FormerResource]:
+    """The raw datasets whose columns changed after `as_of`, as they were then."""
+    with closing(open_snapshot(environment.home)) as connection:
+        tables = former_tables(connection.cursor())
+    until = stored_instant(as_of.until)
+    found = {}
+    for name, kept in tables.items():
+        offer = environment.resources.get(name)
+        after = [table for table in kept if table.until > until]
+        if offer is not None and after:
+            found[name] = _former(offer.resource, after[0])
+    return found
+
+
+def _former(resource: Resource, table: FormerTable) -> FormerResource:
+    today = {column.name: str(column.type) for column in resource.columns}
+    columns = tuple(
+        Column(name, cast("ColumnType", kind), "") for name, kind in table.columns.items()
+    )
+    has_grain = set(resource.grain) <= table.columns.keys()
+    kept = replace(
+        resource,
+        table=table.table,
+        columns=columns,
+        grain=resource.grain if has_grain else (),
+        keys=tuple(name for name in resource.keys if name in table.columns),
+    )
+    return FormerResource(
+        kept,
+        lacking=tuple(c for c in resource.columns if c.name not in table.columns),
+        lost=tuple(name for name, kind in table.columns.items() if today.get(name) != kind),
+    )
 
 
 def as_of_catalog(environment: Environment, request: QueryRequest | None = None) -> AsOfCatalog:

@@ -78,7 +78,7 @@ def _install(store: Store, environment: Environment) -> None:
     migrated = migrated_tables()
     with store.transaction() as cursor:
         for resource in resources.values():
-            ensure_raw_table(cursor, resource, migrated=migrated)
+            ensure_raw_table(cursor, resource, migrated=migrated, now=environment.now)
         install_models(cursor, graph)
         prove_checks(cursor, graph)
         macros = {n: d.columns for n, d in environment.datasets.items() if d.kind == "macro"}

@@ -14,16 +14,17 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ttapi.clock import stored_instant
 from ttapi.errors import MigrationError, QueryError, StoreError, UsageError
 from ttapi.sqltext import identifier, literal
+from ttapi.store.catalog import write_meta
 from ttapi.store.engine import AppliedMigration, Connection, engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from datetime import datetime
     from pathlib import Path
 
     from ttapi.sources.contract import Resource
@@ -140,6 +141,8 @@ STORE_COLUMNS = {
 }
 """Name -> type, whether it is never null, comment."""
 
+_SET_ASIDE = "set aside raw."
+"""Begins the name of the note that says until when a former table was read."""
 _DECLARED_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -149,15 +152,19 @@ def raw_name(resource: Resource) -> str:
 
 
 def ensure_raw_table(
-    cursor: Connection, resource: Resource, *, migrated: Collection[str] = ()
+    cursor: Connection,
+    resource: Resource,
+    *,
+    migrated: Collection[str] = (),
+    now: datetime | None = None,
 ) -> None:
     """Have the raw table of `resource` exist with the columns it declares.
 
     A table that is missing is created, a declared column that is missing is added (null in the
     rows already there), a changed comment is written. Where a column changed its type or is declared
     no longer, the table is kept as `raw.x_v1` (then `_v2`), and a new one begins: its source is asked for
-    everything again; not so one of `migrated`, which ttapi's own migrations made. Runs in the caller's
-    transaction.
+    everything again; not so one of `migrated`, which ttapi's own migrations made. `now` is noted with the
+    kept one: as of an instant before it, that is what is read. Runs in the caller's transaction.
 
     *Raises* StoreError for one of `migrated` with other columns, and for a table that lacks the store's own.
     """
@@ -170,7 +177,7 @@ def ensure_raw_table(
                     f"raw.{resource.table}.{other[0]} is not as its source declares it",
                     hint="upgrade ttapi: another version of it wrote this file",
                 )
-            _set_aside(cursor, resource)
+            _set_aside(cursor, resource, now)
             present = {}
         if not present:
             _create(cursor, resource)
@@ -234,7 +241,40 @@ def _other_columns(resource: Resource, present: dict[str, tuple[str, str | None]
     return [name for name, (data_type, _) in present.items() if wanted.get(name) != data_type]
 
 
-def _set_aside(cursor: Connection, resource: Resource) -> None:
+@dataclass(frozen=True)
+class FormerTable:
+    """A raw table whose dataset was begun anew with other columns."""
+
+    table: str
+    """Without schema: `x_v1`."""
+    until: datetime
+    """Naive UTC: since when another stands in its place."""
+    columns: dict[str, str]
+    """Engine type by name, in order, the store's own left out."""
+
+
+def former_tables(cursor: Connection) -> dict[str, list[FormerTable]]:
+    """By dataset, the tables it had before, the oldest first."""
+    rows = cursor.execute(
+        "select m.value, replace(m.name, ?, ''), c.column_name, c.data_type"
+        " from catalog.meta as m join duckdb_columns() as c"
+        " on c.database_name = current_database() and c.schema_name = 'raw'"
+        " and c.table_name = replace(m.name, ?, '') where starts_with(m.name, ?)"
+        " order by m.value, c.table_name, c.column_index",
+        [_SET_ASIDE] * 3,
+    ).fetchall()
+    found: dict[str, FormerTable] = {}
+    for instant, table, column, data_type in rows:
+        one = found.setdefault(table, FormerTable(table, datetime.fromisoformat(instant), {}))
+        if column not in STORE_COLUMNS:
+            one.columns[column] = data_type
+    by_dataset: dict[str, list[FormerTable]] = {}
+    for one in found.values():
+        by_dataset.setdefault(f"raw.{one.table.rpartition('_v')[0]}", []).append(one)
+    return by_dataset
+
+
+def _set_aside(cursor: Connection, resource: Resource, now: datetime | None) -> None:
     """Keep the table, and what the ledger says of it, under the first free name; forget it as the dataset."""
     number = 1
     while _present_columns(cursor, f"{resource.table}_v{number}"):
@@ -246,6 +286,8 @@ def _set_aside(cursor: Connection, resource: Resource) -> None:
     )
     for table in ("state", "slices"):
         cursor.execute(f"delete from catalog.{table} where dataset = ?", [dataset])
+    if now is not None:
+        write_meta(cursor, f"{_SET_ASIDE}{kept}", stored_instant(now).isoformat())
 
 
 def _check_present(resource: Resource, present: dict[str, tuple[str, str | None]]) -> None:
