@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import io
+import logging
 from pathlib import Path
 
 import pytest
 
-from ttapi.cli.entry import PlainQuery, plain_query, plain_shell, plain_status
+from ttapi.cli.entry import PlainQuery, plain_query, plain_shell, plain_status, run_log
+from ttapi.home import Home
 
 
 @pytest.mark.parametrize(
@@ -83,3 +86,20 @@ def test_a_plain_shell_is_read_by_itself(words, expected):
 )
 def test_a_plain_query_is_read_by_itself(words, expected):
     assert plain_query(words) == expected
+
+
+class FullDisk(io.StringIO):
+    """What is written waits, and is refused when it is sent."""
+
+    def flush(self):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_log_on_a_full_disk_fails_no_command_and_says_nothing(tmp_path, capsys):
+    with run_log(Home(tmp_path), "test"):
+        (log,) = logging.getLogger("ttapi").handlers
+        log.stream.close()
+        log.stream = FullDisk()
+        logging.getLogger("ttapi").info("one line")
+    assert capsys.readouterr() == ("", "")
+    assert logging.getLogger("ttapi").handlers == []

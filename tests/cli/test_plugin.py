@@ -148,7 +148,9 @@ def test_as_of_before_its_columns_changed_the_table_of_then_is_read(weather):
     other = PLUGIN.replace("celsius", "kelvin").replace("float(r[2])", "float(r[2]) + 273")
     (weather.home.sources / "weather.py").write_text(other)
     assert weather.ttapi("refresh", "weather").returncode == 0
-    query = "select * exclude (date) from (select city, date, {} from raw.weather_days) order by date"
+    query = (
+        "select * exclude (date) from (select city, date, {} from raw.weather_days) order by date"
+    )
 
     def asked(columns, *options):
         done = weather.ttapi("sql", "--format", "csv", query.format(columns), *options)

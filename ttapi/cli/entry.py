@@ -341,10 +341,22 @@ class _JsonLines(logging.Formatter):
         return json.dumps({k: scrubbed_value(v) for k, v in event.items()}, default=str)
 
 
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """A log that a full disk leaves as it is: the command itself says what it could not write."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name for it
+        """Nothing."""
+
+    def close(self) -> None:
+        """Close the file; what a full disk does not take is dropped."""
+        with suppress(OSError):
+            super().close()
+
+
 def _handler(home: Home) -> logging.Handler:
     try:
         home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return logging.handlers.RotatingFileHandler(
+        return _LogFile(
             home.logs / "ttapi.log", maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8"
         )
     except OSError:
