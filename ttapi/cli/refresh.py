@@ -84,8 +84,10 @@ def _confirm_large(environment: Environment, request: RefreshRequest) -> None:
     """Ask on a terminal before a refresh of more source calls than `[refresh] max_calls`."""
     from ttapi.api import operations
 
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
     calls = operations.count_calls(environment, request)
-    if calls > environment.settings.max_calls and sys.stdin.isatty() and sys.stderr.isatty():
+    if calls > environment.settings.max_calls:
         typer.confirm(
             f"This would make {amount(calls, 'source call')}. Go on?", abort=True, err=True
         )

@@ -17,7 +17,6 @@ from ttapi.refresh.coverage import coverage_after
 from ttapi.refresh.datasets import Dataset, Step, code_of
 from ttapi.refresh.plan import units_holding
 from ttapi.refresh.planner import rules_of
-from ttapi.sources.conformity import conforming
 from ttapi.sources.contract import Batch, UnitReport, UnitRequest
 from ttapi.sources.discovery import guarded, guarded_batches
 from ttapi.store.catalog import (
@@ -30,7 +29,6 @@ from ttapi.store.catalog import (
     write_state,
 )
 from ttapi.store.ledger import dataset_version
-from ttapi.store.load import LoadResult, load_batch, mark_vanished, was_loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,6 +41,7 @@ if TYPE_CHECKING:
     from ttapi.sources.contract import SourceContext
     from ttapi.sources.traffic import NetworkAccounts
     from ttapi.store.engine import Connection
+    from ttapi.store.load import LoadResult
     from ttapi.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -205,12 +204,13 @@ def _requests(
 def _batches(task: IngestTask, requests: Sequence[UnitRequest]) -> Iterable[Batch]:
     if not requests:
         return ()
+    from ttapi.refresh.batches import OF_ANSWERS, OF_FILES, joined  # noqa: PLC0415 - brings Arrow
+    from ttapi.sources.conformity import conforming  # noqa: PLC0415 - so does this
+
     source = task.offer.source
     with guarded(source.name):
         fetched = source.fetch(task.offer.resource, requests, _context(task))
     batches = conforming(task.offer.resource, requests, guarded_batches(source.name, fetched))
-    from ttapi.refresh.batches import OF_ANSWERS, OF_FILES, joined  # noqa: PLC0415 - brings Arrow
-
     return joined(batches, OF_FILES if task.dataset.is_local else OF_ANSWERS)
 
 
@@ -236,6 +236,8 @@ def _load(
             if is_changed or loaded.rows_refused or loaded.units_failed:
                 mark_changed(cursor)
     except CommitUnknownError:
+        from ttapi.store.load import was_loaded  # noqa: PLC0415 - brings Arrow
+
         task.store.reopen()
         with task.store.reading() as cursor:
             if not was_loaded(cursor, name, load_id=task.load_id, batch_no=batch_no):
@@ -264,6 +266,8 @@ def _load_asked(
     asked: Mapping[str, Slice],
 ) -> LoadResult:
     """The rows of `batch` loaded, and the slices that they answer noted."""
+    from ttapi.store.load import load_batch  # noqa: PLC0415 - brings Arrow
+
     reports = {report.unit.key: report for report in batch.units}
     answered = [asked[r.unit.key] for r in batch.units if r.unit.key in asked and not r.error]
     loaded = load_batch(
@@ -313,6 +317,8 @@ def _finish(
         if surveyed.difference.vanished or account.error != state.error:
             mark_changed(cursor)
         if surveyed.difference.vanished:
+            from ttapi.store.load import mark_vanished  # noqa: PLC0415 - brings Arrow
+
             gone = surveyed.difference.vanished
             mark_vanished(cursor, name, gone, load_id=task.load_id, now=now)
         if account.error:
