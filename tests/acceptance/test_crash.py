@@ -203,7 +203,7 @@ def assert_as_if_never_killed(home, scene):
     """What must hold after the next refresh."""
     assert [path.name for path in home.root.rglob("*.tmp-*")] == []
     assert sorted(path.name for path in home.live.iterdir()) == [
-        "market.duckdb", "market.lock", "models.json", "published.json", "state.json",
+        "market.duckdb", "market.lock", "published.json", "state.json",
     ]  # fmt: skip
     assert home.lock_file.read_bytes() == b""
     assert_whole(home.live_file, scene)

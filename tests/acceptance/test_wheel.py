@@ -106,7 +106,8 @@ def test_the_wheel_holds_sql_migrations_and_market_data(installed):
     with zipfile.ZipFile(installed.wheel) as archive:
         names = set(archive.namelist())
     for bundled in ("sql", "migrations"):
-        shipped = {f.relative_to(ROOT / bundled) for f in (ROOT / bundled).rglob("*.sql")}
+        shipped = {f.relative_to(ROOT / bundled) for f in (ROOT / bundled).iterdir() if f.is_file()}
+        shipped |= {f.relative_to(ROOT / bundled) for f in (ROOT / bundled).rglob("*.sql")}
         assert {f"ttapi/_bundled/{bundled}/{name}" for name in shipped} == {
             name for name in names if name.startswith(f"ttapi/_bundled/{bundled}/")
         }

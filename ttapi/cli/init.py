@@ -45,7 +45,7 @@ def init(
     )
     home = environment.home
     with run_log(home, "init"):
-        tell(f"{home.root}: making the calendar, the expirations and every view ...")
+        tell("making the calendar, the expirations and every view ...")
         operations.fill_home(environment, wait_s=wait, on_wait=tell_waiting)
     tell(f"{home.root} is ready; any DuckDB client opens {home.public_file}")
     tell('next: ttapi refresh, or ttapi sql "select * from volatility_latest"')
