@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 from line import Line
+from machine import median
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = "2026-11-20T23:00:00Z"
@@ -40,19 +39,17 @@ def lines(folder: Path, files: Sequence[Path], runs: int = 9) -> list[Line]:
     for file in files:
         shutil.copy(file, folder / "bars")
     home = folder / "home"
-    inits = [
-        _seconds(lambda n=number: _ttapi(folder / f"init-{n}", folder, "init"))
-        for number in range(3)
-    ]
+    fresh = (folder / f"init-{number}" for number in range(4))
+    first = median(lambda: _ttapi(next(fresh), folder, "init"), 3)
     _ttapi(home, folder, "init")
     _ttapi(home, folder, "refresh")
-    unchanged = _median(lambda: _ttapi(home, folder, "refresh"), runs)
+    unchanged = median(lambda: _ttapi(home, folder, "refresh"), runs)
     file = str((home / "market.duckdb").resolve())
-    one_shot = _median(lambda: _ttapi(home, folder, "sql", "-c", QUERY), runs)
-    bare = _median(lambda: _run([sys.executable, "-c", BARE, file, QUERY], {}), runs)
+    one_shot = median(lambda: _ttapi(home, folder, "sql", "-c", QUERY), runs)
+    bare = median(lambda: _run([sys.executable, "-c", BARE, file, QUERY], {}), runs)
     return [
         Line("one-shot sql on fresh data", one_shot, "s", 2.5, bare, "bare: Python and DuckDB on the same file"),
-        Line("ttapi init", statistics.median(inits), "s", 1.5),
+        Line("ttapi init", first, "s", 1.5),
         Line("ttapi refresh, nothing changed", unchanged, "s", 0.4),
         *_large(home, folder),
     ]  # fmt: skip
@@ -63,8 +60,8 @@ def _large(home: Path, folder: Path) -> list[Line]:
     found = []
     for kind, options in (("csv", "format csv, header"), ("json", "format json, array true")):
         out = folder / f"large.{kind}"
-        bare = _median(lambda o=options, f=out: _copy(o, f), 3)
-        ours = _median(
+        bare = median(lambda o=options, f=out: _copy(o, f), 3)
+        ours = median(
             lambda k=kind, f=out: _ttapi(
                 home, folder, "sql", "-c", LARGE, "--format", k, "-o", str(f)
             ),
@@ -96,18 +93,6 @@ def _run(command: Sequence[str], more: dict[str, str]) -> None:
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command[2:])} left with {done.returncode}: {done.stderr}")
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def _median(work: Callable[[], object], times: int) -> float:
-    """Of `times` runs, after a warm one."""
-    work()
-    return statistics.median(_seconds(work) for _ in range(times))
 
 
 if __name__ == "__main__":

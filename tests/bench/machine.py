@@ -68,13 +68,15 @@ def _own_s() -> float:
 def reference(folder: Path) -> dict[str, float]:
     """Milliseconds of three fixed works: a sort, an fsync in `folder`, a loopback echo; medians."""
     return {
-        "sort of 300,000 numbers": 1e3 * _median(_sort, 7),
-        "fsync of 4 KiB": 1e3 * _median(lambda: _fsync(folder), 15),
+        "sort of 300,000 numbers": 1e3 * median(_sort, 7),
+        "fsync of 4 KiB": 1e3 * median(lambda: _fsync(folder), 15),
         "loopback echo of 64 bytes": 1e3 * _echo(300),
     }
 
 
-def _median(work: Callable[[], object], times: int) -> float:
+def median(work: Callable[[], object], times: int) -> float:
+    """Median seconds of `times` runs, after a warm one."""
+    work()
     taken = []
     for _ in range(times):
         started = time.perf_counter()
@@ -113,6 +115,6 @@ def _echo(times: int) -> float:
                 client.sendall(b"x" * 64)
                 client.recv(64)
 
-            taken = _median(once, times)
+            taken = median(once, times)
         thread.join()
     return taken

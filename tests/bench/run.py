@@ -10,10 +10,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import statistics
 import sys
 import time
-from collections.abc import Callable  # noqa: TC003 - scripts keep their imports in one place
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from backup import lines as backup_lines
 from chains import lines as chain_lines
 from child import Ended, run_alone
 from line import Line, keep, measured, read_kept, report
-from machine import reference
+from machine import median, reference
 from planning import planned
 from pricing import lines as pricing_lines
 from shell import measure
@@ -90,17 +88,6 @@ def ttapi(*arguments: str, folder: Path) -> Ended:
     if done.code:
         sys.exit(f"ttapi {' '.join(arguments)} left with {done.code}: {done.err}")
     return done
-
-
-def median(work: Callable[[], object], times: int) -> float:
-    """Median seconds of `times` runs, after a warm one."""
-    work()
-    taken = []
-    for _ in range(times):
-        started = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - started)
-    return statistics.median(taken)
 
 
 def bare_import(folder: Path) -> tuple[float, duckdb.DuckDBPyConnection]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import runpy
 from pathlib import Path
 
 from ttapi.models.model_cache import analyser_code, shipped_document
@@ -11,17 +11,8 @@ from ttapi.models.model_cache import analyser_code, shipped_document
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def load_script():
-    spec = importlib.util.spec_from_file_location(
-        "make_analysis", ROOT / "scripts" / "make_analysis.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_what_is_shipped_is_what_the_models_tell_now():
-    made = load_script().analysis()
+    made = runpy.run_path(str(ROOT / "scripts" / "make_analysis.py"))["analysis"]()
     shipped = (ROOT / "sql" / "analysis.json").read_text(encoding="utf-8")
     assert shipped == made, "run python scripts/make_analysis.py"
 

@@ -135,17 +135,21 @@ def _interrupted() -> NoReturn:
     sys.exit(_INTERRUPTED)
 
 
+def _after_home(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """The home that `arguments` begin with, None where they do not, and the words after it."""
+    words = list(arguments)
+    if words[:1] == ["--home"] and len(words) > 1:
+        return Path(words[1]), words[2:]
+    return None, words
+
+
 def plain_status(arguments: Sequence[str]) -> tuple[Path | None, str | None, bool, bool] | None:
     """Home, dataset, whether as JSON and whether all, when `arguments` are a plain `status`; None for all else.
 
     `status` has 200 ms. Typer brings pydantic, which takes 110 of them, so the common forms are
     read here; anything unusual, `--help` and mistakes among it, goes Typer's way.
     """
-    words = list(arguments)
-    home = None
-    if words[:1] == ["--home"] and len(words) > 1:
-        home = Path(words[1])
-        words = words[2:]
+    home, words = _after_home(arguments)
     if words[:1] not in (["status"], ["datasets"]):
         return None
     rest = [word for word in words[1:] if word not in {"--json", "--all"}]
@@ -159,12 +163,8 @@ def plain_shell(arguments: Sequence[str]) -> tuple[Path | None] | None:
 
     The first prompt has 300 ms; as with `status`, what is unusual goes Typer's way.
     """
-    words = list(arguments)
-    if words == ["sql"]:
-        return (None,)
-    if len(words) == 3 and words[0] == "--home" and words[2] == "sql":
-        return (Path(words[1]),)
-    return None
+    home, words = _after_home(arguments)
+    return (home,) if words == ["sql"] else None
 
 
 @dataclass(frozen=True)
@@ -185,13 +185,10 @@ def plain_query(arguments: Sequence[str]) -> PlainQuery | None:
 
     A query on fresh data takes a quarter of a second, Typer 0.15 of one.
     """
-    words = iter(arguments)
-    home = None
-    word = next(words, None)
-    if word == "--home":
-        home, word = Path(next(words, "")), next(words, None)
-    if word != "sql":
+    home, rest = _after_home(arguments)
+    if rest[:1] != ["sql"]:
         return None
+    words = iter(rest[1:])
     given: dict[str, list[str]] = {"sql": [], "-c": [], "--format": [], "-o": []}
     is_refreshed = True
     for word in words:

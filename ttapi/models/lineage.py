@@ -116,13 +116,11 @@ def lineage_to_ship(
 ) -> dict[str, list[tuple[str | None, ...]]]:
     """The lineage of every model, traced now, by the fingerprint it is looked up by; rows without their relation."""
     columns = _all_columns(cursor, macros)
-    found: dict[str, list[tuple[str | None, ...]]] = {
-        _fingerprint(graph, name, columns): [] for name in sorted(graph.models)
-    }
+    rows: dict[str, list[tuple[str | None, ...]]] = {name: [] for name in graph.models}
     for row in lineage_rows(graph, columns):
-        _, *rest = astuple(row)
-        found[_fingerprint(graph, row.relation, columns)].append(tuple(rest))
-    return found
+        relation, *rest = astuple(row)
+        rows[relation].append(tuple(rest))
+    return {_fingerprint(graph, name, columns): given for name, given in rows.items()}
 
 
 def _all_columns(cursor: Connection, macros: Mapping[str, Sequence[str] | None]) -> Columns:

@@ -86,7 +86,7 @@ def _shifted(table: pa.Table | None, offset: int) -> pa.Table | None:
     import pyarrow.compute as pc  # noqa: PLC0415 - 0.4 s that a single batch does not pay
 
     index = table.column_names.index("unit")
-    moved = pc.cast(pc.add(table.column("unit"), pa.scalar(offset, pa.int32())), pa.int32())
+    moved = pc.cast(pc.add(table.column("unit"), offset), pa.int32())
     return table.set_column(index, "unit", moved)
 
 

@@ -47,14 +47,12 @@ def as_of_request(
     former = _former_resources(environment, as_of)
     installed = replace(installed, former=former)
     found = rewrite_as_of(request.sql, installed, as_of, request.bound)
-    told = [f"{name} -> {one.text}" for name, one in former.items() if name in _ends(found)]
-    unsaid = [text for text in told if text not in found.text]
+    ends = {read.relation for read in found.reads}
+    texts = [f"{name} -> {one.text}" for name, one in former.items() if name in ends]
+    # What the query itself names has been told with it.
+    unsaid = [text for text in texts if text not in found.text]
     found = replace(found, text="; ".join([found.text, *unsaid]))
     return replace(request, sql=found.sql, reads=found.reads, until=as_of.until), found
-
-
-def _ends(found: AsOfQuery) -> set[str]:
-    return {read.relation for read in found.reads}
 
 
 def _former_resources(environment: Environment, as_of: AsOf) -> dict[str, FormerResource]:
