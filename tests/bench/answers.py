@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
 from line import Line
 from machine import median
 
@@ -96,9 +95,8 @@ def _run(command: Sequence[str], more: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    from line import report
+    from line import measured, report
     from run import CACHE, data_folder
 
-    print(duckdb.__version__)
     made = sorted(data_folder().glob("*.csv"))[:10]
-    print(report(lines(CACHE / "answers", made), {}))
+    print(report(measured(lambda: lines(CACHE / "answers", made)), {}))
