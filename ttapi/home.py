@@ -104,6 +104,11 @@ class Home:
         return self.live / "models.json"
 
     @property
+    def statements_file(self) -> Path:
+        """What looking through the last statements told; whoever asks may write it."""
+        return self.live / "statements.json"
+
+    @property
     def public_file(self) -> Path:
         """The symbolic link every client opens, read-only."""
         return self.root / "market.duckdb"

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from ttapi.models.limits import RelationRead
+from ttapi.models.limits import NameScope, RelationRead
 from ttapi.models.references import TOO_DEEP
-from ttapi.models.resolve import NameScope, resolve
+from ttapi.models.resolve import resolve
 
 NAMES = NameScope(
     {"eod": ("symbol", "date", "close"), "staged.eod": ("symbol",), "rates": ("rate",)}

@@ -13,8 +13,8 @@ from ttapi.models.as_of_query import rewrite_as_of
 from ttapi.models.as_of_relations import AsOfCatalog
 from ttapi.models.flows import pushdown_infos
 from ttapi.models.graph import ModelFolder, load_graph
+from ttapi.models.limits import NameScope
 from ttapi.models.model_cache import PushdownInfo
-from ttapi.models.resolve import NameScope
 from ttapi.sources.contract import Column, Resource
 
 NOW = datetime(2024, 6, 14, 22, tzinfo=UTC)

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttapi.errors import QueryError
+from ttapi.models.limits import NameScope
 from ttapi.models.references import parse_statements, references_in
-from ttapi.models.resolve import NameScope, default_schema, resolve
+from ttapi.models.resolve import default_schema, resolve
 
 KINDS = Path(__file__).resolve().parents[2] / "fixtures" / "queries" / "kinds.sql"
 STATEMENTS = [line for line in KINDS.read_text().splitlines() if line and line[:2] != "--"]

@@ -12,8 +12,9 @@ from draws import IS_CAMPAIGN, draws
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ttapi.models.limits import NameScope
 from ttapi.models.model_cache import PushdownInfo
-from ttapi.models.resolve import NameScope, resolve
+from ttapi.models.resolve import resolve
 from ttapi.refresh.coverage import name_scope, raw_demands
 from ttapi.refresh.datasets import Dataset
 

@@ -23,8 +23,6 @@ from ttapi.api.suggestions import as_written, with_suggestion
 from ttapi.clock import clock_from
 from ttapi.errors import InterruptedQueryError, QueryError, UsageError
 from ttapi.home import Home, find_home
-from ttapi.models.references import unchanged_columns
-from ttapi.models.resolve import default_schema
 from ttapi.refresh.environment import Environment, environment_of
 from ttapi.refresh.freshness import Freshness
 from ttapi.refresh.installation import InstallationCache, load_installation
@@ -36,7 +34,7 @@ from ttapi.refresh.query import (
     prepare_query,
     slices_table,
 )
-from ttapi.refresh.request import explain_read_only
+from ttapi.refresh.request import declared_instants, explain_read_only, schema_set_by
 from ttapi.store.reader import Reader
 from ttapi.store.rows import Rows
 
@@ -177,8 +175,8 @@ class Database:
             given = parameters if _MARKER.search(statement.sql) else ()
             rows = self._run(request.sql, given, keep_rows=keep_rows, written=statement.sql)
             taken = time.monotonic() - started
-            rows = self._with_instants(rows, statement.sql)
-            self._schema = default_schema(statement.sql) or self._schema
+            rows = self._with_instants(environment, rows, statement.sql)
+            self._schema = schema_set_by(statement.sql) or self._schema
             zone = environment.settings.display_timezone
             yield Answer(statement, rows if statement.gives_rows else None, prepared, taken, zone)
             # Whoever took the answer has shown it: what it did not wait for is done now.
@@ -272,11 +270,13 @@ class Database:
                 self._bind(str(written), given)
             raise with_suggestion(explain_read_only(exc, sql), sql, self._catalog_rows) from exc
 
-    def _with_instants(self, rows: Rows | None, sql: str) -> Rows | None:
+    def _with_instants(self, environment: Environment, rows: Rows | None, sql: str) -> Rows | None:
         """The rows, each column that `sql` passes on from a declared instant marked as one."""
         if rows is None or not any(column.type.id == "timestamp" for column in rows.columns):
             return rows
-        return rows.with_instants(unchanged_columns(sql, self.reader.instant_columns))
+
+        instants = declared_instants(environment, sql, self.reader.instant_columns)
+        return rows.with_instants(instants)
 
     def _bind(self, sql: str, given: Sequence[Any] | Mapping[str, Any]) -> None:
         """Nothing, or the QueryError for a name that `sql` gets wrong; it is not run."""

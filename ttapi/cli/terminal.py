@@ -16,6 +16,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -245,3 +246,18 @@ def caret_lines(sql: str, name: str) -> list[str]:
             blanks = " " * (len(head) + piece.start - line_start)
             return [head + line, f"{blanks}^"]
     return []
+
+
+def load_arrow_alone() -> None:
+    """Arrow without NumPy, a tenth of a one-shot query: for a process that only writes an answer as text.
+
+    Arrow keeps doing without it for as long as the process lives.
+    """
+    if {"numpy", "pyarrow"} & sys.modules.keys():
+        return
+    # What is None here cannot be imported, and Arrow does without.
+    sys.modules["numpy"] = None  # type: ignore[assignment]
+    try:
+        import_module("pyarrow")
+    finally:
+        del sys.modules["numpy"]

@@ -19,11 +19,10 @@ from ttapi.models.as_of import AsOfParameter
 from ttapi.models.as_of_query import all_reads
 from ttapi.models.as_of_relations import AsOfCatalog, AsOfRewriter, NoAsOfFormError
 from ttapi.models.flows import pushdown_infos
-from ttapi.models.limits import RelationRead, ValueSet
+from ttapi.models.limits import NameScope, RelationRead, ValueSet
 from ttapi.models.model import form_body, macro_parts
 from ttapi.models.model_cache import PushdownInfo
 from ttapi.models.references import parse_statements
-from ttapi.models.resolve import NameScope
 from ttapi.models.sql_edit import prepend_ctes
 from ttapi.sqltext import identifier, literal
 

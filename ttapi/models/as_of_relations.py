@@ -10,11 +10,10 @@ from sqlglot import exp
 
 from ttapi.errors import QueryError
 from ttapi.models.as_of import key_of, raw_rows_as_of
-from ttapi.models.limits import NO_LIMIT, RelationRead, ValueSet, values_of
+from ttapi.models.limits import FILE, NO_LIMIT, NameScope, RelationRead, ValueSet, values_of
 from ttapi.models.model import macro_parts
 from ttapi.models.portability import volatile_parts
 from ttapi.models.references import is_cte, looks_like_file, parse_statements
-from ttapi.models.resolve import FILE, NameScope
 from ttapi.models.sql_edit import (
     call_of,
     called_names,

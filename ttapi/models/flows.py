@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from ttapi.models.barriers import may_aggregate
 from ttapi.models.graph import builder_inputs
-from ttapi.models.limits import Limit, RelationRead, SameColumn, bind_parameters
+from ttapi.models.limits import Limit, NameScope, RelationRead, SameColumn, bind_parameters
 from ttapi.models.model import macro_parts
 from ttapi.models.model_cache import AnalysisCache, PushdownInfo
 from ttapi.models.references import parse_statements
-from ttapi.models.resolve import NameScope, resolve
+from ttapi.models.resolve import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

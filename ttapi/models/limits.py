@@ -11,10 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ttapi.models.model import dataset_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ttapi.models.model_cache import PushdownInfo
+
+
+FILE = "market"
+"""The name under which a session attaches the published file."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,61 @@ class RelationRead:
 
     def __hash__(self) -> int:
         return hash((self.relation, _frozen(self.limits), _frozen(self.arguments)))
+
+
+@dataclass(frozen=True, order=True)
+class Write:
+    """What a statement would change of a database that outlives the session."""
+
+    name: str
+    """As a dataset's (`eod`, `staged.eod`); of an index, the relation it is on."""
+    kind: str = "table"
+    """table, view, schema, index, sequence or macro."""
+    is_new: bool = False
+    """Whether it would be made, not changed."""
+
+
+@dataclass(frozen=True)
+class NameScope:
+    """What names mean to a reader."""
+
+    relations: Mapping[str, tuple[str, ...] | None]
+    """Columns by dataset name, lower case; None: not known."""
+    macros: Mapping[str, str] = field(default_factory=dict)
+    """Dataset name of each macro, by bare name; its output columns stand in `relations`."""
+    views: Mapping[str, str] = field(default_factory=dict)
+    """The session's temporary views: their SELECT by name."""
+    temporary: frozenset[str] = frozenset()
+    """The session's temporary tables; they hide relations of the same name."""
+    schema: str = "main"
+    """Where an unqualified name is looked up first (`use staged`)."""
+    row_wise: frozenset[str] = frozenset()
+    """Bare names of macros that make a value of one row: they hold no aggregate."""
+
+    def dataset(self, schema: str, name: str) -> str | None:
+        """The dataset `schema.name` means; None: no dataset."""
+        if not schema and name in self.temporary:
+            return None
+        # `market.eod` is eod of the file as a session attaches it, unless there is such a schema.
+        places = [schema] if schema else [self.schema, "main"]
+        for place in [*places, *(["main"] if schema == FILE else [])]:
+            if (candidate := dataset_name(place, name)) in self.relations:
+                return candidate
+        return None
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What a text reads and writes."""
+
+    reads: tuple[RelationRead, ...]
+    """Of datasets and macros, by name."""
+    writes: frozenset[Write] = frozenset()
+    """What it would create or change, unless it is temporary."""
+    unresolved: tuple[str, ...] = ()
+    """What was not understood, in words; those inputs are meant as a whole."""
+    columns: tuple[str, ...] | None = None
+    """Names of the columns the last statement gives, lower case; None where they cannot be told."""
 
 
 def _frozen(limits: Mapping[str, Limit]) -> frozenset[tuple[str, Limit]]:

@@ -3,12 +3,16 @@
 
 Parsing all models takes seconds, and whoever adds one view changes one of them. What ttapi's own told is
 shipped beside them (`scripts/make_analysis.py`), for a home that has no command before it.
+
+The same of statements: a program that asks the same every minute does not wait for the parser.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
@@ -16,7 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttapi.config import bundled_folder
-from ttapi.models.limits import RelationRead, reads_from_json, reads_to_json
+from ttapi.models.limits import (
+    NameScope,
+    RelationRead,
+    Resolution,
+    Write,
+    reads_from_json,
+    reads_to_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,10 +142,110 @@ def _readings(document: Mapping[str, Any]) -> AnalysisCache:
         return AnalysisCache()
 
 
+_STATEMENTS_KEPT = 200
+_LARGEST_KEPT = 20_000
+"""Characters of what is kept of one statement; a longer one is looked through again."""
+
+
+class StatementCache:
+    """What looking through the statements asked last told; who reads may write it, without the lock."""
+
+    def __init__(self, file: Path, environment: str) -> None:
+        """`environment`: fingerprint of the code and the models that what is kept is true of."""
+        self._file = file
+        self._made_by = environment
+        self._entries: dict[str, Any] | None = None
+
+    def resolution(
+        self, sql: str, names: NameScope, resolve: Callable[[], Resolution]
+    ) -> Resolution:
+        """What `resolve` says of `sql`, which is called where nothing is kept. Its errors pass."""
+        key = _hash(repr((sql, _words_of(names))))
+        if (kept := self._known.get(key)) is not None:
+            with suppress(KeyError, TypeError, ValueError):
+                return _resolution_from(kept)
+        found = resolve()
+        self._keep(key, _resolution_document(found))
+        return found
+
+    def columns(self, sql: str, find: Callable[[], frozenset[str]]) -> frozenset[str]:
+        """The columns that `find` says of `sql`, which is called where nothing is kept."""
+        key = _hash(repr((sql, "columns")))
+        if isinstance(kept := self._known.get(key), list):
+            return frozenset(map(str, kept))
+        found = find()
+        self._keep(key, sorted(found))
+        return found
+
+    @property
+    def _known(self) -> dict[str, Any]:
+        if self._entries is None:
+            self._entries = {}
+            with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
+                document = json.loads(self._file.read_text(encoding="utf-8"))
+                if document.get("made_by") == self._made_by:
+                    self._entries = dict(document["statements"])
+        return self._entries
+
+    def _keep(self, key: str, entry: Any) -> None:
+        """Keep `entry` as the newest. A home that cannot be written keeps nothing."""
+        if len(json.dumps(entry)) > _LARGEST_KEPT:
+            return
+        entries = self._known
+        entries[key] = entry
+        for old in list(entries)[:-_STATEMENTS_KEPT]:
+            del entries[old]
+        text = json.dumps({"made_by": self._made_by, "statements": entries})
+        building = self._file.with_name(f"{self._file.name}.tmp-{os.getpid()}")
+        with suppress(OSError):
+            try:
+                # What is lost is told again: nothing is synced, and the last writer wins.
+                descriptor = os.open(building, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                    stream.write(text)
+                building.replace(self._file)
+            finally:
+                building.unlink(missing_ok=True)
+
+
+def _words_of(names: NameScope) -> object:
+    return (
+        sorted(names.relations.items()),
+        sorted(names.macros.items()),
+        names.schema,
+        sorted(names.row_wise),
+    )
+
+
+def _resolution_document(found: Resolution) -> dict[str, Any]:
+    return {
+        "reads": reads_to_json(found.reads),
+        "writes": [[write.name, write.kind, write.is_new] for write in sorted(found.writes)],
+        "unresolved": found.unresolved,
+        "columns": found.columns,
+    }
+
+
+def _resolution_from(document: Mapping[str, Any]) -> Resolution:
+    columns = document["columns"]
+    return Resolution(
+        reads_from_json(document["reads"]),
+        frozenset(Write(*words) for words in document["writes"]),
+        tuple(document["unresolved"]),
+        None if columns is None else tuple(columns),
+    )
+
+
 @cache
 def analyser_version() -> str:
     """Hash of the code that looks through models and installs them, and of the parser's version."""
-    return _hash(f"{version('sqlglot')} {analyser_code()}")
+    return _hash(f"{parser_version()} {analyser_code()}")
+
+
+@cache
+def parser_version() -> str:
+    """The version of the parser that is installed, which is not loaded for it."""
+    return version("sqlglot")
 
 
 @cache

@@ -13,6 +13,7 @@ import sqlglot
 from sqlglot import exp
 
 from ttapi.errors import QueryError
+from ttapi.models.limits import Write
 from ttapi.models.model import dataset_name
 
 if TYPE_CHECKING:
@@ -33,18 +34,6 @@ _TABLES = frozenset({"TABLE", "VIEW", "SCHEMA"})
 
 TOO_DEEP = "it is nested too deeply to be taken apart"
 """Of a statement that the engine may well run: programs write sums of a thousand terms."""
-
-
-@dataclass(frozen=True, order=True)
-class Write:
-    """What a statement would change of a database that outlives the session."""
-
-    name: str
-    """As a dataset's (`eod`, `staged.eod`); of an index, the relation it is on."""
-    kind: str = "table"
-    """table, view, schema, index, sequence or macro."""
-    is_new: bool = False
-    """Whether it would be made, not changed."""
 
 
 @dataclass(frozen=True)

@@ -8,23 +8,20 @@ resolution says so: widened, never narrowed, never silent.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from ttapi.errors import QueryError
-from ttapi.models.limits import RelationRead
-from ttapi.models.model import dataset_name
+from ttapi.models.limits import FILE, NameScope, RelationRead, Resolution
 from ttapi.models.predicates import Literals
 from ttapi.models.pushdown import AnalysisContext, Block, analyse_query
-from ttapi.models.references import TOO_DEEP, Write, parse_statements, references_in
+from ttapi.models.references import TOO_DEEP, parse_statements, references_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-FILE = "market"
-"""The name under which a session attaches the published file."""
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SET_SCHEMA = re.compile(
     r"\s*set\s+(?:session\s+|global\s+|local\s+)?(?:schema|search_path)\s*(?:=|to)\s*(.+?)\s*;?\s*$",
@@ -39,49 +36,6 @@ _HARMLESS_COMMANDS = {
     "call", "checkpoint", "load", "reset", "install", "deallocate", "begin", "commit", "rollback", "show", "set",
     "describe",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class NameScope:
-    """What names mean to a reader."""
-
-    relations: Mapping[str, tuple[str, ...] | None]
-    """Columns by dataset name, lower case; None: not known."""
-    macros: Mapping[str, str] = field(default_factory=dict)
-    """Dataset name of each macro, by bare name; its output columns stand in `relations`."""
-    views: Mapping[str, str] = field(default_factory=dict)
-    """The session's temporary views: their SELECT by name."""
-    temporary: frozenset[str] = frozenset()
-    """The session's temporary tables; they hide relations of the same name."""
-    schema: str = "main"
-    """Where an unqualified name is looked up first (`use staged`)."""
-    row_wise: frozenset[str] = frozenset()
-    """Bare names of macros that make a value of one row: they hold no aggregate."""
-
-    def dataset(self, schema: str, name: str) -> str | None:
-        """The dataset `schema.name` means; None: no dataset."""
-        if not schema and name in self.temporary:
-            return None
-        # `market.eod` is eod of the file as a session attaches it, unless there is such a schema.
-        places = [schema] if schema else [self.schema, "main"]
-        for place in [*places, *(["main"] if schema == FILE else [])]:
-            if (candidate := dataset_name(place, name)) in self.relations:
-                return candidate
-        return None
-
-
-@dataclass(frozen=True)
-class Resolution:
-    """What a text reads and writes."""
-
-    reads: tuple[RelationRead, ...]
-    """Of datasets and macros, by name."""
-    writes: frozenset[Write] = frozenset()
-    """What it would create or change, unless it is temporary."""
-    unresolved: tuple[str, ...] = ()
-    """What was not understood, in words; those inputs are meant as a whole."""
-    columns: tuple[str, ...] | None = None
-    """Names of the columns the last statement gives, lower case; None where they cannot be told."""
 
 
 def resolve(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.models.limits import (
     Limit,
+    NameScope,
     ValueRange,
     ValueSet,
     bind_parameters,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ttapi.models.limits import RelationRead
-    from ttapi.models.resolve import NameScope
     from ttapi.refresh.datasets import Dataset
 _DAY = timedelta(days=1)
 
@@ -273,8 +273,6 @@ def name_scope(
 
     `broken`: names of models that were left out; who reads one is told so.
     """
-    from ttapi.models.resolve import NameScope  # noqa: PLC0415 - brings the parser: to plan, not for status
-
     macros = {name.rpartition(".")[2]: name for name, d in datasets.items() if d.kind == "macro"}
     relations = {name: dataset.columns for name, dataset in datasets.items()}
     for name in broken:

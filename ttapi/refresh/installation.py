@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ttapi.config import Settings, bundled_folder, load_settings
 from ttapi.errors import UsageError
-from ttapi.models.model_cache import readings_from, shipped_readings
+from ttapi.models.model_cache import (
+    StatementCache,
+    parser_version,
+    readings_from,
+    shipped_readings,
+)
 from ttapi.refresh.datasets import SourceResource, after_what_it_completes
 from ttapi.sources.discovery import InstalledSource, installed_sources, source_fingerprint
 from ttapi.store.files import read_document
@@ -211,6 +216,13 @@ class Installation:
             return own if own.known else shipped_readings()
 
         return self.cache.part("analysis", file, read)
+
+    @property
+    def statement_cache(self) -> StatementCache:
+        """What looking through the statements asked last told, as long as models, sources and code stay."""
+        made_by = f"{self.fingerprint} {parser_version()}"
+        file = self.home.statements_file
+        return self.cache.part("statements", made_by, lambda: StatementCache(file, made_by))
 
     def without(self, error: ModelError) -> Installation:
         """This without the model that the engine refused, and without those that read it.

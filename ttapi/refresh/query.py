@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from ttapi.errors import BudgetError, DiskFullError, LockedError, ReadOnlyHomeError
 from ttapi.formats.values import amount
 from ttapi.market.ttl import parse_ttl
-from ttapi.models.resolve import Resolution, resolve
 from ttapi.refresh.answerable import (
     is_older,
     require_built,
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from ttapi.models.limits import RelationRead
+    from ttapi.models.limits import NameScope, Resolution
     from ttapi.refresh.datasets import PlanInputs, Step
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.runner import RefreshOutcome
@@ -68,7 +67,7 @@ class QueryRequest:
     """The session's temporary tables."""
     schema: str = "main"
     """Where unqualified names are looked up first."""
-    reads: tuple[RelationRead, ...] | None = None
+    resolution: Resolution | None = None
     """What `sql` reads, where that is known; None: it is resolved."""
     until: datetime | None = None
     """The query is about what was known by then, zone-aware UTC: what was asked since is fresh."""
@@ -135,9 +134,7 @@ def plan_query(environment: Environment, request: QueryRequest) -> QueryPlan:
         schema=request.schema,
         broken=environment.broken,
     )
-    found = Resolution(request.reads or ())
-    if request.reads is None:
-        found = resolve(request.sql, names, bound=request.bound)
+    found = request.resolution or _resolved(environment, request, names)
     for read in found.reads:
         if read.relation not in datasets and (error := broken_named(environment, read.relation)):
             raise error
@@ -154,6 +151,19 @@ def plan_query(environment: Environment, request: QueryRequest) -> QueryPlan:
     refetch = _older_than(environment, closure(datasets, targets), held, limit)
     steps = plan_refresh(datasets, states, targets, clock=clock, held=held, refetch=refetch)
     return QueryPlan(targets, held, steps, found.unresolved, environment.home_state.load_id)
+
+
+def _resolved(environment: Environment, request: QueryRequest, names: NameScope) -> Resolution:
+    """What `request` reads: as it was told when it was last asked, else by the parser."""
+
+    def by_parser() -> Resolution:
+        from ttapi.models.resolve import resolve  # noqa: PLC0415 - sqlglot takes 0.12 s
+
+        return resolve(request.sql, names, bound=request.bound)
+
+    if request.bound or request.views or request.temporary:
+        return by_parser()
+    return environment.installation.statement_cache.resolution(request.sql, names, by_parser)
 
 
 def prepare_query(

@@ -2,6 +2,8 @@
 """A query made one about what was known at a point in time: `ttapi sql --as-of T`.
 
 A statement that would change the published file, answered with what works instead.
+
+What a statement says of the answer and of those after it: instants it passes on, the schema it sets.
 """
 
 from __future__ import annotations
@@ -13,8 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from ttapi.clock import stored_instant
 from ttapi.errors import InterruptedQueryError, QueryError
-from ttapi.models.as_of_query import rewrite_as_of
-from ttapi.models.as_of_relations import AsOfCatalog, FormerResource
+from ttapi.models.limits import Resolution
 from ttapi.models.model_cache import PushdownInfo
 from ttapi.refresh.coverage import name_scope
 from ttapi.sources.contract import Column
@@ -23,12 +24,13 @@ from ttapi.store.reader import open_snapshot
 from ttapi.store.schema import former_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from ttapi.models.as_of import AsOf
     from ttapi.models.as_of_query import AsOfQuery
-    from ttapi.models.references import Write
+    from ttapi.models.as_of_relations import AsOfCatalog, FormerResource
+    from ttapi.models.limits import Write
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.query import QueryRequest
     from ttapi.sources.contract import ColumnType, Resource
@@ -43,6 +45,8 @@ def as_of_request(
     *Raises* UsageError for another statement than one SELECT, and for a relation without an as-of
     form; ModelError for a relation whose file is wrong.
     """
+    from ttapi.models.as_of_query import rewrite_as_of  # noqa: PLC0415 - sqlglot takes 0.12 s
+
     installed = as_of_catalog(environment, request)
     former = _former_resources(environment, as_of)
     installed = replace(installed, former=former)
@@ -52,7 +56,8 @@ def as_of_request(
     # What the query itself names has been told with it.
     unsaid = [text for text in texts if text not in found.text]
     found = replace(found, text="; ".join([found.text, *unsaid]))
-    return replace(request, sql=found.sql, reads=found.reads, until=as_of.until), found
+    past = Resolution(tuple(found.reads))
+    return replace(request, sql=found.sql, resolution=past, until=as_of.until), found
 
 
 def _former_resources(environment: Environment, as_of: AsOf) -> dict[str, FormerResource]:
@@ -70,6 +75,8 @@ def _former_resources(environment: Environment, as_of: AsOf) -> dict[str, Former
 
 
 def _former(resource: Resource, table: FormerTable) -> FormerResource:
+    from ttapi.models.as_of_relations import FormerResource  # noqa: PLC0415 - sqlglot takes 0.12 s
+
     today = {column.name: str(column.type) for column in resource.columns}
     columns = tuple(
         Column(name, cast("ColumnType", kind), "") for name, kind in table.columns.items()
@@ -91,6 +98,8 @@ def _former(resource: Resource, table: FormerTable) -> FormerResource:
 
 def as_of_catalog(environment: Environment, request: QueryRequest | None = None) -> AsOfCatalog:
     """What there is to read, in the session that `request` comes from."""
+    from ttapi.models.as_of_relations import AsOfCatalog  # noqa: PLC0415 - sqlglot takes 0.12 s
+
     datasets = environment.datasets
     return AsOfCatalog(
         graph=environment.graph,
@@ -106,6 +115,34 @@ def as_of_catalog(environment: Environment, request: QueryRequest | None = None)
         },
         resources={name: offer.resource for name, offer in environment.resources.items()},
     )
+
+
+def declared_instants(
+    environment: Environment, sql: str, declared: Callable[[frozenset[str]], frozenset[str]]
+) -> frozenset[str]:
+    """Columns under which `sql` passes on, as they are, what the file declares as instants.
+
+    `declared`: those of some relations of the published file.
+    """
+
+    def by_parser() -> frozenset[str]:
+        from ttapi.models.references import unchanged_columns  # noqa: PLC0415 - sqlglot takes 0.12 s
+
+        return unchanged_columns(sql, declared)
+
+    # What the file declares is what the models say only where it was made from them.
+    if not environment.is_installed:
+        return by_parser()
+    return environment.installation.statement_cache.columns(sql, by_parser)
+
+
+def schema_set_by(sql: str) -> str | None:
+    """The schema that a statement makes the default; None: it is about something else."""
+    if first_words(sql, 1) not in (["use"], ["set"]):
+        return None
+    from ttapi.models.resolve import default_schema  # noqa: PLC0415 - sqlglot takes 0.12 s
+
+    return default_schema(sql)
 
 
 _SCHEMAS = frozenset({"", "main", "raw", "staged", "derived", "catalog", "market"})

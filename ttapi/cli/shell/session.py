@@ -86,6 +86,8 @@ class SessionOptions:
     as_of: str | None = None
     """`--as-of`: the point in time that every query is answered as of."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    ends_after_one: bool = False
+    """Whether the process ends with its one answer, which is shown as text."""
 
 
 class Session:
@@ -246,13 +248,15 @@ class Session:
         """
         from ttapi.api import Watchers
         from ttapi.cli.entry import run_log
-        from ttapi.cli.terminal import DelayedProgress, ask_yes, tell_inputs
+        from ttapi.cli.terminal import DelayedProgress, ask_yes, load_arrow_alone, tell_inputs
 
         bars = DelayedProgress()
 
         def prepared(found: PreparedQuery) -> None:
             bars.close()
             tell_inputs(found, lister=".age" if self.manners.is_interactive else "ttapi status")
+            if self.manners.ends_after_one and found.deferred is None:
+                load_arrow_alone()
 
         watchers = Watchers(
             progress=bars,

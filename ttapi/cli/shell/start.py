@@ -19,8 +19,9 @@ from ttapi.cli.shell.session import LeaveShell, Session, SessionOptions
 from ttapi.cli.terminal import tell
 from ttapi.config import load_settings
 from ttapi.errors import TtapiError, UsageError
+from ttapi.formats.records import FORMATS
 from ttapi.home import find_home, refuse_home_path
-from ttapi.sqltext import ends_entry, is_blank, is_command, utf8_text
+from ttapi.sqltext import ends_entry, entries_of, is_blank, is_command, utf8_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,6 +185,7 @@ def run_text(start: Start, options: DisplayOptions, text: str) -> int:
         one_file=options.once,
         freshness=start.freshness,
         as_of=start.as_of,
+        ends_after_one=start.init is None and _is_one_text(text, options),
     )
     with closing(Session(home, options, manners)) as session:
         try:
@@ -193,6 +195,13 @@ def run_text(start: Start, options: DisplayOptions, text: str) -> int:
         except LeaveShell as exc:
             return exc.code
     return error.exit_code if error else 0
+
+
+def _is_one_text(text: str, options: DisplayOptions) -> bool:
+    """Whether `text` is one statement whose answer is text: nothing comes after it."""
+    entries = list(entries_of(text))
+    is_one = len(entries) == 1 and not entries[0].is_command
+    return is_one and not FORMATS[options.next_format].is_binary
 
 
 def _begin(session: Session, start: Start) -> None:
