@@ -262,6 +262,38 @@ def test_plain_status_is_read_without_typer_and_nothing_else_is(arguments, expec
     assert (found and (found[0] and str(found[0]), *found[1:])) == expected
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["refresh"], (None, (), False, False)),
+        (["refresh", "eod", "rates", "--json"], (None, ("eod", "rates"), True, False)),
+        (["--home", "x", "refresh", "--yes"], ("x", (), False, True)),
+        (["refresh", "--plan"], None),
+        (["refresh", "--wait", "1"], None),
+        (["refresh", ""], None),
+        (["refresh", "--help"], None),
+        (["--home"], None),
+        (["status"], None),
+        ([], None),
+    ],
+)
+def test_plain_refresh_is_read_without_typer_and_nothing_else_is(arguments, expected):
+    from ttapi.cli.entry import plain_refresh
+
+    found = plain_refresh(arguments)
+    assert (found and (found[0] and str(found[0]), *found[1:])) == expected
+
+
+@pytest.mark.parametrize("names", [(), ("eod",), ("nothing",)])
+def test_a_refresh_says_the_same_with_typer_and_without(loaded, names):
+    plain, unusual = (loaded.ttapi("refresh", *names, *more) for more in ((), ("--wait", "60")))
+    assert (plain.returncode, plain.stdout, plain.stderr) == (
+        unusual.returncode,
+        unusual.stdout,
+        unusual.stderr,
+    )
+
+
 def test_an_unusual_status_goes_through_typer(loaded):
     assert loaded.ttapi("status", "--jsn").returncode == 2
     assert "Usage" in loaded.ttapi("status", "--help").stdout

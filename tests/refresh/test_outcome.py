@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from ttapi.cli.refresh import _show_plan, _span, _symbols, tell_outcome
-from ttapi.cli.report import _market_line
+from ttapi.cli.refresh import _show_plan, _span, _symbols
+from ttapi.cli.report import _market_line, tell_outcome
 from ttapi.clock import FixedClock
 from ttapi.config import Settings
 from ttapi.errors import BudgetError, UsageError

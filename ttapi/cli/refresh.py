@@ -7,19 +7,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ttapi.errors import ModelError, UsageError
+from ttapi.errors import UsageError
 from ttapi.formats.values import amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ttapi.api import DatasetOutcome, Environment, RefreshOutcome, RefreshRequest, Step
+    from ttapi.api import Step
 
 
 def register_refresh(app: typer.Typer) -> None:
@@ -49,119 +48,20 @@ def refresh(
 ) -> None:
     """Bring datasets and everything they read up to date."""
     from ttapi.api import RefreshRequest, operations
-    from ttapi.cli.entry import run_log
-    from ttapi.cli.terminal import open_environment, require_home, tell_waiting, watched
+    from ttapi.cli.report import refresh_environment, run_refresh
 
-    environment = open_environment(context.obj, symbols=_symbols(symbols))
-    require_home(environment)
-    if universe is not None:
-        environment = operations.add_members(
-            environment, universe, wait_s=wait, on_wait=tell_waiting
-        )
+    environment = refresh_environment(context.obj, _symbols(symbols), universe, wait)
     request = RefreshRequest(
         targets=tuple(datasets or ()),
         force=force,
         span=_span(start, end),
         wait_s=wait,
     )
-    if not plan and not yes:
-        _confirm_large(environment, request)
     if plan:
         _show_plan(operations.plan(environment, request), as_json=as_json)
         return
-    with run_log(environment.home, "refresh"), watched() as progress:
-        outcome = operations.refresh(environment, request, progress=progress, on_wait=tell_waiting)
-    if as_json:
-        typer.echo(json.dumps(_outcome_document(outcome)))
-    tell_outcome(outcome)
-    # A model file that is wrong: of the whole, when the whole was asked for.
-    code = outcome.exit_code or (ModelError.exit_code if outcome.broken and not datasets else 0)
-    if code:
+    if code := run_refresh(environment, request, asks=not yes, as_json=as_json):
         raise typer.Exit(code)
-
-
-def _confirm_large(environment: Environment, request: RefreshRequest) -> None:
-    """Ask on a terminal before a refresh of more source calls than `[refresh] max_calls`."""
-    from ttapi.api import operations
-
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return
-    calls = operations.count_calls(environment, request)
-    if calls > environment.settings.max_calls:
-        typer.confirm(
-            f"This would make {amount(calls, 'source call')}. Go on?", abort=True, err=True
-        )
-
-
-def tell_outcome(outcome: RefreshOutcome) -> None:
-    """What happened, a line a dataset that something happened to, on standard error."""
-    from ttapi.cli.terminal import tell
-
-    for done in outcome.datasets:
-        _tell_dataset(done)
-    for check in outcome.failed_checks:
-        bad = amount(check.failures, "bad row")
-        tell(f"check {check.check} of {check.dataset}: {bad}, such as {check.sample}")
-    for export in outcome.exports:
-        rows = f"failed: {export.error}" if export.rows is None else amount(export.rows, "row")
-        tell(f"export {export.relation} as {export.format}: {rows}")
-    for error in outcome.broken:
-        tell(f"left out: {error.message}")
-    worked = amount(sum(1 for d in outcome.datasets if d.is_changed), "dataset")
-    calls = amount(sum(d.source_calls for d in outcome.datasets), "source call")
-    spared = sum(d.slices_held for d in outcome.datasets)
-    hits = f", {amount(spared, 'slice')} held" if spared else ""
-    tell(f"refreshed: {worked} changed, {calls}{hits}, generation {outcome.generation}")
-
-
-def _tell_dataset(done: DatasetOutcome) -> None:
-    from ttapi.cli.terminal import seconds_text, tell
-
-    if done.slices_asked or done.is_changed or done.error:
-        rows = f", {amount(done.rows_accepted, 'row')} accepted" if done.rows_in else ""
-        refused = f", {done.rows_refused:,} refused" if done.rows_refused else ""
-        units = f", {amount(done.slices_asked, 'slice')}" if done.slices_asked else ""
-        failed = f", {len(done.failed_units):,} failed" if done.failed_units else ""
-        held = f", {done.slices_held:,} held" if done.slices_held else ""
-        word = "failed" if done.error else ("changed" if done.is_changed else "unchanged")
-        what = f"{units}{held}{rows}{refused}{failed}"
-        tell(f"{done.dataset}: {word}{what}, {seconds_text(done.seconds)}")
-    elif done.slices_held:
-        absent = (
-            f", {len(done.unavailable):,} of them unknown: {done.unavailable[0]}"
-            if done.unavailable
-            else ""
-        )
-        tell(f"{done.dataset}: fresh, {amount(done.slices_held, 'slice')} held{absent}")
-    if done.error:
-        tell(f"  {done.error}")
-    for failure in done.failed_units[:5]:
-        if not (done.error or "").endswith(failure):
-            tell(f"  {failure}")
-    if len(done.failed_units) > 5:
-        tell(f"  and {len(done.failed_units) - 5} more: select * from health")
-
-
-def _outcome_document(outcome: RefreshOutcome) -> dict[str, Any]:
-    return {
-        "load_id": outcome.load_id,
-        "generation": outcome.generation,
-        "datasets": [
-            {
-                "dataset": d.dataset,
-                "verdict": d.verdict,
-                "reasons": list(d.reasons),
-                "rows_in": d.rows_in,
-                "rows_accepted": d.rows_accepted,
-                "rows_refused": d.rows_refused,
-                "source_calls": d.source_calls,
-                "slices_held": d.slices_held,
-                "seconds": round(d.seconds, 3),
-                "error": d.error or ("; ".join(d.failed_units) or None),
-            }
-            for d in outcome.datasets
-        ],
-    }
 
 
 def _show_plan(steps: Sequence[Step], *, as_json: bool) -> None:

@@ -30,7 +30,7 @@ def _status(session: Session, rest: str) -> None:
 def _refresh(session: Session, rest: str) -> None:
     from ttapi.api import Watchers
     from ttapi.cli.entry import run_log
-    from ttapi.cli.refresh import tell_outcome
+    from ttapi.cli.report import tell_outcome
     from ttapi.cli.terminal import DelayedProgress
 
     names = words_in(rest, ".refresh [DATASET...]", most=99)
