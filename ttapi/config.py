@@ -37,6 +37,10 @@ def bundled_folder(name: str) -> Path:
     raise UsageError(f"this installation of ttapi has no {name!r} folder", hint="reinstall ttapi")
 
 
+DEFAULT_MEMORY = "4GB"
+"""Of the engine while a refresh writes."""
+
+
 def _setting(
     section: str,
     default: object,
@@ -88,7 +92,7 @@ class Settings:
     """`[refresh] max_calls`: source calls a query may cause without `--yes`."""
     max_seconds: float = _setting("refresh", 30.0, example="30")
     """`[refresh] max_seconds`: predicted seconds a query may spend on refreshing without `--yes`."""
-    memory_limit: str = _setting("store", "4GB", r"\d+(\.\d+)? ?([KMGT]i?B|%)", "4GB")
+    memory_limit: str = _setting("store", DEFAULT_MEMORY, r"\d+(\.\d+)? ?([KMGT]i?B|%)", "4GB")
     """`[store] memory_limit`: the engine's memory while a refresh writes."""
     snapshots_kept: int = _setting("store", 2, r"\d+", "2")
     """`[store] snapshots_kept`: published generations kept besides the current one."""

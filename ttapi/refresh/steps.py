@@ -123,14 +123,10 @@ def _run_raw(run: RefreshRun, step: Step, dataset: Dataset) -> DatasetOutcome:
             write_state(cursor, step.dataset, state)
             mark_changed(cursor)
     else:
-        account, state = ingest(
-            _task(run, step, dataset),
-            state,
-            found,
-            step,
-            is_forced=run.request.force and step.dataset not in run.request.already_refreshed,
-            span=run.request.span,
-        )
+        is_forced = run.request.force and step.dataset not in run.request.already_refreshed
+        task, span = _task(run, step, dataset), run.request.span
+        with run.store.loading():
+            account, state = ingest(task, state, found, step, is_forced=is_forced, span=span)
     run.states[step.dataset] = state
     run.seen_units[step.dataset] = account.seen_units
     run.unavailable[step.dataset] = account.unavailable

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from ttapi.clock import stored_instant
+from ttapi.config import DEFAULT_MEMORY
 from ttapi.errors import (
     DiskFullError,
     LockedError,
@@ -78,7 +79,7 @@ class FileFacts:
     generation: int
 
 
-def connect_live(file: Path, *, memory_limit: str = "4GB") -> Connection:
+def connect_live(file: Path, *, memory_limit: str = DEFAULT_MEMORY) -> Connection:
     """A read-write connection to the owner's file, created in the portable storage version.
 
     *Raises* StoreError naming the file.

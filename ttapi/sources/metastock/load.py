@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requested files read ahead in the background, parsed together, and put into batches."""
+"""Requested files read and parsed ahead in the background, and put into batches.
+
+While the engine stores one chunk of files the next is parsed and the one after it read: each keeps a core
+busy for a part of its time only.
+"""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 20 << 20
 """Bytes of files read ahead at a time."""
 CHUNK_FILES = 400
+_CHUNKS_AHEAD = 2
+"""One that is parsed, and one that is read meanwhile."""
 BATCH_ROWS = 500_000
 """Rows a batch holds at most, unless one file alone has more."""
 
@@ -55,24 +62,31 @@ def load_batches(
     *,
     label: str = "metastock",
 ) -> Iterator[Batch]:
-    """Batches of whole files until every request has had its report.
-
-    The next chunk of files is read while one is parsed.
-    """
-    chunks = list(_chunks(requests))
+    """Batches of whole files until every request has had its report."""
     # What changes the rows though the bytes are the same is part of their hash.
     salt = f"{','.join(suffixes)}|{label}"
-    with ThreadPoolExecutor(1, thread_name_prefix="metastock-read") as reader:
-        ahead = reader.submit(_read_chunk, tree, chunks[0], salt) if chunks else None
-        for following in (*chunks[1:], None):
-            if ahead is None:
-                return
-            loaded = ahead.result()
-            ahead = (
-                reader.submit(_read_chunk, tree, following, salt) if following is not None else None
-            )
-            for part in _split_by_rows(loaded, batch_rows):
-                yield _labelled(_batch(part, suffixes, now), label)
+
+    def parsed(loaded: Future[list[Loaded]]) -> list[Batch]:
+        parts = _split_by_rows(loaded.result(), batch_rows)
+        return [_labelled(_batch(part, suffixes, now), label) for part in parts]
+
+    waiting: deque[Future[list[Batch]]] = deque()
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="metastock-read") as reader,
+        ThreadPoolExecutor(1, thread_name_prefix="metastock-parse") as parser,
+    ):
+        try:
+            for chunk in _chunks(requests):
+                loaded = reader.submit(_read_chunk, tree, chunk, salt)
+                waiting.append(parser.submit(parsed, loaded))
+                if len(waiting) > _CHUNKS_AHEAD:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            # Who takes no more batches does not wait for those nobody began.
+            for one in waiting:
+                one.cancel()
 
 
 def _labelled(batch: Batch, label: str) -> Batch:
