@@ -62,6 +62,12 @@ def test_a_relation_of_the_home_comes_first_unless_another_is_registered(databas
 def test_what_is_no_frame_is_refused_and_a_variable_that_is_none_is_not_looked_at(database):
     with pytest.raises(UsageError, match="mine: a list is no table"):
         database.register("mine", [1, 2])
+    series = pl.Series("a", [1])
+    with pytest.raises(UsageError, match="series: a Series is no table"):
+        database.sql("from series")
+    with pytest.raises(UsageError, match="several: a ChunkedArray is no table"):
+        database.register("several", pa.chunked_array([[1]]))
+    assert series.len() == 1
     numbers = [1, 2]
     with pytest.raises(QueryError, match="numbers"):
         database.sql("from numbers")

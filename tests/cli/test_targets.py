@@ -83,6 +83,33 @@ def test_the_end_of_a_name_chooses_the_format(home, tmp_path, door, name, conten
     assert target.read_bytes()[: len(content)] == content
 
 
+@pytest.mark.parametrize("name", ["x.xlsx", "x.csv.gz", "x.dat", "x.sql"])
+@pytest.mark.parametrize("door", [one_shot, once, exported], ids=lambda d: d.__name__)
+def test_an_ending_of_no_format_here_is_refused_at_every_door(home, tmp_path, door, name):
+    done = door(home, tmp_path / name)
+    assert f"{name!r} says no format that is written here" in done.stderr
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+
+
+def test_a_named_format_goes_under_any_ending_but_anothers(home, tmp_path):
+    def written(name):
+        return home.ttapi("sql", "--no-refresh", "--csv", "-o", tmp_path / name, SQL).returncode
+
+    assert [written(name) for name in ("x.dat", "x.2024-06", "x.xlsx", "x.csv.gz")] == [0, 0, 2, 2]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["x.2024-06", "x.dat"]
+
+
+def test_a_hyphen_is_standard_output(home):
+    assert home.ttapi("sql", "--no-refresh", "-o", "-", SQL).stdout == "a,b\n1,x\n"
+
+
+def test_an_answer_and_its_receipt_are_two_files(home, tmp_path):
+    file = tmp_path / "same.json"
+    done = home.ttapi("sql", "--no-refresh", "--receipt", file, "-o", file, "-c", SQL)
+    assert (done.returncode, file.exists()) == (2, False)
+    assert "cannot hold the answer and its receipt" in done.stderr
+
+
 def test_a_name_that_says_nothing_holds_csv(home, tmp_path):
     assert one_shot(home, tmp_path / "answer").returncode == 0
     assert (tmp_path / "answer").read_text() == "a,b\n1,x\n"

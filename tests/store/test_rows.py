@@ -179,8 +179,15 @@ def test_parquet_and_arrow_bring_back_every_value(engine, tmp_path, kind):
     arrow = engine.from_arrow(table).project(f"({source})::varchar").fetchall()
     assert [row[0] for row in arrow] == truth
     is_kept = not pa.types.is_string(pq.read_schema(file).field("v").type)
-    is_text = rows.columns[0].type.id in {"varchar", "json", "uuid", "enum"}
+    is_text = rows.columns[0].type.id in {"varchar", "json", "enum"}
     assert (remark is None) == (is_kept or is_text)
+
+
+@pytest.mark.parametrize("name", [*PEOPLE, "csv", "jsonl"])
+def test_a_tuple_is_shown_as_the_engine_shows_it(engine, name):
+    rows, truth = answered(engine, "select row(1, 'x') as v")
+    assert truth == ["(1, x)"]
+    assert "(1, x)" in written(name, rows)[0].decode()
 
 
 def test_an_answer_that_outlives_its_session_is_shown_all_the_same():
@@ -190,10 +197,14 @@ def test_an_answer_that_outlives_its_session_is_shown_all_the_same():
 
 
 def test_names_that_repeat_are_numbered_as_the_engine_does(engine):
-    rows, _ = answered(engine, "select 1 as a, 2 as a, 3 as a_1, 4 as a, 5 as B")
-    assert rows.unique_names == ["a", "a_2", "a_1", "a_3", "B"]
-    assert written("csv", rows)[0] == b"a,a,a_1,a,B\n1,2,3,4,5\n"
-    assert written("jsonl", rows)[0] == b'{"a": 1, "a_2": 2, "a_1": 3, "a_3": 4, "B": 5}\n'
+    sql = "select 1 as a, 2 as a, 3 as a_1, 4 as a, 5 as B, 6 as A"
+    rows, _ = answered(engine, sql)
+    assert rows.unique_names == engine.sql(f"select * from ({sql})").columns
+    assert rows.unique_names == ["a", "a_1", "a_1_1", "a_2", "B", "A_3"]
+    assert written("csv", rows)[0] == b"a,a,a_1,a,B,A\n1,2,3,4,5,6\n"
+    assert written("jsonl", rows)[0] == (
+        b'{"a": 1, "a_1": 2, "a_1_1": 3, "a_2": 4, "B": 5, "A_3": 6}\n'
+    )
     assert rows.frame_table().column_names == rows.unique_names
 
 
@@ -212,6 +223,11 @@ def test_a_type_without_a_counterpart_is_told(engine):
     assert written("arrow", rows)[1] == "gap, n are text: Arrow has no such type"
     assert prompt_text(rows, "UTC").splitlines()[2].split() == ["│", "interval", "│", "uhugeint", "│", "varchar", "│"]  # fmt: skip
     assert "<td>1 day</td>" in notebook_html(rows, "UTC")
+    rows, _ = answered(engine, "select uuid() as u, row(1, 'x') as pair, [uuid()] as several")
+    assert written("parquet", rows)[1] == "u, pair, several are text: Parquet has no such type"
+    assert written("arrow", rows)[1] == "pair is text: Arrow has no such type"
+    rows, _ = answered(engine, f"select (-{2**127 - 1})::hugeint - 1 as least, 5::hugeint as few")
+    assert written("arrow", rows)[1] == "least is text: Arrow has no such type"
 
 
 def test_many_rows_stay_in_order_and_a_cut_answer_counts_them_all(engine):

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 from ttapi.errors import UsageError
 from ttapi.formats import text as rendering
-from ttapi.formats.target import writing
+from ttapi.formats.target import takes_a_stream, writing
 from ttapi.formats.text import DisplayStyle
 from ttapi.formats.values import amount
 from ttapi.sqltext import literal
@@ -143,7 +143,7 @@ FORMATS: dict[str, Format] = {
     "json": Format(write_json, "one array of objects", holds_one=True, endings=(".json",)),
     "jsonl": Format(write_jsonl, "one object a line", endings=(".jsonl", ".ndjson", ".jsonlines")),
     "html": Format(rendering.write_html, "an HTML table", True, endings=(".html", ".htm")),
-    "parquet": Format(write_parquet, "a Parquet file", is_binary=True, holds_one=True, endings=(".parquet",)),
+    "parquet": Format(write_parquet, "a Parquet file", is_binary=True, holds_one=True, endings=(".parquet", ".pq")),
     "arrow": Format(
         write_arrow, "an Arrow IPC stream", is_binary=True, holds_one=True, endings=(".arrow", ".ipc", ".feather"),
     ),
@@ -158,6 +158,13 @@ ALIASES = {
 }
 
 
+_OF_OTHERS = frozenset({
+    ".xlsx", ".xls", ".ods", ".gz", ".zip", ".bz2", ".xz", ".zst", ".db", ".duckdb", ".sqlite", ".sql", ".avro",
+    ".orc", ".pkl", ".h5", ".xml", ".yaml", ".pdf",
+})  # fmt: skip
+"""Endings that promise what no format here is."""
+
+
 def endings() -> list[str]:
     """The ends of names that say a format."""
     return list(dict.fromkeys(ending for one in FORMATS.values() for ending in one.endings))
@@ -168,10 +175,18 @@ def format_of_file(target: Path, wanted: str = "auto", usual: str = "auto") -> s
 
     `usual`: of a name that says nothing, where nothing is wanted.
 
-    *Raises* UsageError where name and wish contradict each other.
+    *Raises* UsageError where name and wish contradict each other, and for an ending of none of them.
     """
     ending = target.suffix.lower()
     named = next((name for name, one in FORMATS.items() if ending in one.endings), None)
+    # What comes after the last point is often no ending: a date, a version.
+    is_word = ending[1:2].isalpha() and not takes_a_stream(target)
+    if named is None and is_word and (wanted == "auto" or ending in _OF_OTHERS):
+        raise UsageError(
+            f"{target.name!r} says no format that is written here",
+            hint=f"end it in one of {', '.join(endings())}"
+            + ("" if ending in _OF_OTHERS else ", or name the format"),
+        )
     if wanted == "auto":
         return named or ("csv" if usual == "auto" else format_named(usual))
     name = format_named(wanted)

@@ -38,7 +38,7 @@ def writing(target: Path) -> Iterator[Path]:
     """
     refuse_home_path(target)
     try:
-        with _poured(target) if _takes_a_stream(target) else _replaced(target) as building:
+        with _poured(target) if takes_a_stream(target) else _replaced(target) as building:
             yield building
     except BrokenPipeError:
         # Whoever reads has read enough: told by the command, as of standard output.
@@ -47,7 +47,7 @@ def writing(target: Path) -> Iterator[Path]:
         raise refusal(target, exc) from exc
 
 
-def _takes_a_stream(target: Path) -> bool:
+def takes_a_stream(target: Path) -> bool:
     """Whether `target` is no file that another could take the place of."""
     if os.path.normpath(target.absolute()).startswith(_SYSTEM):
         return True

@@ -144,13 +144,20 @@ class Reader:
 
         *Raises* UsageError for what is no frame.
         """
+        refusal = UsageError(
+            f"{name}: a {type(frame).__name__} is no table",
+            hint="a DataFrame of pandas or Polars, or an Arrow table, is one",
+        )
         if not is_frame(frame):
-            raise UsageError(
-                f"{name}: a {type(frame).__name__} is no table",
-                hint="a DataFrame of pandas or Polars, or an Arrow table, is one",
-            )
+            raise refusal
+        import pyarrow as pa  # noqa: PLC0415 - a shell's first prompt does not wait for it
+
+        try:
+            table = _arrow_table(frame)
+        except (pa.ArrowException, TypeError) as exc:  # a single column
+            raise refusal from exc
         with engine_errors():
-            self._connection.register(name, _arrow_table(frame))
+            self._connection.register(name, table)
         self._frames.add(name.lower())
 
     def unregister(self, name: str) -> None:

@@ -30,8 +30,12 @@ _WHOLE = frozenset({
     "utinyint", "usmallint", "uinteger", "ubigint", "uhugeint",
 })  # fmt: skip
 _FLOATING = frozenset({"float", "double"})
-_NOT_IN_ARROW = frozenset({"uhugeint", "bignum", "bit", "time with time zone", "interval", "union"})
-"""What Arrow would not bring back as it was; an interval reaches further than Arrow counts nanoseconds."""
+_NOT_IN_ARROW = frozenset(
+    {"uhugeint", "bignum", "bit", "time with time zone", "interval", "union", "tuple"}
+)
+"""What Arrow would not bring back as it was; an interval reaches further than Arrow counts nanoseconds.
+
+A tuple is a struct without names, to which Arrow would give some."""
 _UNQUOTED = _WHOLE | _FLOATING | {"decimal", "boolean", "date", "uuid"}
 """Whose text holds nothing that a csv would have to quote."""
 _HUGE = frozenset({"hugeint"})
@@ -68,6 +72,11 @@ class ResultColumn:
         return self.type.id in _WHOLE | _FLOATING | {"decimal"}
 
     @property
+    def is_uuid(self) -> bool:
+        """Whether it is a UUID, which Arrow carries as its text and nothing else."""
+        return self.type.holds(frozenset({"uuid"}))
+
+    @property
     def is_text(self) -> bool:
         """Whether it travels as the engine's text."""
         return self.type.holds(_NOT_IN_ARROW)
@@ -102,14 +111,15 @@ class Rows:
 
     @property
     def unique_names(self) -> list[str]:
-        """Names of the columns, one that comes again numbered as the engine does: `a`, `a_1`."""
-        names = [column.name for column in self.columns]
+        """Names of the columns, one that comes again numbered as the engine does: `a`, `a_1`, `A_2`."""
         taken: list[str] = []
-        for name in names:
-            free, number = name, 0
-            while free in taken or (number and free in names):
-                number += 1
-                free = f"{name}_{number}"
+        times: dict[str, int] = {}
+        for column in self.columns:
+            free, base = column.name, column.name.lower()
+            while free.lower() in times:
+                free = f"{column.name}_{times[base]}"
+                times[base] += 1
+            times[free.lower()] = 1
             taken.append(free)
         return taken
 
@@ -177,13 +187,17 @@ class Rows:
         turned = {
             i
             for i, c in enumerate(self.columns)
-            if is_parquet and not c.is_text and self._is_lost_in_parquet(i, c)
+            if not c.is_text and self._is_lost(i, c, is_parquet=is_parquet)
         }
         table = self.table
         for i in turned:
             text = self._projected([f"c{i}::varchar"]).column(0)
             table = table.set_column(i, names[i], text)
-        texts = [name for i, name in enumerate(names) if i in turned or self.columns[i].is_text]
+        texts = [
+            name
+            for i, name in enumerate(names)
+            if i in turned or self.columns[i].is_text or (is_parquet and self.columns[i].is_uuid)
+        ]
         return table.rename_columns(names), texts
 
     def frame_table(self) -> pa.Table:
@@ -207,9 +221,9 @@ class Rows:
             return self.table.column(i)
         return table.column(0).cast(pa.duration("us"))
 
-    def _is_lost_in_parquet(self, i: int, column: ResultColumn) -> bool:
+    def _is_lost(self, i: int, column: ResultColumn, *, is_parquet: bool) -> bool:
         if column.type.id != "hugeint":
-            return column.type.id == "null" or column.type.holds(_HUGE)
+            return is_parquet and (column.type.id == "null" or column.type.holds(_HUGE))
         found = self._relation().aggregate(f"max(length(ltrim(c{i}::varchar, '-')))").fetchall()
         return (found[0][0] or 0) > _DECIMAL_DIGITS
 
@@ -271,7 +285,8 @@ def value_type(kind: Any) -> ValueType:
         for label, part in kind.children
         if not isinstance(part, int | str)
     ]
-    return ValueType(text, name, tuple(parts))
+    is_tuple = name == "struct" and not all(label for label, _ in parts)
+    return ValueType(text, "tuple" if is_tuple else name, tuple(parts))
 
 
 def json_text(text: str) -> str:

@@ -15,7 +15,7 @@ from ttapi.home import Home
 
 @pytest.mark.parametrize(
     "text",
-    ["set password = 'x'", "create secret s (type s3)", "select 'token=abc'", "api_key: 1", "attach 'postgres://bob:hunter2@localhost/db' as pg", "select 'key=1'", "Bearer abc"],
+    ["set password = 'x'", "create secret s (type s3)", "select 'token=abc'", "api_key: 1", "attach 'postgres://bob:hunter2@localhost/db' as pg", "select 'key=1'", "Bearer abc", "from 'https://h/x?X-Amz-Signature=ab12'", "from 'https://h/x?a=1&sig=ab'"],
 )  # fmt: skip
 def test_what_looks_like_a_secret_is_not_kept(tmp_path, text):
     assert looks_secret(text)

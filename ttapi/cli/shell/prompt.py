@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _SECRET = re.compile(
     r"password|passwd|secret|token|credential|api_?key|\bkey\w*\s*(=|:=|')|bearer\s"
+    r"|[?&][\w-]*(?:sig|signature)="  # of an address that is signed
     r"|://[^\s/@:']*:[^\s/@']+@",  # of an address: who:password@
     re.IGNORECASE,
 )

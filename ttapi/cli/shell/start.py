@@ -12,6 +12,7 @@ import os
 import sys
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttapi.cli.shell.options import DisplayOptions, is_dumb
@@ -20,12 +21,12 @@ from ttapi.cli.terminal import tell
 from ttapi.config import load_settings
 from ttapi.errors import TtapiError, UsageError
 from ttapi.formats.records import FORMATS
+from ttapi.formats.target import takes_a_stream
 from ttapi.home import find_home, refuse_home_path
 from ttapi.sqltext import ends_entry, entries_of, is_blank, is_command, utf8_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from ttapi.api import Freshness
 
@@ -124,6 +125,8 @@ def run_sql(
 
     *Raises* UsageError for a target inside the home or named as another format, before anything is asked.
     """
+    if options.once == Path("-"):  # as other programs call standard output
+        options.once = None
     for target in (options.once, receipt):
         if target is not None:
             refuse_home_path(target)
@@ -134,6 +137,10 @@ def run_sql(
     if receipt is not None:
         from ttapi.cli.proof import run_with_receipt
 
+        if options.once is not None and _is_same_file(options.once, receipt):
+            raise UsageError(
+                f"{receipt} cannot hold the answer and its receipt", hint="give each its own file"
+            )
         if start.as_of is not None:
             raise UsageError(
                 "--receipt and --as-of: one of the two",
@@ -148,6 +155,10 @@ def run_sql(
         return run_shell(start, options)
     options.ends_at_error = bail is not False
     return run_text(start, options, text)
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other) and not takes_a_stream(one)
 
 
 def run_shell(start: Start, options: DisplayOptions) -> int:

@@ -13,7 +13,7 @@ from ttapi.cli.shell.session import LeaveShell
 from ttapi.cli.shell.start import read_script
 from ttapi.cli.terminal import tell
 from ttapi.errors import QueryError, UsageError
-from ttapi.formats.records import endings, format_of_file, write_result
+from ttapi.formats.records import format_of_file, write_result
 from ttapi.formats.text import count_text
 from ttapi.formats.values import amount
 from ttapi.home import refuse_home_path
@@ -76,9 +76,6 @@ def write_answer(session: Session, target: Path, sql: str | None) -> None:
 
     *Raises* UsageError for a name that says no format.
     """
-    if target.suffix.lower() not in endings():
-        known = ", ".join(endings())
-        raise UsageError(f"{target.name!r} says no format", hint=f"end it in one of {known}")
     name = format_of_file(target)
     refuse_home_path(target)
     rows = whole_answer(session, sql, ".export FILE RELATION")
@@ -118,6 +115,7 @@ def _excel(session: Session, rest: str) -> None:
     words = words_in(rest, ".excel [FILE]")
     target = Path(words[0]).expanduser() if words else _free_name(session)
     refuse_home_path(target)
+    format_of_file(target, "sheet")
     rows = whole_answer(session, None, ".excel")
     target.parent.mkdir(parents=True, exist_ok=True)
     write_result(rows, "sheet", target, session.options.look("UTC"))
