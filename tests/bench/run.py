@@ -28,6 +28,7 @@ from planning import planned
 from pricing import lines as pricing_lines
 from shell import measure
 from vendors import lines as vendor_lines
+from volatility import lines as volatility_lines
 
 from ttapi.models.model import read_model
 
@@ -245,6 +246,7 @@ def main() -> int:
     market = (HOME / "market.duckdb").resolve()
     lines += measured(lambda: pricing_lines(market, CACHE / "pricing"))
     lines += measured(lambda: chain_lines(market, CACHE / "chains"))
+    lines += measured(lambda: volatility_lines(market, CACHE / "volatility"))
     after = reference(CACHE)
     for name, milliseconds in before.items():
         print(f"reference: {name:30} {milliseconds:8.2f} ms, at the end {after[name]:8.2f} ms")
