@@ -8,7 +8,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from ttapi.errors import UsageError
-from ttapi.market.calendar import FIRST_DATE, LAST_DATE, expiration_session, sessions
+from ttapi.market.calendar import (
+    FIRST_DATE,
+    LAST_DATE,
+    MarketPhase,
+    expiration_session,
+    sessions,
+)
 
 XNYS = sessions("XNYS")
 FRI, MON = date(2024, 6, 14), date(2024, 6, 17)
@@ -23,6 +29,28 @@ def test_the_next_close_lies_strictly_after_an_instant():
 def test_a_session_is_completed_at_its_close():
     found = [XNYS.last_completed_session(at) for at in (CLOSE - SECOND, CLOSE, NEXT - SECOND, NEXT)]
     assert found == [date(2024, 6, 13), FRI, FRI, MON]
+
+
+def test_a_market_is_open_from_its_open_until_before_its_close():
+    opened, opens_next = datetime(2024, 6, 14, 13, 30, tzinfo=UTC), datetime(2024, 6, 17, 13, 30, tzinfo=UTC)  # fmt: skip
+    found = [XNYS.phase_at(at) for at in (opened - SECOND, opened, CLOSE - SECOND, CLOSE)]
+    assert found == [MarketPhase(False, opened), MarketPhase(True, CLOSE), MarketPhase(True, CLOSE), MarketPhase(False, opens_next)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("day", "opened", "closed"),
+    [
+        (date(1974, 9, 30), "14:00", "19:30"),
+        (date(1974, 10, 1), "14:00", "20:00"),  # half an hour longer, from this day on
+        (date(1985, 9, 26), "14:00", "20:00"),
+        (date(1985, 9, 30), "13:30", "20:00"),  # half an hour earlier, from this day on
+    ],
+)
+def test_new_hours_hold_from_their_first_day_on(day, opened, closed):
+    told = (XNYS.open_utc(day), XNYS.close_utc(day))
+    assert tuple(f"{at:%H:%M}" for at in told) == (opened, closed)
+    frame = XNYS.close_utc_by_date().row(XNYS.session_no(day) - 1)
+    assert frame == (day, *(at.replace(tzinfo=None) for at in told))
 
 
 def test_neighbours_of_a_session_and_of_a_weekend():
@@ -52,7 +80,13 @@ def test_the_first_and_the_last_day_are_known_and_none_beyond():
 
 @pytest.mark.parametrize(
     ("day", "session"),
-    [(date(2024, 6, 22), date(2024, 6, 21)), (FRI, FRI), (date(1900, 1, 6), date(1900, 1, 6)), (date(2100, 1, 2), date(2100, 1, 2))],
+    [
+        (date(2024, 6, 22), date(2024, 6, 21)),
+        (FRI, FRI),
+        (LAST_DATE, date(2050, 12, 30)),
+        (date(1900, 1, 6), date(1900, 1, 6)),
+        (date(2100, 1, 2), date(2100, 1, 2)),
+    ],
 )  # fmt: skip
 def test_a_saturday_stands_for_the_session_before(day, session):
     assert expiration_session(day) == session

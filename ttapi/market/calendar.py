@@ -203,7 +203,7 @@ def expiration_session(day: date) -> date:
     Outside the calendar it is `day` itself.
     """
     calendar = sessions("XNYS")
-    is_known = calendar.dates[0] <= day <= calendar.dates[-1]
+    is_known = calendar.dates[0] <= day <= LAST_DATE
     return calendar.session_on_or_before(day) if is_known else day
 
 
