@@ -86,3 +86,8 @@ def test_no_rows_and_no_numbers_are_said():
         draw_chart(SIGNED.select(["symbol"]))
     with pytest.raises(UsageError, match="no numbers"):
         draw_chart(pa.table({"n": pa.array([None, None], pa.float64())}), "hist")
+
+
+def test_rows_of_one_value_fall_into_one_range():
+    text = draw_chart(pa.table({"n": [2.5, 2.5, 2.5, 2.5]}), "hist")
+    assert [line.split()[-1] for line in text.splitlines()[1:]] == ["4", "0"]

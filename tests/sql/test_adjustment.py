@@ -92,9 +92,10 @@ def test_returns_do_not_move_when_a_later_split_is_added(published):
     assert [r[0] for r in after[1:]] == pytest.approx([r[0] for r in before[1:]], abs=1e-15)
 
 
-def test_a_dividend_not_below_the_close_is_left_out_and_reported(lab):
+@pytest.mark.parametrize("cash", [24.96, 30])
+def test_a_dividend_not_below_the_close_is_left_out_and_reported(lab, cash):
     lab.write_bars("PUB.csv", PUBLISHED[2:])
-    lab.write_actions("PUB", [("20240508", "dividend", "", 30)])
+    lab.write_actions("PUB", [("20240508", "dividend", "", cash)])
     lab.refresh(*RELATIONS)
     assert _adjusted(lab) == [24.96, 24.53]
     assert lab.rows("select code, subject from health where code = 'dividend refused'") == [

@@ -63,3 +63,12 @@ def test_a_version_is_the_content_s_unless_it_stood_before():
     assert after(KNOWN, "replace", is_changed=False).version == "v"
     assert after(NEW, "replace", is_changed=False).version == "w"
     assert after(KNOWN, "replace", content_hash=None).version != after(replace(KNOWN, version="u"), "replace", content_hash=None).version  # fmt: skip
+
+
+def test_an_answer_without_rows_takes_nothing_of_what_is_covered():
+    nothing = {"first_date": None, "last_date": None}
+    found = [after(known, "merge", **nothing) for known in (KNOWN, NEW)]
+    assert [(one.covered_from, one.covered_to) for one in found] == [
+        (date(2024, 6, 3), date(2024, 6, 8)),
+        (None, None),
+    ]
