@@ -167,3 +167,15 @@ def test_prices_that_hold_a_split_already_are_reported(lab):
     assert lab.rows("select code, subject from health where code = 'double adjustment'") == [
         ("double adjustment", "PUB")
     ]
+
+
+def test_the_smallest_splits_either_way_are_suspected(lab):
+    for symbol, before, after in (("FWD", 30.0, 20.0), ("REV", 20.0, 30.0), ("NONE", 28.0, 20.0)):
+        closes = ((date(2024, 5, 6), before), (date(2024, 5, 7), after))
+        lab.write_bars(f"{symbol}.csv", [(day, *[close] * 4) for day, close in closes])
+    lab.refresh(*RELATIONS)
+    found = lab.rows("select symbol, date, finding, split from derived.suspected_splits order by 1")
+    assert found == [
+        ("FWD", date(2024, 5, 7), "unrecorded split", "3:2"),
+        ("REV", date(2024, 5, 7), "unrecorded split", "2:3"),
+    ]

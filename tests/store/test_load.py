@@ -138,6 +138,8 @@ def test_a_failed_reading_keeps_the_rows_and_says_why(loads):
         known.content_hash,
         known.size,
     )
+    loads(File("a.csv", (), error="no row was accepted", rejects=((1, "bad close", "A,y"),)))
+    assert loads.unit().rows_refused == 2  # what the attempt before was refused is not there twice
     loads(batch=Batch((UnitReport(Unit("a.csv", 1, 5), is_unchanged=True),)))
     healed = loads.unit()
     assert (healed.error, healed.rows_refused, healed.mtime_ns) == (None, 1, 5)

@@ -156,6 +156,14 @@ def test_a_silent_client_is_told_and_closed_and_a_silent_server_pings(ready):
     assert kinds(talk.hear(61.0)) == ["TIMEOUT", Close(1000, "Timeout")]
 
 
+@pytest.mark.parametrize("promised", [0, -1, "60", None])
+def test_a_client_that_promises_no_time_has_the_servers(talk, promised):
+    made = talk()
+    made.say(SETUP | {"keepaliveTimeout": promised})
+    made.session.pass_time(60.0)
+    assert kinds(made.hear(60.0)) == ["KEEPALIVE"]
+
+
 def test_compact_rows_have_the_columns_asked_for_and_no_other(ready):
     names = ["eventSymbol", "askPrice", "vwap", "bidPrice", "noSuchField"]
     config, data = ready().say(compact("Quote", names), subscribe({"type": "Quote", "symbol": "SPY"}))  # fmt: skip
@@ -262,6 +270,7 @@ def test_faults_break_the_connection_once(ready):
     mute = ready("mute:after=1")
     assert len(mute.say(subscribe({"type": "Quote", "symbol": "SPY"}, DAYS))) == 2
     assert (mute.session.is_mute, mute.say({"type": "KEEPALIVE", "channel": 0})) == (True, [])
+    assert kinds(ready("close-1009:bytes=300").say("x" * 300)) == ["INVALID_MESSAGE"]
     assert ready("close-1009:bytes=300").say("x" * 301) == [Close(1009, "Message too big")]
 
 
