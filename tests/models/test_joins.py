@@ -123,6 +123,21 @@ def test_a_list_of_values_limits_what_is_joined_to_it(values, needed):
     assert keys(sql) == (needed,)
 
 
+@pytest.mark.parametrize(
+    ("sides", "needed"),
+    [
+        ("select 'A' as symbol union all select 'B'", ("AB",)),
+        ("select 'A' as symbol union all select symbol from raw.two", (None, None)),
+        ("select symbol from raw.two union all select 'A'", (None, None)),
+        ("select 'A' as symbol union all by name select 1 as other", (None,)),
+        ("select 'A' as symbol union all by name select 'B' as symbol", ("AB",)),
+    ],
+)
+def test_a_union_limits_what_is_joined_to_it_where_both_sides_name_values(sides, needed):
+    sql = f"select 1 as x from ({sides}) as v join raw.one as a on a.symbol = v.symbol"
+    assert keys(sql) == needed
+
+
 def test_a_subquery_is_limited_by_the_row_around_it():
     inner = "select max(b.date) from raw.two as b where b.symbol = a.symbol"
     assert keys(f"select ({inner}) as d from raw.one as a where a.symbol = 'A'") == ("A", "A")

@@ -89,6 +89,13 @@ def test_an_open_end_stays_fresh_until_the_ttl_and_then_asks_from_the_day_of_ask
     assert missing_slices("A", (None, DAYS[2]), held, rules(DAYS[5])) == []
 
 
+def test_what_was_asked_anew_takes_the_place_of_what_it_holds():
+    first, later = rules(DAYS[3]), rules(DAYS[3], now=rules(DAYS[3]).now + timedelta(hours=5))
+    part, whole = Slice("A", first.now, (DAYS[2], None)), Slice("A", later.now, (DAYS[1], None))
+    assert coverage_after([part], whole, later) == [whole]
+    assert coverage_after([whole], part, first) == [whole, part]
+
+
 def test_a_slice_without_time_is_held_whole_until_its_ttl():
     held = coverage_after([], Slice("A", rules(DAYS[0]).now), rules(DAYS[0], has_time=False))
     assert missing_slices("A", (None, None), held, rules(DAYS[0], has_time=False)) == []

@@ -68,6 +68,13 @@ def test_an_appended_row_of_the_same_instant_takes_the_place_of_the_one_before(l
     assert [row[3] for row in rows_of(loads.cursor) if not row[-1]] == [1.0]
 
 
+def test_an_appended_row_without_an_instant_takes_the_place_of_another_such(loads):
+    events = replace(BARS, mode="append")
+    loads(single("a", bar("AAA", 1.0, None)), resource=events)
+    loads(single("a", bar("AAA", 2.0, None), bar("AAA", 3.0)), resource=events)
+    assert loads.query(CURRENT) == [bar("AAA", 3.0), bar("AAA", 2.0, None)]
+
+
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
 def test_of_two_units_that_reach_as_far_the_later_name_wins(loads, order):
     units = [single("a.txt", bar("AAA", 1.0)), single("b.txt", bar("AAA", 2.0))]
