@@ -39,30 +39,36 @@ def granted(token, **more):
     return 200, {"access_token": token, **more}
 
 
-def tokens(script, *moments, refused=()):
-    """What `token()` gives at each of these seconds, and how many calls it took; a refused one is renewed."""
-    clock = iter(moments)
-    now = [0.0]
+def asked(script, talk, now=None):
+    """What `talk(grant, now)` comes to, `now[0]` being the grant's clock, and how many calls it took."""
+    now = now or [0.0]
 
     async def run(server):
         async with HttpClient(server.url, Traffic(), tuning=QUICK) as client:
-            grant = RefreshGrant(
-                client, Secret("a-client-secret"), Secret("a-refresh-token"), clock=lambda: now[0]
-            )
-            found = []
-            for moment in clock:
-                now[0] = moment
-                try:
-                    secret = await grant.token()
-                    if secret.reveal() in refused:
-                        secret = await grant.renewed(secret)
-                    found.append(secret.reveal())
-                except SourceDownError as exc:
-                    found.append(exc)
-            return found
+            secrets = Secret("a-client-secret"), Secret("a-refresh-token")
+            return await talk(RefreshGrant(client, *secrets, clock=lambda: now[0]), now)
 
     with ScriptedServer(script) as server:
         return asyncio.run(run(server)), len(server.requests)
+
+
+def tokens(script, *moments, refused=()):
+    """What `token()` gives at each of these seconds, and how many calls it took; a refused one is renewed."""
+
+    async def talk(grant, now):
+        found = []
+        for moment in moments:
+            now[0] = moment
+            try:
+                secret = await grant.token()
+                if secret.reveal() in refused:
+                    secret = await grant.renewed(secret)
+                found.append(secret.reveal())
+            except SourceDownError as exc:
+                found.append(exc)
+        return found
+
+    return asked(script, talk)
 
 
 DEAD = {
@@ -100,13 +106,40 @@ def test_a_token_is_renewed_when_less_than_a_minute_of_it_is_left():
 
 
 def test_a_token_lives_a_quarter_of_an_hour_where_the_vendor_does_not_say():
-    script = answers(granted("first-token"), granted("second-token"))
-    assert tokens(script, 0, 840, 841) == (["first-token", "first-token", "second-token"], 2)
+    for more in ({}, {"expires_in": None}):
+        script = answers(granted("first-token", **more), granted("second-token"))
+        assert tokens(script, 0, 840, 841) == (["first-token", "first-token", "second-token"], 2)
 
 
 def test_a_token_that_was_refused_is_renewed_though_it_has_time_left():
     script = answers(granted("first-token", expires_in=900), granted("second-token"))
     assert tokens(script, 0, 1, refused={"first-token"}) == (["second-token", "second-token"], 2)
+
+
+def test_those_whose_token_was_refused_together_have_it_renewed_once():
+    async def talk(grant, _):
+        refused = await grant.token()
+        found = await asyncio.gather(*(grant.renewed(refused) for _ in range(3)))
+        return [one.reveal() for one in found]
+
+    script = answers(granted("first-token"), granted("second-token"), granted("third-token"))
+    assert asked(script, talk) == (["second-token"] * 3, 2)
+
+
+def test_a_token_s_life_begins_when_it_is_asked_for():
+    clock = [0.0]
+
+    async def slow(_, number):
+        clock[0] += 100
+        return web.json_response({"access_token": f"token-number-{number}", "expires_in": 900})
+
+    async def talk(grant, now):
+        found = [await grant.token()]
+        now[0] = 841.0  # 741 s after it came
+        found.append(await grant.token())
+        return [one.reveal() for one in found]
+
+    assert asked(slow, talk, clock) == (["token-number-1", "token-number-2"], 2)
 
 
 def test_an_answer_without_a_token_is_no_dead_grant():
