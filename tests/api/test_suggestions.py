@@ -76,3 +76,14 @@ def test_a_wrong_setting_is_answered_with_the_engines_own(database):
     with pytest.raises(QueryError) as refused:
         database.sql("set memry_limit = '1GB'")
     assert refused.value.hint.startswith("did you mean memory_limit")
+
+
+@pytest.mark.parametrize(("count", "more"), [(12, ""), (13, " and 1 more")])
+def test_a_dozen_columns_are_named(database, count, more):
+    names = [f"c{n}" for n in range(count)]
+    database.sql(
+        f"create temp table wide as select {', '.join(f'{n} as c{n}' for n in range(count))}"
+    )
+    with pytest.raises(QueryError) as refused:
+        database.sql("select zzz from wide")
+    assert refused.value.hint == f"columns here: {', '.join(names[:12])}{more}"

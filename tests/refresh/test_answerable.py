@@ -49,6 +49,27 @@ def test_what_is_too_old_is_refused_with_the_flag_that_answers(unwritable):
         db.sql("select close from eod", freshness=Freshness(max_age="1d"))
 
 
+def test_what_is_as_old_as_allowed_answers_and_older_is_refused(lab):
+    lab.write_bars("AAA.csv", [BAR])
+    lab.refresh("eod")
+    wanted, second = Freshness(refresh=False, max_age="1d"), timedelta(seconds=1)
+    with database(lab, timedelta(days=1)) as db:
+        assert len(db.sql("select close from eod", freshness=wanted)) == 1
+    with (
+        database(lab, timedelta(days=1) + second) as db,
+        pytest.raises(StaleError, match="1 d old|24 h old"),
+    ):
+        db.sql("select close from eod", freshness=wanted)
+
+
+def test_what_cannot_be_refreshed_answers_until_the_instant_it_is_too_old(unwritable):
+    unwritable.environ["TTAPI_REFRESH_MAX_STALE"] = "5d"
+    with database(unwritable, timedelta(days=5, seconds=-1)) as db:
+        assert len(db.sql("select close from eod")) == 1
+    with database(unwritable, timedelta(days=5)) as db, pytest.raises(ReadOnlyHomeError):
+        db.sql("select close from eod")
+
+
 @pytest.mark.parametrize("freshness", [Freshness(), Freshness(max_age="1d")])
 def test_a_table_that_could_not_be_built_is_no_empty_one(lab, freshness):
     lab.write_model("derived/first.sql", FIRST.format(2))

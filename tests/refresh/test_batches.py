@@ -104,3 +104,16 @@ def test_answers_that_come_slowly_are_not_waited_for():
         ["u3", "u4"],
         ["u5"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        (Bounds(units=2, rows=100, seconds=float("inf")), [["u0", "u1"], ["u2"]]),
+        (Bounds(units=9, rows=4, seconds=float("inf")), [["u0", "u1"], ["u2"]]),
+        (Bounds(units=9, rows=3, seconds=float("inf")), [["u0"], ["u1"], ["u2"]]),
+    ],
+)
+def test_a_bound_is_what_still_fits(bounds, expected):
+    batches = [_batch([2], n) for n in range(3)]
+    assert [[u.unit.key for u in batch.units] for batch in joined(batches, bounds)] == expected
