@@ -142,6 +142,15 @@ def test_a_channel_the_server_closes_is_told_and_takes_no_subscriptions(protocol
     assert sent(protocol) == []
 
 
+def test_the_columns_of_a_channel_that_was_closed_are_void(protocol):
+    data = {"type": "FEED_DATA", "channel": 1, "data": ["Candle", [1.5, "AAPL{=d}"]]}
+    closed = {"type": "CHANNEL_CLOSED", "channel": 1}
+    *_, told = hear(protocol, SETUP, AUTHORIZED, OPENED, CONFIG, data)
+    assert [event["close"] for event in told.events] == [1.5]
+    *_, late = hear(protocol, closed, OPENED, data)
+    assert [refusal.reason for refusal in late.refused] == ["no fields were granted for Candle"]
+
+
 @pytest.mark.parametrize(
     "message",
     [
