@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from ttapi.refresh.coverage import SliceRequest
-from ttapi.refresh.keyed import Gap, Lifetime, _merged, find_gaps, gaps_of, wanted_spans
+from ttapi.refresh.keyed import Gap, Lifetime, _merged, _request, find_gaps, gaps_of, wanted_spans
+from ttapi.sources.contract import Unit, UnitRequest
+from ttapi.store.catalog import DatasetState
+from ttapi.store.ledger import never_loaded
 
 TODAY = date(2024, 6, 14)
 DAY = timedelta(days=1)
@@ -79,3 +84,17 @@ def test_without_a_dataset_to_complete_every_ask_is_one_call():
         [Gap("A", (ago(5), None), (ago(5), None)), Gap("B", (None, None), (None, None))],
         [],
     )
+
+
+@pytest.mark.parametrize(
+    ("time_column", "fingerprint", "known_hash"),
+    [(None, "f", "h"), (None, "old", None), ("date", "f", None)],
+)
+def test_a_hash_speaks_for_a_unit_asked_as_a_whole_by_the_code_that_made_it(
+    time_column, fingerprint, known_hash
+):
+    unit = replace(never_loaded(1, "raw.x", "A", datetime(2024, 6, 14, tzinfo=UTC)), content_hash="h")  # fmt: skip
+    task = SimpleNamespace(dataset=SimpleNamespace(time_column=time_column, fingerprint="f"))
+    gap, state = Gap("A", (ago(2), None), None), DatasetState(fingerprint=fingerprint)
+    assert _request(gap, unit, task, state) == UnitRequest(Unit("A"), known_hash, ago(2), None)
+    assert _request(gap, None, task, state).known_hash is None

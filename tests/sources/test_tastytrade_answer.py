@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 
@@ -11,7 +12,7 @@ import pytest
 from ttapi.errors import CredentialError, ResponseError
 from ttapi.secret import Secret
 from ttapi.sources.http import Response
-from ttapi.sources.tastytrade.api import data_of, document_of, items_of, pages_of
+from ttapi.sources.tastytrade.api import TastytradeApi, data_of, document_of, items_of, pages_of
 from ttapi.sources.traffic import Quarantine
 
 WHERE = "/things/{id}"
@@ -120,6 +121,21 @@ def test_the_newest_answers_are_kept_and_where_none_can_be_the_message_still_com
 def test_a_list_has_one_page_at_least(tmp_path, pages, expected):
     document = {"data": {"items": []}} | ({} if pages is None else {"pagination": pages})
     assert pages_of(document, answer(document), Quarantine(tmp_path)) == expected
+
+
+@pytest.mark.parametrize("pages", [1, 2, 3])
+def test_a_list_is_read_to_its_last_page(tmp_path, pages):
+    asked = []
+
+    class Pages:
+        async def send(self, request):
+            asked.append(dict(request.params).get("page-offset"))
+            items = [f"item of page {asked[-1] or 0}"]
+            return answer({"data": {"items": items}, "pagination": {"total-pages": pages}})
+
+    items, _ = asyncio.run(TastytradeApi(Pages(), Quarantine(tmp_path)).many("/things"))
+    assert items == [f"item of page {n}" for n in range(pages)]
+    assert asked == [None, "1", "2"][:pages]
 
 
 def test_one_page_too_many_is_nonsense(tmp_path):

@@ -135,6 +135,20 @@ def test_a_move_is_of_the_sessions_left_and_on_the_last_day_of_what_is_left_of_i
     ]
 
 
+@pytest.mark.parametrize(("kind", "sign"), [("C", 1), ("P", -1)])
+def test_calls_alone_or_puts_alone_have_a_gamma_exposure_of_their_sign(market, kind, sign):
+    expires = date(2024, 7, 19)
+    term(market, "GEX", expires)
+    put(
+        market, "option_implied", snapshot=f"GEX {CLOSE}", snapshot_at=CLOSE, date=FRI, occ_symbol="GEX", underlying="GEX",
+        root="GEX", expiration_date=expires, settlement="PM", strike=100.0, option_type=kind, multiplier=100, is_adjusted=False,
+        spot=100.0, gamma=0.02, open_interest=50.0,
+    )  # fmt: skip
+    assert market.rows(
+        "select gamma_exposure, contracts, as_of_oi from gamma_exposure where underlying = 'GEX'"
+    ) == [(pytest.approx(sign * 0.02 * 50 * 100 * 100 * 100 * 0.01), 1, THU)]
+
+
 def test_outcomes_are_counted_by_how_far_away_they_were(market):
     market.bars("OUT", [(MON, 100.0), (FRI, 101.0)])
     borders = {7: "0-7", 8: "8-21", 21: "8-21", 22: "22-45", 45: "22-45", 46: "46-90", 90: "46-90", 91: "91+"}  # fmt: skip
