@@ -46,6 +46,22 @@ def test_a_frame_of_the_caller_is_joined_by_its_name(database, kind):
         database.sql("from mine")
 
 
+def test_a_frame_is_lent_for_the_statement_that_fails_too(database):
+    mine = pl.DataFrame(WEIGHTS)
+    with pytest.raises(QueryError, match="nothing"):
+        database.sql("select nothing from mine")
+    del mine
+    with pytest.raises(QueryError, match="mine"):
+        database.sql("from mine")
+
+
+def test_a_temporary_table_comes_before_a_frame_of_its_name(database):
+    database.sql("create temp table mine as select 1 as n")
+    mine = pl.DataFrame(WEIGHTS)
+    assert database.sql("from mine").pl().rows() == [(1,)]
+    assert mine.width == 2
+
+
 def test_a_relation_of_the_home_comes_first_unless_another_is_registered(database):
     eod = pl.DataFrame({"close": [7.0]})
     assert len(database.sql("from eod")) == 2

@@ -169,6 +169,7 @@ def test_a_receipt_of_another_history_is_refused(market):
         (lambda text: "{}", "is no receipt of this ttapi"),
         (lambda text: "[1]", "is no receipt of this ttapi"),
         (lambda text: json.dumps({**json.loads(text), "extra": 1}), "its seal does not match"),
+        (lambda text: json.dumps({**json.loads(text), "seal": None}), "its seal does not match"),
     ],
 )
 def test_damaged_and_edited_receipts_are_told_apart_from_good_ones(market, tmp_path, damage, told):
@@ -203,6 +204,10 @@ def test_the_hash_of_an_answer_leaves_order_and_the_last_bits_out():
 )
 def test_the_hash_tells_answers_apart(other):
     assert result_hash(table(a=[1, 2, 2], b=["x", "y", "y"])) != result_hash(other)
+
+
+def test_equal_columns_in_another_order_are_another_answer():
+    assert result_hash(table(a=[1], b=[1])) != result_hash(table(b=[1], a=[1]))
 
 
 def test_decimals_instants_and_nested_values_have_a_text():

@@ -111,3 +111,17 @@ def test_an_empty_grid_says_what_to_do(lab):
     done = lab.ttapi("grid", "--no-refresh")
     assert done.returncode == 0
     assert "ttapi refresh" in done.stderr
+
+
+def test_a_price_that_stands_still_is_no_loss_and_a_symbol_without_a_bar_is_behind():
+    from ttapi.cli.grid import COLUMNS, _cell, _signed_percent, _table
+
+    blank = {name: None for name, _, _ in COLUMNS}
+    rows = [
+        {**blank, "symbol": "AAA", "as_of": "2024-06-14", "change": 0.0},
+        {**blank, "symbol": "BBB"},
+    ]
+    assert _cell(rows[0], rows[0], "change", _signed_percent) == "[green]+0.00%[/]"
+    assert str(_table(rows, {}).caption).startswith(
+        "2 symbols; 1 without a bar of 2024-06-14; no data yet:"
+    )

@@ -11,9 +11,9 @@ import pytest
 
 import ttapi
 from ttapi.api import Database, Freshness
-from ttapi.api.published import connect_published
+from ttapi.api.published import _unfit, connect_published
 from ttapi.errors import StaleError, UsageError
-from ttapi.refresh.freshness import InputAge
+from ttapi.refresh.freshness import InputAge, StatusRow
 
 BAR = "{},D,20240612,000000,10,11,9,10,1000,0"
 HERE = Freshness(refresh=False)
@@ -75,6 +75,20 @@ def test_a_plain_connection_warns_of_what_was_never_loaded_and_of_what_is_too_ol
         told
         == "past their TTL: raw.metastock_bars, raw.price_basis; ttapi refresh brings them up to date"
     )
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([("a", "fresh", ())], ""),
+        ([(name, "stale", ("ttl 1d passed",)) for name in "abc"], "past their TTL: a, b, c"),
+        ([(name, "stale", ("ttl 1d passed",)) for name in "abcd"], "past their TTL: a, b, c and 1 more"),
+        ([("a", "stale", ("asked in part only",)), ("b", "failed", ())], "loaded in part: a; failed: b"),
+        ([("a", "missing", ()), ("b", "stale", ("upstream missing: a",))], "never loaded: a"),
+    ],
+)  # fmt: skip
+def test_what_is_not_up_to_date_is_told_by_what_is_wrong_with_it(rows, told):
+    assert _unfit(StatusRow(*row, None, None, None, None) for row in rows) == told
 
 
 def warned(lab):
