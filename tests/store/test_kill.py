@@ -42,7 +42,7 @@ def write_forever(home, acknowledge):
                     )  # fmt: skip
             os.write(acknowledge, f"{load_id}\n".encode())
             if load_id % 3 == 0:
-                publish(store, keep=1)
+                publish(store)
 
 
 def run_and_kill(home, moment):

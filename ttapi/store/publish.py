@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publishing: the live file copied to a read-only snapshot that every other client may open.
 
+Where the file system shares no blocks, the oldest snapshot becomes the newest by the blocks that differ.
+
 Clients open `market.duckdb`, a symbolic link. Readers of an older snapshot keep it; a write-ahead
 log that a careless client left lies beside the snapshot it belongs to and never meets a newer one.
 """
@@ -44,7 +46,7 @@ class Publication:
     generation: int
     file: Path
     way: str
-    """How the copy was made: reflink, kernel or bytes."""
+    """How the copy was made: reflink, blocks, kernel or bytes."""
 
 
 def publish(
@@ -65,7 +67,8 @@ def publish(
         try:
             _checkpoint(store, sleep)
             remove(building)
-            answer = run_child(COPY, str(home.live_file), str(building))
+            base = _spare(home, generation)
+            answer = run_child(COPY, str(home.live_file), str(building), *base)
             _check_copy(generation, building)
             _move_in(home, building, target)
         except (OSError, StoreError) as exc:
@@ -74,6 +77,22 @@ def publish(
             remove(building)
     _prune(home, keep)
     return Publication(generation, target, str(answer["way"]))
+
+
+def _spare(home: Home, generation: int) -> list[str]:
+    """The oldest published file, which may become the next one; empty where the last two are all there are.
+
+    Who opened the one that is open now, or the one before, reads it in peace whatever locks are seen. What a
+    client wrote into a file beside which its log lies is nobody's to build upon.
+    """
+    files = snapshot_files(home)
+    current = published_generation(home)
+    older = [n for n in files if n not in {current, *sorted(files)[-2:]} and n < generation]
+    if not older:
+        return []
+    oldest = files[min(older)]
+    has_log = oldest.with_name(f"{oldest.name}.wal").exists()
+    return [] if has_log else [str(oldest)]
 
 
 def published_generation(home: Home) -> int:
