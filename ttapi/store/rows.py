@@ -33,12 +33,10 @@ _FLOATING = frozenset({"float", "double"})
 _NOT_IN_ARROW = frozenset(
     {"uhugeint", "bignum", "bit", "time with time zone", "interval", "union", "tuple"}
 )
-"""What Arrow would not bring back as it was; an interval reaches further than Arrow counts nanoseconds.
-
-A tuple is a struct without names, to which Arrow would give some."""
+"""What Arrow would not bring back as it was: intervals reach further than it counts, tuples have no names."""
 _UNQUOTED = _WHOLE | _FLOATING | {"decimal", "boolean", "date", "uuid"}
 """Whose text holds nothing that a csv would have to quote."""
-_HUGE = frozenset({"hugeint"})
+_HUGE, _UUID = frozenset({"hugeint"}), frozenset({"uuid"})
 _DECIMAL_DIGITS = 38
 
 
@@ -70,11 +68,6 @@ class ResultColumn:
     def is_number(self) -> bool:
         """Whether values stand at the right."""
         return self.type.id in _WHOLE | _FLOATING | {"decimal"}
-
-    @property
-    def is_uuid(self) -> bool:
-        """Whether it is a UUID, which Arrow carries as its text and nothing else."""
-        return self.type.holds(frozenset({"uuid"}))
 
     @property
     def is_text(self) -> bool:
@@ -112,13 +105,12 @@ class Rows:
     @property
     def unique_names(self) -> list[str]:
         """Names of the columns, one that comes again numbered as the engine does: `a`, `a_1`, `A_2`."""
-        taken: list[str] = []
-        times: dict[str, int] = {}
-        for column in self.columns:
-            free, base = column.name, column.name.lower()
+        taken, times = [], dict[str, int]()
+        for name in (column.name for column in self.columns):
+            free = name
             while free.lower() in times:
-                free = f"{column.name}_{times[base]}"
-                times[base] += 1
+                free = f"{name}_{times[name.lower()]}"
+                times[name.lower()] += 1
             times[free.lower()] = 1
             taken.append(free)
         return taken
@@ -196,7 +188,9 @@ class Rows:
         texts = [
             name
             for i, name in enumerate(names)
-            if i in turned or self.columns[i].is_text or (is_parquet and self.columns[i].is_uuid)
+            if i in turned
+            or self.columns[i].is_text
+            or (is_parquet and self.columns[i].type.holds(_UUID))
         ]
         return table.rename_columns(names), texts
 
