@@ -8,6 +8,7 @@ What an unfinished statement reads: relations, the names they go by, their colum
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -221,6 +222,8 @@ def _of_statement(
         yield from _ranked(typed, ((n, about, "setting") for n, about in catalog.settings.items()))
         return
     columns = {name: about for read in reads for name, about in read.columns}
+    if typed and not reads and "select" in {word.text.lower() for word in words}:
+        columns = _usual_columns(catalog)
     offered: list[tuple[str, str, str]] = [(n, about, "column") for n, about in columns.items()]
     offered += [(r.alias, "alias", "alias") for r in reads if r.alias not in columns]
     if typed or not columns:
@@ -231,6 +234,17 @@ def _of_statement(
         offered += [_as_function(f) for f in sorted(scalars, key=lambda f: not f.is_own)]
         offered += [(word, "", "keyword") for word in catalog.keywords]
     yield from _ranked(typed, offered)
+
+
+def _usual_columns(catalog: SqlNames) -> dict[str, str]:
+    """The columns of public relations, those of most relations first: what is read is not said yet."""
+    about: dict[str, str] = {}
+    times: Counter[str] = Counter()
+    for relation in catalog.relations.values():
+        if relation.is_public:
+            about = {one.name: one.about for one in relation.columns} | about
+            times.update(one.name for one in relation.columns)
+    return {name: about[name] for name, _ in times.most_common()}
 
 
 def _after_dot(
