@@ -41,6 +41,10 @@ class FixedClock:
         return self.instant.astimezone(UTC)
 
 
+_FIRST_YEAR, _LAST_YEAR = 1953, 2049
+"""Whose sessions the calendars know whole."""
+
+
 def clock_from(environ: Mapping[str, str]) -> Clock:
     """The clock that TTAPI_NOW stops (ISO instant, UTC when it names no zone), else the machine's.
 
@@ -51,11 +55,18 @@ def clock_from(environ: Mapping[str, str]) -> Clock:
         return SystemClock()
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError as exc:
+        clock = FixedClock(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+        year = clock.now().year
+    except (ValueError, OverflowError) as exc:
         raise UsageError(
             f"TTAPI_NOW={text!r} is not an ISO instant", hint="2024-06-14T20:00:00Z works"
         ) from exc
-    return FixedClock(instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant)
+    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        raise UsageError(
+            f"TTAPI_NOW={text!r} is not an instant of the years {_FIRST_YEAR} to {_LAST_YEAR}",
+            hint="2024-06-14T20:00:00Z works",
+        )
+    return clock
 
 
 def utc_instant(instant: datetime | None) -> datetime | None:

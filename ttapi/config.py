@@ -8,6 +8,7 @@ Precedence: flag, environment, `ttapi.toml`, default. This module alone knows wh
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from dataclasses import dataclass, field, fields
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import UsageError
+from ttapi.home import read_file
 from ttapi.secret import Secret
 from ttapi.sqltext import utf8_text
 
@@ -92,7 +94,12 @@ class Settings:
     """`[refresh] max_calls`: source calls a query may cause without `--yes`."""
     max_seconds: float = _setting("refresh", 30.0, example="30")
     """`[refresh] max_seconds`: predicted seconds a query may spend on refreshing without `--yes`."""
-    memory_limit: str = _setting("store", DEFAULT_MEMORY, r"\d+(\.\d+)? ?([KMGT]i?B|%)", "4GB")
+    memory_limit: str = _setting(
+        "store",
+        DEFAULT_MEMORY,
+        r"(?=.*[1-9])(\d{1,6}(\.\d+)? ?[KMGT]i?B|(\d{1,2}(\.\d+)?|100) ?%)",
+        "4GB",
+    )
     """`[store] memory_limit`: the engine's memory while a refresh writes."""
     snapshots_kept: int = _setting("store", 2, r"\d+", "2")
     """`[store] snapshots_kept`: published generations kept besides the current one."""
@@ -160,13 +167,17 @@ def _remember_secrets(sources: Mapping[str, Mapping[str, str]]) -> None:
 
 def _read_toml(file: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(utf8_text(file.read_bytes(), str(file)))
-    except FileNotFoundError:
-        return {}
-    except tomllib.TOMLDecodeError as exc:
+        document = tomllib.loads(utf8_text(read_file(file), str(file)))
+        repr(document)  # a number of thousands of digits can be read, but not said
+    except FileNotFoundError as exc:
+        if not file.is_symlink():
+            return {}
+        raise UsageError(f"{file} cannot be read: {exc.strerror}") from exc
+    except (ValueError, RecursionError) as exc:
         raise UsageError(f"{file} is not valid TOML: {exc}") from exc
     except OSError as exc:
         raise UsageError(f"{file} cannot be read: {exc.strerror}") from exc
+    return document
 
 
 def _refuse_wrong(values: Mapping[str, object], file: Path) -> None:
@@ -233,11 +244,17 @@ def _typed(name: str, value: object, file: Path) -> object:
             items = value.split(",") if isinstance(value, str) else value
             return tuple(str(item).strip() for item in items)  # type: ignore[attr-defined]  # no list is a TypeError, told below
         if isinstance(default, int | float):
-            return type(default)(str(value))
+            return _finite(type(default)(str(value)))
         return str(value)
     except (TypeError, ValueError) as exc:
         wanted = type(default).__name__
         raise UsageError(f"{file}: {name} = {value!r} is not a valid {wanted}") from exc
+
+
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise ValueError(number)
+    return number
 
 
 def note_path(file: Path, source: str, path: Path) -> None:

@@ -2,14 +2,18 @@
 """Places that are ttapi's own: what a user writes never lands there, whichever door it comes through.
 
 Any home counts, not only the one that is open; it is known by what lies in it.
+
+What a user keeps in a folder: listed whatever it is, and read only where it is a file.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from ttapi.errors import UsageError
 
@@ -215,3 +219,73 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
+
+
+_HIDDEN = (".", "#")
+"""How the names begin of what editors leave beside a file: locks, and what was not saved."""
+_NO_FILE = {
+    stat.S_IFDIR: "it is a folder",
+    stat.S_IFIFO: "it is a pipe",
+    stat.S_IFSOCK: "it is a socket",
+    stat.S_IFCHR: "it is a device",
+    stat.S_IFBLK: "it is a device",
+}
+
+
+def entries_below(folder: Path, ending: str) -> list[Path]:
+    """What lies below `folder` under names that end so, sorted: files, and whatever else is called so.
+
+    Hidden names are left out, links to folders are not followed. A folder below it that cannot be
+    listed stands for what it holds.
+    """
+    found: list[Path] = []
+    waiting = [folder]
+    while waiting:
+        inside = waiting.pop()
+        try:
+            entries = list(os.scandir(inside))
+        except OSError:
+            found += [inside] if inside != folder else []
+            continue
+        for entry in entries:
+            if entry.name.startswith(_HIDDEN):
+                continue
+            if entry.name.endswith(ending):
+                found.append(Path(entry.path))
+            elif entry.is_dir(follow_symlinks=False):
+                waiting.append(Path(entry.path))
+    return sorted(found)
+
+
+def open_file(path: Path) -> BinaryIO:
+    """`path`, open to be read.
+
+    *Raises* OSError that says why not, of a folder, a pipe or a device too: nobody waits for a writer.
+    """
+    try:
+        _require_file(path.stat())
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as exc:
+        if path.is_symlink():
+            raise FileNotFoundError(errno.ENOENT, "it is a link to nothing") from exc
+        raise
+    stream = os.fdopen(descriptor, "rb")
+    try:
+        # It may have become something else in between.
+        _require_file(os.fstat(descriptor))
+    except OSError:
+        stream.close()
+        raise
+    return stream
+
+
+def read_file(path: Path) -> bytes:
+    """The content of `path`. *Raises* OSError as `open_file`."""
+    with open_file(path) as stream:
+        return stream.read()
+
+
+def _require_file(facts: os.stat_result) -> None:
+    if not stat.S_ISREG(facts.st_mode):
+        why = _NO_FILE.get(stat.S_IFMT(facts.st_mode), "it is no file")
+        raise OSError(errno.EINVAL, why)

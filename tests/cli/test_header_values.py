@@ -7,6 +7,7 @@ import pytest
 
 WRONG = {
     "ttl": ("-- kind: table\n-- ttl: sevendays\n", 2, "ttl: 'sevendays' is no duration"),
+    "ttl_beyond": ("-- kind: table\n-- ttl: 99999999999999999d\n", 2, "ttl: '99999999999999999d' is no duration"),
     "private": ("-- kind: table\n-- private: yes\n", 2, "private: 'yes' is neither"),
     "kind": ("-- kind: materialized\n", 1, "kind 'materialized' does not belong in derived/"),
     "check": ("-- kind: table\n-- check: positive(n)\n", 2, "unknown check 'positive(n)'"),

@@ -70,3 +70,17 @@ def test_what_it_prints_is_talk(lab):
     assert json.loads(answer.stdout) == [{"n": 0}]
     for said in ("here", "listing", "fetching"):
         assert f"{said}\n" in done.stderr
+
+
+def test_one_that_does_not_load_is_named_by_who_refreshes_everything(whole_lab):
+    """Its section stays, whatever it would have been called."""
+    (whole_lab.home.sources / "odd.py").write_text("import sys\nsys.exit(3)\n")
+    whole_lab.home.settings_file.write_text("[sources.oddities]\npath = 'x'\n")
+    done = whole_lab.ttapi("refresh")
+    assert done.returncode == 2
+    told = f"{whole_lab.home.sources / 'odd.py'} does not load: SystemExit: 3; mend or remove it\n"
+    assert f"left out: {told}" in done.stderr
+    assert f"ttapi: left out: {told}" in whole_lab.ttapi("status").stderr
+    assert whole_lab.ttapi("refresh", "calendar").returncode == 0
+    named = whole_lab.ttapi("refresh", "odd")
+    assert (named.returncode, named.stderr.splitlines()[0]) == (2, f"ttapi: {told.rstrip()}")

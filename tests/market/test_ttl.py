@@ -58,3 +58,25 @@ def test_a_duration_is_clock_time_alone():
     assert parse_duration("5M") == timedelta(minutes=5)
     with pytest.raises(UsageError):
         parse_duration("next close")
+
+
+@pytest.mark.parametrize(
+    ("text", "longest"),
+    [
+        ("99999999999999999d", "36,500d is the longest"),
+        ("36501d", "36,500d is the longest"),
+        ("9" * 400 + "w", "36,500d is the longest"),
+        ("9" * 5000 + " sessions", "2,520 sessions is the longest"),
+        ("2521 sessions", "2,520 sessions is the longest"),
+        ("next close + 2521d", "2,520d is the longest"),
+    ],
+)
+def test_what_no_calendar_reaches_is_no_duration(text, longest):
+    with pytest.raises(UsageError, match="is no duration") as refused:
+        parse_ttl(text)
+    assert refused.value.hint == longest
+
+
+@pytest.mark.parametrize("text", ["36500d", "2520 sessions", "next close + 2520d"])
+def test_the_longest_there_is_can_be_counted(text):
+    assert parse_ttl(text).due_at(utc("14 12:00"), NEXT_CLOSE) > utc("14 12:00")

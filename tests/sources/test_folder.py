@@ -33,10 +33,22 @@ def test_listing_is_recursive_sorted_and_without_hidden_names(tmp_path):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("x")
     (tmp_path / "folder.csv").mkdir()
-    os.mkfifo(tmp_path / "pipe.csv")
-    (tmp_path / "link to pipe.csv").symlink_to(tmp_path / "pipe.csv")
     (tmp_path / "loop").symlink_to(tmp_path)
     assert keys(FolderTree(tmp_path, is_csv)) == ["a.CSV", "b.csv", "sub/deep/c.csv"]
+
+
+def test_what_is_no_file_fails_by_name_and_nobody_waits_for_its_writer(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "pipe.csv")
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    os.mkfifo(tmp_path / "pipe.zip")
+    for tree in (FolderTree(tmp_path, is_csv), ChosenFiles(tmp_path, is_csv, pattern="*.csv")):
+        link, loop, pipe = tree.units()
+        for unit, told in ((link, "link.csv cannot be read: it is a pipe"), (loop, "loop.csv cannot be read: Too many levels"), (pipe, "pipe.csv cannot be read: it is a pipe")):  # fmt: skip
+            with pytest.raises(SourceError, match=told):
+                tree.read(unit)
+    with pytest.raises(UsageError, match=r"pipe\.zip cannot be read: it is a pipe"):
+        open_tree(tmp_path / "pipe.zip", is_csv, read_all)
 
 
 def test_units_carry_size_and_time(tmp_path):
@@ -68,7 +80,7 @@ def test_link_inside_is_read_and_link_outside_refused(tmp_path):
     assert (tree.read(a), tree.read(b)) == (b"a", b"a")
     with pytest.raises(SourceError, match=r"c\.csv is a link that leaves"):
         tree.read(c)
-    with pytest.raises(SourceError, match=r"d\.csv vanished"):
+    with pytest.raises(SourceError, match=r"d\.csv is a link to nothing"):
         tree.read(d)
 
 

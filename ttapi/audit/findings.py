@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from ttapi.clock import FixedClock
 from ttapi.config import Settings, load_settings
 from ttapi.errors import TtapiError
+from ttapi.home import read_file
 from ttapi.refresh.environment import Environment, environment_of
 from ttapi.refresh.installation import Installation
 from ttapi.store.lock import LockNote, read_lock
@@ -207,7 +208,7 @@ def _line_of(file: Path, message: str) -> int | None:
     if match := _LINE.search(message):
         return int(match[1])
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = read_file(file).decode().splitlines()
     except (OSError, UnicodeDecodeError):
         return None
     if message.endswith("(at end of document)"):

@@ -84,8 +84,8 @@ def run_refresh(
     if as_json:
         sys.stdout.write(json.dumps(_outcome_document(outcome)) + "\n")
     tell_outcome(outcome)
-    # A model file that is wrong: of the whole, when the whole was asked for.
-    is_broken = bool(outcome.broken) and not request.targets
+    # A model file or a source that is wrong: of the whole, when the whole was asked for.
+    is_broken = bool(outcome.broken or outcome.broken_sources) and not request.targets
     return outcome.exit_code or (ModelError.exit_code if is_broken else 0)
 
 
@@ -109,8 +109,8 @@ def tell_outcome(outcome: RefreshOutcome) -> None:
     for export in outcome.exports:
         rows = f"failed: {export.error}" if export.rows is None else amount(export.rows, "row")
         tell(f"export {export.relation} as {export.format}: {rows}")
-    for error in outcome.broken:
-        tell(f"left out: {error.message}")
+    for reason in (*(error.message for error in outcome.broken), *outcome.broken_sources):
+        tell(f"left out: {reason}")
     worked = amount(sum(1 for d in outcome.datasets if d.is_changed), "dataset")
     calls = amount(sum(d.source_calls for d in outcome.datasets), "source call")
     spared = sum(d.slices_held for d in outcome.datasets)
@@ -178,6 +178,9 @@ def status_lines(
             f"ttapi: {environment.home.public_file} was changed since it was published:"
             " ttapi refresh publishes it anew"
         )
+    for installed in environment.sources:
+        if installed.error:
+            tell(f"ttapi: left out: {installed.error}")
     if as_json:
         return [json.dumps([_document(row) for row in found.rows])]
     zone = ZoneInfo(environment.settings.display_timezone)

@@ -20,6 +20,10 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _NEXT_CLOSE = re.compile(r"next close(?:\s*\+\s*(.+))?")
 _SESSIONS = re.compile(r"(\d+)\s*sessions?")
+_LONGEST_DAYS = 36_500
+"""A century: whatever is counted from an instant of today is still an instant."""
+_MOST_SESSIONS = 2_520
+"""Ten years of closes, and as many days behind one: the calendars end in 2050."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,14 @@ def parse_ttl(text: str) -> Ttl:
     """
     plain = text.strip().lower()
     if match := _SESSIONS.fullmatch(plain):
+        if float(match[1]) > _MOST_SESSIONS:
+            raise UsageError(
+                f"{text!r} is no duration", hint=f"{_MOST_SESSIONS:,} sessions is the longest"
+            )
         return Ttl(int(match[1]), timedelta())
     if match := _NEXT_CLOSE.fullmatch(plain):
-        return Ttl(1, _duration(match[1], text) if match[1] else timedelta())
+        behind = _duration(match[1], text, _MOST_SESSIONS) if match[1] else timedelta()
+        return Ttl(1, behind)
     return Ttl(0, _duration(plain, text))
 
 
@@ -57,10 +66,13 @@ def parse_duration(text: str) -> timedelta:
     return _duration(text.lower(), text)
 
 
-def _duration(text: str, whole: str) -> timedelta:
+def _duration(text: str, whole: str, longest_days: int = _LONGEST_DAYS) -> timedelta:
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise UsageError(
             f"{whole!r} is no duration", hint="7d, 24h, 5m, 5 sessions, or next close + 45m"
         )
-    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > longest_days * _SECONDS["d"]:
+        raise UsageError(f"{whole!r} is no duration", hint=f"{longest_days:,}d is the longest")
+    return timedelta(seconds=seconds)

@@ -17,6 +17,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from ttapi.errors import ModelError, QueryError, did_you_mean
+from ttapi.home import entries_below
 from ttapi.models.model import (
     CheckModel,
     Model,
@@ -62,9 +63,10 @@ class ModelLoader:
 
     def read(self, folder: ModelFolder) -> None:
         """Add the models and checks below `folder`."""
-        for path in sorted(folder.path.rglob("*.sql")):
+        for path in entries_below(folder.path, ".sql"):
             relative = path.relative_to(folder.path)
             try:
+                _require_listed(path, folder.path)
                 if relative.parts[0] == "checks":
                     self.checks.append(read_check(path, folder.path))
                     continue
@@ -130,6 +132,13 @@ class ModelLoader:
                     self._leave_out(model.name, error, model.is_bundled)
             else:
                 return
+
+
+def _require_listed(path: Path, folder: Path) -> None:
+    """Nothing, or ModelError where `path` stands for the files of a folder that cannot be listed."""
+    if path.suffix != ".sql":
+        file = f"{folder.name}/{path.relative_to(folder).as_posix()}"
+        raise ModelError("this folder cannot be listed", file=file)
 
 
 def with_dependents(

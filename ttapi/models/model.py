@@ -18,6 +18,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
 
 from ttapi.errors import ModelError, UsageError
+from ttapi.home import read_file
 from ttapi.models.header import (
     HeaderCheck,
     checks_in,
@@ -288,11 +289,11 @@ def column_comments(body: str) -> dict[str, str]:
 
 def _read(path: Path, file: str) -> str:
     try:
-        return utf8_text(path.read_bytes(), "it")
+        return utf8_text(read_file(path), "it")
     except UsageError as exc:
         raise ModelError(exc.message, file=file, hint=exc.hint) from exc
     except OSError as exc:
-        raise ModelError(f"cannot be read: {exc}", file=file) from exc
+        raise ModelError(f"it cannot be read: {exc.strerror}", file=file) from exc
 
 
 def _fingerprint(text: str, builder: str | None, file: str) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttapi.config import bundled_folder
+from ttapi.home import read_file
 from ttapi.models.limits import (
     NameScope,
     RelationRead,
@@ -182,7 +183,7 @@ class StatementCache:
         if self._entries is None:
             self._entries = {}
             with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
-                document = json.loads(self._file.read_text(encoding="utf-8"))
+                document = json.loads(read_file(self._file))
                 if document.get("made_by") == self._made_by:
                     self._entries = dict(document["statements"])
         return self._entries

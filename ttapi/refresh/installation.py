@@ -7,7 +7,6 @@ What tells files and settings from what they were: of directories for speed, of 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ttapi.config import Settings, bundled_folder, load_settings
 from ttapi.errors import UsageError
+from ttapi.home import entries_below, read_file
+from ttapi.market.ttl import parse_ttl
 from ttapi.models.model_cache import (
     StatementCache,
     parser_version,
@@ -40,27 +41,24 @@ _WHERE_OR_WHO = re.compile(
 )
 
 FolderStamp = tuple[tuple[str, int, int, int], ...]
-"""Path, inode, time of change and size of some files."""
+"""Path, inode, time of any change and size of some files; zeros of what cannot be looked at."""
 
 Part = TypeVar("Part")
 
 
 def folder_stamp(folders: Iterable[Path], ending: str) -> FolderStamp:
     """The files below `folders` whose names end so, as their directories tell them apart."""
-    found = []
-    waiting = [str(folder) for folder in folders]
-    while waiting:
-        try:
-            entries = list(os.scandir(waiting.pop()))
-        except OSError:
-            continue
-        for entry in entries:
-            if entry.name.endswith(ending):
-                facts = entry.stat()
-                found.append((entry.path, facts.st_ino, facts.st_mtime_ns, facts.st_size))
-            elif entry.is_dir():
-                waiting.append(entry.path)
-    return tuple(sorted(found))
+    paths = [path for folder in folders for path in entries_below(folder, ending)]
+    return tuple(sorted((str(path), *_looks(path)) for path in paths))
+
+
+def _looks(path: Path) -> tuple[int, int, int]:
+    try:
+        facts = path.stat()
+    except OSError:
+        return 0, 0, 0
+    # Of a file that may be read from here on only this time is another.
+    return facts.st_ino, facts.st_ctime_ns, facts.st_size
 
 
 def models_fingerprint(folders: Iterable[Path]) -> str:
@@ -79,7 +77,11 @@ def _contents_digest(folder: Path, stamp: FolderStamp) -> bytes:
     for path, *_ in stamp:
         file = Path(path)
         digest.update(f"{folder.name}/{file.relative_to(folder)}\0".encode())
-        digest.update(file.read_bytes())
+        try:
+            digest.update(read_file(file))
+        except OSError as exc:
+            # Left out by whoever reads it; when it can be read, this is another hash.
+            digest.update(f"\0{exc.strerror}".encode())
     return digest.digest()
 
 
@@ -128,8 +130,10 @@ class Installation:
         *Raises* UsageError for a section of `ttapi.toml` that no source knows.
         """
         names = [installed.name for installed in self.sources]
+        # One that does not load could not say what it is called: the section may be its own.
+        is_complete = all(installed.error is None for installed in self.sources)
         for named in self.settings.named_sources:
-            if named not in names and named not in self._sources_before():
+            if is_complete and named not in names and named not in self._sources_before():
                 raise UsageError(
                     f"{self.home.settings_file}: no source is called {named!r}",
                     hint=f"installed: {', '.join(sorted(names))}",
@@ -254,7 +258,13 @@ def load_installation(
 
     *Raises* UsageError for a wrong setting.
     """
-    return Installation(home, load_settings(home, environ), cache=cache or InstallationCache())
+    settings = load_settings(home, environ)
+    try:
+        parse_ttl(settings.max_stale)
+    except UsageError as exc:
+        told = f"{home.settings_file}: max_stale = {exc.message}"
+        raise UsageError(told, hint=exc.hint) from exc
+    return Installation(home, settings, cache=cache or InstallationCache())
 
 
 @lru_cache(maxsize=1)

@@ -104,6 +104,8 @@ def targets_of(
         matches = _matches(name.lower(), datasets)
         if not matches and (error := broken_named(environment, name.lower())) is not None:
             raise error
+        if not matches and (broken := _broken_source(environment, name)):
+            raise UsageError(broken, hint="ttapi sources names its file")
         if not matches:
             known = [*datasets, *(n.rpartition(".")[2] for n in datasets)]
             hint = did_you_mean(name, known) or "ttapi status lists them"
@@ -148,6 +150,11 @@ def broken_named(environment: Environment, name: str) -> ModelError | None:
         if name in {broken, broken.rpartition(".")[2]}:
             return error
     return None
+
+
+def _broken_source(environment: Environment, name: str) -> str | None:
+    """Why the source called `name` is left out; None where none is called so, or it is there."""
+    return next((one.error for one in environment.sources if one.name == name), None)
 
 
 def _matches(name: str, datasets: Mapping[str, Dataset]) -> list[str]:

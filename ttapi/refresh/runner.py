@@ -101,6 +101,8 @@ class RefreshOutcome:
     """What `[export] datasets` wrote after the publication."""
     broken: tuple[ModelError, ...] = ()
     """Why models of plugins and the user were left out."""
+    broken_sources: tuple[str, ...] = ()
+    """Why sources were left out."""
     home_state: HomeState | None = field(default=None, repr=False)
     """What it left in `live/state.json`, for whoever goes on; None: that must be read."""
 
@@ -149,6 +151,7 @@ def refresh_store(
         tuple(run.outcomes),
         tuple(c for c in run.checks if c.failures),
         broken=tuple(environment.broken.values()),
+        broken_sources=tuple(one.error for one in environment.sources if one.error),
         home_state=_leave_state(run),
     )
 

@@ -15,6 +15,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ttapi.home import read_file
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -99,7 +101,7 @@ class ProgressReader:
 
     def _read(self) -> dict[str, tuple[int, int]]:
         try:
-            document: Any = json.loads(self._file.read_text(encoding="utf-8"))
+            document: Any = json.loads(read_file(self._file))
             return {str(what): (int(done), int(total)) for what, (done, total) in document.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             return {}

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ttapi.errors import SourceError, TtapiError
+from ttapi.home import entries_below, open_file, read_file
 from ttapi.sources.contract import Unit
 from ttapi.sources.validation import check_declaration, kind_text
 
@@ -73,14 +74,19 @@ def source_fingerprint(source: Source) -> str:
     digest = hashlib.blake2b(source.version.encode(), digest_size=16)
     for file in code_files(type(source)):
         digest.update(f"\0{file.name}\0".encode())
-        digest.update(file.read_bytes())
+        try:
+            digest.update(read_file(file))
+        except OSError as exc:
+            # A module that cannot be read is in nobody's way until it is imported.
+            digest.update(str(exc.strerror).encode())
     return digest.hexdigest()
 
 
 def _plugin_files(folder: Path | None) -> list[Path]:
-    if folder is None or not folder.is_dir():
+    if folder is None:
         return []
-    return sorted(file for file in folder.glob("*.py") if not file.name.startswith(("_", ".")))
+    found = [file for file in entries_below(folder, ".py") if file.suffix == ".py"]
+    return [file for file in found if file.parent == folder and not file.name.startswith("_")]
 
 
 def _load(
@@ -123,6 +129,7 @@ def _opener(file: Path) -> Callable[[], object]:
 
 
 def _import_file(file: Path) -> ModuleType:
+    open_file(file).close()  # for a pipe the interpreter would wait
     name = f"ttapi_home_sources_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
@@ -162,7 +169,7 @@ def code_files(kind: type) -> list[Path]:
     file = Path(inspect.getfile(kind)).resolve()
     is_package = (file.parent / "__init__.py").exists()
     is_alone = file.parent == _HERE or not is_package
-    own = [file] if is_alone else sorted(file.parent.rglob("*.py"))
+    own = [file] if is_alone else entries_below(file.parent, ".py")
     if not file.is_relative_to(_HERE):
         return own
     # `calendar_rows.py` belongs to `calendar.py`.

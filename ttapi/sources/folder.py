@@ -24,6 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from ttapi.errors import SourceError, UsageError
+from ttapi.home import open_file
 from ttapi.sources.contract import Unit
 
 if TYPE_CHECKING:
@@ -109,14 +110,15 @@ class FolderTree:
         try:
             _refuse_escape(path, self.root)
             for _ in range(2):
-                with path.open("rb") as file:
+                with open_file(path) as file:
                     before = os.fstat(file.fileno())
                     content = self.read_bytes(file)
                     after = os.fstat(file.fileno())
                 if _same(before, after) and len(content) == after.st_size and after.st_nlink:
                     return content
         except FileNotFoundError as exc:
-            raise SourceError(f"{unit.key} vanished while being read") from exc
+            what = "is a link to nothing" if path.is_symlink() else "vanished while being read"
+            raise SourceError(f"{unit.key} {what}") from exc
         except OSError as exc:
             raise SourceError(f"{unit.key} cannot be read: {exc.strerror}") from exc
         raise SourceError(
@@ -152,7 +154,7 @@ class ChosenFiles(FolderTree):
 
 
 def _unit_of(key: str, stat_file: Callable[[], os.stat_result]) -> Iterator[Unit]:
-    """The unit of a regular file; nothing for a device or pipe."""
+    """The unit of what is called as one, but of a link to a folder."""
     try:
         facts = stat_file()
     except OSError:
@@ -161,6 +163,9 @@ def _unit_of(key: str, stat_file: Callable[[], os.stat_result]) -> Iterator[Unit
         return
     if stat.S_ISREG(facts.st_mode):
         yield Unit(key, facts.st_size, facts.st_mtime_ns)
+    elif not stat.S_ISDIR(facts.st_mode):
+        # A pipe or a device: reading it says so, too.
+        yield Unit(key, None, None)
 
 
 def _same(before: os.stat_result, after: os.stat_result) -> bool:
@@ -168,7 +173,9 @@ def _same(before: os.stat_result, after: os.stat_result) -> bool:
 
 
 def _refuse_escape(path: Path, root: Path) -> None:
-    if path.is_symlink() and not path.resolve(strict=True).is_relative_to(root.resolve()):
+    if path.is_symlink() and not Path(os.path.realpath(path, strict=True)).is_relative_to(
+        root.resolve()
+    ):
         raise SourceError(
             f"{path.name} is a link that leaves {root}", hint="copy the file into the folder"
         )
@@ -181,6 +188,7 @@ class ZipTree:
         self.path = path
         self.wanted = wanted
         try:
+            open_file(path).close()
             self._archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, zipfile.LargeZipFile) as exc:
             raise UsageError(

@@ -16,6 +16,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import StoreError
+from ttapi.home import read_file
 from ttapi.store.lock import is_alive
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _lines(document: Mapping[str, Any]) -> str:
 def read_document(file: Path) -> dict[str, Any]:
     """What `file` holds; empty where there is none, {DAMAGED: True} where it makes no sense."""
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(read_file(file))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):

@@ -38,6 +38,7 @@ if sys.platform != "win32":
     import fcntl
 
 _POLL_S = 0.05
+_LONGEST_WAIT_S = 31_536_000
 _MAX_TEXT = 4096
 _HELD = Path("/proc/locks")  # proc(5); Linux has it
 
@@ -87,9 +88,13 @@ def acquire(
 
     `on_wait` is told the owner once, before the first wait.
 
-    *Raises* LockedError naming the owner; UsageError where the folder cannot be written.
+    *Raises* LockedError naming the owner; UsageError where the folder cannot be written, and for a
+    wait that is none.
     """
     _refuse_windows()
+    if not 0 <= wait_s <= _LONGEST_WAIT_S:
+        hint = f"0 to {_LONGEST_WAIT_S:,} seconds, a year"
+        raise UsageError(f"nobody waits for {wait_s:g} s", hint=hint)
     descriptor = _open_lock_file(home)
     try:
         _wait_for(descriptor, wait_s, on_wait, sleep, clock)
