@@ -8,8 +8,17 @@ import json
 import pytest
 
 PLUGIN = """
-import sys
+import asyncio, os, subprocess, sys
+import polars
 from ttapi.sources.contract import Batch, Column, Resource, Unit, UnitReport
+
+class Mute(Exception):
+    def __str__(self):
+        raise ValueError
+
+def ended():
+    raise GeneratorExit
+    yield
 
 class Odd:
     name, about, version = "odd", "Nothing much, for the test.", "1"
@@ -19,7 +28,7 @@ class Odd:
     )
 
     def missing_setting(self, resource, context):
-        return None
+        {missing}
 
     def survey(self, resource, context):
         {survey}
@@ -37,12 +46,18 @@ FAULTS = {
     "fetch gives a number": (LIST, "return 5", "fetch() gave a int"),
     "fetch leaves": (LIST, "sys.exit(7)", "SystemExit: 7"),
     "fetch leaves later": (LIST, "yield sys.exit(7)", "SystemExit: 7"),
+    "survey is cancelled": ("raise asyncio.CancelledError", YIELD, "CancelledError"),
+    "fetch is no Exception": (LIST, "raise BaseException('x')", "BaseException: x"),
+    "fetch ends as a generator": (LIST, "yield sys.exit(0) if 0 else next(ended())", "GeneratorExit"),
+    "fetch panics": (LIST, "raise polars.exceptions.PanicException('rust')", "PanicException: rust"),
+    "fetch cannot say why": (LIST, "raise Mute", "failed with Mute"),
     "fetch yields a text": (LIST, "yield 'row'", "fetch yielded a str, not a Batch"),
 }  # fmt: skip
 
 
-def installed(lab, survey=LIST, fetch=YIELD, before=""):
-    (lab.home.sources / "odd.py").write_text(before + PLUGIN.format(survey=survey, fetch=fetch))
+def installed(lab, survey=LIST, fetch=YIELD, before="", missing="return None"):
+    text = before + PLUGIN.format(survey=survey, fetch=fetch, missing=missing)
+    (lab.home.sources / "odd.py").write_text(text)
     return lab
 
 
@@ -58,6 +73,15 @@ def test_its_dataset_fails_alone_and_says_why(lab, fault):
     assert datasets["raw.metastock_bars"]["rows_accepted"] == 1
     answer = lab.ttapi("sql", "select close from eod", "--csv")
     assert (answer.returncode, answer.stdout) == (0, "close\n10.0\n")
+
+
+def test_a_query_of_what_never_came_fails_with_the_cause(lab):
+    """Too old is another matter, and has another exit code."""
+    installed(lab, fetch="raise RuntimeError('no rows today')")
+    done = lab.ttapi("sql", "select symbol from raw.odd_things")
+    assert (done.returncode, done.stdout) == (1, "")
+    told = "raw.odd_things was never loaded: source 'odd' failed with RuntimeError: no rows today"
+    assert told in done.stderr
 
 
 def test_what_it_prints_is_talk(lab):
@@ -84,3 +108,73 @@ def test_one_that_does_not_load_is_named_by_who_refreshes_everything(whole_lab):
     assert whole_lab.ttapi("refresh", "calendar").returncode == 0
     named = whole_lab.ttapi("refresh", "odd")
     assert (named.returncode, named.stderr.splitlines()[0]) == (2, f"ttapi: {told.rstrip()}")
+
+
+@pytest.mark.parametrize(
+    "missing", ["raise asyncio.CancelledError", "raise BaseException", "sys.exit(1)"]
+)
+def test_one_that_cannot_say_what_is_missing_fails_alone(lab, missing):
+    lab.write_bars("AAA.csv", ["AAA,D,20240613,000000,10,11,9,10,1000,0"])
+    installed(lab, missing=missing)
+    answer = lab.ttapi("sql", "select close from eod", "--csv")
+    assert (answer.returncode, answer.stdout) == (0, "close\n10.0\n")
+    told = lab.ttapi("sources")
+    assert told.returncode == 0
+    assert ", source 'odd' failed with " in told.stdout
+    assert "metastock: " in told.stdout
+    assert lab.ttapi("sources", "--validate").returncode == 1
+
+
+def test_one_that_does_not_load_for_what_is_no_exception_is_left_out(lab):
+    installed(lab, before="raise BaseException('at once')\n")
+    assert "odd.py does not load: BaseException: at once" in lab.ttapi("sources", "odd").stdout
+
+
+def test_an_interrupt_while_it_works_stays_one(lab):
+    installed(lab, fetch="import signal; os.kill(os.getpid(), signal.SIGINT); yield from ()")
+    done = lab.process("refresh", "odd")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        130,
+        "ttapi: interrupted; what was committed stands",
+    )
+
+
+SHOUT = "os.write(1, b'{0}\\n'); subprocess.run(['echo', '{0} child'])"
+
+
+def test_what_it_and_its_children_write_below_python_is_talk(lab):
+    installed(
+        lab,
+        f"{SHOUT.format('listing')}; {LIST}",
+        f"{SHOUT.format('fetching')}; yield from ()",
+        f"import os, subprocess\n{SHOUT.format('here')}\n",
+        f"{SHOUT.format('asked')}; return None",
+    )
+    done = lab.process("refresh", "odd", "--json")
+    assert json.loads(done.stdout)["datasets"]
+    answer = lab.process(
+        "sql", "--no-refresh", "--json", "select count(*) as n from raw.odd_things"
+    )
+    assert json.loads(answer.stdout) == [{"n": 0}]
+    for said in ("here", "listing", "fetching", "asked"):
+        assert f"{said}\n" in done.stderr
+        assert f"{said} child\n" in done.stderr
+
+
+CLOSING = {
+    "both streams": "sys.stdout.close(); sys.stderr.close()",
+    "those of the interpreter": "sys.__stdout__.close(); sys.__stderr__.close()",
+    "what is below them": "sys.stdout.buffer.close(); sys.stderr.buffer.close()",
+    "the numbers": "os.close(1); os.close(2)",
+    "by putting others in place": "sys.stdout = sys.stderr = None",
+}
+
+
+@pytest.mark.parametrize("closing", CLOSING)
+def test_one_that_closes_what_is_not_its_own_loses_no_answer(lab, closing):
+    closes = CLOSING[closing]
+    installed(lab, f"{closes}; {LIST}", f"{closes}; yield from ()", f"import os, sys\n{closes}\n")
+    done = lab.process("refresh", "odd", "--json")
+    (dataset,) = json.loads(done.stdout)["datasets"]
+    assert dataset["error"].startswith("odd_things: nothing was reported of 1 of 1 units")
+    assert done.stderr.splitlines()[-1].startswith("refreshed: ")

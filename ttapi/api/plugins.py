@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ttapi.errors import UsageError
+from ttapi.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ttapi.refresh.environment import Environment
     from ttapi.secret import Secret
-    from ttapi.sources.contract import LoginSource, Source
+    from ttapi.sources.contract import LoginSource, Resource, Source
     from ttapi.sources.discovery import InstalledSource
 
 
@@ -31,6 +31,8 @@ class ConfiguredResource:
     """None: it can be asked."""
     hint: str | None
     """What gives the missing setting; None: nothing is missing."""
+    error: str | None = None
+    """Why its source could not say what is missing; None: it could."""
 
 
 def sources(environment: Environment, name: str | None = None) -> list[InstalledSource]:
@@ -48,29 +50,33 @@ def sources(environment: Environment, name: str | None = None) -> list[Installed
 
 def configured_resources(environment: Environment, source: Source) -> list[ConfiguredResource]:
     """What `source` offers, and which setting each resource lacks."""
-    from ttapi.sources.credentials import how_to_give
+    return [_configured(environment, source, resource) for resource in source.resources]
 
-    context = environment.context(source)
-    missing = [source.missing_setting(resource, context) for resource in source.resources]
-    return [
-        ConfiguredResource(
-            f"raw.{resource.table}",
-            resource.about,
-            resource.ttl,
-            lacking,
-            how_to_give(source, lacking) if lacking else None,
-        )
-        for resource, lacking in zip(source.resources, missing, strict=True)
-    ]
+
+def _configured(environment: Environment, source: Source, resource: Resource) -> ConfiguredResource:
+    from ttapi.sources.credentials import how_to_give
+    from ttapi.sources.discovery import guarded
+
+    lacking, error = None, None
+    try:
+        with guarded(source):
+            lacking = source.missing_setting(resource, environment.context(source))
+    except SourceError as exc:
+        error = exc.message
+    hint = how_to_give(source, lacking) if lacking else None
+    name = f"raw.{resource.table}"
+    return ConfiguredResource(name, resource.about, resource.ttl, lacking, hint, error)
 
 
 def contract_problems(installed: InstalledSource) -> list[str]:
     """What in the declaration of `installed` breaks the contract, one sentence a problem."""
+    from ttapi.sources.discovery import guarded
     from ttapi.sources.testing.kit import static_problems
 
     if installed.source is None:
         return [installed.error or "does not load"]
-    return static_problems(installed.source)
+    with guarded(installed.source):
+        return static_problems(installed.source)
 
 
 def last_failures(environment: Environment, source: Source | None) -> list[str]:

@@ -214,7 +214,7 @@ def filler_of(environment: Environment, relation: str) -> RawSource | None:
     if offer is None:
         return None
     source = offer.source
-    with guarded(source.name):
+    with guarded(source):
         setting = source.missing_setting(offer.resource, SourceContext({}, environment.now))
     return RawSource(source.name, setting)
 

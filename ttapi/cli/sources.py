@@ -49,6 +49,8 @@ def sources(
             missing = (
                 f", not configured: {resource['missing_setting']}; {resource['hint']}"
                 if resource["missing_setting"]
+                else f", {resource['error']}"
+                if resource["error"]
                 else ""
             )
             typer.echo(

@@ -231,7 +231,7 @@ class Environment:
         )
 
     def _missing_setting(self, source: Source, resource: Resource) -> str | None:
-        with guarded(source.name):
+        with guarded(source):
             return source.missing_setting(resource, self.context(source))
 
 

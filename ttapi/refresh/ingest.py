@@ -208,9 +208,9 @@ def _batches(task: IngestTask, requests: Sequence[UnitRequest]) -> Iterable[Batc
     from ttapi.sources.conformity import conforming  # noqa: PLC0415 - so does this
 
     source = task.offer.source
-    with guarded(source.name):
+    with guarded(source):
         fetched = source.fetch(task.offer.resource, requests, _context(task))
-    batches = conforming(task.offer.resource, requests, guarded_batches(source.name, fetched))
+    batches = conforming(task.offer.resource, requests, guarded_batches(source, fetched))
     return joined(batches, OF_FILES if task.dataset.is_local else OF_ANSWERS)
 
 

@@ -239,7 +239,7 @@ def units_holding(
     source = offer.source
     if not isinstance(source, NarrowingSource):
         return frozenset(unit.key for unit in units)
-    with guarded(source.name):
+    with guarded(source):
         chosen = units_given(
             "units_holding", source.units_holding(offer.resource, units, keys, context)
         )
@@ -355,7 +355,7 @@ def list_units(
 
     *Raises* UsageError for a missing folder, SourceDownError when the source is out of reach.
     """
-    with guarded(offer.source.name):
+    with guarded(offer.source):
         context = environment.context(offer.source, accounts)
         units = units_given("survey", offer.source.survey(offer.resource, context))
     known = ledger(offer.dataset)

@@ -12,13 +12,16 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
+import io
+import os
 import sys
+import threading
 from collections.abc import Iterable
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from ttapi.errors import SourceError, TtapiError
 from ttapi.home import entries_below, open_file, read_file
@@ -93,12 +96,14 @@ def _load(
     name: str, origin: str, load: Callable[[], object], earlier: Iterable[InstalledSource]
 ) -> InstalledSource:
     try:
-        with redirect_stdout(sys.stderr):
+        with nullcontext() if origin.startswith(_OWN) else _ASIDE:
             loaded = load()
             source = loaded() if isinstance(loaded, type) else loaded
             problems = check_declaration(source)
-    except (Exception, SystemExit) as exc:  # noqa: BLE001 - a stranger's code may raise anything
-        error = f"{origin} does not load: {type(exc).__name__}: {exc}; mend or remove it"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:  # noqa: BLE001 - a stranger's code may raise anything
+        error = f"{origin} does not load: {error_text(exc)}; mend or remove it"
         return InstalledSource(name, origin, error=error)
     if problems:
         error = f"{origin} breaks the plugin contract: {'; '.join(problems)}"
@@ -177,20 +182,124 @@ def code_files(kind: type) -> list[Path]:
     return own + beside + [_HERE / name for name in _SHARED]
 
 
-@contextmanager
-def guarded(source: str) -> Iterator[None]:
-    """Turn whatever the source raises inside the block, but ttapi's own errors, into a SourceError.
+def error_text(error: BaseException) -> str:
+    """What a stranger's code raised, by its kind and in its words where it has any."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - its words are the stranger's code too
+        return type(error).__name__
 
-    What it prints goes to standard error: standard output carries data only.
+
+@contextmanager
+def guarded(source: Source) -> Iterator[None]:
+    """Turn whatever `source` raises inside the block, but ttapi's own errors, into a SourceError.
+
+    What it writes goes to standard error: standard output carries data only. An interrupt stays one.
     """
     try:
-        with redirect_stdout(sys.stderr):
+        # Of ttapi's own none writes, and thousands of files are not to pay for it.
+        with nullcontext() if type(source).__module__.startswith(_OWN) else _ASIDE:
             yield
-    except TtapiError:
+    except (TtapiError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as exc:
-        text = f"source {source!r} failed with {type(exc).__name__}: {exc}"
+    # What asyncio, generators and Rust raise is no Exception, and as little to do with the others.
+    except BaseException as exc:
+        text = f"source {source.name!r} failed with {error_text(exc)}"
         raise SourceError(text, hint="ttapi sources names its file") from exc
+
+
+class _Talk(io.TextIOBase):
+    """Standard error as a stranger has it: whoever closes it closes nothing."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.buffer = getattr(stream, "buffer", None)
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override] # a stream over bytes has one, and no setter
+        return self._stream.encoding
+
+    def write(self, text: str) -> int:
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def writable(self) -> bool:
+        return True
+
+    def reconfigure(self, **_: object) -> None:
+        """Nothing: how it is written is not the stranger's."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class _Aside:
+    """While any thread is inside, standard output is standard error, for the process's children too.
+
+    Afterwards both are there as they were, whatever was closed.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._streams: tuple[TextIO, TextIO] = (sys.stdout, sys.stderr)
+        self._kept: list[tuple[int, int]] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._begin()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._end()
+
+    def _begin(self) -> None:
+        self._streams = (sys.stdout, sys.stderr)
+        talk = _Talk(sys.stderr)
+        with suppress(OSError, ValueError):
+            # Data that was written before goes where it was to go.
+            sys.stdout.flush()
+        sys.stdout = sys.stderr = talk
+        # A number that is closed, as in a service, has nothing to be kept.
+        with suppress(OSError):
+            self._kept = [(number, os.dup(number)) for number in (1, 2)]
+            os.dup2(2, 1)
+
+    def _end(self) -> None:
+        with suppress(OSError, ValueError):
+            self._streams[1].flush()
+        for number, kept in self._kept:
+            os.dup2(kept, number)
+            os.close(kept)
+        self._kept = []
+        sys.stdout, sys.stderr = (
+            _opened_again(stream, number) for number, stream in enumerate(self._streams, 1)
+        )
+
+
+def _opened_again(stream: TextIO, number: int) -> TextIO:
+    """`stream`, or another on the same number where it was closed."""
+    if stream is None or not stream.closed:
+        return stream
+    return open(number, "w", encoding="utf-8", closefd=False)
+
+
+_OWN = "ttapi.sources."
+"""How the modules of ttapi's own sources begin."""
+_ASIDE = _Aside()
 
 
 def units_given(method: str, value: object) -> Sequence[Unit]:
@@ -208,7 +317,7 @@ def batches_given(value: object) -> Iterable[Batch]:
     return value
 
 
-def guarded_batches(source: str, batches: Iterable[Batch]) -> Iterator[Batch]:
+def guarded_batches(source: Source, batches: Iterable[Batch]) -> Iterator[Batch]:
     """`batches`, with what producing one of them raises told as the source's failure."""
     with guarded(source):
         iterator = iter(batches_given(batches))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttapi.sources.contract import BorrowsSettings, LoginSource, SourceContext
-from ttapi.sources.discovery import code_files
+from ttapi.sources.discovery import code_files, error_text
 from ttapi.sources.testing.rules import RULES, SCENARIOS
 from ttapi.sources.testing.world import Observed, Settings, World, observe
 from ttapi.sources.validation import check_declaration
@@ -61,10 +61,12 @@ def _setting_problems(source: Source) -> Iterator[str]:
     for resource in source.resources:
         try:
             missing = source.missing_setting(resource, context)
-        except Exception as exc:  # noqa: BLE001 - a stranger's code may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as exc:  # noqa: BLE001 - a stranger's code may raise anything
             yield (
                 f"missing_setting of {resource.name} without settings raises"
-                f" {type(exc).__name__}: {exc}; it returns the name of the setting"
+                f" {error_text(exc)}; it returns the name of the setting"
             )
             continue
         if missing is not None and missing not in source.setting_names:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import SourceDownError, SourceError, TtapiError
 from ttapi.sources.contract import Unit, UnitRequest
+from ttapi.sources.discovery import error_text
 from ttapi.sources.testing.world import (
     Observed,
-    error_text,
     observe,
     raised,
     repeated_grains,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttapi.sources.conformity import batch_problems
 from ttapi.sources.contract import Batch, SourceContext, Unit, UnitReport, UnitRequest
+from ttapi.sources.discovery import error_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -58,7 +59,7 @@ class Observed:
     requests: Sequence[UnitRequest] = ()
     batches: list[Any] = field(default_factory=list)
     """As they came, Batch or not."""
-    error: Exception | None = None
+    error: BaseException | None = None
     """What survey or fetch raised."""
 
     @property
@@ -131,7 +132,9 @@ def observe(
             if batches is not None and len(seen.batches) >= batches:
                 getattr(iterator, "close", lambda: None)()
                 break
-    except Exception as exc:  # noqa: BLE001 - what it raises is what is looked at
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:  # noqa: BLE001 - what it raises is what is looked at
         seen.error = exc
     return seen
 
@@ -150,11 +153,6 @@ def raised(seen: Observed) -> Iterator[str]:
     """That it raised at all."""
     if seen.error is not None:
         yield f"raises {error_text(seen.error)}"
-
-
-def error_text(error: Exception) -> str:
-    """An exception by kind and text."""
-    return f"{type(error).__name__}: {error}"
 
 
 def report_mismatches(seen: Observed) -> Iterator[str]:
