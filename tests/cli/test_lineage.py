@@ -174,7 +174,7 @@ def test_why_says_what_fills_a_relation_that_lacks_the_row(lab):
         return done.stderr.splitlines()[1].strip()
 
     fills = "ttapi refresh eod fills it"
-    assert hint("eod", "AAA") == f"raw.metastock_bars is never loaded; {fills}"
+    assert hint("eod", "AAA") == f"raw.metastock_bars was never loaded; {fills}"
     assert lab.ttapi("sql", "select * from eod where symbol = 'BBB'").returncode == 0
     assert hint("eod", "AAA") == f"raw.metastock_bars is loaded in part (BBB); {fills}"
     assert hint("corporate_actions", "AAA") == "not set: [sources.files] corporate_actions_path"

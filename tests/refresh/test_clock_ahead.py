@@ -66,3 +66,28 @@ def test_as_of_an_earlier_instant_what_was_asked_since_is_fresh(lab):
     lab.refresh()
     with database(lab, lab.now) as db:
         assert db.sql(LATEST, as_of="2024-06-13").prepared.outcome is None
+
+
+def test_no_age_is_told_of_what_was_asked_in_the_future(ahead):
+    row = {one.dataset: one for one in status(ahead, ahead.now)}["raw.metastock_bars"]
+    assert row.age_s is None
+    lines = ahead.ttapi("status", "raw.metastock_bars").stdout.splitlines()
+    assert lines[1].split()[:3] == ["raw.metastock_bars", "stale", "-"]
+
+
+def test_the_part_that_was_asked_since_is_as_old_as_that(ahead):
+    one_symbol = f"{LATEST} where symbol = 'AAA'"
+    with database(ahead, ahead.now) as db:
+        assert db.sql(one_symbol).arrow()["latest"].to_pylist() == ["2024-06-13"]
+        again = db.sql(one_symbol, freshness=Freshness(max_age="1d")).prepared
+        assert (again.outcome, [age.text for age in again.ages]) == (None, ["0 ms old"])
+
+
+def test_what_doctor_names_for_it_is_all_it_takes(ahead):
+    ahead.refresh(now=ahead.now + timedelta(days=90))
+    finding = "asked-in-future"
+    told = ahead.ttapi("doctor").stdout
+    after = told[told.index(finding) :].splitlines()
+    assert after[2].strip() == f"-> ttapi --home {ahead.home.root} refresh"
+    assert ahead.ttapi("refresh").returncode == 0
+    assert finding not in ahead.ttapi("doctor").stdout

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from ttapi.audit.findings import Finding
 from ttapi.errors import TtapiError
 from ttapi.formats.values import amount
-from ttapi.refresh.datasets import CLOCK_SLACK
 from ttapi.refresh.freshness import status_rows
 from ttapi.refresh.home_state import NOTHING, read_home_state
 from ttapi.store.backup import check_backup, list_backups
@@ -90,13 +89,19 @@ def _verdicts(patient: Examination, rows: Sequence[StatusRow]) -> Iterator[Findi
 
 
 def _future(patient: Examination) -> Iterator[Finding]:
-    latest = patient.environment.now + CLOCK_SLACK
+    clock, datasets = patient.environment.clock, patient.environment.datasets
     states = read_home_state(patient.home).states
-    late = [name for name, state in states.items() if state.asked_at and state.asked_at > latest]
+    late = [
+        name
+        for name, dataset in datasets.items()
+        # Of what has no time to live only its inputs are asked; what nobody can ask has other findings.
+        if dataset.ttl and not (dataset.missing_setting or dataset.lost)
+        if name in states and (at := states[name].asked_at) and clock.is_ahead(at)
+    ]
     if late:
         asked = max(instant for name in late if (instant := states[name].asked_at))
         text = f"{late[0]} was asked at {asked.isoformat()}, and now is {patient.environment.now.isoformat()}"
-        yield Finding("asked-in-future", text, patient.ttapi("refresh --force"))
+        yield Finding("asked-in-future", text, patient.ttapi("refresh"))
 
 
 def _units(patient: Examination) -> Iterator[Finding]:

@@ -32,7 +32,7 @@ Severity = Literal["error", "warning", "note"]
 CODES: dict[str, tuple[Severity, str]] = {
     "asked-in-future": (
         "warning",
-        "a dataset counts as fresh since an instant that has not come yet",
+        "a dataset was asked at an instant that has not come yet, and counts as stale",
     ),
     "backup-half": ("warning", "a backup was cut short"),
     "backup-missing": ("note", "no backup was ever made"),

@@ -142,7 +142,7 @@ def _what_lacks(environment: Environment, name: str) -> str | None:
         if (age := input_age(root.name, environment, held)).age_s is None
     ]
     if lacking:
-        told = ", ".join(f"{age.dataset} is {age.text}" for age in lacking[:2])
+        told = ", ".join(f"{age.dataset} {age.claim}" for age in lacking[:2])
         more = f" and {len(lacking) - 2} more" if len(lacking) > 2 else ""
         return f"{told}{more}; ttapi refresh {name} fills it"
     unset = [

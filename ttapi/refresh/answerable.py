@@ -36,7 +36,7 @@ def require_recent(environment: Environment, plan: QueryPlan, error: TtapiError)
     for name in roots_of(environment, plan.targets):
         dataset = environment.datasets[name]
         limit = parse_ttl(dataset.max_stale or environment.settings.max_stale)
-        asked = asked_at(dataset, environment.home_state, plan.held)
+        asked = asked_at(dataset, environment.home_state, plan.held, environment.clock)
         if asked is None or limit.due_at(asked, environment.clock.next_close) <= environment.now:
             error.hint = "; ".join(
                 filter(None, [error.hint, "--no-refresh answers from what is there"])
@@ -76,17 +76,20 @@ def require_fresh_enough(
     request: QueryRequest,
     outcome: RefreshOutcome | None,
 ) -> None:
-    """Nothing, or StaleError where a root input is older than `--max-age`, or failed and is too old to answer."""
+    """Nothing, or StaleError where a root input is older than `--max-age`, or failed and is too old to answer.
+
+    *Raises* QueryError with the cause where it failed and what is wanted of it was never there.
+    """
     failures = {d.dataset: d.error for d in outcome.datasets if d.error} if outcome else {}
     for name in roots_of(environment, plan.targets):
         dataset = environment.datasets[name]
-        asked = asked_at(dataset, environment.home_state, plan.held)
+        asked = asked_at(dataset, environment.home_state, plan.held, environment.clock)
         hint = dataset.lost or f"ttapi refresh {name}"
         at_most = request.freshness.age_limit
         if at_most is not None and (asked is None or is_older(environment, asked, at_most)):
-            age = input_age(name, environment, plan.held).text
-            told = f"is {age}, more than --max-age" if asked else f"is {age}, and --max-age is set"
-            raise StaleError(f"{name} {told}", hint=hint)
+            age = input_age(name, environment, plan.held).claim
+            why = "more than --max-age" if asked else "and --max-age is set"
+            raise StaleError(f"{name} {age}, {why}", hint=hint)
         absent = (
             _absent_key(environment, plan, name)
             if request.freshness.refresh and asked is None
@@ -97,10 +100,10 @@ def require_fresh_enough(
             continue
         limit = parse_ttl(dataset.max_stale_on_error)
         if asked is None:
-            age = input_age(name, environment, plan.held).text
+            age = input_age(name, environment, plan.held).claim
             again = f"{hint} --symbols {absent} --force" if absent else hint
             hint = f"{again} tries again, --no-refresh answers from what is there"
-            raise StaleError(f"{name} is {age}: {failure}", hint=hint)
+            raise QueryError(f"{name} {age}: {failure}", hint=hint)
         is_ahead = environment.clock.is_ahead(asked)
         if is_ahead or limit.due_at(asked, environment.clock.next_close) <= environment.now:
             age = seconds_text((environment.now - asked).total_seconds())

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.home_state import HomeState
 
+_NEVER = "never loaded"
 _NAMED = 3
 """Keys that are named where many are loaded."""
 
@@ -64,7 +65,12 @@ class InputAge:
             return f"{seconds_text(max(0.0, self.age_s))} old"
         if self.loaded:
             return _part_text(self.loaded)
-        return "loaded in part" if self.has_rows else "never loaded"
+        return "loaded in part" if self.has_rows else _NEVER
+
+    @property
+    def claim(self) -> str:
+        """`text` as what is said of the dataset: `is 3 min old`, `was never loaded`."""
+        return f"was {self.text}" if self.text == _NEVER else f"is {self.text}"
 
 
 def _part_text(keys: Sequence[str]) -> str:
@@ -72,28 +78,37 @@ def _part_text(keys: Sequence[str]) -> str:
     return f"loaded in part ({', '.join(keys[:_NAMED])}{more})"
 
 
-def asked_at(dataset: Dataset, left: HomeState, held: PlanInputs) -> datetime | None:
-    """When the oldest wanted part of a raw dataset was last asked; None: some part never was."""
+def asked_at(
+    dataset: Dataset, left: HomeState, held: PlanInputs, clock: MarketClock
+) -> datetime | None:
+    """When the oldest wanted part of a raw dataset was last asked; None: some part never was.
+
+    In the future only where it was not asked since as well.
+    """
     state = left.states.get(dataset.name)
-    whole = state.asked_at if state else None
+    whole = [state.asked_at] if state and state.asked_at else []
     keys = held.demand(dataset.name).keys
-    slices: dict[str, datetime] = {}
+    slices: dict[str, list[datetime]] = {}
     for one in left.slices.get(dataset.name, ()):
-        slices[one.key] = max(slices.get(one.key, one.asked_at), one.asked_at)
+        slices.setdefault(one.key, []).append(one.asked_at)
     if dataset.requires:
-        asked = [slices.get(key) for key in (slices if keys is None else keys)]
+        parts = [slices.get(key, []) for key in (slices if keys is None else keys)]
     elif keys is None or not dataset.is_narrowable:
-        return whole
+        parts = [whole]
     else:
-        asked = [max((t for t in (slices.get(key), whole) if t), default=None) for key in keys]
-    known = [instant for instant in asked if instant is not None]
-    return min(known) if known and len(known) == len(asked) else None
+        parts = [[*slices.get(key, []), *whole] for key in keys]
+    if not parts or not all(parts):
+        return None
+    return min(
+        max([at for at in part if not clock.is_ahead(at)] or part)  # of a true clock, if any
+        for part in parts
+    )
 
 
 def input_age(name: str, environment: Environment, held: PlanInputs) -> InputAge:
     """The age of a raw dataset, as far as it matters."""
     left = environment.home_state
-    asked = asked_at(environment.datasets[name], left, held)
+    asked = asked_at(environment.datasets[name], left, held, environment.clock)
     if asked is not None:
         return InputAge(name, (environment.now - asked).total_seconds())
     state = left.states.get(name)
@@ -109,7 +124,8 @@ class StatusRow:
     verdict: str
     reasons: tuple[str, ...]
     age_s: float | None
-    """Seconds since the oldest of its root inputs was last compared with the world; None: never."""
+    """Seconds since the oldest of its root inputs was last compared with the world; None: never, or
+    nobody knows, as a clock was ahead."""
     ttl_s: float | None
     """Seconds its data is good for, from when it was asked; None: it follows its inputs."""
     last_load_at: datetime | None
@@ -178,9 +194,12 @@ def _left_out(name: str, error: ModelError) -> StatusRow:
 
 
 def root_age_s(
-    name: str, datasets: Mapping[str, Dataset], states: Mapping[str, DatasetState], now: datetime
+    name: str,
+    datasets: Mapping[str, Dataset],
+    states: Mapping[str, DatasetState],
+    clock: MarketClock,
 ) -> float | None:
-    """Age of the data behind `name`: now minus when its oldest root input was asked."""
+    """Age of the data behind `name`: now minus when its oldest root input was asked; None: not known."""
     asked = [
         state.asked_at
         for root in closure(datasets, [name])
@@ -188,7 +207,9 @@ def root_age_s(
         and (state := states.get(root)) is not None
         and state.asked_at is not None
     ]
-    return (now - min(asked)).total_seconds() if asked else None
+    if not asked or any(map(clock.is_ahead, asked)):
+        return None
+    return (clock.now - min(asked)).total_seconds()
 
 
 def _row(
@@ -215,7 +236,7 @@ def _row(
         dataset=name,
         verdict=step.verdict,
         reasons=step.reasons,
-        age_s=root_age_s(name, datasets, states, clock.now),
+        age_s=root_age_s(name, datasets, states, clock),
         ttl_s=(own_due - state.asked_at).total_seconds() if own_due and state.asked_at else None,
         last_load_at=max((c for c in changes if c is not None), default=None),
         due_at=min(dues, default=None),

@@ -253,7 +253,7 @@ def _older_than(
     found = set()
     for name in names:
         dataset = environment.datasets[name]
-        asked = asked_at(dataset, environment.home_state, held)
+        asked = asked_at(dataset, environment.home_state, held, environment.clock)
         if dataset.kind == "raw" and asked is not None and is_older(environment, asked, max_age):
             found.add(name)
     return frozenset(found)
@@ -268,7 +268,7 @@ def _may_answer_first(environment: Environment, plan: QueryPlan, request: QueryR
         return False
     for step in asks:
         dataset = datasets[step.dataset]
-        asked = asked_at(dataset, left, plan.held)
+        asked = asked_at(dataset, left, plan.held, environment.clock)
         if dataset.max_stale is None or asked is None or dataset.ttl is None:
             return False
         due = parse_ttl(dataset.ttl).due_at(asked, environment.clock.next_close)
