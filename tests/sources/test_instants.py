@@ -55,8 +55,11 @@ def test_the_next_session_lies_strictly_after_a_date_inside_the_calendar():
         *(date(2024, 6, 18), None, MON, MON, None),
         date(2050, 12, 30),
     ]
-    opening = date(1953, 1, 2)
-    assert next_sessions(days(opening)).to_list() == [date(1953, 1, 5)]
+    before, first, opening = date(1952, 12, 31), date(1953, 1, 1), date(1953, 1, 2)
+    assert next_sessions(days(before, first, opening)).to_list() == [
+        *(None, opening),
+        date(1953, 1, 5),
+    ]
 
 
 def test_today_is_the_day_of_new_york():

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 
 import polars as pl
 
-from ttapi.market.calendar import NEW_YORK, sessions
+from ttapi.market.calendar import FIRST_DATE, NEW_YORK, sessions
 from ttapi.sources.dates import FIRST_YEAR
 
 _FIRST = date(FIRST_YEAR, 1, 1)
@@ -47,7 +47,7 @@ def next_sessions(dates: pl.Series) -> pl.Series:
     """The first XNYS session after each date; null where the calendar does not reach."""
     known = sessions("XNYS").close_utc_by_date().select(pl.col("date").alias("next").set_sorted())
     asked = pl.DataFrame({"day": dates, "place": pl.int_range(dates.len(), eager=True)})
-    inside = asked.filter(pl.col("day") >= known["next"].min())
+    inside = asked.filter(pl.col("day") >= FIRST_DATE)
     found = inside.sort("day").join_asof(
         known, left_on="day", right_on="next", strategy="forward", allow_exact_matches=False
     )

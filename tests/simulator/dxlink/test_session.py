@@ -272,6 +272,8 @@ def test_faults_break_the_connection_once(ready):
     assert (mute.session.is_mute, mute.say({"type": "KEEPALIVE", "channel": 0})) == (True, [])
     assert kinds(ready("close-1009:bytes=300").say("x" * 300)) == ["INVALID_MESSAGE"]
     assert ready("close-1009:bytes=300").say("x" * 301) == [Close(1009, "Message too big")]
+    assert kinds(ready("close-1009:bytes=300").say("é" * 150)) == ["INVALID_MESSAGE"]
+    assert ready("close-1009:bytes=300").say("é" * 151) == [Close(1009, "Message too big")]
 
 
 def test_a_candle_at_the_very_beginning_ends_the_history_itself(ready, market):

@@ -79,7 +79,8 @@ class DxLinkSession:
         """Take one message of the client."""
         self._last_frame_at = now
         limit = fault.number("bytes") if (fault := self._faults.active("close-1009")) else _LARGEST
-        if len(text) > limit:
+        size = len(text.encode()) if isinstance(text, str) else len(text)
+        if size > limit:
             self._faults.strike("close-1009")
             self._close(1009, "Message too big")
             return
