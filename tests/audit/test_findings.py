@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from ttapi.audit import data_findings, home_findings
 from ttapi.audit.data_findings import _verdicts
 from ttapi.audit.findings import edit
+from ttapi.home import Home
 from ttapi.refresh.freshness import StatusRow
+
+NOW = datetime(2024, 6, 14, 22, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -29,3 +36,124 @@ def test_the_editor_opens_where_the_message_says(tmp_path, message, line):
     file = tmp_path / "ttapi.toml"
     file.write_text("[a]\nb = 1\nc = [\n")
     assert edit(file, message) == f"${{EDITOR:-vi}} {line}{file}"
+
+
+@pytest.mark.parametrize(
+    ("usable", "codes"),
+    [
+        ("ab", []),
+        ("b", ["backup-old"]),
+        ("a", ["backup-unusable"]),
+        ("", ["backup-unusable"]),
+    ],
+)
+def test_a_backup_that_cannot_be_used_matters_where_it_is_the_newest(monkeypatch, usable, codes):
+    found = [
+        SimpleNamespace(
+            folder=Path(name), manifest=name if name in usable else None, error=f"{name} is torn"
+        )
+        for name in "ba"
+    ]
+    monkeypatch.setattr(home_findings, "list_backups", lambda _: found)
+    patient = SimpleNamespace(home=Home(Path("/h")), ttapi=str)
+    told = [(one.code, one.evidence, one.command) for one in home_findings._backups(patient)]
+    broken = next((name for name in "ba" if name not in usable), None)
+    assert told == [(code, f"{broken} is torn", "backup") for code in codes]
+
+
+@pytest.mark.parametrize(
+    ("mode", "codes"),
+    [(0o600, []), (0o640, ["settings-open"]), (0o604, ["settings-open"]), (0o700, [])],
+)
+def test_settings_are_for_their_owner_alone(tmp_path, mode, codes):
+    home = Home(tmp_path)
+    tmp_path.chmod(0o700)
+    home.settings_file.write_text("")
+    home.settings_file.chmod(mode)
+    told = [one.code for one in home_findings._modes(SimpleNamespace(home=home))]
+    assert told == codes
+
+
+def told_by(found):
+    return [(one.code, one.evidence, one.command) for one in found]
+
+
+def test_a_check_that_failed_is_done_again_by_what_it_is_a_check_of(monkeypatch):
+    rows = [("eod", "unique(grain)", 1, "{}"), ("checks.prices", "rows", 1200, "AAA")]
+    monkeypatch.setattr(data_findings, "read_rows", lambda *_: rows)
+    patient = SimpleNamespace(home=None, ttapi=str)
+    assert told_by(data_findings._checks(patient)) == [
+        ("check-failed", "unique(grain) of eod: 1 bad row, such as {}", "refresh eod"),
+        ("check-failed", "rows of checks.prices: 1,200 bad rows, such as AAA", "refresh"),
+    ]
+
+
+def test_more_published_files_than_are_to_be_kept_are_told(monkeypatch, tmp_path):
+    settings = SimpleNamespace(snapshots_kept=2)
+    home = Home(tmp_path)
+    patient = SimpleNamespace(
+        home=home, environment=SimpleNamespace(settings=settings), republish="r"
+    )
+    for count, told in ((3, []), (4, [f"{home.snapshots} holds 4, and 3 are to be kept"])):
+        monkeypatch.setattr(data_findings, "snapshot_files", lambda _, n=count: range(n))
+        assert [one.evidence for one in data_findings._snapshots(patient)] == told
+
+
+@pytest.mark.parametrize(
+    ("folder", "number", "is_told"),
+    [("snapshots", 2, False), ("snapshots", 1, True), ("other", 2, True), ("other", 1, True)],
+)
+def test_the_link_leads_to_the_newest_file_of_the_home(
+    monkeypatch, tmp_path, folder, number, is_told
+):
+    home = Home(tmp_path)
+    for place in (home.snapshots, tmp_path / "other"):
+        place.mkdir()
+        for n in (1, 2):
+            (place / f"market.{n:06}.duckdb").write_text("")
+    home.public_file.symlink_to(f"{folder}/market.{number:06}.duckdb")
+    monkeypatch.setattr(data_findings, "_file", lambda _: ())
+    told = told_by(data_findings._link(SimpleNamespace(home=home, republish="r")))
+    text = f"{home.public_file} leads to {folder}/market.{number:06}.duckdb, and generation 2 is the newest"
+    assert told == ([("published-link-elsewhere", text, "r")] if is_told else [])
+
+
+@pytest.mark.parametrize("name", ["live_file", "state_file", "settings_file", "snapshots"])
+@pytest.mark.parametrize(("ahead_s", "is_told"), [(120, False), (121, True)])
+def test_a_file_may_be_two_minutes_ahead_of_the_clock(tmp_path, name, ahead_s, is_told):
+    file = getattr(Home(tmp_path), name)
+    file = file / "market.000001.duckdb" if name == "snapshots" else file
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("")
+    os.utime(file, (NOW.timestamp(), NOW.timestamp() + ahead_s))
+    patient = SimpleNamespace(home=Home(tmp_path), clock=NOW)
+    text = f"{file}: up to 0.0 h ahead of this machine's clock"
+    expected = [("file-time-in-future", text, f"touch {file}")] if is_told else []
+    assert told_by(home_findings._times(patient)) == expected
+
+
+@pytest.mark.parametrize(("free", "is_told"), [(1_099, True), (1_100, False)])
+def test_a_publication_takes_the_live_file_and_a_tenth(monkeypatch, tmp_path, free, is_told):
+    home = Home(tmp_path)
+    home.live.mkdir()
+    home.live_file.write_bytes(bytes(1000))
+    usage = SimpleNamespace(free=free)
+    monkeypatch.setattr(home_findings.shutil, "disk_usage", lambda _: usage)
+    found = [one.code for one in home_findings._room(SimpleNamespace(home=home, ttapi=str))]
+    assert found == (["disk-low"] if is_told else [])
+
+
+@pytest.mark.parametrize(
+    ("host", "code", "held"),
+    [
+        ("here", "lock-stale", "it holds no lock"),
+        ("there", "lock-foreign", "nobody on this machine holds the lock"),
+    ],
+)
+def test_a_lock_that_nobody_holds_names_who_left_it(monkeypatch, host, code, held):
+    monkeypatch.setattr(home_findings.socket, "gethostname", lambda: "here")
+    owner = SimpleNamespace(pid=7, command="ttapi refresh", host=host, started_at="noon")
+    lock = SimpleNamespace(is_held=False, owner=owner)
+    found = home_findings._lock(SimpleNamespace(lock=lock, live_error=None, ttapi=str))
+    text = f"the lock file names process 7 (ttapi refresh) on {host}, since noon; {held}"
+    assert told_by(found) == [(code, text, "refresh")]
