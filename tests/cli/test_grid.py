@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from datetime import date
 
 import pytest
@@ -90,6 +91,35 @@ def test_the_grid_is_updated_in_place_until_ctrl_c():
     shown = [text.index(price) for price in ("10.00", "11.00", "12.00", "7.00")]
     assert entered < shown[0] < shown[1] < shown[2] < shown[3] < left
     assert text.count("\x1b[H") >= 3
+
+
+def test_what_changed_since_the_last_look_is_bold():
+    from rich.console import Console
+
+    from ttapi.cli.grid import COLUMNS, watch_grid
+
+    blank = {name: None for name, _, _ in COLUMNS}
+    looks = iter([{"last": 11.0, "hv20": 0.2}, {"last": 11.0, "hv20": 0.3}])
+
+    def read():
+        if (found := next(looks, None)) is None:
+            raise KeyboardInterrupt
+        return [{**blank, "symbol": "AAA", **found}]
+
+    screen = io.StringIO()
+    console = Console(
+        file=screen, force_terminal=True, width=80, height=24, color_system="standard"
+    )
+    first = {**blank, "symbol": "AAA", "last": 10.0, "hv20": 0.2}
+    watch_grid([first], read, 0.001, console=console)
+    shown = re.findall(r"(\x1b\[1m)?(1\d\.00|\d\d\.0%)", screen.getvalue())
+    assert [(bool(bold), text) for bold, text in dict.fromkeys(shown)] == [
+        (False, "10.00"),
+        (False, "20.0%"),
+        (True, "11.00"),
+        (False, "11.00"),
+        (True, "30.0%"),
+    ]
 
 
 def test_one_symbol_of_the_grid_reads_its_file_alone(market):

@@ -119,3 +119,20 @@ def test_a_history_is_the_same_from_any_later_load_and_another_on_another_databa
     start_over(connection)
     load(connection, BARS, batch_of(File("b.csv", ())), 1)
     assert read_position(ask, 1).history != first.history
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_a_row_that_a_load_replaced_is_gone_with_it_whether_or_not_that_was_noted(is_noted):
+    connection = engine()
+    start_over(connection)
+    for load_id in (1, 2, 3):
+        file = File("a.csv", (("A", DAYS[0], float(load_id)),))
+        load(connection, BARS, batch_of(file), load_id)
+    if not is_noted:
+        connection.execute("update raw.test_bars set replaced_by = null where close = 1")
+    connection.execute("use memory")
+    show_raw_at(connection, {DATASET: BARS}, 2)
+    found = connection.execute(
+        "select close, is_current, replaced_at is null from raw.test_bars order by all"
+    ).fetchall()
+    assert found == [(1.0, False, False), (2.0, True, True)]

@@ -225,6 +225,14 @@ def test_safe_mode_keeps_files_out_and_is_not_taken_back(said, tmp_path):
     said(".safe_mode")
     assert ".read is not possible in safe mode" in said(f".read {tmp_path}/x.csv")[1]
     assert "copy is not possible in safe mode" in said(f"copy (select 1) to '{tmp_path}/y.csv';")[1]
+    for statement in (
+        "LOAD json;",
+        "install json;",
+        "attach 'x' as x;",
+        "export database 'x';",
+        "import database 'x';",
+    ):
+        assert said(statement)[1] == f"{statement.split()[0].lower()} is not possible in safe mode"
     assert "disabled by configuration" in said(f"select * from read_csv('{tmp_path}/x.csv');")[1]
     assert "enable external access" in said("set enable_external_access = true;")[1]
     assert said("select count(*) as n from eod;")[0] == "n\n-\n6\n"
