@@ -4,13 +4,22 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 from pathlib import Path
 
 import pytest
 
-from ttapi.cli.entry import PlainQuery, plain_query, plain_shell, plain_status, run_log
+from ttapi.cli.entry import (
+    PlainQuery,
+    plain_query,
+    plain_refresh,
+    plain_shell,
+    plain_status,
+    run_log,
+)
 from ttapi.home import Home
+from ttapi.secret import Secret
 
 
 @pytest.mark.parametrize(
@@ -86,6 +95,44 @@ def test_a_plain_shell_is_read_by_itself(words, expected):
 )
 def test_a_plain_query_is_read_by_itself(words, expected):
     assert plain_query(words) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["refresh"], (None, (), False, False)),
+        (["refresh", "eod", "--json", "metastock"], (None, ("eod", "metastock"), True, False)),
+        (["--home", "/h", "refresh", "--yes"], (Path("/h"), (), False, True)),
+        (["refresh", ""], None),
+        (["refresh", "eod", "--force"], None),
+        (["refresh", "--help"], None),
+        (["status"], None),
+        ([], None),
+    ],
+)
+def test_a_plain_refresh_is_read_by_itself(words, expected):
+    assert plain_refresh(words) == expected
+
+
+def test_a_line_of_the_log_tells_what_was_raised_without_its_secret(tmp_path):
+    home, secret = Home(tmp_path), Secret("hunter22-of-the-log")
+    with run_log(home, "test") as run_id:
+        try:
+            raise ValueError(secret.reveal())
+        except ValueError:
+            logging.getLogger("ttapi.x").exception("broke", extra={"unit": "a.csv"})
+    lines = [json.loads(line) for line in (home.logs / "ttapi.log").read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["started", "broke", "finished"]
+    broke = lines[1]
+    assert {name: broke[name] for name in ("run_id", "command", "level", "logger", "unit")} == {
+        "run_id": run_id,
+        "command": "test",
+        "level": "error",
+        "logger": "ttapi.x",
+        "unit": "a.csv",
+    }
+    assert "ValueError" in broke["exception"]
+    assert secret.reveal() not in broke["exception"]
 
 
 class FullDisk(io.StringIO):

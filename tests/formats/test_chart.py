@@ -49,6 +49,14 @@ def test_a_candle_that_ends_where_it_began_counts_as_up():
     assert "░" not in text.partition("\n")[2]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_few_days_are_marked_by_their_dates_alone(count):
+    table = pa.table({"date": DAYS[:count], "close": CLOSES[:count]})
+    marks = draw_chart(table, "line").splitlines()[-1].split()
+    assert marks[0] == "2024-01-02" and marks[-1] == str(DAYS[count - 1])
+    assert set(marks) <= {str(day) for day in DAYS[:count]}
+
+
 def test_columns_may_be_named():
     assert "close by date" in draw_chart(BARS, "line", "date", "close")
     assert "low: rows per range" in draw_chart(BARS, "hist", None, "low")
