@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from ttapi.errors import UsageError
 from ttapi.models.column_trace import SourceColumn, Trace, UntracedColumn, trace_query
 from ttapi.models.lineage import UNTRACED, LineageGraph
 from ttapi.store.catalog_rows import LineageRow
@@ -208,3 +209,16 @@ def test_roots_readers_and_names_of_the_graph():
     assert [(line.node, line.is_repeated) for line in found.tree(("c", "n"))] == [
         (("c", "n"), False), (("a", None), False), (("b", None), False), (("raw.t", None), False)
     ]  # fmt: skip
+
+
+def test_a_stem_names_one_relation_or_none_and_nobody_reads_itself():
+    rows = [
+        LineageRow("a.x", "k", "b.x", "k", "k"),
+        LineageRow("b.x", "k", "a.x", "k", "k"),
+        LineageRow("b.y", "k", "b.x", None, "count(*)"),
+    ]
+    found = LineageGraph(rows)
+    assert found.find("y.k") == ("b.y", "k")
+    with pytest.raises(UsageError, match="'x' is no relation"):
+        found.find("x")
+    assert found.readers("b.x") == ["a.x", "b.y"]
