@@ -153,6 +153,8 @@ def test_a_file_becomes_a_temporary_table(said, tmp_path):
         "p: 1 row, until the session ends",
         ["symbol", "shares", "------", "------", "AAA", "10"],
     )
+    (tmp_path / "P.CSV").write_text("symbol,shares\nAAA,11\nBBB,12\n")
+    assert said(f".import {tmp_path}/P.CSV p") == ("", "p: 2 rows, until the session ends")
     assert "already a view" in said(f".import {tmp_path}/p.csv eod")[1]
     assert "is no file" in said(f".import {tmp_path}/none.csv p")[1]
     assert "no kind of file" in said(f".import {tmp_path}/p.doc p")[1]
@@ -256,8 +258,9 @@ def test_statements_are_noted_without_secrets(said, tmp_path):
 
 
 def test_another_home_is_opened_and_temporary_tables_are_gone(said, session, tmp_path):
-    said("create temp table t as select 1 as a;")
+    said("create temp table t as select 1 as a; from t;")
     assert "temporary tables of the other home are gone" in said(f".open {session.home.root}")[1]
+    assert said(".last")[1].startswith("there is no answer yet")
     assert "does not exist" in said("select * from t;")[1]
     assert "holds no ttapi database" in said(f".open {tmp_path}")[1]
 
