@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from ttapi.api import Database, ExportFiles, Freshness, RefreshRequest, operations, read_receipt
 from ttapi.errors import QueryError, UsageError
 from ttapi.home import Home
+from ttapi.refresh import planner
 
 BARS = [(date(2024, 6, 13), 10, 11, 9, 10), (date(2024, 6, 14), 10, 12, 10, 12)]
 
@@ -65,6 +68,60 @@ def test_status_goes_on_where_the_default_list_names_nobody(market):
 def test_calls_of_a_refresh_are_counted_by_the_state_the_last_one_left(market):
     request = RefreshRequest(targets=("raw.metastock_bars",), force=True)
     assert operations.count_calls(market.environment(), request) == 0
+
+
+def test_calls_are_counted_over_all_steps_and_with_the_same_force(market, monkeypatch):
+    def steps(*_, force, **__):
+        return [SimpleNamespace(calls=3 if force else 1), SimpleNamespace(calls=4)]
+
+    monkeypatch.setattr(planner, "plan_refresh", steps)
+    requests = [
+        RefreshRequest(targets=("raw.metastock_bars",), force=force) for force in (False, True)
+    ]
+    counted = [operations.count_calls(market.environment(), request) for request in requests]
+    assert counted == [5, 7]
+
+
+def test_members_of_a_list_are_added_to_the_symbols_that_were_named(market, monkeypatch):
+    left = SimpleNamespace(home_state=None)
+    monkeypatch.setattr(operations, "refresh", lambda *_, **__: left)
+    for given, wanted in ((None, {"BBB", "CCC"}), (frozenset(["AAA"]), {"AAA", "BBB", "CCC"})):
+        environment = market.environment(symbols=given)
+        assert operations.add_members(environment, "BBB,CCC").symbols == wanted
+
+
+def test_what_was_asked_of_the_network_is_told_of_the_home_and_of_no_dataset(market):
+    account = {"requests": 1, "outcomes": {"200": 1}, "allowed_per_s": 60, "pace_per_s": 30.0}
+    environment = market.environment()
+    left = replace(environment.home_state, traffic={"vendor": account})
+    environment = environment.after(left)
+    assert operations.status(environment).traffic == {
+        "vendor": "1 request (1 x 200), pace 30 of 60/s"
+    }
+    assert operations.status(environment, "eod").traffic == {}
+
+
+def test_of_several_statements_the_one_with_rows_answers_else_the_last(database):
+    texts = {
+        "create temp table a as select 1 as n; create temp view b as from a": "CREATE",
+        "create temp table c as select 1 as n; drop table c": "DROP",
+        "create temp table d as select 1 as n; from d; drop table d": "SELECT",
+    }
+    assert [database.sql(text).statement.kind for text in texts] == list(texts.values())
+
+
+def test_a_default_schema_lasts_until_another_is_set(database):
+    seen = []
+    for text in (
+        "select 1 as n",
+        "use staged",
+        "select 1 as n",
+        "set schema = 'raw'",
+        "select 2 as n",
+    ):
+        database.sql(text)
+        seen.append(database.request("select 1", Freshness()).schema)
+    assert seen == ["main", "staged", "staged", "raw", "raw"]
 
 
 def test_a_home_never_made_is_refused_with_the_command_that_makes_it(tmp_path):

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from ttapi.api import ConfiguredResource, plugins
@@ -97,3 +99,12 @@ def test_a_source_nobody_installed_is_refused_and_those_there_named(lab):
     with pytest.raises(UsageError, match="no source is called 'nobody'") as refused:
         plugins.sources(lab.environment(), "nobody")
     assert "tastytrade" in str(refused.value.hint)
+
+
+def test_only_a_fetch_that_failed_is_told():
+    source = SimpleNamespace(resources=[SimpleNamespace(table=name) for name in "abc"])
+    states = {"raw.a": SimpleNamespace(error=None), "raw.b": SimpleNamespace(error="torn")}
+    environment = SimpleNamespace(home_state=SimpleNamespace(states=states))
+    told = ["raw.b: the last fetch failed: torn"]
+    assert plugins.last_failures(environment, source) == told
+    assert plugins.last_failures(environment, None) == []

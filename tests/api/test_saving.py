@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from ttapi.api.saving import SaveRequest, _table_texts
+import pytest
+
+from ttapi.api.saving import SaveRequest, _refuse_name, _table_texts
+from ttapi.errors import UsageError
 
 
 def model(body, schema="main", kind="view"):
@@ -33,3 +36,11 @@ def test_views_of_main_are_written_out_each_behind_those_it_reads():
         "views": "select t.*\nfrom derived.best as t",
     }
     assert _table_texts(graph, "select 1 as one", request)["derived"] == "select 1 as one"
+
+
+@pytest.mark.parametrize("ttl", ["soon", "1", "", "-1d"])
+def test_a_ttl_that_is_none_is_refused_before_anything_is_written(ttl):
+    graph, database = SimpleNamespace(models={}), SimpleNamespace()
+    with pytest.raises(UsageError):
+        _refuse_name(database, graph, SaveRequest("best", is_table=True, ttl=ttl))
+    assert _refuse_name(database, graph, SaveRequest("best", is_table=True, ttl="1d")) is None
