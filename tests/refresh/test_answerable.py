@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from ttapi.api import Database, Freshness
 from ttapi.errors import QueryError, ReadOnlyHomeError, StaleError
+from ttapi.refresh.answerable import unconfigured
 
 BAR = "AAA,D,20240612,000000,10,11,9,10,1000,0"
 FIRST = "-- kind: table\n-- grain: symbol\n-- check: unique(grain)\nselect 'X' as symbol, n from range({}) as r(n)\n"
@@ -85,3 +87,24 @@ def test_a_table_that_is_built_and_empty_answers(lab):
     lab.write_model("derived/first.sql", FIRST.format(0))
     with database(lab) as db:
         assert len(db.sql("select * from derived.first")) == 0
+
+
+def test_a_dataset_that_fills_another_up_is_not_missed_where_it_is_not_set():
+    def dataset(**changes):
+        given = {"kind": "raw", "completes": None, "lost": None, "missing_setting": None}
+        return SimpleNamespace(**{"upstreams": (), "source": "vendor", **given, **changes})
+
+    datasets = {
+        "eod": dataset(kind="view", upstreams=("raw.bars", "raw.gone", "raw.held", "raw.more")),
+        "raw.bars": dataset(missing_setting="path"),
+        "raw.gone": dataset(missing_setting="path", lost="nobody installs it"),
+        "raw.held": dataset(missing_setting="token"),
+        "raw.more": dataset(missing_setting="token", completes="raw.bars"),
+    }
+    offer = SimpleNamespace(resource=SimpleNamespace(one_of=None))
+    environment = SimpleNamespace(
+        datasets=datasets,
+        resources=dict.fromkeys(datasets, offer),
+        home_state=SimpleNamespace(states={"raw.held": SimpleNamespace(rows=1)}),
+    )
+    assert unconfigured(environment, ["eod"]) == ("raw.bars ([sources.vendor] path)",)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from datetime import timedelta
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ttapi.api import Database
+from ttapi.home import Home
 from ttapi.refresh.plan import RefreshRequest
 from ttapi.refresh.single_flight import NoProgress, ProgressReader, ProgressWriter
 from ttapi.refresh.writer import run_refresh
@@ -71,6 +73,18 @@ def test_a_listener_shows_what_the_owner_announced(lab):
         ("finished", "raw.y"),
     ]
     assert not (lab.home.live / "progress.json").exists()
+
+
+def test_what_is_announced_is_a_fifth_of_a_second_old_at_most(tmp_path):
+    home, times = Home(tmp_path), iter([0.0, 0.125, 0.2, 0.2])
+    home.live.mkdir()
+    owner = ProgressWriter(NoProgress(), home, clock=lambda: next(times))
+    owner.started("raw.x", 10)
+    seen = []
+    for done in (4, 5):
+        owner.advanced("raw.x", done)
+        seen.append(json.loads((home.live / "progress.json").read_text())["raw.x"])
+    assert seen == [[0, 10], [5, 10]]
 
 
 def test_damaged_progress_is_no_progress(lab):

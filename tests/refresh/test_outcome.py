@@ -21,7 +21,7 @@ from ttapi.refresh.freshness import Freshness
 from ttapi.refresh.home_state import NOTHING, write_home_state
 from ttapi.refresh.installation import Installation
 from ttapi.refresh.plan import predicted_seconds
-from ttapi.refresh.query import QueryRequest, _within_budget
+from ttapi.refresh.query import PreparedQuery, QueryRequest, _within_budget
 from ttapi.refresh.runner import RefreshOutcome
 from ttapi.store.catalog import DatasetOutcome
 
@@ -81,6 +81,19 @@ def test_what_happened_is_told_a_line_a_dataset(capsys):
     ]
 
 
+def test_five_units_that_failed_are_named_each_once(capsys):
+    units = tuple(f"{name}.csv: torn" for name in "abcde")
+    alone = did("raw.b", error="raw.b: x.csv: torn", failed_units=("x.csv: torn",))
+    tell_outcome(RefreshOutcome(7, 3, (did(failed_units=units, slices_asked=5), alone)))
+    assert capsys.readouterr().err.splitlines() == [
+        "raw.a: unchanged, 5 slices, 5 failed, 0 ms",
+        *(f"  {unit}" for unit in units),
+        "raw.b: failed, 1 failed, 0 ms",
+        "  raw.b: x.csv: torn",
+        "refreshed: 0 datasets changed, 0 source calls, generation 3",
+    ]
+
+
 def test_a_plan_names_three_slices_and_counts_the_rest(capsys):
     steps = [
         Step("raw.a", "ask", "stale", ("due", "forced"), ("w", "x", "y", "z"), 4),
@@ -110,6 +123,20 @@ def test_a_plan_names_three_slices_and_counts_the_rest(capsys):
         ' {"dataset": "raw.b", "slice": "y", "reasons": ["due"], "calls": 1},'
         ' {"dataset": "table", "slice": null, "reasons": ["code changed"], "calls": 0}]\n'
     )
+    _show_plan([replace(steps[0], slices=("w",), calls=4)], as_json=True)
+    assert capsys.readouterr().out == (
+        '[{"dataset": "raw.a", "slice": "w", "reasons": ["due", "forced"], "calls": 1}]\n'
+    )
+
+
+def test_slices_that_were_fetched_are_those_of_which_something_came():
+    done = (
+        did(slices_asked=5, failed_units=("a", "b")),
+        did("raw.b", slices_asked=2),
+        did("raw.c", slices_asked=9, error="bad"),
+    )
+    assert PreparedQuery(RefreshOutcome(1, 1, done), (), (), 0.0).slices_fetched == 5
+    assert PreparedQuery(None, (), (), 0.0).slices_fetched == 0
 
 
 def test_symbols_and_dates_of_the_command_line_are_read():

@@ -74,7 +74,8 @@ def test_what_other_code_kept_or_other_names_meant_is_asked_anew(tmp_path):
     StatementCache(file, "v").resolution("q", NAMES, lambda: first)
     more = NameScope({**NAMES.relations, "returns": None})
     staged = NameScope(NAMES.relations, schema="staged")
-    for names in (more, staged, NameScope(NAMES.relations, macros={"f": "eod"})):
+    by_row = NameScope(NAMES.relations, row_wise=frozenset(["f"]))
+    for names in (more, staged, NameScope(NAMES.relations, macros={"f": "eod"}), by_row):
         assert StatementCache(file, "v").resolution("q", names, lambda: second) == second
     assert StatementCache(file, "w").resolution("q", NAMES, lambda: second) == second
     assert StatementCache(file, "w").columns("q", lambda: frozenset("a")) == {"a"}
@@ -92,6 +93,22 @@ def test_the_last_two_hundred_are_kept_and_none_that_is_long(tmp_path):
     assert later.columns("q200", never) == {"c200"}
     assert StatementCache(file, "v").columns("long", frozenset) == frozenset()
     assert len(json.loads(file.read_text())["statements"]) == 200
+
+
+def test_statements_that_differ_in_case_alone_are_two(tmp_path):
+    cache = StatementCache(tmp_path / "statements.json", "v")
+    assert cache.columns('select a as "A"', lambda: frozenset("A")) == {"A"}
+    assert cache.columns('select a as "a"', lambda: frozenset("a")) == {"a"}
+
+
+def test_what_is_kept_and_makes_no_sense_is_kept_anew(tmp_path):
+    file, found = tmp_path / "statements.json", Resolution((RelationRead("eod"),))
+    StatementCache(file, "v").resolution("q", NAMES, lambda: found)
+    document = json.loads(file.read_text())
+    document["statements"] = {key: {"reads": 7} for key in document["statements"]}
+    file.write_text(json.dumps(document))
+    assert StatementCache(file, "v").resolution("q", NAMES, lambda: found) == found
+    assert StatementCache(file, "v").resolution("q", NAMES, never) == found
 
 
 @pytest.mark.parametrize(
