@@ -36,6 +36,8 @@ GOOD = ["AAA,D,20240612,000000,10,11,9,10,1000,0"]
         (["refresh", "--list", "nobody"], 2, "no universe is called 'nobody'"),
         (["status", "eodd"], 2, "'eodd' is no dataset"),
         (["export", "eod"], 2, "name a relation and a folder"),
+        (["export", "eod", "--database", "x.duckdb"], 2, "leave out the relation and --to"),
+        (["export", "--to", "out", "--database", "x.duckdb"], 2, "leave out the relation and --to"),
         (["export", "eod", "--to", "out", "--format", "xls"], 2, "'xls' is no export format"),
         (["init", "--metastock", "/nowhere"], 2, "/nowhere does not exist"),
         (["nonsense"], 2, "nonsense"),

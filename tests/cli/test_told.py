@@ -3,18 +3,33 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
+import typer
 
-from ttapi.api import EarlyRow, LateInput, LookAhead, RefreshRequest, Replay, StatusRow
+from ttapi.api import (
+    EarlyRow,
+    LateInput,
+    LookAhead,
+    RefreshRequest,
+    Replay,
+    RestoreOutcome,
+    RestoreRequest,
+    StatusRow,
+    operations,
+)
 from ttapi.api.operations import Status
-from ttapi.cli import report
+from ttapi.cli import backup, report, sources
 from ttapi.cli.proof import _text, look_ahead_lines
 from ttapi.cli.shell.start import _is_same_file
+from ttapi.errors import ModelError
+from ttapi.home import Home
 from ttapi.refresh.runner import RefreshOutcome
 from ttapi.store.catalog import DatasetOutcome
 
@@ -137,4 +152,81 @@ def test_what_failed_a_check_of_its_own_is_told_by_itself_and_what_reads_it_is_c
         "1 of 3 relations computed from them are fresh, 2 follow when they are asked for",
         "not configured: unset (ttapi sources says what each needs)",
         "ttapi status --all: a line for each of 5 datasets",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("targets", "error", "code"),
+    [((), None, ModelError.exit_code), (("eod",), None, 0), ((), "bad", 1)],
+)
+def test_a_model_that_is_wrong_counts_where_everything_was_asked_for(
+    monkeypatch, tmp_path, targets, error, code
+):
+    broken = ModelError("odd is wrong", file="sql/views/odd.sql")
+    did = DatasetOutcome("raw.a", "stale", (), error=error)
+    outcome = RefreshOutcome(1, 2, (did,), broken=(broken,))
+    monkeypatch.setattr(report.operations, "refresh", lambda *_, **__: outcome)
+    environment = SimpleNamespace(home=Home(tmp_path))
+    request = RefreshRequest(targets)
+    assert report.run_refresh(environment, request, asks=False, as_json=False) == code
+
+
+def source(name):
+    return SimpleNamespace(name=name, origin=f"of {name}", source=name)
+
+
+@pytest.mark.parametrize(
+    ("problems", "failures", "verdict"),
+    [
+        ([], [], "keeps the contract"),
+        (["no grain"], [], "breaks the contract"),
+        ([], ["torn"], "declares what it should, and its last fetch failed"),
+        (["no grain"], ["torn"], "breaks the contract"),
+    ],
+)
+def test_a_source_whose_last_fetch_failed_is_a_failure_too(
+    monkeypatch, capsys, problems, failures, verdict
+):
+    monkeypatch.setattr(sources.plugins, "contract_problems", lambda _: problems)
+    monkeypatch.setattr(sources.plugins, "last_failures", lambda *_: failures)
+    expected = pytest.raises(typer.Exit) if problems or failures else nullcontext()
+    with expected:
+        sources._validate([source("a")], None, as_json=False)
+    told = capsys.readouterr().out.splitlines()
+    assert told == [f"a: {verdict}", *(f"  {text}" for text in problems + failures)]
+    with pytest.raises(typer.Exit) if problems or failures else nullcontext():
+        sources._validate([source("a")], None, as_json=True)
+    assert json.loads(capsys.readouterr().out) == [
+        {"name": "a", "origin": "of a", "problems": problems + failures}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("what", "says_yes"), [(None, True), (None, False), ("latest", True), ("live", False)]
+)
+def test_a_restore_is_confirmed_by_the_flag_and_told_as_json(
+    monkeypatch, capsys, tmp_path, what, says_yes
+):
+    asked = []
+
+    def restored(_, request, **__):
+        asked.append(request)
+        return RestoreOutcome("live", 3, None, None, (tmp_path / "mine.sql",))
+
+    monkeypatch.setattr(operations, "restore", restored)
+    monkeypatch.setattr(operations, "prepare_restore", lambda *_: None)
+    context = SimpleNamespace(obj=tmp_path)
+    backup.restore(context, what, yes=says_yes, as_json=True, wait=2.0)
+    assert asked == [RestoreRequest(what, is_confirmed=says_yes, wait_s=2.0)]
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {
+        "origin": "live",
+        "generation": 3,
+        "rows": None,
+        "aside": None,
+        "brought": [str(tmp_path / "mine.sql")],
+    }
+    assert captured.err.splitlines() == [
+        "restored from live; published as generation 3",
+        f"{tmp_path / 'mine.sql'} was missing and came back",
     ]
