@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +16,7 @@ from ttapi.audit.findings import edit
 from ttapi.home import Home
 from ttapi.refresh.freshness import StatusRow
 
+SECOND = timedelta(seconds=1)
 NOW = datetime(2024, 6, 14, 22, tzinfo=UTC)
 
 
@@ -157,3 +158,21 @@ def test_a_lock_that_nobody_holds_names_who_left_it(monkeypatch, host, code, hel
     found = home_findings._lock(SimpleNamespace(lock=lock, live_error=None, ttapi=str))
     text = f"the lock file names process 7 (ttapi refresh) on {host}, since noon; {held}"
     assert told_by(found) == [(code, text, "refresh")]
+
+
+@pytest.mark.parametrize(("ahead", "is_told"), [(timedelta(), False), (SECOND, True)])
+def test_an_instant_within_the_slack_of_clocks_is_no_future(monkeypatch, ahead, is_told):
+    asked = [NOW, NOW + data_findings.CLOCK_SLACK + ahead, None]
+    states = {f"raw.{n}": SimpleNamespace(asked_at=at) for n, at in enumerate(asked)}
+    monkeypatch.setattr(data_findings, "read_home_state", lambda _: SimpleNamespace(states=states))
+    patient = SimpleNamespace(home=None, environment=SimpleNamespace(now=NOW), ttapi=str)
+    text = f"raw.1 was asked at {asked[1].isoformat()}, and now is {NOW.isoformat()}"
+    expected = [("asked-in-future", text, "refresh --force")] if is_told else []
+    assert told_by(data_findings._future(patient)) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(1, "/0"), (3, "/0, /1, /2"), (4, "/0, /1, /2 and 1 more")]
+)
+def test_three_files_are_named_and_the_rest_counted(count, told):
+    assert home_findings._named([Path(f"/{n}") for n in range(count)]) == told
