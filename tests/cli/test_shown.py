@@ -142,6 +142,22 @@ def test_what_does_not_fit_on_the_screen_goes_through_the_pager(
     assert capsys.readouterr().out == text
 
 
+@pytest.mark.parametrize("given", [None, "K"])
+def test_a_pager_is_told_how_to_behave_by_its_user_first(monkeypatch, given):
+    started = []
+
+    def popen(command, **more):
+        started.append((command, more["env"]["LESS"]))
+        return SimpleNamespace(communicate=started.append)
+
+    monkeypatch.setattr(options.subprocess, "Popen", popen)
+    monkeypatch.delenv("LESS", raising=False)
+    if given is not None:
+        monkeypatch.setenv("LESS", given)
+    assert options._paged(["less"], "text") is True
+    assert started == [(["less"], given or "FRSX"), "text"]
+
+
 def test_the_next_answer_goes_where_once_says_before_where_output_says():
     chosen = DisplayOptions(output=Path("ever.csv"), once=Path("once.json"))
     assert (chosen.target, chosen.next_format) == (Path("once.json"), "json")
