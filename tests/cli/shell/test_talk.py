@@ -31,6 +31,13 @@ def test_one_long_name_is_told_whole():
     assert fitting_list("-- changed: ", ["x" * 90, "y"]) == f"-- changed: {'x' * 90}, 1 more"
 
 
+def test_a_list_that_just_fits_is_told_whole():
+    fitting = fitting_list("-- inputs: ", ["x" * 60, "y" * 7], " (.age)")
+    assert (len(fitting), fitting) == (80, f"-- inputs: {'x' * 60}, {'y' * 7}")
+    over = fitting_list("-- inputs: ", ["x" * 60, "y" * 8], " (.age)")
+    assert over == f"-- inputs: {'x' * 60}, 1 more"
+
+
 def test_inputs_are_told_the_oldest_first(capsys):
     ages = [InputAge("raw.a", 3.0), InputAge("raw.b", 7200.0), InputAge("raw.c", None)]
     tell_inputs(PreparedQuery(None, (), ages, 0.002))
