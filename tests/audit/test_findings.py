@@ -14,6 +14,7 @@ from ttapi.audit import data_findings, home_findings
 from ttapi.audit.data_findings import _verdicts
 from ttapi.audit.findings import edit
 from ttapi.home import Home
+from ttapi.refresh.datasets import CLOCK_SLACK, Dataset, market_clock
 from ttapi.refresh.freshness import StatusRow
 
 SECOND = timedelta(seconds=1)
@@ -162,12 +163,17 @@ def test_a_lock_that_nobody_holds_names_who_left_it(monkeypatch, host, code, hel
 
 @pytest.mark.parametrize(("ahead", "is_told"), [(timedelta(), False), (SECOND, True)])
 def test_an_instant_within_the_slack_of_clocks_is_no_future(monkeypatch, ahead, is_told):
-    asked = [NOW, NOW + data_findings.CLOCK_SLACK + ahead, None]
+    asked = [NOW, NOW + CLOCK_SLACK + ahead, None]
     states = {f"raw.{n}": SimpleNamespace(asked_at=at) for n, at in enumerate(asked)}
+    datasets = {name: Dataset(name, "raw", "c", ttl="1d") for name in states}
     monkeypatch.setattr(data_findings, "read_home_state", lambda _: SimpleNamespace(states=states))
-    patient = SimpleNamespace(home=None, environment=SimpleNamespace(now=NOW), ttapi=str)
+    patient = SimpleNamespace(
+        home=None,
+        environment=SimpleNamespace(now=NOW, clock=market_clock(NOW), datasets=datasets),
+        ttapi=str,
+    )
     text = f"raw.1 was asked at {asked[1].isoformat()}, and now is {NOW.isoformat()}"
-    expected = [("asked-in-future", text, "refresh --force")] if is_told else []
+    expected = [("asked-in-future", text, "refresh")] if is_told else []
     assert told_by(data_findings._future(patient)) == expected
 
 

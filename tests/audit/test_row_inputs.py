@@ -63,9 +63,9 @@ def test_twenty_keys_that_match_are_listed(count, more):
 @pytest.mark.parametrize(
     ("lacking", "told"),
     [
-        ("a", "raw.a is never loaded"),
-        ("ab", "raw.a is never loaded, raw.b is never loaded"),
-        ("abc", "raw.a is never loaded, raw.b is never loaded and 1 more"),
+        ("a", "raw.a was never loaded"),
+        ("ab", "raw.a was never loaded, raw.b was never loaded"),
+        ("abc", "raw.a was never loaded, raw.b was never loaded and 1 more"),
     ],
 )
 def test_two_inputs_that_were_never_asked_for_are_named(monkeypatch, lacking, told):

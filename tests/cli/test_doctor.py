@@ -151,7 +151,7 @@ def test_wrong_settings_and_unknown_sections_are_shown_with_their_line(loaded):
 
 def test_the_future_is_no_time_to_have_asked(loaded):
     done = loaded.ttapi("doctor", "--json", TTAPI_NOW="2024-06-13T22:00:00Z")
-    assert findings(done)["asked-in-future"]["command"] == "ttapi refresh --force"
+    assert findings(done)["asked-in-future"]["command"] == "ttapi refresh"
 
 
 def test_deep_compares_the_published_file_and_the_ledger_with_the_data(loaded):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ttapi.refresh.coverage import Demand
-from ttapi.refresh.datasets import Dataset, PlanInputs
+from ttapi.refresh.datasets import Dataset, PlanInputs, market_clock
 from ttapi.refresh.freshness import asked_at
 from ttapi.refresh.home_state import NOTHING
 from ttapi.store.catalog import EVERYTHING, DatasetState, Slice
@@ -20,7 +20,7 @@ KEYED = Dataset("raw.x", "raw", "c", key="symbol", requires=("symbol",))
 FILES = Dataset("raw.x", "raw", "c", key="symbol", is_narrowable=True)
 WHOLE = Dataset("raw.x", "raw", "c", key="symbol")
 A, B = Slice("A", NOON - 2 * HOUR), Slice("B", NOON - HOUR)
-A_AGAIN = Slice("A", NOON - HOUR / 2)
+A_AGAIN, AHEAD = Slice("A", NOON - HOUR / 2), Slice("A", NOON + 24 * HOUR)
 
 
 def found(dataset, keys, slices=(), whole=None):
@@ -28,7 +28,8 @@ def found(dataset, keys, slices=(), whole=None):
     states = {"raw.x": DatasetState(asked_at=whole)} if whole else {}
     left = replace(NOTHING, states=states, slices={"raw.x": slices} if slices else {})
     wanted = None if keys is None else frozenset(keys)
-    asked = asked_at(dataset, left, PlanInputs({"raw.x": Demand(wanted, EVERYTHING)}))
+    inputs = PlanInputs({"raw.x": Demand(wanted, EVERYTHING)})
+    asked = asked_at(dataset, left, inputs, market_clock(NOON))
     return None if asked is None else (NOON - asked) / HOUR
 
 
@@ -55,6 +56,10 @@ def found(dataset, keys, slices=(), whole=None):
         (FILES, None, [A], NOON - 3 * HOUR, 3),
         (WHOLE, "A", [A], NOON - 3 * HOUR, 3),
         (WHOLE, "A", [A], None, None),
+        # By a clock that was ahead: what was asked since counts, and alone it is told as it is.
+        (KEYED, "A", [A, AHEAD], None, 2),
+        (KEYED, "A", [AHEAD], None, -24),
+        (FILES, "A", [A], NOON + 24 * HOUR, 2),
     ],
 )
 def test_the_oldest_wanted_part_counts(dataset, keys, slices, whole, hours):

@@ -60,10 +60,10 @@ def test_some_names_are_shown_alone_and_a_model_left_out_is_told():
 
 
 def test_the_age_of_what_was_never_asked_is_none():
-    assert root_age_s("view", DATASETS, {}, NOW) is None
-    assert root_age_s("raw.a", DATASETS, STATES, NOW) == 18000.0
+    assert root_age_s("view", DATASETS, {}, MOMENT) is None
+    assert root_age_s("raw.a", DATASETS, STATES, MOMENT) == 18000.0
     part = {**STATES, "raw.b": replace(STATES["raw.b"], asked_at=None)}
-    assert root_age_s("view", DATASETS, part, NOW) == 18000.0
+    assert root_age_s("view", DATASETS, part, MOMENT) == 18000.0
 
 
 def left(**changes):

@@ -84,9 +84,16 @@ def run_refresh(
     if as_json:
         sys.stdout.write(json.dumps(_outcome_document(outcome)) + "\n")
     tell_outcome(outcome)
-    # A model file or a source that is wrong: of the whole, when the whole was asked for.
-    is_broken = bool(outcome.broken or outcome.broken_sources) and not request.targets
+    # A model file that is wrong, or a source that is configured: of the whole, when the whole was asked for.
+    is_lost = bool(outcome.broken_sources) and _has_settings_of_nobody(environment)
+    is_broken = (bool(outcome.broken) or is_lost) and not request.targets
     return outcome.exit_code or (ModelError.exit_code if is_broken else 0)
+
+
+def _has_settings_of_nobody(environment: Environment) -> bool:
+    """Whether a section of `ttapi.toml` belongs to no source that loads."""
+    there = {one.name for one in environment.sources if one.error is None}
+    return any(name not in there for name in environment.settings.named_sources)
 
 
 def _is_wanted(environment: Environment, request: RefreshRequest) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _SYSTEM = ("/dev/", "/proc/")
+_IN_MEMORY = "/dev/shm/"  # noqa: S108 - a folder like any other
 
 
 @contextmanager
@@ -49,7 +50,8 @@ def writing(target: Path) -> Iterator[Path]:
 
 def takes_a_stream(target: Path) -> bool:
     """Whether `target` is no file that another could take the place of."""
-    if os.path.normpath(target.absolute()).startswith(_SYSTEM):
+    place = os.path.normpath(target.absolute())
+    if place.startswith(_SYSTEM) and not place.startswith(_IN_MEMORY):
         return True
     try:
         return not stat.S_ISREG(target.stat().st_mode)

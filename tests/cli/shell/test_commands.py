@@ -179,6 +179,7 @@ def test_the_last_answer_is_drawn(said):
     assert said(".chart pie x y")[1].startswith("'pie' is no chart")
     assert said("select 1 as a;\n.chart smiles AAPL")[1].startswith("'smiles' is no chart")
     assert "close by date" in said("select date, close from eod;\n.chart date close")[0]
+    assert "close by date" in said("select date, close from eod;\n.chart line close")[0]
 
 
 def test_commands_about_the_last_query_say_when_there_is_none(said):
