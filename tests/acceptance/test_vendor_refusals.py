@@ -116,12 +116,12 @@ def test_an_unknown_symbol_withholds_nothing_of_the_others(vendor):
 def test_an_unknown_symbol_is_told_again_and_not_asked_again_within_the_ttl(vendor):
     asked = "select symbol from market_metrics where symbol in ({})"
     first = vendor.lab.ttapi("sql", "-c", asked.format("'NOSUCH'"))
-    assert (first.returncode, first.stdout) == (4, "")
+    assert (first.returncode, first.stdout) == (1, "")
     assert "--no-refresh answers from what is there" in first.stderr
     assert vendor.asked()["GET /market-metrics"] == 1
     said = "NOSUCH: /market-metrics: the vendor does not know this symbol"
     alone = vendor.lab.ttapi("sql", "-c", asked.format("'NOSUCH'"))
-    assert (alone.returncode, alone.stdout, alone.stderr) == (4, "", first.stderr)
+    assert (alone.returncode, alone.stdout, alone.stderr) == (1, "", first.stderr)
     assert vendor.asked() == {}
     both = vendor.lab.ttapi("sql", "--csv", "-c", asked.format("'SPY', 'NOSUCH'"))
     assert (both.returncode, both.stdout, both.stderr.count(said)) == (0, "symbol\nSPY\n", 1)
