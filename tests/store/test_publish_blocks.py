@@ -62,6 +62,18 @@ def test_the_fourth_generation_is_made_of_the_first(store, home):
     assert (first.exists(), found.file.stat().st_mode & 0o777) == (False, 0o444)
 
 
+def test_those_that_are_to_be_kept_are_kept(store, home):
+    with store.transaction() as cursor:
+        cursor.execute("insert into raw.t values (4)")
+    assert publish(store, keep=3).way in {"kernel", "bytes"}
+    with store.transaction() as cursor:
+        cursor.execute("insert into raw.t values (5)")
+    assert publish(store, keep=3).way == "blocks"
+    assert [p.name[7:13] for p in sorted(home.snapshots.iterdir())] == [
+        "000002", "000003", "000004", "000005",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_was_written_the_copy_is_the_same(store, home, seed):
     draw = random.Random(seed)

@@ -224,9 +224,7 @@ def read_number(connection: Connection, name: str) -> int:
 
 def write_number(connection: Connection, name: str, number: int) -> None:
     """Have catalog.meta keep `number` under `name`."""
-    # An UPDATE keeps a checkpoint from being made while anybody in the process reads; these two do not.
-    connection.execute("delete from catalog.meta where name = ?", [name])
-    connection.execute("insert into catalog.meta (name, value) values (?, ?)", [name, str(number)])
+    connection.execute("update catalog.meta set value = ? where name = ?", [str(number), name])
 
 
 def as_literal(instant: datetime) -> str:

@@ -67,7 +67,7 @@ def publish(
         try:
             _checkpoint(store, sleep)
             remove(building)
-            base = _spare(home, generation)
+            base = _spare(home, keep)
             answer = run_child(COPY, str(home.live_file), str(building), *base)
             _check_copy(generation, building)
             _move_in(home, building, target)
@@ -79,15 +79,15 @@ def publish(
     return Publication(generation, target, str(answer["way"]))
 
 
-def _spare(home: Home, generation: int) -> list[str]:
-    """The oldest published file, which may become the next one; empty where the last two are all there are.
+def _spare(home: Home, keep: int) -> list[str]:
+    """The oldest published file, which may become the next one; empty where all are to be kept.
 
-    Who opened the one that is open now, or the one before, reads it in peace whatever locks are seen. What a
-    client wrote into a file beside which its log lies is nobody's to build upon.
+    Whoever opened the newest, or the one before, reads it in peace whatever locks are seen. What a client
+    wrote into a file beside which its log lies is nobody's to build upon.
     """
     files = snapshot_files(home)
-    current = published_generation(home)
-    older = [n for n in files if n not in {current, *sorted(files)[-2:]} and n < generation]
+    kept = {published_generation(home), *sorted(files)[-max(2, keep) :]}
+    older = [number for number in files if number not in kept]
     if not older:
         return []
     oldest = files[min(older)]
