@@ -14,10 +14,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from child import run_alone
 from line import Line
+
+if TYPE_CHECKING:
+    import duckdb
 
 LOOKBACKS = (5, 10, 20, 60, 252)
 SYMBOLS = 3_700
@@ -121,11 +124,11 @@ def _one(kind: str, market: str, symbols: int) -> dict[str, object]:
     return {"seconds": min(taken), "answer": answer}
 
 
-def _polars(connection: object, last: str) -> list[tuple[object, ...]]:
+def _polars(connection: duckdb.DuckDBPyConnection, last: str) -> list[tuple[object, ...]]:
     """The same two columns of the same adjusted bars, averaged a lookback."""
     import polars as pl
 
-    bars = connection.sql(  # type: ignore[attr-defined]
+    bars = connection.sql(
         "select b.symbol, b.date, b.adj_high as high, b.adj_low as low, b.adj_close as close"
         f" from derived.eod_adjusted as b where b.symbol <= '{last}'"
     ).pl()

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
+
+from ttapi.cli.entry import PlainRefresh, plain_refresh
 
 BARS = [
     "AAA,D,20240611,000000,10,11,9,10,1000,0",
@@ -265,23 +268,14 @@ def test_plain_status_is_read_without_typer_and_nothing_else_is(arguments, expec
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["refresh"], (None, (), False, False)),
-        (["refresh", "eod", "rates", "--json"], (None, ("eod", "rates"), True, False)),
-        (["--home", "x", "refresh", "--yes"], ("x", (), False, True)),
-        (["refresh", "--plan"], None),
-        (["refresh", "--wait", "1"], None),
-        (["refresh", ""], None),
-        (["refresh", "--help"], None),
-        (["--home"], None),
-        (["status"], None),
-        ([], None),
+        (["refresh"], PlainRefresh(None)),
+        (["refresh", "eod", "rates", "--json"], PlainRefresh(None, ("eod", "rates"), is_json=True)),
+        (["--home", "x", "refresh", "--yes"], PlainRefresh(Path("x"), is_agreed=True)),
+        *((words.split(" "), None) for words in ("refresh --plan", "refresh --wait 1", "refresh ", "--home", "status", "")),
     ],
-)
+)  # fmt: skip
 def test_plain_refresh_is_read_without_typer_and_nothing_else_is(arguments, expected):
-    from ttapi.cli.entry import plain_refresh
-
-    found = plain_refresh(arguments)
-    assert (found and (found[0] and str(found[0]), *found[1:])) == expected
+    assert plain_refresh(arguments) == expected
 
 
 @pytest.mark.parametrize("names", [(), ("eod",), ("nothing",)])

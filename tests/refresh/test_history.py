@@ -4,11 +4,11 @@ rebuild of everything from raw ends, row for row."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from datetime import date, timedelta
 
 import pytest
+from draws import draws
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -131,8 +131,9 @@ def homes(template_home, tmp_path, lab_type):
 
 
 @pytest.mark.campaign
+@pytest.mark.drawn
 @settings(
-    max_examples=200 if os.environ.get("TTAPI_CAMPAIGN") else 4,
+    max_examples=draws(6, 200),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

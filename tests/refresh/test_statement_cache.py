@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import duckdb
@@ -85,8 +86,9 @@ def test_what_other_code_kept_or_other_names_meant_is_asked_anew(tmp_path):
 
 def test_the_last_two_hundred_are_kept_and_none_that_is_long(tmp_path):
     file = tmp_path / "statements.json"
-    cache = StatementCache(file, "v")
     for number in range(201):
+        if number % 30 == 0:
+            cache = StatementCache(file, "v")  # another process
         cache.columns(f"q{number}", lambda n=number: frozenset([f"c{n}"]))
     cache.columns("long", lambda: frozenset(["x" * 20_000]))
     later = StatementCache(file, "v")
@@ -110,6 +112,30 @@ def test_what_is_kept_and_makes_no_sense_is_kept_anew(tmp_path):
     file.write_text(json.dumps(document))
     assert StatementCache(file, "v").resolution("q", NAMES, lambda: found) == found
     assert StatementCache(file, "v").resolution("q", NAMES, never) == found
+
+
+def test_a_process_leaves_forty_notes_and_goes_on_without(tmp_path):
+    file = tmp_path / "statements.json"
+    cache = StatementCache(file, "v")
+    for number in range(41):
+        cache.columns(f"q{number}", lambda n=number: frozenset([f"c{n}"]))
+    assert cache.columns("q40", never) == {"c40"}
+    assert StatementCache(file, "v").columns("q39", never) == {"c39"}
+    assert StatementCache(file, "v").columns("q40", frozenset) == frozenset()
+
+
+def test_threads_ask_side_by_side(tmp_path):
+    cache = StatementCache(tmp_path / "statements.json", "v")
+
+    def ask(thread):
+        for number in range(50):
+            name = f"q{thread}-{number}"
+            assert cache.columns(name, lambda n=name: frozenset([n])) == {name}
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(ask, range(4)))
+    assert cache.columns("q3-49", never) == {"q3-49"}
+    assert [file.name for file in tmp_path.iterdir()] == ["statements.json"]
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,14 @@ def bar_market():
     made.con.close()
 
 
+@pytest.fixture
+def market(bar_market):
+    """The bars' database, as it was when the test is over."""
+    bar_market.con.execute("begin")
+    yield bar_market
+    bar_market.con.execute("rollback")
+
+
 @pytest.fixture(scope="session")
 def pricing_database():
     """The macros that price, and nothing else."""

@@ -12,14 +12,6 @@ CLOSE = datetime(2024, 6, 14, 20)
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 
 
-@pytest.fixture
-def market(bar_market):
-    """The bars' database, as it was when the test is over."""
-    bar_market.con.execute("begin")
-    yield bar_market
-    bar_market.con.execute("rollback")
-
-
 def put(market, table, **row):
     marks = ", ".join("?" for _ in row)
     market.con.execute(f"insert into derived.{table} ({', '.join(row)}) values ({marks})", list(row.values()))  # fmt: skip

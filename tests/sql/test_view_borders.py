@@ -11,14 +11,6 @@ MON, TUE, WED, THU, FRI = (date(2024, 6, day) for day in (10, 11, 12, 13, 14))
 NOON = datetime(2024, 6, 14, 12)
 
 
-@pytest.fixture
-def market(bar_market):
-    """The bars' database, as it was when the test is over."""
-    bar_market.con.execute("begin")
-    yield bar_market
-    bar_market.con.execute("rollback")
-
-
 def unit(market, key, **changes):
     row = {
         "unit_id": 900, "dataset": "raw.metastock_bars", "key": key, "rows_in": 1, "rows_accepted": 1, "rows_refused": 0,

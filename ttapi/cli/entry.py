@@ -158,10 +158,20 @@ def plain_status(arguments: Sequence[str]) -> tuple[Path | None, str | None, boo
     return home, (rest[0] if rest else None), "--json" in words, "--all" in words
 
 
-def plain_refresh(
-    arguments: Sequence[str],
-) -> tuple[Path | None, tuple[str, ...], bool, bool] | None:
-    """Home, datasets, whether as JSON and whether without asking, when `arguments` are a plain `refresh`.
+@dataclass(frozen=True)
+class PlainRefresh:
+    """A refresh of datasets, given as most people give it."""
+
+    home: Path | None
+    datasets: tuple[str, ...] = ()
+    """Empty: all."""
+    is_json: bool = False
+    is_agreed: bool = False
+    """`--yes`: nobody is asked."""
+
+
+def plain_refresh(arguments: Sequence[str]) -> PlainRefresh | None:
+    """What `arguments` ask, when they are a plain `refresh`; None for all else.
 
     Where nothing has changed, Typer would be a quarter of it.
     """
@@ -171,7 +181,7 @@ def plain_refresh(
     names = [word for word in words[1:] if word not in {"--json", "--yes"}]
     if any(not word or word.startswith("-") for word in names):
         return None
-    return home, tuple(names), "--json" in words, "--yes" in words
+    return PlainRefresh(home, tuple(names), "--json" in words, "--yes" in words)
 
 
 def plain_shell(arguments: Sequence[str]) -> tuple[Path | None] | None:
@@ -244,12 +254,12 @@ def _run_plain(query: PlainQuery) -> int:
     return run_sql(start, DisplayOptions(format=fmt, once=query.output), text)
 
 
-def _run_refresh(home: Path | None, names: tuple[str, ...], as_json: bool, is_agreed: bool) -> int:
+def _run_refresh(asked: PlainRefresh) -> int:
     from ttapi.api import RefreshRequest
     from ttapi.cli.report import refresh_environment, run_refresh
 
-    environment = refresh_environment(home)
-    return run_refresh(environment, RefreshRequest(names), asks=not is_agreed, as_json=as_json)
+    environment, request = refresh_environment(asked.home), RefreshRequest(asked.datasets)
+    return run_refresh(environment, request, asks=not asked.is_agreed, as_json=asked.is_json)
 
 
 def _readable(arguments: Sequence[str]) -> list[str]:
@@ -276,7 +286,7 @@ def _run(given: Sequence[str]) -> None:
         return
     asked = plain_refresh(arguments)
     if asked is not None:
-        sys.exit(_run_refresh(*asked))
+        sys.exit(_run_refresh(asked))
     shell = plain_shell(arguments)
     if shell is not None and sys.stdin.isatty():
         from ttapi.cli.shell.options import DisplayOptions

@@ -256,7 +256,7 @@ def load_arrow_alone() -> None:
     if {"numpy", "pyarrow"} & sys.modules.keys():
         return
     # What is None here cannot be imported, and Arrow does without.
-    sys.modules["numpy"] = None  # type: ignore[assignment]
+    sys.modules["numpy"] = None  # type: ignore[assignment] # a module by its declaration, None by its manual
     try:
         import_module("pyarrow")
     finally:

@@ -121,10 +121,11 @@ def _instant(given: str | date) -> datetime:
         found = datetime.fromisoformat(given.strip()) if isinstance(given, str) else given
         assert isinstance(found, datetime)
         instant = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-        # Midnight is the end of the day before.
-        return instant - timedelta(days=1) + timedelta(days=1)
     except (ValueError, OverflowError) as exc:
         raise UsageError(f"--as-of {given!r} is no point in time", hint=_WANTED) from exc
+    if instant.date() == date.min:  # its midnight would be the end of a day before
+        raise UsageError(f"--as-of {given!r} is no point in time", hint=_WANTED)
+    return instant
 
 
 def _plain(instant: datetime) -> str:

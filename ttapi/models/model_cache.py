@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import threading
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttapi.config import bundled_folder
-from ttapi.home import read_file
 from ttapi.models.limits import (
     NameScope,
     RelationRead,
@@ -29,6 +28,7 @@ from ttapi.models.limits import (
     reads_from_json,
     reads_to_json,
 )
+from ttapi.store.files import note_document, read_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -146,6 +146,8 @@ def _readings(document: Mapping[str, Any]) -> AnalysisCache:
 _STATEMENTS_KEPT = 200
 _LARGEST_KEPT = 20_000
 """Characters of what is kept of one statement; a longer one is looked through again."""
+_NOTED_BY_ONE = 40
+"""What one process leaves for those to come, two notes a statement: who asks more has no start to wait for."""
 
 
 class StatementCache:
@@ -156,13 +158,15 @@ class StatementCache:
         self._file = file
         self._made_by = environment
         self._entries: dict[str, Any] | None = None
+        self._noted = 0
+        self._lock = threading.Lock()  # threads of one program ask side by side
 
     def resolution(
         self, sql: str, names: NameScope, resolve: Callable[[], Resolution]
     ) -> Resolution:
         """What `resolve` says of `sql`, which is called where nothing is kept. Its errors pass."""
-        key = _hash(repr((sql, _words_of(names))))
-        if (kept := self._known.get(key)) is not None:
+        key = _hash(repr((sql, _meaning_of(names))))
+        if (kept := self._find(key)) is not None:
             with suppress(KeyError, TypeError, ValueError):
                 return _resolution_from(kept)
         found = resolve()
@@ -172,44 +176,40 @@ class StatementCache:
     def columns(self, sql: str, find: Callable[[], frozenset[str]]) -> frozenset[str]:
         """The columns that `find` says of `sql`, which is called where nothing is kept."""
         key = _hash(repr((sql, "columns")))
-        if isinstance(kept := self._known.get(key), list):
+        if isinstance(kept := self._find(key), list):
             return frozenset(map(str, kept))
         found = find()
         self._keep(key, sorted(found))
         return found
 
-    @property
-    def _known(self) -> dict[str, Any]:
-        if self._entries is None:
-            self._entries = {}
-            with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
-                document = json.loads(read_file(self._file))
+    def _find(self, key: str) -> Any:
+        """What is kept under `key`; None: nothing."""
+        with self._lock:
+            if self._entries is None:
+                document = read_document(self._file)
+                self._entries = {}
                 if document.get("made_by") == self._made_by:
-                    self._entries = dict(document["statements"])
-        return self._entries
+                    # Pairs, for they are in order.
+                    with suppress(KeyError, TypeError, ValueError):
+                        self._entries = dict(document["statements"])
+            return self._entries.get(key)
 
     def _keep(self, key: str, entry: Any) -> None:
-        """Keep `entry` as the newest. A home that cannot be written keeps nothing."""
+        """Keep `entry` as the newest; the first of a process for the processes to come."""
         if len(json.dumps(entry)) > _LARGEST_KEPT:
             return
-        entries = self._known
-        entries[key] = entry
-        for old in list(entries)[:-_STATEMENTS_KEPT]:
-            del entries[old]
-        text = json.dumps({"made_by": self._made_by, "statements": entries})
-        building = self._file.with_name(f"{self._file.name}.tmp-{os.getpid()}")
-        with suppress(OSError):
-            try:
-                # What is lost is told again: nothing is synced, and the last writer wins.
-                descriptor = os.open(building, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-                with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                    stream.write(text)
-                building.replace(self._file)
-            finally:
-                building.unlink(missing_ok=True)
+        with self._lock:
+            entries = self._entries = {**(self._entries or {}), key: entry}
+            for old in list(entries)[:-_STATEMENTS_KEPT]:
+                del entries[old]
+            self._noted += 1
+            if self._noted <= _NOTED_BY_ONE:
+                kept = list(entries.items())
+                note_document(self._file, {"made_by": self._made_by, "statements": kept})
 
 
-def _words_of(names: NameScope) -> object:
+def _meaning_of(names: NameScope) -> object:
+    """All that what a name means depends on."""
     return (
         sorted(names.relations.items()),
         sorted(names.macros.items()),

@@ -130,7 +130,7 @@ def _copy_new(reading: int, target: Path | str, parent_pid: int, *, is_whole: bo
             return way
     finally:
         os.close(writing)
-    os.unlink(target)  # noqa: PTH108 - the child does without paths
+    os.unlink(target)  # noqa: PTH108 - the child starts without pathlib
     return None
 
 
@@ -141,7 +141,7 @@ def _patched(reading: int, base: Path | str, target: Path | str, parent_pid: int
     Where that is not done to the end, it is gone.
     """
     try:
-        os.rename(base, target)  # noqa: PTH104 - the child does without paths
+        os.rename(base, target)  # noqa: PTH104 - the child starts without pathlib
     except OSError:
         return False
     is_done = False
@@ -149,12 +149,12 @@ def _patched(reading: int, base: Path | str, target: Path | str, parent_pid: int
         is_done = _patch(reading, target, parent_pid)
     finally:
         if not is_done:
-            os.unlink(target)  # noqa: PTH108 - so here
+            os.unlink(target)  # noqa: PTH108 - the child starts without pathlib
     return is_done
 
 
 def _patch(reading: int, target: Path | str, parent_pid: int) -> bool:
-    os.chmod(target, 0o600)  # noqa: PTH101 - so here
+    os.chmod(target, 0o600)  # noqa: PTH101 - the child starts without pathlib
     writing = os.open(target, os.O_RDWR | os.O_CLOEXEC)
     try:
         size = os.fstat(reading).st_size

@@ -13,7 +13,8 @@ import json
 import os
 import re
 import shutil
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ttapi.errors import StoreError
 from ttapi.home import read_file
@@ -110,8 +111,7 @@ def write_document(file: Path, document: Mapping[str, Any]) -> None:
     """
     building = temporary_name(file)
     try:
-        descriptor = os.open(building, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        with _private(building) as stream:
             stream.write(_lines(document))
             stream.flush()
             os.fsync(stream.fileno())
@@ -121,6 +121,24 @@ def write_document(file: Path, document: Mapping[str, Any]) -> None:
         raise StoreError(f"{file} cannot be written: {exc.strerror}") from exc
     finally:
         remove(building)
+
+
+def note_document(file: Path, document: Mapping[str, Any]) -> None:
+    """The same of what can be told again: nothing waits for the disk, and where it cannot be written it is not."""
+    building = temporary_name(file)
+    with suppress(OSError):
+        try:
+            with _private(building) as stream:
+                stream.write(_lines(document))
+            building.replace(file)
+        finally:
+            remove(building)
+
+
+def _private(file: Path) -> TextIO:
+    """`file`, emptied, for its owner alone."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    return os.fdopen(descriptor, "w", encoding="utf-8")
 
 
 def _lines(document: Mapping[str, Any]) -> str:
