@@ -5,11 +5,8 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 
 import pytest
-
-from ttapi.cli.entry import PlainRefresh, plain_refresh
 
 BARS = [
     "AAA,D,20240611,000000,10,11,9,10,1000,0",
@@ -263,19 +260,6 @@ def test_plain_status_is_read_without_typer_and_nothing_else_is(arguments, expec
 
     found = plain_status(arguments)
     assert (found and (found[0] and str(found[0]), *found[1:])) == expected
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (["refresh"], PlainRefresh(None)),
-        (["refresh", "eod", "rates", "--json"], PlainRefresh(None, ("eod", "rates"), is_json=True)),
-        (["--home", "x", "refresh", "--yes"], PlainRefresh(Path("x"), is_agreed=True)),
-        *((words.split(" "), None) for words in ("refresh --plan", "refresh --wait 1", "refresh ", "--home", "status", "")),
-    ],
-)  # fmt: skip
-def test_plain_refresh_is_read_without_typer_and_nothing_else_is(arguments, expected):
-    assert plain_refresh(arguments) == expected
 
 
 @pytest.mark.parametrize("names", [(), ("eod",), ("nothing",)])

@@ -12,6 +12,7 @@ import pytest
 
 from ttapi.cli.entry import (
     PlainQuery,
+    PlainRefresh,
     plain_query,
     plain_refresh,
     plain_shell,
@@ -100,12 +101,15 @@ def test_a_plain_query_is_read_by_itself(words, expected):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["refresh"], (None, (), False, False)),
-        (["refresh", "eod", "--json", "metastock"], (None, ("eod", "metastock"), True, False)),
-        (["--home", "/h", "refresh", "--yes"], (Path("/h"), (), False, True)),
+        (["refresh"], PlainRefresh(None)),
+        (["refresh", "eod", "--json", "a"], PlainRefresh(None, ("eod", "a"), is_json=True)),
+        (["--home", "/h", "refresh", "--yes"], PlainRefresh(Path("/h"), is_agreed=True)),
         (["refresh", ""], None),
         (["refresh", "eod", "--force"], None),
+        (["refresh", "--plan"], None),
+        (["refresh", "--wait", "1"], None),
         (["refresh", "--help"], None),
+        (["--home"], None),
         (["status"], None),
         ([], None),
     ],

@@ -108,7 +108,7 @@ def test_what_is_kept_and_makes_no_sense_is_kept_anew(tmp_path):
     file, found = tmp_path / "statements.json", Resolution((RelationRead("eod"),))
     StatementCache(file, "v").resolution("q", NAMES, lambda: found)
     document = json.loads(file.read_text())
-    document["statements"] = {key: {"reads": 7} for key in document["statements"]}
+    document["statements"] = [[key, {"reads": 7}] for key, _ in document["statements"]]
     file.write_text(json.dumps(document))
     assert StatementCache(file, "v").resolution("q", NAMES, lambda: found) == found
     assert StatementCache(file, "v").resolution("q", NAMES, never) == found
