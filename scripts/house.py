@@ -21,7 +21,7 @@ PRIVATE_WORDS = (
 )  # fmt: skip
 """Words that once stood for something that the field has a word for: docs/glossary.md."""
 LIMITS = {
-    "files": 235,
+    "files": 252,  # 235 without live (7) and server (10), which the plan budgets beside them
     "files above 400 lines": 0,
     "class names in two modules": 0,
     "private words as names": 0,
@@ -32,7 +32,7 @@ LIMITS = {
     "getattr on a plugin": 0,
     "imports of cli below api": 0,
 }
-BELOW_API = r"from ttapi\.(store|models|refresh|sources|market|audit)\b"
+BELOW_API = r"from ttapi\.(live|store|models|refresh|sources|market|audit)\b"
 QUOTING = r"""replace\((["'])(?:'|")\1, ?(["'])(?:''|"")\2\)"""
 READS_SQL = (
     r"(?is)re\.compile\((?:(?!re\.compile).){0,160}?"
