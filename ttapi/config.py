@@ -103,6 +103,12 @@ class Settings:
     """`[store] memory_limit`: the engine's memory while a refresh writes."""
     snapshots_kept: int = _setting("store", 2, r"\d+", "2")
     """`[store] snapshots_kept`: published generations kept besides the current one."""
+    stream_interval: float = _setting("stream", 1.0, r"\d+(\.\d+)?", "1", key="interval")
+    """`[stream] interval`: seconds in which one quote, last price or Greeks a symbol is kept; 0: all of
+    them. Prints are kept all."""
+    stream_keep_days: int = _setting("stream", 0, r"\d+", "30", key="keep_days")
+    """`[stream] keep_days`: days after which recorded events are removed, when a stream begins; 0: they
+    stay."""
     shell_editing_mode: str = _setting("shell", "emacs", r"emacs|vi", "vi", key="editing_mode")
     """`[shell] editing_mode`: keys of the shell's line editor, `emacs` or `vi`."""
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -14,6 +14,7 @@
     │   └── InterruptedQueryError   130 a query was ended by whoever asked it
     ├── SourceError                 1   one unit of a source failed
     │   ├── ResponseError           1   a vendor's answer to one request cannot be used
+    │   ├── StreamLostError         1   a stream broke off; another connection may work
     │   └── SourceDownError         3   a source could not be reached, or refused every unit
     │       └── CredentialError     3   a vendor refused who we are; asking again changes nothing
     ├── StaleError                  4   data is older than allowed
@@ -130,6 +131,10 @@ class SourceDownError(SourceError):
     """A source could not be reached, or refused every unit."""
 
     exit_code = 3
+
+
+class StreamLostError(SourceError):
+    """A stream broke off, fell silent or could not begin; another connection may work."""
 
 
 class ResponseError(SourceError):

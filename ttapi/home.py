@@ -113,6 +113,11 @@ class Home:
         return self.live / "statements.json"
 
     @property
+    def stream_file(self) -> Path:
+        """How the streams stand that are recorded now, or were last."""
+        return self.live / "stream.json"
+
+    @property
     def public_file(self) -> Path:
         """The symbolic link every client opens, read-only."""
         return self.root / "market.duckdb"

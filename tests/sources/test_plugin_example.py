@@ -43,7 +43,7 @@ def test_the_example_keeps_every_rule(example, tmp_path, number):
         late=lambda: folder(tmp_path / "late", one=f"{ONE}AAA,2024-05-15,90\nAAA,2024-05-31,101\n"),
         drift=lambda: folder(tmp_path / "drift", one="date,ticker,short\n2024-05-31,AAA,1\n"),
     )
-    assert len(checks) == 16
+    assert len(checks) == 17
     checks[number]()
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ttapi.api.plugins import ConfiguredResource
     from ttapi.api.published import connect_published
     from ttapi.api.saving import SaveRequest, save_query
+    from ttapi.api.streaming import RecordOutcome, RecordRequest, record
     from ttapi.audit.doctor import Diagnosis
     from ttapi.audit.implied import ImpliedExplanation
     from ttapi.audit.lookahead import EarlyRow, LateInput, LookAhead
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ttapi.audit.replay import Replay, filler_of, find_node
     from ttapi.audit.row_inputs import InputRows
     from ttapi.audit.why import Explanation, SourceCall
+    from ttapi.live.recorder import RecorderCounts
     from ttapi.market.ttl import parse_duration
     from ttapi.models.as_of import parse_as_of
     from ttapi.models.lineage import LineageGraph, Node, TreeLine
@@ -71,6 +73,9 @@ _HOMES = {
     "PreparedQuery": "refresh.query",
     "Progress": "refresh.single_flight",
     "Receipt": "audit.receipt",
+    "RecordOutcome": "api.streaming",
+    "RecordRequest": "api.streaming",
+    "RecorderCounts": "live.recorder",
     "RefreshOutcome": "refresh.runner",
     "RefreshRequest": "refresh.plan",
     "Replay": "audit.replay",
@@ -94,6 +99,7 @@ _HOMES = {
     "parse_as_of": "models.as_of",
     "parse_duration": "market.ttl",
     "read_receipt": "audit.receipt",
+    "record": "api.streaming",
     "save_query": "api.saving",
 }
 
@@ -122,6 +128,9 @@ __all__ = [
     "PreparedQuery",
     "Progress",
     "Receipt",
+    "RecordOutcome",
+    "RecordRequest",
+    "RecorderCounts",
     "RefreshOutcome",
     "RefreshRequest",
     "Replay",
@@ -144,6 +153,7 @@ __all__ = [
     "parse_as_of",
     "parse_duration",
     "read_receipt",
+    "record",
     "save_query",
 ]
 

@@ -36,6 +36,7 @@ _COMMANDS = (
     "proof.replay",
     "demo.demo",
     "simulate.simulate",
+    "stream.stream",
     "doctor.doctor",
     "doctor.verify",
     "backup.backup",

@@ -206,3 +206,19 @@ def _attributes(text: str, inside: str | None) -> dict[str, str]:
             raise ValueError(f"{text!r}: {part!r} is no attribute, or stands twice")
         values[name] = value
     return values
+
+
+_OCC = re.compile(r"([A-Z0-9./]{1,6}) *(\d{6})([CP])(\d{8})")
+
+
+def streamer_symbol(symbol: str) -> str:
+    """DxFeed's name of an underlying or an option.
+
+    Share classes follow a slash, `BRK.B` is `BRK/B`; `SPY   250117C00600000` is `.SPY250117C600`. What is
+    written as dxFeed does stays as it is.
+    """
+    if option := _OCC.fullmatch(symbol):
+        root, expiration, kind, strike = option.groups()
+        price = f"{int(strike) / 1000:.3f}".rstrip("0").rstrip(".")
+        return f".{root.replace('.', '/')}{expiration}{kind}{price}"
+    return symbol if symbol.startswith((".", "/")) else symbol.replace(".", "/")

@@ -83,6 +83,8 @@ def require_fresh_enough(
     failures = {d.dataset: d.error for d in outcome.datasets if d.error} if outcome else {}
     for name in roots_of(environment, plan.targets):
         dataset = environment.datasets[name]
+        if dataset.is_log and request.freshness.refresh:
+            _require_recorded(environment, dataset)
         asked = asked_at(dataset, environment.home_state, plan.held, environment.clock)
         hint = dataset.lost or f"ttapi refresh {name}"
         at_most = request.freshness.age_limit
@@ -109,6 +111,16 @@ def require_fresh_enough(
             age = seconds_text((environment.now - asked).total_seconds())
             told = f"{name} is {age} old, more than {dataset.max_stale_on_error}: {failure}"
             raise StaleError(told, hint=hint)
+
+
+def _require_recorded(environment: Environment, dataset: Dataset) -> None:
+    """Nothing, or QueryError where no stream ever filled the log: its rows are not none, but unknown."""
+    state = environment.home_state.states.get(dataset.name, DatasetState())
+    if state.asked_at is None:
+        raise QueryError(
+            f"{dataset.name} was never recorded",
+            hint="ttapi stream SYMBOL... records it; --no-refresh answers from what is there",
+        )
 
 
 def _absent_key(environment: Environment, plan: QueryPlan, name: str) -> str | None:

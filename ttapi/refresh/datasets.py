@@ -49,6 +49,8 @@ class Dataset:
     through: str | None = None
     """The stored table that tells, by the same key, what every other change of its inputs touches."""
     is_local: bool = False
+    is_log: bool = False
+    """Whether a stream alone fills it."""
     is_private: bool = False
     missing_setting: str | None = None
     """The setting its source lacks; None: it is configured."""
@@ -190,6 +192,33 @@ def is_past_ttl(dataset: Dataset, state: DatasetState, clock: MarketClock) -> bo
     return due is not None and due <= clock.now
 
 
+RECORDED_BY = "ttapi stream records it"
+"""What there is to do about a log: nothing can be asked for it."""
+
+
+def step_of_what_is_not_asked(dataset: Dataset, state: DatasetState, clock: MarketClock) -> Step:
+    """Of what nobody offers any more, what is not configured, and what a stream records."""
+    if dataset.lost:
+        return Step(dataset.name, "none", "failed", (dataset.lost,), may_change=False)
+    if dataset.missing_setting and not (dataset.is_log and state.asked_at):
+        reason = f"[sources.{dataset.source}] {dataset.missing_setting} is not set"
+        return Step(dataset.name, "none", "not configured", (reason,))
+    return _log_step(dataset, state, clock)
+
+
+def _log_step(dataset: Dataset, state: DatasetState, clock: MarketClock) -> Step:
+    """A log is as old as what was recorded last; no refresh makes it newer."""
+    if state.asked_at is None:
+        reasons = (f"never recorded: {RECORDED_BY}",)
+        return Step(dataset.name, "none", "missing", reasons, may_change=False)
+    if clock.is_ahead(state.asked_at):
+        return Step(dataset.name, "none", "stale", ("recorded in the future",), may_change=False)
+    if is_past_ttl(dataset, state, clock):
+        reasons = (f"ttl {dataset.ttl} passed: {RECORDED_BY}",)
+        return Step(dataset.name, "none", "stale", reasons, may_change=False)
+    return Step(dataset.name, "none", "fresh", (), may_change=False)
+
+
 def code_of(fingerprint: str) -> str:
     """The part of a raw resource's fingerprint that its settings do not touch."""
     return fingerprint.partition(".")[0]
@@ -226,6 +255,7 @@ def raw_dataset(offer: SourceResource, fingerprint: str, missing_setting: str | 
         key=resource.keys[0] if resource.keys else None,
         tracked=resource.tracked_by,
         is_local=resource.is_local,
+        is_log=resource.storage == "log",
         is_private=resource.is_private,
         missing_setting=missing_setting,
         max_stale=resource.max_stale,

@@ -23,6 +23,7 @@ from ttapi.refresh.datasets import (
     Verdict,
     code_of,
     is_past_ttl,
+    step_of_what_is_not_asked,
 )
 from ttapi.store.catalog import DatasetState
 
@@ -49,11 +50,8 @@ def raw_step(
     dataset: Dataset, state: DatasetState, outside: StepInputs, clock: MarketClock
 ) -> Step:
     """What to do about `dataset`, and why."""
-    if dataset.lost:
-        return Step(dataset.name, "none", "failed", (dataset.lost,), may_change=False)
-    if dataset.missing_setting:
-        reason = f"[sources.{dataset.source}] {dataset.missing_setting} is not set"
-        return Step(dataset.name, "none", "not configured", (reason,))
+    if dataset.lost or dataset.missing_setting or dataset.is_log:
+        return step_of_what_is_not_asked(dataset, state, clock)
     if dataset.requires:
         return _keyed_step(dataset, state, outside, clock)
     verdict, reasons = _whole_reasons(dataset, state, clock)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 from ttapi.sources.traffic import Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
     from datetime import date, datetime
     from pathlib import Path
 
@@ -25,6 +25,7 @@ ColumnType = Literal[
     "VARCHAR", "DOUBLE", "DECIMAL(20,6)", "DATE", "BIGINT", "INTEGER", "BOOLEAN", "TIMESTAMP"
 ]
 LoadMode = Literal["append", "replace", "merge"]
+Storage = Literal["versioned", "log"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,14 @@ class Resource:
     is_private: bool = False
     is_timeless: bool = False
     """True: when a row was known says nothing (a rule, a setting); as-of queries read all as it is."""
+    storage: Storage = "versioned"
+    """versioned: facts that are corrected, unit by unit. log: events as they arrive, each of which
+    stands; a stream alone fills it, and `survey` and `fetch` are never asked for it. It declares
+    `received_at`, and `arrival`, which the store numbers."""
+    conflates_by: tuple[str, ...] = ()
+    """Of a log whose events say how something stands: columns by whose values a later one takes an
+    earlier one's place, so that one an interval may be kept. Empty: every event counts, and none is
+    dropped unless it is told."""
     one_of: str | None = None
     """Name shared by resources of which any suffices: a query is told of missing settings only where
     none of them is configured."""
@@ -245,5 +254,51 @@ class LoginSource(Protocol):
         """What the vendor says to the credentials among `context.settings`, in words.
 
         *Raises* CredentialError where it refuses them, SourceDownError.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class StreamRequest:
+    """Events wanted of one log resource."""
+
+    resource: Resource
+    symbols: tuple[str, ...]
+    since: datetime | None = None
+    """Zone-aware UTC: what happened from then on is sent first, where the vendor keeps it; None: from now on."""
+
+
+@dataclass(frozen=True)
+class StreamBatch:
+    """Events of one resource in the order they arrived.
+
+    *Shape* `rows`: the declared columns but `arrival`; `received_at` is timestamp[us], UTC, no zone.
+    """
+
+    resource: Resource
+    rows: pa.RecordBatch
+    refused: int = 0
+    """Events before or between these that could not be read."""
+
+
+@dataclass(frozen=True)
+class StreamReady:
+    """The vendor has taken the login and the subscriptions: from here on events count as asked for."""
+
+
+@runtime_checkable
+class StreamSource(Protocol):
+    """What a source adds that has log resources."""
+
+    def stream(
+        self,
+        requests: Sequence[StreamRequest],
+        context: SourceContext,
+        now: Callable[[], datetime],
+    ) -> AsyncGenerator[StreamBatch | StreamReady]:
+        """Batches over one connection, until it is lost; whoever asks makes the next one.
+
+        `now` stamps arrivals. *Raises* StreamLostError when another connection may work,
+        SourceDownError when none will, UsageError for a wrong setting.
         """
         ...

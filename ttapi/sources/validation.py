@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from ttapi.errors import UsageError
 from ttapi.market.ttl import parse_duration, parse_ttl
-from ttapi.sources.contract import Column, ColumnType, LoadMode, Resource, Source
+from ttapi.sources.contract import (
+    Column,
+    ColumnType,
+    LoadMode,
+    Resource,
+    Source,
+    Storage,
+    StreamSource,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,6 +73,8 @@ def _problems(source: Any) -> Iterator[str]:
     yield from (f"resource {name!r} is declared twice" for name in _repeated(names))
     for resource in source.resources:
         yield from (f"resource {resource.name}: {text}" for text in _resource_problems(resource))
+        if resource.storage == "log" and not isinstance(source, StreamSource):
+            yield f"resource {resource.name}: a log is filled by a stream, and there is no method stream"
 
 
 def _resource_problems(resource: Resource) -> Iterator[str]:
@@ -92,6 +102,19 @@ def _resource_problems(resource: Resource) -> Iterator[str]:
     if resource.mode not in get_args(LoadMode):
         yield f"mode {resource.mode!r} is none of {', '.join(get_args(LoadMode))}"
     yield from _time_problems(resource)
+    if resource.storage not in get_args(Storage):
+        yield f"storage {resource.storage!r} is none of {', '.join(get_args(Storage))}"
+    if resource.storage == "log":
+        yield from _log_problems(resource)
+
+
+def _log_problems(resource: Resource) -> Iterator[str]:
+    types = {column.name: column.type for column in resource.columns}
+    for name, data_type in (("received_at", "TIMESTAMP"), ("arrival", "BIGINT")):
+        if types.get(name) != data_type:
+            yield f"a log declares {name} {data_type}, which says when, and as which, an event arrived"
+    unknown = [name for name in resource.conflates_by if name not in types]
+    yield from (f"conflates_by names {name!r}, which is no declared column" for name in unknown)
 
 
 def _time_problems(resource: Resource) -> Iterator[str]:

@@ -382,6 +382,11 @@ def replace_notes(
     insert_rows(cursor, rows)
 
 
+def add_notes(cursor: Connection, rows: Sequence[NoteRow]) -> None:
+    """Put `rows` beside the notes there are."""
+    insert_rows(cursor, rows)
+
+
 def replace_coded_notes(cursor: Connection, code: str, rows: Sequence[NoteRow]) -> None:
     """Put `rows` in place of every note of `code`."""
     cursor.execute("delete from catalog.notes where code = ?", [code])

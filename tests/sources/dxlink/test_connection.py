@@ -21,8 +21,8 @@ from ttapi.sources.dxlink.client import (
     QuoteToken,
     Retries,
     Timing,
-    _close,
-    _open_socket,
+    close_socket,
+    open_socket,
 )
 
 
@@ -135,8 +135,8 @@ def test_pauses_grow_and_are_drawn_from_their_whole_range():
 
 def test_a_farewell_that_is_called_off_leaves_no_socket(feed):
     async def call_off(url):
-        socket = await _open_socket(url)
-        farewell = asyncio.ensure_future(_close(socket))
+        socket = await open_socket(url)
+        farewell = asyncio.ensure_future(close_socket(socket))
         # It has said goodbye in the first turn, and waits for the answer.
         await asyncio.sleep(0)
         farewell.cancel()

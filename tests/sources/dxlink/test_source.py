@@ -16,7 +16,7 @@ from ttapi.sources.dxlink import DxlinkSource
 from ttapi.sources.dxlink.candles import CandleHistory, CandleRequest, candle_batch, session_date
 from ttapi.sources.dxlink.client import Retries, Timing
 from ttapi.sources.dxlink.events import RefusedRows
-from ttapi.sources.dxlink.load import Feed, streamer_symbol, token_of_settings
+from ttapi.sources.dxlink.load import DxlinkAccess, streamer_symbol, token_of_settings
 from ttapi.sources.testing import source_checks
 
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
@@ -28,7 +28,7 @@ MIDNIGHT = 1717372800000
 def at_once():
     """The source with pauses that take no time."""
     hurried = Timing(random=lambda: 0.0)
-    return DxlinkSource(Feed(token_of_settings, Retries(attempts=2), hurried))
+    return DxlinkSource(DxlinkAccess(token_of_settings, Retries(attempts=2), hurried))
 
 
 def fetched(settings, *requests):
@@ -197,17 +197,17 @@ def test_classes_of_shares_are_written_as_dxfeed_does():
     assert [streamer_symbol(s) for s in ("BRK.B", "SPY", ".SPY240710C505")] == ["BRK/B", "SPY", ".SPY240710C505"]  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(15))
+@pytest.mark.parametrize("number", range(16))
 def test_the_source_keeps_every_rule(feed, number):
     with feed("duplicates") as served, closing(socket.socket()) as unused:
         unused.bind(("127.0.0.1", 0))
         healthy = settings_of(served)
         nobody = healthy | {"url": f"ws://127.0.0.1:{unused.getsockname()[1]}/realtime"}
         checks = source_checks(
-            at_once, settings=healthy, now=NOW, keys={"candles": ("SPY", "QQQ", "BRK.B")}, span=(DAY, date(2024, 6, 14)),
+            at_once, settings=healthy, now=NOW, keys={"candles": ("SPY", "QQQ", "BRK.B"), "quotes": ("SPY", "BRK.B"), "time_and_sales": ("QQQ",)}, span=(DAY, date(2024, 6, 14)),
             late=healthy, down=nobody,
         )  # fmt: skip
-        assert len(checks) == 15
+        assert len(checks) == 16
         checks[number]()
 
 

@@ -23,7 +23,7 @@ from websockets.exceptions import (
     InvalidURI,
 )
 
-from ttapi.errors import SourceDownError, UsageError
+from ttapi.errors import SourceDownError, StreamLostError, UsageError
 from ttapi.market.dxfeed import EVENT_FIELDS
 from ttapi.sources.dxlink.candles import IN_FLIGHT, CandleHistory, CandleRequest, HistoryRun
 from ttapi.sources.dxlink.protocol import (
@@ -79,10 +79,6 @@ class Timing:
     """Uniform in [0, 1)."""
 
 
-class _LostError(Exception):
-    """A connection cannot go on; another may."""
-
-
 class DxLinkClient:
     """Fetches candle histories; `quote_token` is asked for a token when a connection needs one."""
 
@@ -119,7 +115,7 @@ class DxLinkClient:
                 async with aclosing(self._converse(run)) as histories:
                     async for history in histories:
                         yield history
-            except _LostError as exc:
+            except StreamLostError as exc:
                 self._protocol.disconnect()
                 attempt = 1 if run.answered > before else attempt + 1
                 if attempt >= self._retries.attempts:
@@ -129,7 +125,7 @@ class DxLinkClient:
                 await self._timing.sleep(self._pause_s(attempt))
                 run.start_over(self._timing.clock())
 
-    def _give_up(self, run: HistoryRun, cause: _LostError) -> list[CandleHistory]:
+    def _give_up(self, run: HistoryRun, cause: StreamLostError) -> list[CandleHistory]:
         reason = f"dxLink: {cause}; gave up after {self._retries.attempts} connections"
         if not run.answered:
             raise SourceDownError(reason, hint="[sources.dxlink] url and token") from cause
@@ -142,7 +138,7 @@ class DxLinkClient:
     async def _converse(self, run: HistoryRun) -> AsyncGenerator[CandleHistory]:
         """Histories over one connection, until all are there or it is lost."""
         token = await self._valid_token()
-        socket = await _open_socket(token.url)
+        socket = await open_socket(token.url)
         try:
             self._protocol.connect(self._timing.clock(), token.token)
             self._subscribe(run)
@@ -159,7 +155,7 @@ class DxLinkClient:
                     yield history
                 self._subscribe(run)
         finally:
-            await _close(socket)
+            await close_socket(socket)
 
     def _subscribe(self, run: HistoryRun) -> None:
         asked = run.next_requests(self._timing.clock())
@@ -181,7 +177,7 @@ class DxLinkClient:
         elif isinstance(happening, Authorized):
             self._refusals = 0
         elif isinstance(happening, ChannelClosed):
-            raise _LostError("the server closed the channel")
+            raise StreamLostError("the server closed the channel")
         elif isinstance(happening, ServerError):
             run.complaint = f"{happening.kind} {happening.message}".strip()[:200]
         elif isinstance(happening, Unreadable):
@@ -192,7 +188,7 @@ class DxLinkClient:
         self._token = None
         self._refusals += 1
         if self._refusals == 1:
-            raise _LostError(f"the quote token was refused: {refusal.message}")
+            raise StreamLostError(f"the quote token was refused: {refusal.message}")
         raise SourceDownError(
             f"dxLink refused the quote token twice: {refusal.message}",
             hint="a token lives 24 hours; [sources.dxlink] token names another",
@@ -227,16 +223,21 @@ class DxLinkClient:
                 await hearing
         passed = self._protocol.pass_time(self._timing.clock())
         if passed is not None:
-            raise _LostError(_silence(passed.kind))
+            raise StreamLostError(_silence(passed.kind))
         return None
 
-    def _closed(self, exc: ConnectionClosed) -> _LostError:
+    def _closed(self, exc: ConnectionClosed) -> StreamLostError:
         code = exc.rcvd.code if exc.rcvd else None
         if code == _TOO_BIG:
             smaller = min(self._protocol.chunk_bytes, self._longest_sent) // 2
             self._protocol.chunk_bytes = max(256, smaller)
-        reason = f"code {code} {exc.rcvd.reason}".strip() if exc.rcvd else "no close frame"
-        return _LostError(f"the connection was closed ({reason})")
+        return StreamLostError(closing_reason(exc))
+
+
+def closing_reason(exc: ConnectionClosed) -> str:
+    """How the connection ended, in words."""
+    reason = f"code {exc.rcvd.code} {exc.rcvd.reason}".strip() if exc.rcvd else "no close frame"
+    return f"the connection was closed ({reason})"
 
 
 def _silence(kind: str) -> str:
@@ -245,7 +246,7 @@ def _silence(kind: str) -> str:
     return "the server fell silent"
 
 
-async def _close(socket: ClientConnection) -> None:
+async def close_socket(socket: ClientConnection) -> None:
     """Close the connection as its protocol has it; at once where whoever waits is called off."""
     try:
         with suppress(OSError, TimeoutError):
@@ -256,7 +257,8 @@ async def _close(socket: ClientConnection) -> None:
         raise
 
 
-async def _open_socket(url: str) -> ClientConnection:
+async def open_socket(url: str) -> ClientConnection:
+    """A connection to `url`. *Raises* StreamLostError where another attempt may work, SourceDownError, UsageError."""
     try:
         # dxLink has its own keepalive, and its silence is watched; frames hold whole histories.
         return await connect(
@@ -274,6 +276,6 @@ async def _open_socket(url: str) -> ClientConnection:
         status = exc.response.status_code
         if status in _FORBIDDEN:
             raise SourceDownError(f"{url} answered {status}: no access to this feed") from exc
-        raise _LostError(f"{url} answered {status}") from exc
+        raise StreamLostError(f"{url} answered {status}") from exc
     except (InvalidHandshake, OSError, TimeoutError) as exc:
-        raise _LostError(f"{url} cannot be reached: {exc or type(exc).__name__}") from exc
+        raise StreamLostError(f"{url} cannot be reached: {exc or type(exc).__name__}") from exc

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from ttapi.market.dxfeed import CandleSymbol, parse_candle_symbol
+from ttapi.market.dxfeed import CandleSymbol, parse_candle_symbol, streamer_symbol
 from ttapi.sources.contract import (
     Batch,
     SourceContext,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Feed:
+class DxlinkAccess:
     """How a source reaches its feed; tests bring their own clock."""
 
     quote_token: Callable[[SourceContext], Awaitable[QuoteToken]]
@@ -44,7 +44,7 @@ async def token_of_settings(context: SourceContext) -> QuoteToken:
 
 
 def load_candles(
-    requests: Sequence[UnitRequest], context: SourceContext, feed: Feed, *, tho: bool
+    requests: Sequence[UnitRequest], context: SourceContext, feed: DxlinkAccess, *, tho: bool
 ) -> Iterator[Batch]:
     """A batch a symbol, in the order the histories arrive.
 
@@ -68,11 +68,6 @@ def load_candles(
         request = asked[history.request].popleft()
         base = parse_candle_symbol(history.request.symbol).base
         yield candle_batch(request, history, base, context.now, tho=tho)
-
-
-def streamer_symbol(symbol: str) -> str:
-    """DxFeed's name of an underlying: share classes follow a slash, `BRK.B` is `BRK/B`."""
-    return symbol if symbol.startswith(".") else symbol.replace(".", "/")
 
 
 def _candle_request(request: UnitRequest, *, tho: bool) -> CandleRequest:

@@ -205,6 +205,12 @@ class DxLinkProtocol:
         happening: Happening | None = handle(message)
         return [] if happening is None else [happening]
 
+    def take_data(self, message: Message, now: float) -> Mapping[str, Sequence[str]]:
+        """The columns that a FEED_DATA, which others decode, was granted; it counts as a frame."""
+        self._last_frame_at = now
+        channel = self._channels.get(message.get("channel", 0))
+        return channel.granted if channel else {}
+
     def _on_setup(self, _message: Message) -> None:
         if self.phase is Phase.SETUP:
             self.phase = Phase.AUTH

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The source `dxlink`: daily candles of dxFeed, asked symbol by symbol over a WebSocket.
+"""The source `dxlink`: daily candles of dxFeed, asked symbol by symbol over a WebSocket, and its live events.
 
 What speaks the protocol is imported when something is fetched.
 """
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
@@ -18,13 +19,16 @@ from ttapi.sources.contract import (
     UnitRequest,
 )
 from ttapi.sources.credentials import has_secret
+from ttapi.sources.dxlink.live import LIVE_TYPES
 from ttapi.sources.tastytrade.source import SECRETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
-    from ttapi.sources.dxlink.load import Feed
+    from ttapi.sources.contract import StreamBatch, StreamReady, StreamRequest
+    from ttapi.sources.dxlink.load import DxlinkAccess
 
 CANDLES = Resource(
     name="candles",
@@ -74,12 +78,12 @@ class DxlinkSource:
     name = "dxlink"
     about = "Candles of dxFeed over its WebSocket protocol dxLink"
     version = "1"
-    resources: tuple[Resource, ...] = (CANDLES,)
+    resources: tuple[Resource, ...] = (CANDLES, *(live.resource for live in LIVE_TYPES))
     setting_names = ("url", "token", "tho")
     borrows = ("tastytrade",)
     sql_folder: Path | None = None
 
-    def __init__(self, feed: Feed | None = None) -> None:
+    def __init__(self, feed: DxlinkAccess | None = None) -> None:
         self._feed = feed
         """How to reach the feed where the settings do not say; None: by the settings alone."""
 
@@ -100,7 +104,7 @@ class DxlinkSource:
 
     def fetch(
         self,
-        resource: Resource,  # noqa: ARG002 - there is one
+        resource: Resource,  # noqa: ARG002 - of one alone histories are asked
         requests: Sequence[UnitRequest],
         context: SourceContext,
     ) -> Iterator[Batch]:
@@ -113,12 +117,33 @@ class DxlinkSource:
             return
 
         from ttapi.sources.dxlink.load import (  # noqa: PLC0415 - brings websockets
-            Feed,
+            DxlinkAccess,
             load_candles,
             token_of_settings,
         )
 
-        yield from load_candles(requests, context, self._feed or Feed(token_of_settings), tho=tho)
+        yield from load_candles(
+            requests, context, self._feed or DxlinkAccess(token_of_settings), tho=tho
+        )
+
+    async def stream(
+        self,
+        requests: Sequence[StreamRequest],
+        context: SourceContext,
+        now: Callable[[], datetime],
+    ) -> AsyncGenerator[StreamBatch | StreamReady]:
+        """As the contract has it."""
+        from ttapi.sources.dxlink.load import (  # noqa: PLC0415 - as above
+            DxlinkAccess,
+            token_of_settings,
+        )
+        from ttapi.sources.dxlink.stream import stream_events  # noqa: PLC0415 - as above
+
+        feed = self._feed or DxlinkAccess(token_of_settings)
+        token = await feed.quote_token(context)
+        async with aclosing(stream_events(requests, token, now, feed.timing.clock)) as events:
+            async for event in events:
+                yield event
 
 
 def _claim(context: SourceContext, name: str) -> bool:

@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ttapi.sources.contract import BorrowsSettings, LoginSource, SourceContext
+from ttapi.sources.contract import BorrowsSettings, LoginSource, SourceContext, StreamSource
 from ttapi.sources.discovery import code_files, error_text
-from ttapi.sources.testing.rules import RULES, SCENARIOS
+from ttapi.sources.testing.rules import RULES, SCENARIOS, stream_problems
 from ttapi.sources.testing.world import Observed, Settings, World, observe
 from ttapi.sources.validation import check_declaration
 
@@ -207,6 +207,7 @@ def source_checks(
     bench = _Bench(source, settings, now, keys or {}, span)
     return [
         Check("declaration", "It declares what the contract asks for.", bench.declared),
+        Check("stream", _promise(stream_problems), bench.streamed),
         *(Check(rule.__name__, _promise(rule), partial(bench.healthy, rule)) for rule in RULES),
         *(
             Check(name, _promise(SCENARIOS[name]), partial(bench.in_state, SCENARIOS[name], state))
@@ -256,8 +257,14 @@ class _Bench:
     def _configured(self, world: World) -> Iterator[Resource]:
         source, context = world.make(), world.context()
         for resource in source.resources:
-            if source.missing_setting(resource, context) is None:
+            if resource.storage != "log" and source.missing_setting(resource, context) is None:
                 yield resource
+
+    def streamed(self) -> Iterator[str]:
+        source, world = self.source(), self._world(self.settings)
+        logs = [one for one in source.resources if one.storage == "log"]
+        if logs and isinstance(source, StreamSource):
+            yield from stream_problems(source, logs, world.context(), self.keys)
 
     def _found(
         self, resource: Resource, find: Callable[[Resource], Iterator[str]]

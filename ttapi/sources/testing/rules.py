@@ -6,13 +6,15 @@ What holds of a source when the outside world is not healthy: each rule yields w
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ttapi.errors import SourceDownError, SourceError, TtapiError
-from ttapi.sources.contract import Unit, UnitRequest
+from ttapi.sources.contract import StreamBatch, StreamReady, StreamRequest, Unit, UnitRequest
 from ttapi.sources.discovery import error_text
 from ttapi.sources.testing.world import (
     Observed,
@@ -24,10 +26,13 @@ from ttapi.sources.testing.world import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ttapi.sources.contract import Resource
+    from ttapi.sources.contract import Resource, SourceContext, StreamSource
     from ttapi.sources.testing.world import World
+
+_STREAM_S = 10.0
+"""How long a stream may take to bring something of everything."""
 
 
 def listing(world: World, resource: Resource) -> Iterator[str]:
@@ -313,3 +318,47 @@ def _incomplete(healthy: Observed, seen: Observed) -> Iterator[str]:
             yield f"unit {key!r} is given as whole and is not: {len(given)} rows of {len(there)}"
     if seen.error is None:
         yield from _unreported(seen)
+
+
+def stream_problems(
+    source: StreamSource,
+    logs: Sequence[Resource],
+    context: SourceContext,
+    keys: Mapping[str, Sequence[str]],
+) -> Iterator[str]:
+    """A stream says when it is ready, and its batches have the columns their log declares."""
+    requests = [
+        StreamRequest(one, tuple(keys[one.name]), context.now) for one in logs if one.name in keys
+    ]
+    if not requests:
+        yield f"{logs[0].name}: is a log; give keys={{{logs[0].name!r}: [...]}}"
+        return
+    events = asyncio.run(_first_events(source, requests, context))
+    if not any(isinstance(event, StreamReady) for event in events):
+        yield "never said that it was ready (StreamReady)"
+    batches = [event for event in events if isinstance(event, StreamBatch)]
+    if not any(batch.rows.num_rows for batch in batches):
+        yield "gives no event in a world said to be healthy: check the settings"
+    for batch in batches:
+        declared = [column.name for column in batch.resource.columns if column.name != "arrival"]
+        if list(batch.rows.schema.names) != declared:
+            yield f"{batch.resource.name}: its columns are {batch.rows.schema.names}, not {declared}"
+
+
+async def _first_events(
+    source: StreamSource, requests: Sequence[StreamRequest], context: SourceContext
+) -> list[StreamBatch | StreamReady]:
+    """What comes until the stream is ready and has brought something of every request, or ten seconds."""
+    events: list[StreamBatch | StreamReady] = []
+    wanted = {one.resource.name for one in requests}
+    with suppress(TimeoutError):
+        async with (
+            asyncio.timeout(_STREAM_S),
+            aclosing(source.stream(requests, context, lambda: context.now)) as stream,
+        ):
+            async for event in stream:
+                events.append(event)
+                wanted -= {event.resource.name} if isinstance(event, StreamBatch) else set()
+                if not wanted and any(isinstance(one, StreamReady) for one in events):
+                    break
+    return events

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Streams recorded into a home: who is asked for what, and the run from the first event to the last."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ttapi.clock import SystemClock, clock_from
+from ttapi.errors import UsageError, did_you_mean
+from ttapi.live.feed import Feed
+from ttapi.live.recorder import Recorder, RecorderCounts, RecorderTiming
+from ttapi.live.recording import Recording
+from ttapi.refresh.runner import install
+from ttapi.sources.contract import StreamRequest, StreamSource
+from ttapi.store.files import note_document
+from ttapi.store.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ttapi.clock import Clock
+    from ttapi.refresh.environment import Environment
+    from ttapi.sources.contract import Resource
+    from ttapi.store.lock import OnWait
+    from ttapi.store.store import Store
+
+
+@dataclass(frozen=True)
+class RecordRequest:
+    """What to record, and for how long."""
+
+    symbols: tuple[str, ...]
+    """Upper case."""
+    resources: tuple[str, ...] = ()
+    """Names of log resources (`quotes`); empty: all of every configured source."""
+    for_s: float | None = None
+    """Seconds after which to stop; None: until told to."""
+    wait_s: float = 60.0
+    command: str = "ttapi stream"
+
+
+@dataclass(frozen=True)
+class RecordOutcome:
+    """What was recorded."""
+
+    load_id: int
+    generation: int
+    replayed: int
+    """Events that an earlier run had written down and not stored."""
+    counts: Mapping[str, int]
+    sources: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    forgotten: Mapping[str, int] = field(default_factory=dict)
+    """Rows of sessions that were older than `[stream] keep_days`, by dataset."""
+
+
+def record(
+    environment: Environment,
+    request: RecordRequest,
+    *,
+    environ: Mapping[str, str],
+    on_wait: OnWait = None,
+    on_published: Callable[[RecorderCounts, int], None] | None = None,
+) -> RecordOutcome:
+    """Record until interrupted, or for as long as asked, and publish all of it.
+
+    `on_published` is told the counts and the generation. *Raises* UsageError where no source streams what is
+    asked, LockedError past `wait_s`, SourceDownError when a vendor refuses for good.
+    """
+    chosen = _chosen(environment, request)
+    clock = clock_from(environ)
+    store = open_store(
+        environment.home,
+        command=request.command,
+        wait_s=request.wait_s,
+        on_wait=on_wait,
+        now=environment.now,
+        memory_limit=environment.settings.memory_limit,
+    )
+    with store:
+        environment, _ = install(store, environment)
+        recording = Recording(store, environment.installation, clock)
+        journal = recording.open_journal()
+        keep_days = environment.settings.stream_keep_days
+        forgotten = recording.forget_old(keep_days) if keep_days else {}
+        run = _Run(environment, store, recording, clock, on_published)
+        recorder = Recorder(
+            recording,
+            journal,
+            clock.now,
+            timing=RecorderTiming(interval_s=environment.settings.stream_interval),
+            on_published=run.published,
+        )
+        asyncio.run(run.until_stopped(recorder, chosen, request.for_s))
+        counts = asdict(recorder.counts)
+        return RecordOutcome(
+            recording.load_id,
+            store.generation,
+            recording.replayed,
+            counts,
+            [run.feed_entry(feed) for feed in run.feeds],
+            forgotten,
+        )
+
+
+def streamable(environment: Environment) -> dict[str, list[Resource]]:
+    """By source that can stream, the logs it fills."""
+    found: dict[str, list[Resource]] = {}
+    for offer in environment.resources.values():
+        if offer.resource.storage == "log" and isinstance(offer.source, StreamSource):
+            found.setdefault(offer.source.name, []).append(offer.resource)
+    return found
+
+
+def _chosen(environment: Environment, request: RecordRequest) -> dict[str, list[StreamRequest]]:
+    """The requests by source. *Raises* UsageError for an unknown name, or where nothing is configured."""
+    if not request.symbols:
+        raise UsageError("no symbol is named", hint="ttapi stream SPY AAPL, or --list NAME")
+    offered = streamable(environment)
+    names = {one.name for resources in offered.values() for one in resources}
+    for name in request.resources:
+        if name not in names:
+            known = ", ".join(sorted(names)) or "none"
+            raise UsageError(
+                f"nothing called {name!r} can be streamed",
+                hint=did_you_mean(name, names) or f"known: {known}",
+            )
+    chosen: dict[str, list[StreamRequest]] = {}
+    lacking: list[str] = []
+    for source, resources in sorted(offered.items()):
+        for one in resources:
+            missing = environment.datasets[f"raw.{one.table}"].missing_setting
+            if missing:
+                lacking.append(f"[sources.{source}] {missing}")
+            elif not request.resources or one.name in request.resources:
+                chosen.setdefault(source, []).append(StreamRequest(one, request.symbols))
+    if not chosen:
+        why = f"{lacking[0]} is not set" if lacking else "no source is installed that streams"
+        raise UsageError(f"nothing can be streamed: {why}", hint="ttapi login, or ttapi.toml")
+    return chosen
+
+
+class _Run:
+    """One command: its feeds, and what is told of them."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        store: Store,
+        recording: Recording,
+        clock: Clock,
+        on_published: Callable[[RecorderCounts, int], None] | None,
+    ) -> None:
+        self._environment, self._store, self._recording = environment, store, recording
+        self._clock, self._on_published = clock, on_published
+        self._began = SystemClock().now()
+        self.feeds: list[Feed] = []
+
+    async def until_stopped(
+        self, recorder: Recorder, chosen: Mapping[str, Sequence[StreamRequest]], for_s: float | None
+    ) -> None:
+        """Record until a signal comes or the time is over."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # A thread of a program has no say in signals: whoever runs it stops it otherwise.
+            with suppress(ValueError, RuntimeError):
+                loop.add_signal_handler(number, recorder.stop)
+        accounts = self._environment.accounts()
+        for name, requests in chosen.items():
+            source = self._environment.resources[f"raw.{requests[0].resource.table}"].source
+            assert isinstance(source, StreamSource), name
+            context = self._environment.context(source, accounts)
+            self.feeds.append(Feed(source, requests, context, self._clock.now))
+        timer = loop.call_later(for_s, recorder.stop) if for_s is not None else None
+        try:
+            await recorder.run(self.feeds)
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def published(self, counts: RecorderCounts) -> None:
+        """Leave the state of the stream for `ttapi status`, and tell whoever watches."""
+        generation = self._store.generation
+        document = {
+            "began_at": self._began.isoformat(),
+            "published_at": SystemClock().now().isoformat(),
+            "generation": generation,
+            "counts": asdict(counts),
+            "sources": [self.feed_entry(feed) for feed in self.feeds],
+        }
+        note_document(self._environment.home.stream_file, document)
+        if self._on_published:
+            self._on_published(counts, generation)
+
+    @staticmethod
+    def feed_entry(feed: Feed) -> dict[str, Any]:
+        """The feed's state as a document."""
+        entry = asdict(feed.state)
+        return entry | {"since": entry["since"].isoformat() if entry["since"] else None}

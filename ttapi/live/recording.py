@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One open file that streams are recorded into: records appended, published with ledger and state.
+
+What the journal has and the file has not, after a crash, is appended before anything new.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from ttapi.errors import CommitUnknownError
+from ttapi.live.journal import Damage, Journal, last_position, read_journal
+from ttapi.refresh.environment import environment_of
+from ttapi.refresh.freshness import status_rows
+from ttapi.refresh.home_state import read_home_state, write_home_state
+from ttapi.store.catalog import (
+    add_notes,
+    mark_changed,
+    read_slices,
+    read_states,
+    write_freshness,
+)
+from ttapi.store.catalog_rows import NoteRow
+from ttapi.store.log import LogRows, LogWriter, forget_before
+from ttapi.store.publish import publish
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ttapi.clock import Clock
+    from ttapi.live.feed import StreamGap
+    from ttapi.refresh.environment import Environment
+    from ttapi.refresh.installation import Installation
+    from ttapi.sources.contract import Resource
+    from ttapi.store.catalog import DatasetState
+    from ttapi.store.store import Store
+
+STREAM_GAP = "stream gap"
+"""The note code of an interval in which nothing could arrive."""
+_EXCHANGE = ZoneInfo("America/New_York")
+
+
+class Recording:
+    """What the recorder writes into; one thread at a time uses it."""
+
+    def __init__(self, store: Store, installation: Installation, clock: Clock) -> None:
+        self._store, self._installation, self._clock = store, installation, clock
+        self._load_id = store.next_load_id()
+        self._log = LogWriter(store, self._load_id)
+        self.has_unpublished = False
+        self.replayed = 0
+        """Events that the journal had and the file had not."""
+        self._notes: list[NoteRow] = []
+
+    @property
+    def position(self) -> int:
+        """Of the last journal record that the file holds."""
+        return self._log.position
+
+    @property
+    def load_id(self) -> int:
+        """The load that everything is recorded under."""
+        return self._load_id
+
+    def open_journal(self) -> Journal:
+        """The journal to go on with, after what it had and the file had not was appended."""
+        folder = self._installation.home.journal
+        resources = {name: offer.resource for name, offer in self._installation.resources.items()}
+        for one in read_journal(folder, self.position):
+            if isinstance(one, Damage):
+                detail = (
+                    f"records of {one.file.name} behind {one.after} cannot be read: they are lost"
+                )
+                self._note(tuple(sorted(_logs(resources))), detail)
+                continue
+            events = [
+                LogRows(resources[part.dataset], part.rows, part.refused)
+                for part in one.parts
+                if part.dataset in resources
+            ]
+            self.replayed += self.append(events, one.position)
+        journal = Journal(folder, max(self.position, last_position(folder)))
+        if self.replayed or self._notes:
+            self.publish([])
+        return journal
+
+    def append(self, events: Sequence[LogRows], position: int) -> int:
+        """Commit the events of one journal record; how many they are, 0 where the file has them."""
+        try:
+            stored = self._log.append(events, position, self._clock.now())
+        except CommitUnknownError:
+            # The file itself says whether it has the record.
+            self._store.reopen()
+            self._log = LogWriter(self._store, self._load_id)
+            stored = self._log.append(events, position, self._clock.now())
+            stored = stored or sum(one.rows.num_rows for one in events)
+        self.has_unpublished = self.has_unpublished or bool(events)
+        return stored
+
+    def publish(self, gaps: Sequence[StreamGap]) -> None:
+        """Settle ledger, notes and state of what was appended, and publish it."""
+        environment = environment_of(self._installation, self._clock)
+        for gap in gaps:
+            span = f"{gap.lost_at:%Y-%m-%d %H:%M:%S} to {gap.back_at:%H:%M:%S} UTC"
+            self._note(gap.datasets, f"nothing arrived from {span}: {gap.reason}")
+        fingerprints = {name: one.fingerprint for name, one in environment.datasets.items()}
+        states = self._log.settle(fingerprints, environment.now)
+        self._write_notes()
+        if states:
+            self._write_freshness(environment)
+        publish(self._store, keep=environment.settings.snapshots_kept)
+        self._leave_state(environment, states)
+        self.has_unpublished = False
+
+    def forget_old(self, keep_days: int) -> dict[str, int]:
+        """Delete the sessions that are more than `keep_days` old; the rows gone, by dataset."""
+        today = self._clock.now().astimezone(_EXCHANGE).date()
+        resources = {name: offer.resource for name, offer in self._installation.resources.items()}
+        with self._store.transaction() as cursor:
+            gone = forget_before(cursor, _logs(resources).values(), today - timedelta(keep_days))
+            if gone:
+                mark_changed(cursor)
+        self.has_unpublished = self.has_unpublished or bool(gone)
+        return gone
+
+    def _note(self, datasets: Sequence[str], detail: str) -> None:
+        now = self._clock.now()
+        self._notes += [
+            NoteRow(name, None, STREAM_GAP, detail, self._load_id, now) for name in datasets
+        ]
+
+    def _write_notes(self) -> None:
+        notes, self._notes = self._notes, []
+        if notes:
+            with self._store.transaction() as cursor:
+                add_notes(cursor, notes)
+                mark_changed(cursor)
+
+    def _write_freshness(self, environment: Environment) -> None:
+        with self._store.transaction() as cursor:
+            states = read_states(cursor)
+            held = replace(environment.held(), slices=read_slices(cursor))
+            rows = status_rows(environment.datasets, states, clock=environment.clock, held=held)
+            write_freshness(cursor, rows, environment.datasets, states, environment.now)
+
+    def _leave_state(self, environment: Environment, states: Mapping[str, DatasetState]) -> None:
+        before = read_home_state(environment.home)
+        write_home_state(
+            environment.home,
+            replace(
+                before,
+                generation=self._store.generation,
+                states={**before.states, **states},
+                load_id=self._load_id,
+            ),
+        )
+
+
+def _logs(resources: Mapping[str, Resource]) -> dict[str, Resource]:
+    return {name: one for name, one in resources.items() if one.storage == "log"}

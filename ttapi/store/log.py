@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logs: events appended as they arrived, and the ledger, which follows at each publication.
+
+Nothing here is asked of a batch but to be stored: no units are compared, no row is chosen current, and
+what the catalog says of it is written once a publication. A unit is one session of one log. Each
+batch bears the position of the journal record it comes from, and commits with it: what is replayed
+after a crash begins behind the last position that is stored, so nothing is stored twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from ttapi.clock import stored_instant, utc_instant
+from ttapi.sqltext import identifier
+from ttapi.store.catalog import (
+    DatasetState,
+    mark_changed,
+    read_meta,
+    write_changed_keys,
+    write_meta,
+    write_state,
+)
+from ttapi.store.ledger import UnitRecord, never_loaded, read_units, write_units
+from ttapi.store.schema import raw_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    import pyarrow as pa
+
+    from ttapi.sources.contract import Resource
+    from ttapi.store.engine import Connection
+    from ttapi.store.store import Store
+
+JOURNAL_POSITION = "journal_position"
+"""The name of the fact up to which record of the journal the file holds everything."""
+_RECORD_BITS = 24
+"""Arrivals are numbered by record and place in it; a record holds fewer events than this allows."""
+_EXCHANGE = ZoneInfo("America/New_York")
+
+
+@dataclass(frozen=True)
+class LogRows:
+    """Events of one resource out of one journal record."""
+
+    resource: Resource
+    rows: pa.Table
+    """The declared columns but `arrival`, in the order of arrival."""
+    refused: int = 0
+
+
+@dataclass
+class _Session:
+    """One unit: what is stored of one session of one log."""
+
+    record: UnitRecord
+    accepted: int
+    refused: int
+    last_received: datetime | None
+    """Naive UTC."""
+
+
+class LogWriter:
+    """Appends to the logs of one open store; one thread at a time uses it."""
+
+    def __init__(self, store: Store, load_id: int) -> None:
+        self._store, self._load_id = store, load_id
+        self._sessions: dict[tuple[str, str], _Session] = {}
+        self._unsettled: set[tuple[str, str]] = set()
+        with store.reading() as cursor:
+            self.position = int(read_meta(cursor, JOURNAL_POSITION) or 0)
+            """Of the last record stored."""
+
+    def append(self, events: Sequence[LogRows], position: int, now: datetime) -> int:
+        """Store the events of the journal record at `position`; how many they are.
+
+        A record that is stored already is passed over. *Raises* as `Store.transaction`.
+        """
+        if position <= self.position:
+            return 0
+        try:
+            with self._store.transaction() as cursor:
+                for one in events:
+                    self._insert(cursor, one, position, now)
+                write_meta(cursor, JOURNAL_POSITION, str(position))
+        except BaseException:
+            # What is counted of sessions may not have been stored: the file is asked again.
+            self._sessions.clear()
+            raise
+        self.position = position
+        return sum(one.rows.num_rows for one in events)
+
+    def _insert(self, cursor: Connection, events: LogRows, position: int, now: datetime) -> None:
+        session = self._session(cursor, events, now)
+        session.refused += events.refused
+        if not events.rows.num_rows:
+            return
+        names = [identifier(name) for name in events.rows.column_names]
+        cursor.register("arrived", events.rows)
+        cursor.execute(
+            f"insert into {raw_name(events.resource)} ({', '.join(names)}, arrival, unit_id, line,"
+            " known_at, load_id, replaced_at, is_current, replaced_by)"
+            f" select {', '.join(names)}, {position << _RECORD_BITS} + row_number() over (),"
+            f" {session.record.unit_id}, null, received_at, {self._load_id}, null, true, null"
+            " from arrived"
+        )
+        cursor.unregister("arrived")
+        session.accepted += events.rows.num_rows
+        session.last_received = events.rows["received_at"][-1].as_py()
+
+    def _session(self, cursor: Connection, events: LogRows, now: datetime) -> _Session:
+        """The unit these events belong to, by New York's date when they arrived."""
+        dataset = f"raw.{events.resource.table}"
+        received = events.rows["received_at"][0].as_py() if events.rows.num_rows else None
+        arrived = utc_instant(received) or now
+        key = arrived.astimezone(_EXCHANGE).date().isoformat()
+        if (dataset, key) not in self._sessions:
+            self._sessions[dataset, key] = _stored_session(cursor, events.resource, key, now)
+        self._unsettled.add((dataset, key))
+        return self._sessions[dataset, key]
+
+    def settle(self, fingerprints: Mapping[str, str], now: datetime) -> dict[str, DatasetState]:
+        """Write ledger and state of what was appended since the last time; the states by dataset.
+
+        `fingerprints`: of the code that made the rows, by dataset.
+        """
+        unsettled = {name for name in self._unsettled if name in self._sessions}
+        self._unsettled = set()
+        if not unsettled:
+            return {}
+        sessions = [self._sessions[name] for name in sorted(unsettled)]
+        states: dict[str, DatasetState] = {}
+        with self._store.transaction() as cursor:
+            for session in sessions:
+                session.record = self._settled(session, now)
+            write_units(cursor, [session.record for session in sessions])
+            for dataset in sorted({name for name, _ in unsettled}):
+                received = [s.last_received for (n, _), s in self._sessions.items() if n == dataset]
+                states[dataset] = DatasetState(
+                    version=f"{self.position}",
+                    fingerprint=fingerprints[dataset],
+                    asked_at=utc_instant(max(filter(None, received), default=None)) or now,
+                    changed_at=now,
+                    load_id=self._load_id,
+                    rows=_rows_of(cursor, dataset),
+                )
+                write_state(cursor, dataset, states[dataset])
+                self._note_load(cursor, dataset, now)
+            mark_changed(cursor)
+        return states
+
+    def _settled(self, session: _Session, now: datetime) -> UnitRecord:
+        record, day = session.record, _day_of(session.record.key)
+        return replace(
+            record,
+            version=str(self.position),
+            covered_from=day,
+            covered_to=day + timedelta(days=1),
+            first_date=day,
+            last_date=day,
+            rows_in=session.accepted + session.refused,
+            rows_accepted=session.accepted,
+            rows_refused=session.refused,
+            load_id=self._load_id,
+            loaded_at=stored_instant(now),
+            checked_at=stored_instant(now),
+        )
+
+    def _note_load(self, cursor: Connection, dataset: str, now: datetime) -> None:
+        """One row of this load in `catalog.loads`, and one that says all keys may have changed."""
+        cursor.execute(
+            "delete from catalog.loads where load_id = ? and dataset = ?", [self._load_id, dataset]
+        )
+        of_load = [u for (n, _), u in self._sessions.items() if n == dataset]
+        accepted = sum(one.accepted for one in of_load)
+        refused = sum(one.refused for one in of_load)
+        cursor.execute(
+            "insert into catalog.loads values (?, ?, 0, ?, ?, ?, ?, ?, 0, ?)",
+            [
+                *(self._load_id, dataset, len(of_load), accepted + refused, accepted, refused),
+                *(accepted, stored_instant(now)),
+            ],
+        )
+        cursor.execute(
+            "delete from catalog.changed_keys where load_id = ? and dataset = ?",
+            [self._load_id, dataset],
+        )
+        write_changed_keys(cursor, self._load_id, dataset, None)
+
+
+def _day_of(key: str) -> date:
+    return date.fromisoformat(key)
+
+
+def _stored_session(cursor: Connection, resource: Resource, key: str, now: datetime) -> _Session:
+    """The unit as the file has it: its rows counted, since the ledger may be a publication behind."""
+    dataset = f"raw.{resource.table}"
+    known = read_units(cursor, dataset, [key]).get(key)
+    if known is None:
+        ((unit_id,),) = cursor.execute(
+            "select coalesce(max(unit_id), 0) + 1 from catalog.units"
+        ).fetchall()
+        known = never_loaded(int(unit_id), dataset, key, now)
+        # At once, so that nobody else takes the number.
+        write_units(cursor, [known])
+    ((rows, last),) = cursor.execute(
+        f"select count(*), max(received_at) from {raw_name(resource)} where unit_id = ?",
+        [known.unit_id],
+    ).fetchall()
+    return _Session(known, rows, known.rows_refused, last)
+
+
+def _rows_of(cursor: Connection, dataset: str) -> int:
+    ((rows,),) = cursor.execute(
+        "select coalesce(sum(rows_accepted), 0) from catalog.units where dataset = ?", [dataset]
+    ).fetchall()
+    return int(rows)
+
+
+def forget_before(cursor: Connection, resources: Iterable[Resource], day: date) -> dict[str, int]:
+    """Delete the sessions of each log before `day`, ledger and rows; the rows gone, by dataset."""
+    gone: dict[str, int] = {}
+    for resource in resources:
+        dataset = f"raw.{resource.table}"
+        units = [u for u in read_units(cursor, dataset).values() if _day_of(u.key) < day]
+        if not units:
+            continue
+        ids = [unit.unit_id for unit in units]
+        listed = "unit_id in (select unnest(?::integer[]))"
+        cursor.execute(f"delete from {raw_name(resource)} where {listed}", [ids])
+        cursor.execute(f"delete from catalog.units where {listed}", [ids])
+        gone[dataset] = sum(unit.rows_accepted for unit in units)
+    return gone
