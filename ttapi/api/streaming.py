@@ -39,6 +39,8 @@ class RecordRequest:
     """Names of log resources (`quotes`); empty: all of every configured source."""
     for_s: float | None = None
     """Seconds after which to stop; None: until told to."""
+    limit: int | None = None
+    """Events after which to stop; None: no end."""
     wait_s: float = 60.0
     command: str = "ttapi stream"
 
@@ -90,7 +92,7 @@ def record(
         recorder = Recorder(
             recording,
             journal,
-            clock.now,
+            limit=request.limit,
             timing=RecorderTiming(interval_s=environment.settings.stream_interval),
             on_published=run.published,
         )

@@ -55,6 +55,16 @@ def simulate(
     ahead: Annotated[
         bool, typer.Option("--ahead", help="Draw every symbol before the first is asked for.")
     ] = False,
+    moving: Annotated[
+        bool,
+        typer.Option("--moving", help="While the exchange is closed, run its last session anew."),
+    ] = False,
+    firehose: Annotated[
+        float | None,
+        typer.Option(
+            help="Send the feed's clients so many events a second, made beforehand.", min=1
+        ),
+    ] = None,
     port: Annotated[int, typer.Option(help="0: a free one.", min=0, max=65535)] = 0,
 ) -> None:
     """Serve an invented market in the protocols of tastytrade and dxFeed until interrupted."""
@@ -64,9 +74,10 @@ def simulate(
     require_extra("simulate", "aiohttp", "ttapi simulate")
 
     from ttapi.cli.terminal import tell
+    from ttapi.simulator.dxlink.firehose import Firehose
     from ttapi.simulator.server import VendorServer
 
-    vendor_market = _market(seed, market)
+    vendor_market = _market(seed, market, is_moving=moving)
     if ahead:
         vendor_market.draw_ahead()
     server = VendorServer(
@@ -78,6 +89,7 @@ def simulate(
         tls=tls,
         request_log=request_log,
         port=port,
+        firehose=Firehose(per_s=firehose) if firehose else None,
     )
     with server:
         text = json.dumps(server.addresses())
@@ -108,13 +120,14 @@ def _known(vendors: list[str] | None) -> tuple[str, ...]:
     return tuple(vendors or VENDORS)
 
 
-def _market(seed: int, folder: Path | None) -> VendorMarket:
-    """At TTAPI_NOW where that is set, else moving with the clock."""
+def _market(seed: int, folder: Path | None, *, is_moving: bool) -> VendorMarket:
+    """At TTAPI_NOW where that is set, else moving with the clock; `is_moving`: between sessions too."""
     from ttapi.clock import clock_from
     from ttapi.simulator.stored_market import market_from_folder
-    from ttapi.simulator.vendor_market import VendorMarket
+    from ttapi.simulator.vendor_market import VendorMarket, replaying
 
-    now = clock_from(os.environ).now
+    clock = clock_from(os.environ).now
+    now = replaying(clock) if is_moving else clock
     return market_from_folder(folder, now, seed=seed) if folder else VendorMarket(seed, now)
 
 

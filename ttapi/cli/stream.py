@@ -45,6 +45,9 @@ def stream(
     duration: Annotated[
         str | None, typer.Option("--for", help="Stop after so long, as 30s or 2h.")
     ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", help="Stop after so many events.", min=1)
+    ] = None,
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON.")] = False,
 ) -> None:
@@ -58,6 +61,7 @@ def stream(
         _symbols(environment, symbols or [], universe),
         tuple(part.strip() for part in (kinds or "").split(",") if part.strip()),
         _seconds(duration),
+        limit,
         wait,
     )
     outcome = record(

@@ -175,6 +175,8 @@ class _KnownEvents:
         """`batch` without the events that are held already."""
         if batch.resource.conflates_by or "tick_id" not in batch.rows.schema.names:
             return batch
+        import pyarrow as pa  # noqa: PLC0415 - whoever streams has it
+
         table, rows = batch.resource.table, batch.rows
         kept = [
             place
@@ -182,7 +184,9 @@ class _KnownEvents:
             if number is None or number > self.highest.get((table, symbol), -1)
         ]
         self._see(table, rows)
-        return replace(batch, rows=rows.take(kept)) if self.highest else batch
+        if not self.highest:
+            return batch
+        return replace(batch, rows=rows.take(pa.array(kept, pa.int64())))
 
     def _see(self, table: str, rows: pa.RecordBatch) -> None:
         import pyarrow as pa  # noqa: PLC0415 - whoever streams has it

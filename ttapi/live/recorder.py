@@ -28,7 +28,6 @@ from ttapi.store.log import LogRows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from datetime import datetime
 
     from ttapi.live.feed import Feed
     from ttapi.live.recording import Recording
@@ -88,18 +87,22 @@ class _Pending:
 
 
 class Recorder:
-    """Records the events of some feeds into one open file until it is told to stop."""
+    """Records the events of some feeds into one open file until it is told to stop.
+
+    `limit`: events after which it stops by itself; None: no end.
+    """
 
     def __init__(
         self,
         recording: Recording,
         journal: Journal,
-        now: Callable[[], datetime],
         *,
         timing: RecorderTiming = RecorderTiming(),
+        limit: int | None = None,
         on_published: Callable[[RecorderCounts], None] | None = None,
     ) -> None:
-        self._recording, self._journal, self._now = recording, journal, now
+        self._recording, self._journal = recording, journal
+        self._limit, self._arrivals = limit, 0
         self._timing, self._on_published = timing, on_published
         self._pending: dict[str, _Pending] = {}
         self._uncommitted: deque[tuple[list[LogRows], int]] = deque()
@@ -161,6 +164,9 @@ class Recorder:
                 pending.held_since = self._timing.clock()
         pending.refused += batch.refused
         self.counts.refused += batch.refused
+        self._arrivals += batch.rows.num_rows
+        if self._limit is not None and self._arrivals >= self._limit:
+            self.stop()
         if self._count_pending() > _MOST_PENDING:
             self._relieve()
 

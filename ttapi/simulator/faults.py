@@ -63,6 +63,11 @@ FAULTS: dict[str, FaultKind] = {
     "drop-mid-snapshot": FaultKind(
         "dxlink", "the connection breaks after so many rows of a history", {"after": 50, "times": 1}
     ),
+    "drop-feed": FaultKind(
+        "dxlink",
+        "the connection breaks after so many frames made beforehand",
+        {"after": 5, "times": 1},
+    ),
     "duplicates": FaultKind("dxlink", "every candle comes twice"),
     "fewer-fields": FaultKind("dxlink", "VWAP and impVolatility are not granted"),
     "late-rows": FaultKind("dxlink", "candles come out of order, one wrong and corrected later"),

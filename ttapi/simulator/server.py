@@ -44,6 +44,7 @@ from ttapi.simulator.tastytrade.wire import TastytradeService
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ttapi.simulator.dxlink.firehose import Firehose
     from ttapi.simulator.vendor_market import VendorMarket
 
 HOST = "127.0.0.1"
@@ -72,6 +73,7 @@ class VendorServer:
         tls: bool = False,
         request_log: Path | None = None,
         port: int = 0,
+        firehose: Firehose | None = None,
         clock: Callable[[], float] = monotonic,
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -89,7 +91,7 @@ class VendorServer:
             self.service, Budget(requests_per_s, clock), self.counters, self._log_rest, latency_s
         )
         self._request_log = _RequestLog(request_log, wall_clock)
-        self._wanted_port = port
+        self._wanted_port, self._firehose = port, firehose
         self._certificate = _certificate() if tls else None
         self._end: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
         self._thread: threading.Thread | None = None
@@ -197,6 +199,7 @@ class VendorServer:
                 self.credentials.accepts_quote_token,
                 self.faults,
                 lambda what, symbols: self._request_log.write("dxlink", what, symbols, 200),
+                firehose=self._firehose,
             )
             application.router.add_get("/realtime", serve_dxlink)
         if "tastytrade" in self.vendors:

@@ -264,6 +264,21 @@ class VendorMarket:
         ]
 
 
+def replaying(now: Callable[[], datetime]) -> Callable[[], datetime]:
+    """A clock that is never between sessions: while the exchange is closed its last session runs anew."""
+
+    def moment() -> datetime:
+        instant, calendar = now(), sessions("XNYS")
+        day = instant.astimezone(NEW_YORK).date()
+        if calendar.is_session(day) and calendar.open_utc(day) <= instant < calendar.close_utc(day):
+            return instant
+        last = calendar.last_completed_session(instant)
+        opened, closed = calendar.open_utc(last), calendar.close_utc(last)
+        return opened + (instant - closed) % (closed - opened)
+
+    return moment
+
+
 def _listed_by(listings: tuple[Listing, ...], year: int) -> tuple[Listing, ...]:
     """Those with bars of an earlier year: a surface needs a past."""
     return tuple(listing for listing in listings if listing.first_year < year)

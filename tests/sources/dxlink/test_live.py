@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
@@ -16,7 +16,8 @@ from ttapi.sources.dxlink import live as live_module
 from ttapi.sources.dxlink.events import decode_feed_data
 from ttapi.sources.dxlink.live import BY_EVENT, BY_RESOURCE, LIVE_TYPES, LiveColumns
 
-AT = datetime(2024, 6, 14, 20, 0, 0, 123456)
+AT = datetime(2024, 6, 14, 20, 0, 0, 123456, tzinfo=UTC)
+ARRIVED = AT.replace(tzinfo=None)
 SYMBOLS = {"SPY": "SPY", "BRK/B": "BRK.B", ".SPY240621C500": "SPY   240621C00500000"}
 QUOTE = BY_EVENT["Quote"].fields
 
@@ -44,7 +45,7 @@ def test_a_quote_becomes_a_row_in_declared_columns():
     assert found == {
         "quotes": [
             {
-                "symbol": "SPY", "streamer_symbol": "SPY", "received_at": AT,
+                "symbol": "SPY", "streamer_symbol": "SPY", "received_at": ARRIVED,
                 "event_time": datetime(2024, 6, 14, 20, 0, 0, 123000), "sequence": 7,
                 "bid": 1.5, "ask": 1.6, "bid_size": 10.0, "ask_size": 20.0,
                 "bid_exchange": "Q", "ask_exchange": None,
@@ -68,7 +69,7 @@ def test_every_type_gives_the_columns_its_log_declares(live):
 
 @pytest.mark.parametrize(
     ("value", "kept"),
-    [("NaN", None), ("Infinity", None), ("-Infinity", None), (None, None), (True, None), ("7", None), ([1], None), (0, 0.0), (-0.0, 0.0), (3, 3.0), (2.5, 2.5), (1e308, 1e308)],
+    [("NaN", None), ("Infinity", None), ("-Infinity", None), (None, None), ("7", None), ([1], None), (0, 0.0), (-0.0, 0.0), (3, 3.0), (2.5, 2.5), (1e308, 1e308)],
 )  # fmt: skip
 def test_a_price_is_a_finite_number_or_none(value, kept):
     found, refused = rows_of(["Quote", quote() + quote(bidPrice=value)], {"Quote": QUOTE})
@@ -94,7 +95,7 @@ def test_columns_stand_where_the_server_put_them():
     ("data", "granted", "refused"),
     [
         (["Quote", quote()[:-1]], {"Quote": QUOTE}, 1),
-        (["Quote", quote() + [1]], {"Quote": QUOTE}, 2),
+        (["Quote", [*quote(), 1]], {"Quote": QUOTE}, 2),
         (["Quote", quote()], {}, 1),
         (["Quote", quote(eventSymbol="QQQ")], {"Quote": QUOTE}, 1),
         (["Quote", quote(eventSymbol=None)], {"Quote": QUOTE}, 1),
@@ -131,7 +132,7 @@ def test_a_batch_is_cut_at_its_size_and_when_the_columns_change(monkeypatch):
     assert not columns.is_empty
     later = AT + timedelta(seconds=1)
     ((_, rows, _),) = columns.take(["Quote", quote()], {"Quote": QUOTE}, later)
-    assert rows["received_at"].to_pylist() == [AT, AT, later]
+    assert rows["received_at"].to_pylist() == [ARRIVED, ARRIVED, ARRIVED + timedelta(seconds=1)]
     assert columns.take(["Quote", quote()], {"Quote": QUOTE}, AT) == []
     ((_, rows, _),) = columns.take(["Quote", quote()[::-1]], {"Quote": QUOTE[::-1]}, AT)
     assert rows.num_rows == 1
@@ -141,7 +142,7 @@ def test_a_batch_is_cut_at_its_size_and_when_the_columns_change(monkeypatch):
 
 
 values = st.one_of(
-    st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False),
+    st.none(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False),
     st.sampled_from(["NaN", "Infinity", "-Infinity", "", "Q", "\0"]),
 )  # fmt: skip
 events = st.lists(st.tuples(st.sampled_from([*SYMBOLS, "QQQ"]), st.lists(values, min_size=len(QUOTE) - 1, max_size=len(QUOTE) - 1)), max_size=20)  # fmt: skip

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ttapi.simulator.dxlink.feed import Message
+    from ttapi.simulator.dxlink.firehose import Firehose, Frame
     from ttapi.simulator.vendor_market import VendorMarket
 
 VERSION = "1.0-0.1-ttapi-simulator"
@@ -111,6 +112,16 @@ class DxLinkSession:
             self._close(1000, "Timeout")
         elif self._is_set_up and now - self._sent_at >= KEEPALIVE_S / 2:
             self._send({"type": "KEEPALIVE", "channel": 0})
+
+    @property
+    def is_served(self) -> bool:
+        """Whether something was asked for, and all of it was answered."""
+        is_asked = any(one.wanted for one in self._channels.values())
+        return is_asked and not self._serving and not self._outgoing
+
+    def frames(self, firehose: Firehose) -> list[Frame]:
+        """What `firehose` has of everything that is wanted over this connection."""
+        return firehose.frames(self._market, self._channels.values())
 
     def update(self) -> None:
         """Serve what the market has changed, once what was asked for is served."""
@@ -267,6 +278,8 @@ class DxLinkSession:
             self._outgoing.append(json.dumps(message, allow_nan=False))
 
 
+_POUR_S = 0.005
+"""How often a firehose looks at the clock."""
 TICK_S = 0.25
 """How often the market is looked at for changes."""
 
@@ -281,6 +294,8 @@ class DxLinkService:
     log: Callable[[str, tuple[str, ...]], None] | None = None
     """Told what was asked (`FEED_SUBSCRIPTION`) with which symbols; tokens never."""
     tick_s: float = TICK_S
+    firehose: Firehose | None = None
+    """Sends frames made beforehand instead of what the market changes; None: the market alone."""
     on_mute: Callable[[int], None] | None = None
     """Called once a connection has fallen silent by its fault, with the texts it had sent."""
 
@@ -314,7 +329,10 @@ class _Connection:
         self._texts_sent = 0
 
     async def run(self, request: web.Request) -> None:
-        clock = asyncio.create_task(self._tick(request))
+        pouring = self._service.firehose
+        clock = asyncio.create_task(
+            self._pour(request, pouring) if pouring else self._tick(request)
+        )
         try:
             async for message in self._socket:
                 if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
@@ -331,6 +349,42 @@ class _Connection:
             self._session.pass_time(monotonic())
             self._session.update()
             await self._flush(request)
+
+    async def _pour(self, request: web.Request, firehose: Firehose) -> None:
+        """Send what was made beforehand, at its rate, once all that was asked for is served."""
+        while not self._session.is_served:
+            await asyncio.sleep(_POUR_S)
+            self._session.pass_time(monotonic())
+            await self._flush(request)
+        frames = self._session.frames(firehose)
+        if not frames:
+            await self._tick(request)
+        began, sent, count = monotonic(), 0, 0
+        while not self._socket.closed:
+            is_due = firehose.due(sent, monotonic() - began) >= firehose.frame_events
+            if is_due and not self._session.is_mute:
+                frame = frames[count % len(frames)]
+                with suppress(ConnectionError):
+                    await self._socket.send_str(frame.text)
+                    firehose.truth.add(frame)
+                sent, count = sent + frame.events, count + 1
+                self._fail_live(count, request)
+            if not is_due or not firehose.per_s:
+                await asyncio.sleep(_POUR_S if firehose.per_s else 0)
+                self._session.pass_time(monotonic())
+                await self._flush(request)
+
+    def _fail_live(self, count: int, request: web.Request) -> None:
+        """Let faults have their way after so many frames of the firehose."""
+        faults = self._service.faults
+        drop, mute = faults.active("drop-feed"), faults.active("mute")
+        if drop and count >= drop.number("after"):
+            faults.strike("drop-feed")
+            if request.transport is not None:
+                request.transport.abort()
+        elif mute and count >= mute.number("after"):
+            faults.strike("mute")
+            self._session.is_mute = True
 
     async def _flush(self, request: web.Request) -> None:
         """Send all there is; who comes second waits, so that the order stands."""

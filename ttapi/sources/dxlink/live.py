@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +19,6 @@ from ttapi.sources.contract import Column, ColumnType, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
 
     import pyarrow as pa
 
@@ -36,7 +36,10 @@ _TYPES: dict[Kind, ColumnType] = {
 CUT = 1_000
 """Events that make a batch: fewer cost more a batch, many more leave the processor's cache."""
 _LARGEST = 2**53
-_NUMBERS, _TEXTS = frozenset({float, int, type(None)}), frozenset({str, type(None)})
+_YEAR_3000 = 32_503_680_000_000
+"""In milliseconds since 1970: what lies beyond is no time of an event."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -218,7 +221,8 @@ class _Pending:
 
     names: tuple[str, ...] = ()
     flat: list[Any] = field(default_factory=list)
-    arrivals: list[datetime] = field(default_factory=list)
+    arrivals: list[int] = field(default_factory=list)
+    """Microseconds since 1970, UTC."""
     refused: int = 0
 
 
@@ -254,7 +258,7 @@ class LiveColumns:
                 pending.refused += count + 1
                 continue
             pending.flat += values
-            pending.arrivals += [arrived] * count
+            pending.arrivals += [(arrived - _EPOCH) // _MICROSECOND] * count
             if len(pending.arrivals) >= CUT:
                 done += self._cut(event_type)
         return done
@@ -307,7 +311,7 @@ def _batch(
     columns = [
         pa.array(asked, pa.string()),
         pa.array(streamed, pa.string()),
-        pa.array(arrivals, pa.timestamp("us")),
+        pa.array(arrivals, pa.int64()).cast(pa.timestamp("us")),
     ]
     nothing = [None] * len(asked)
     for column in live.columns:
@@ -342,7 +346,8 @@ def _array_of(kind: Kind, parts: Sequence[list[Any]]) -> pa.Array:
         return _typed(parts[0], pa.int64(), _whole)
     instants = [_typed(part, pa.int64(), _whole) for part in parts]
     latest = pc.max_element_wise(*instants) if len(instants) > 1 else instants[0]
-    said = pc.if_else(pc.greater(latest, 0), latest, pa.scalar(None, pa.int64()))
+    is_said = pc.and_(pc.greater(latest, 0), pc.less(latest, _YEAR_3000))
+    said = pc.if_else(is_said, latest, pa.scalar(None, pa.int64()))
     return said.cast(pa.timestamp("ms")).cast(pa.timestamp("us"), safe=False)
 
 
@@ -358,10 +363,8 @@ def _typed(values: list[Any], data_type: pa.DataType, clean: Callable[[Any], Any
     """The values as they are where all fit, else each cleaned: `NaN` comes as a text."""
     import pyarrow as pa  # noqa: PLC0415 - as above
 
-    plain = _TEXTS if data_type == pa.string() else _NUMBERS
-    if plain.issuperset(map(type, values)):  # Arrow would take true for 1
-        with suppress(pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-            return pa.array(values, data_type)
+    with suppress(pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array(values, data_type)
     return pa.array([clean(value) for value in values], data_type)
 
 

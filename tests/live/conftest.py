@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A simulated feed of frames made beforehand, and homes that record it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from ttapi.api import RecordRequest, record
+from ttapi.simulator.dxlink.firehose import Firehose
+from ttapi.simulator.server import VendorServer
+from ttapi.simulator.vendor_market import VendorMarket
+
+NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
+SYMBOLS = ("SPY", "AAPL", "BRK.B")
+
+
+@pytest.fixture(scope="session")
+def small_market():
+    """Thirty symbols at one moment."""
+    return VendorMarket(7, NOW, symbols=30)
+
+
+@pytest.fixture
+def pouring(small_market):
+    """Serves a firehose: `with pouring(limit=1000) as served`; `served.truth` is what was sent."""
+
+    @contextmanager
+    def serve(*faults, **facts):
+        firehose = Firehose(**({"per_s": 50_000.0} | facts))
+        with VendorServer(
+            small_market, vendors=["dxlink"], faults=faults, firehose=firehose
+        ) as server:
+            server.truth = firehose.truth
+            yield server
+
+    return serve
+
+
+def settings_of(served):
+    """What a home must be told to reach the feed."""
+    return {"TTAPI_DXLINK_URL": served.dxlink_url, "TTAPI_DXLINK_TOKEN": served.credentials.quote_token}  # fmt: skip
+
+
+@pytest.fixture
+def recorded():
+    """Records into a lab what a server sends: the outcome."""
+
+    def run(lab, served, *, kinds=("quotes", "time_and_sales"), **facts):
+        lab.environ |= settings_of(served)
+        told = []
+        # The time is a way out where a test is wrong; none of them needs it.
+        request = RecordRequest(SYMBOLS, kinds, **({"for_s": 120.0} | facts))
+        outcome = record(
+            lab.environment(),
+            request,
+            environ=lab.variables,
+            on_published=lambda counts, generation: told.append((counts.stored, generation)),
+        )
+        lab.published = told
+        return outcome
+
+    return run

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a feed sent is what the file holds: every print once, quotes as the setting says, whatever broke."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ttapi.api import RecordRequest, operations, record
+from ttapi.clock import FixedClock
+from ttapi.errors import UsageError
+from ttapi.live.journal import Journal, JournalPart
+from ttapi.live.recorder import latest_rows
+from ttapi.live.recording import Recording
+from ttapi.sources.dxlink.live import BY_RESOURCE, LiveColumns
+from ttapi.store.log import forget_before
+from ttapi.store.store import open_store
+
+NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
+PRINTS = "select count(*), round(sum(price) * 100)::bigint from ticks"
+
+
+def truth_of(served, kind="TimeAndSale"):
+    return [(served.truth.events[kind], served.truth.cents[kind])]
+
+
+def test_every_print_that_was_sent_is_stored_once(lab, pouring, recorded):
+    with pouring(limit=4_000) as served:
+        outcome = recorded(lab, served, limit=4_000)
+        # Those of the first values come before the firehose's: one a symbol.
+        first = lab.rows("select count(*), round(sum(price) * 100)::bigint from ticks where sequence in (select min(sequence) from ticks group by symbol)")  # fmt: skip
+        held = lab.rows(PRINTS)
+    assert outcome.counts["gaps"] == outcome.counts["refused"] == 0
+    sent = truth_of(served)[0]
+    assert sent[0] >= 1_900
+    # The last frame may still be on its way when the limit is reached.
+    assert held[0][0] - first[0][0] <= sent[0]
+    assert outcome.counts["stored"] == sum(
+        n
+        for (n,) in lab.rows(
+            "select count(*) from tick_quotes union all select count(*) from ticks"
+        )
+    )
+
+
+def test_sums_agree_where_everything_is_kept_and_all_was_sent(lab, pouring, recorded):
+    lab.environ["TTAPI_STREAM_INTERVAL"] = "0"
+    with pouring(limit=3_000, frame_events=50) as served:
+        recorded(lab, served, kinds=("time_and_sales",), limit=3_003)
+        sent = truth_of(served)
+    rows = lab.rows("select count(*), round(sum(price) * 100)::bigint, count(distinct sequence) from ticks")  # fmt: skip
+    first = lab.rows(
+        "select round(sum(price) * 100)::bigint from (from ticks order by sequence limit 3)"
+    )
+    assert rows == [(3_003, sent[0][1] + first[0][0], 3_003)]
+    assert sent[0][0] == 3_000
+
+
+def test_of_quotes_one_a_symbol_and_interval_is_kept(lab, pouring, recorded):
+    with pouring(limit=3_000) as served:
+        outcome = recorded(lab, served, kinds=("quotes",), limit=3_000)
+    stored = lab.rows("select count(*) from tick_quotes")[0][0]
+    assert outcome.counts["stored"] == stored
+    assert outcome.counts["conflated"] == outcome.sources[0]["events"] - stored
+    assert stored < 300
+    newest = lab.rows("select symbol, sequence from quotes order by symbol")
+    assert newest == lab.rows("select symbol, max(sequence) from tick_quotes group by symbol order by symbol")  # fmt: skip
+    assert [symbol for symbol, _ in newest] == ["AAPL", "BRK.B", "SPY"]
+
+
+def test_the_ledger_says_what_the_log_holds(lab, pouring, recorded):
+    with pouring(limit=2_000) as served:
+        outcome = recorded(lab, served, limit=2_000)
+    for table in ("dxlink_quotes", "dxlink_time_and_sales"):
+        ((rows, unit),) = lab.rows(f"select count(*), any_value(unit_id) from raw.{table}")
+        assert lab.rows(f"select unit_id, key, rows_in, rows_accepted, load_id from catalog.units where dataset = 'raw.{table}'") == [(unit, "2024-06-14", rows, rows, outcome.load_id)]  # fmt: skip
+        assert lab.rows(f"select rows from catalog.state where dataset = 'raw.{table}'") == [(rows,)]  # fmt: skip
+        assert lab.rows(f"select rows_accepted from catalog.loads where dataset = 'raw.{table}'") == [(rows,)]  # fmt: skip
+        assert lab.rows(f"select count(*) from raw.{table} where known_at <> received_at") == [(0,)]
+    assert lab.rows("select verdict from freshness where dataset = 'quotes'") == [("fresh",)]
+    assert lab.published[-1][1] == outcome.generation
+    assert list(lab.home.journal.iterdir()) == []
+    assert operations.status(lab.environment()).is_as_published
+
+
+def test_a_second_run_goes_on_where_the_first_ended(lab, pouring, recorded):
+    with pouring(limit=1_000) as served:
+        first = recorded(lab, served, limit=1_000)
+    with pouring(limit=1_000) as served:
+        second = recorded(lab, served, limit=1_000)
+    assert second.generation > first.generation
+    ((total, distinct),) = lab.rows("select count(*), count(distinct sequence) from ticks")
+    assert total == distinct
+    ((units, accepted),) = lab.rows("select count(*), sum(rows_accepted) from catalog.units where dataset = 'raw.dxlink_time_and_sales'")  # fmt: skip
+    assert (units, accepted) == (1, total)
+
+
+@pytest.mark.parametrize("fault", ["drop-feed:after=4", "502-upgrade", "refuse-token"])
+def test_a_feed_that_breaks_is_connected_again(lab, pouring, recorded, fault):
+    with pouring(fault, limit=2_000) as served:
+        outcome = recorded(lab, served, limit=2_000)
+    (feed,) = outcome.sources
+    is_lost = fault.startswith("drop")
+    assert (feed["losses"], outcome.counts["gaps"]) == ((1, 1) if is_lost else (0, 0))
+    gaps = lab.rows("select dataset, detail from catalog.notes where code = 'stream gap' order by all")  # fmt: skip
+    assert [dataset for dataset, _ in gaps] == (["raw.dxlink_quotes", "raw.dxlink_time_and_sales"] if is_lost else [])  # fmt: skip
+    assert all("nothing arrived from 2024-06-14 22:00:00 to 22:00:00 UTC" in text for _, text in gaps)  # fmt: skip
+    ((total, distinct),) = lab.rows("select count(*), count(distinct sequence) from ticks")
+    assert total == distinct > 500
+
+
+def test_what_was_never_recorded_is_no_empty_answer(lab, pouring):
+    with pytest.raises(UsageError, match="is not set"):
+        record(lab.environment(), RecordRequest(("SPY",)), environ=lab.variables)
+    with pouring(limit=1) as served:
+        done = lab.ttapi("sql", "select * from quotes", TTAPI_DXLINK_URL=served.dxlink_url, TTAPI_DXLINK_TOKEN="x")  # fmt: skip
+    assert done.returncode == 1
+    assert "raw.dxlink_quotes was never recorded" in done.stderr
+    assert "ttapi stream" in done.stderr
+
+
+def prints(*prices):
+    """A journal part of the log of prints."""
+    live = BY_RESOURCE["time_and_sales"]
+    names = ("eventSymbol", "price")
+    columns = LiveColumns({"SPY": "SPY"})
+    columns.take(["TimeAndSale", [v for p in prices for v in ("SPY", p)]], {"TimeAndSale": names}, NOW)  # fmt: skip
+    ((_, rows, _),) = columns.cut()
+    return JournalPart(f"raw.{live.resource.table}", pa.Table.from_batches([rows]), refused=2)
+
+
+def open_recording(lab):
+    environment = lab.environment()
+    store = open_store(lab.home, command="test", now=lab.now)
+    return store, Recording(store, environment.installation, FixedClock(lab.now))
+
+
+def test_what_the_journal_has_and_the_file_has_not_is_stored_once(lab):
+    journal = Journal(lab.home.journal, 0)
+    journal.append([prints(1.0, 2.0)])
+    journal.append([prints(3.0)])
+    journal.close()
+    for replayed in (3, 0):
+        store, recording = open_recording(lab)
+        with store:
+            again = recording.open_journal()
+            assert (recording.replayed, again.position, recording.position) == (replayed, 2, 2)
+    assert lab.rows("select price from ticks order by sequence") == [(1.0,), (2.0,), (3.0,)]
+    assert lab.rows("select rows_accepted, rows_refused, rows_in from catalog.units where dataset = 'raw.dxlink_time_and_sales'") == [(3, 4, 7)]  # fmt: skip
+
+
+def test_records_that_a_bad_disk_lost_are_told(lab):
+    journal = Journal(lab.home.journal, 0)
+    for price in (1.0, 2.0, 3.0):
+        journal.append([prints(price)])
+    journal.close()
+    (file,) = lab.home.journal.iterdir()
+    data = bytearray(file.read_bytes())
+    data[data.find(b"TTJ1", 1) + 60] ^= 0xFF
+    file.write_bytes(bytes(data))
+    store, recording = open_recording(lab)
+    with store:
+        recording.open_journal()
+    assert lab.rows("select price from ticks order by sequence") == [(1.0,), (3.0,)]
+    told = lab.rows("select distinct detail from catalog.notes where code = 'stream gap'")
+    assert told == [(f"records of {file.name} behind 1 cannot be read: they are lost",)]
+
+
+def test_old_sessions_are_removed_and_counted(lab):
+    journal = Journal(lab.home.journal, 0)
+    journal.append([prints(1.0, 2.0)])
+    journal.close()
+    store, recording = open_recording(lab)
+    with store:
+        recording.open_journal()
+        assert recording.forget_old(30) == {}
+    lab.now += timedelta(days=31)
+    store, recording = open_recording(lab)
+    with store:
+        assert recording.forget_old(30) == {"raw.dxlink_time_and_sales": 2}
+        assert recording.forget_old(30) == {}
+        recording.publish([])
+    assert lab.rows("select count(*) from ticks") == [(0,)]
+
+
+def test_the_session_of_the_day_itself_stays(lab):
+    journal = Journal(lab.home.journal, 0)
+    journal.append([prints(1.0)])
+    journal.close()
+    store, recording = open_recording(lab)
+    resource = BY_RESOURCE["time_and_sales"].resource
+    with store:
+        recording.open_journal()
+        day = lab.now.date()
+        with store.transaction() as cursor:
+            assert forget_before(cursor, [resource], day) == {}
+            assert forget_before(cursor, [resource], day + timedelta(days=1)) == {"raw.dxlink_time_and_sales": 1}  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 2)), max_size=30))
+def test_the_last_of_each_key_is_kept_in_the_order_of_arrival(drawn):
+    table = pa.table(
+        {
+            "symbol": pa.array([s for s, _ in drawn], pa.string()),
+            "time": pa.array([t for _, t in drawn], pa.int64()),
+            "n": pa.array(range(len(drawn)), pa.int64()),
+        }
+    )
+    last = {key: n for n, key in enumerate(drawn)}
+    assert latest_rows(table, ("symbol", "time"))["n"].to_pylist() == sorted(last.values())
