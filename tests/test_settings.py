@@ -51,7 +51,7 @@ def test_every_setting_is_read_with_its_type(settings):
         editing_mode = "vi"
         """
     ) == Settings(
-        "UTC", "json", ("eod", "returns"), ("csv", "parquet"), "dow_30", "1 session", 7, 1.5, "512 MiB", 0, "vi"
+        "UTC", "json", ("eod", "returns"), ("csv", "parquet"), "dow_30", "1 session", 7, 1.5, "512 MiB", 0, 1.0, 0, "vi"
     )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def pouring(small_market):
 
     @contextmanager
     def serve(*faults, **facts):
-        firehose = Firehose(**({"per_s": 50_000.0} | facts))
+        firehose = Firehose(**({"per_s": 50_000.0, "channels": 2} | facts))
         with VendorServer(
             small_market, vendors=["dxlink"], faults=faults, firehose=firehose
         ) as server:

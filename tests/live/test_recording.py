@@ -49,7 +49,7 @@ def test_every_print_that_was_sent_is_stored_once(lab, pouring, recorded):
 
 def test_sums_agree_where_everything_is_kept_and_all_was_sent(lab, pouring, recorded):
     lab.environ["TTAPI_STREAM_INTERVAL"] = "0"
-    with pouring(limit=3_000, frame_events=50) as served:
+    with pouring(limit=3_000, frame_events=50, channels=1) as served:
         recorded(lab, served, kinds=("time_and_sales",), limit=3_003)
         sent = truth_of(served)
     rows = lab.rows("select count(*), round(sum(price) * 100)::bigint, count(distinct sequence) from ticks")  # fmt: skip
@@ -61,7 +61,7 @@ def test_sums_agree_where_everything_is_kept_and_all_was_sent(lab, pouring, reco
 
 
 def test_of_quotes_one_a_symbol_and_interval_is_kept(lab, pouring, recorded):
-    with pouring(limit=3_000) as served:
+    with pouring(limit=3_000, channels=1) as served:
         outcome = recorded(lab, served, kinds=("quotes",), limit=3_000)
     stored = lab.rows("select count(*) from tick_quotes")[0][0]
     assert outcome.counts["stored"] == stored

@@ -34,7 +34,11 @@ SPECS = {"close-1009": "close-1009:bytes=420", "slow-auth": "slow-auth:s=0.05"}
 
 
 def test_every_fault_of_the_feed_is_tried():
-    assert {n for n, kind in FAULTS.items() if kind.source == "dxlink"} == {*ENDS_WELL, "snip"}
+    assert {n for n, kind in FAULTS.items() if kind.source == "dxlink"} == {
+        *ENDS_WELL,
+        "snip",
+        "drop-feed",
+    }
 
 
 @pytest.mark.parametrize("fault", [None, *sorted(ENDS_WELL)])

@@ -65,6 +65,8 @@ class Firehose:
     frame_events: int = 100
     limit: int | None = None
     """Events of a connection after which no more are sent; None: no end."""
+    channels: int = 1
+    """Channels of a connection that must want something before anything is sent."""
     nan_share: float = 0.0
     """Share of events whose first price is NaN."""
     truth: FirehoseTruth = field(default_factory=FirehoseTruth)

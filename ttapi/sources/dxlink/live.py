@@ -8,6 +8,7 @@ ten times as much. Instants of 0 mean that the vendor said none.
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -370,9 +371,13 @@ def _typed(values: list[Any], data_type: pa.DataType, clean: Callable[[Any], Any
 
 def _number(value: Any) -> float | None:
     """A finite number, or None: for NaN, the infinities and what is none."""
-    if type(value) is float or type(value) is int:
-        return float(value) if abs(value) < 1e300 else None
-    return None
+    if type(value) is not float and type(value) is not int:
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _whole(value: Any) -> int | None:
