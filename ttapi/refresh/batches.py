@@ -85,8 +85,10 @@ def _shifted(table: pa.Table | None, offset: int) -> pa.Table | None:
         return table
     import pyarrow.compute as pc  # noqa: PLC0415 - 0.4 s that a single batch does not pay
 
+    from ttapi.store.arrivals import int32s  # noqa: PLC0415 - brings the same
+
     index = table.column_names.index("unit")
-    moved = pc.cast(pc.add(table.column("unit"), offset), pa.int32())
+    moved = pc.cast(pc.add(table.column("unit"), int32s([offset])[0]), pa.int32())
     return table.set_column(index, "unit", moved)
 
 

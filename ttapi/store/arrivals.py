@@ -6,6 +6,7 @@ Refused rows: kept with file, line and reason, and retired when their unit is re
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,11 +20,22 @@ from ttapi.store.engine import Connection, as_literal, update_rows
 from ttapi.store.row_difference import registered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from ttapi.sources.contract import Batch, Resource, UnitReport
     from ttapi.store.ledger import UnitRecord
+
+_TRUE = pa.Array.from_buffers(pa.bool_(), 1, [None, pa.py_buffer(b"\1")])
+
+
+def int32s(numbers: Iterable[int]) -> pa.Array:
+    """`numbers` as Arrow has them.
+
+    Not by `pyarrow.array`, which imports pandas where it is installed, for nothing: half a second.
+    """
+    values = array("i", numbers)
+    return pa.Array.from_buffers(pa.int32(), len(values), [None, pa.py_buffer(values)])
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,7 @@ class IncomingBatch:
             return None
         if len(units) == sum(unit.is_loaded for unit in self.units):
             return self.rows
-        ids = pa.array([unit.record.unit_id for unit in units], pa.int32())
+        ids = int32s(unit.record.unit_id for unit in units)
         rows = self.rows.filter(pc.is_in(self.rows["unit_id"], value_set=ids))
         return rows if rows.num_rows else None
 
@@ -102,12 +114,12 @@ def key_changes(rows: pa.Table, resource: Resource) -> pa.Table:
     table = rows.select(names).unify_dictionaries().combine_chunks()
     differs = [_differs_from_before(table[name].combine_chunks()) for name in names]
     changes = differs[0] if len(differs) == 1 else pc.or_(*differs)
-    return table.filter(pa.concat_arrays([pa.array([True]), changes]))
+    return table.filter(pa.concat_arrays([_TRUE, changes]))
 
 
 def _differs_from_before(values: pa.Array) -> pa.Array:
     codes = values.indices if isinstance(values, pa.DictionaryArray) else values
-    return pc.fill_null(pc.not_equal(codes[1:], codes[:-1]), True)
+    return pc.fill_null(pc.not_equal(codes[1:], codes[:-1]), _TRUE[0])
 
 
 def _check_reports(resource: Resource, units: tuple[IncomingUnit, ...]) -> None:
@@ -188,7 +200,7 @@ def _numbered_rejects(units: tuple[IncomingUnit, ...], rejects: pa.Table | None)
 
 
 def _unit_ids(units: tuple[IncomingUnit, ...], table: pa.Table) -> pa.ChunkedArray:
-    ids = pa.array([unit.record.unit_id for unit in units], pa.int32())
+    ids = int32s(unit.record.unit_id for unit in units)
     return pc.take(ids, table["unit"])
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from ttapi.clock import stored_instant, utc_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ttapi.store.engine import Connection
 
@@ -162,6 +162,27 @@ class FreshnessRow(CatalogRow):
 
 
 @dataclass(frozen=True)
+class UnitVersionRow(CatalogRow):
+    """One content version of a unit that was loaded."""
+
+    table: ClassVar[str] = "unit_versions"
+    unit_id: int
+    dataset: str
+    key: str
+    content_hash: str | None
+    size: int | None
+    rows_in: int
+    rows_accepted: int
+    rows_refused: int
+    rows_added: int
+    rows_replaced: int
+    load_id: int
+    loaded_at: datetime
+    last_date: date | None
+    """What the ledger said from this version on: it decides between units of one grain."""
+
+
+@dataclass(frozen=True)
 class LineageRow(CatalogRow):
     """A column, and one that it is made from."""
 
@@ -194,6 +215,7 @@ ROW_TYPES: tuple[type[CatalogRow], ...] = (
     NoteRow,
     ChangedKeyRow,
     FreshnessRow,
+    UnitVersionRow,
     LineageRow,
     MetaRow,
 )
@@ -208,12 +230,9 @@ _ENGINE_TYPES = {
 """By the name of a field's type, without what says that it may be null."""
 
 
-def columns_of(row_type: type[CatalogRow]) -> dict[str, str]:
+def columns_of(row_type: type[Any]) -> dict[str, str]:
     """The engine's type by column of a catalog table, in order."""
-    return {
-        one.name: _ENGINE_TYPES[str(one.type).partition(" ")[0]]
-        for one in fields(row_type)  # type: ignore[arg-type]  # every row type is a dataclass
-    }
+    return {one.name: _ENGINE_TYPES[str(one.type).partition(" ")[0]] for one in fields(row_type)}
 
 
 def insert_rows(cursor: Connection, rows: Sequence[CatalogRow]) -> None:
@@ -221,11 +240,19 @@ def insert_rows(cursor: Connection, rows: Sequence[CatalogRow]) -> None:
     if not rows:
         return
     columns = columns_of(type(rows[0]))
+    values = [[_stored(getattr(row, name)) for row in rows] for name in columns]
+    insert_values(cursor, rows[0].table, columns, values)
+
+
+def insert_values(
+    cursor: Connection, table: str, columns: Mapping[str, str], values: Sequence[Sequence[Any]]
+) -> None:
+    """Add rows to a catalog table in one statement; `values`: of each of `columns`, as they are stored.
+
+    Not as an Arrow table: making one of Python's values imports pandas where it is installed.
+    """
     listed = ", ".join(f"unnest(?::{data_type}[])" for data_type in columns.values())
-    cursor.execute(
-        f"insert into catalog.{rows[0].table} ({', '.join(columns)}) select {listed}",
-        [[_stored(getattr(row, name)) for row in rows] for name in columns],
-    )
+    cursor.execute(f"insert into catalog.{table} ({', '.join(columns)}) select {listed}", values)
 
 
 def read_rows_of(

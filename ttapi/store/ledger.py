@@ -10,16 +10,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
-from functools import cache
-from typing import TYPE_CHECKING, get_type_hints
+from typing import TYPE_CHECKING
 
 from ttapi.clock import stored_instant
+from ttapi.store.catalog_rows import columns_of, insert_values
 from ttapi.store.engine import Connection, engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    import pyarrow as pa
 
     from ttapi.sources.contract import UnitReport
 
@@ -89,14 +87,13 @@ def write_units(cursor: Connection, records: Iterable[UnitRecord]) -> None:
     rows = list(records)
     if not rows:
         return
-    import pyarrow as pa  # noqa: PLC0415 - 0.1 s that a query on fresh data does not pay
-
-    columns = {name: [getattr(row, name) for row in rows] for name in _NAMES}
-    table = pa.table({name: pa.array(columns[name], type=_arrow_type(name)) for name in _NAMES})
-    cursor.register("unit_rows", table)
-    cursor.execute("delete from catalog.units where unit_id in (select unit_id from unit_rows)")
-    cursor.execute(f"insert into catalog.units select {', '.join(_NAMES)} from unit_rows")
-    cursor.unregister("unit_rows")
+    cursor.execute(
+        "delete from catalog.units where unit_id in (select unnest(?::bigint[]))",
+        [[row.unit_id for row in rows]],
+    )
+    columns = columns_of(UnitRecord)
+    values = [[getattr(row, name) for row in rows] for name in columns]
+    insert_values(cursor, "units", columns, values)
 
 
 def dataset_version(cursor: Connection, dataset: str) -> str:
@@ -232,21 +229,3 @@ def _greatest(one: date | None, other: date | None) -> date | None:
 def _day_after(day: date | None) -> date | None:
     """None for none; the last date there is has no day after it and stays."""
     return day + timedelta(days=1) if day and day < date.max else day
-
-
-@cache
-def _arrow_type(name: str) -> pa.DataType:
-    import pyarrow as pa  # noqa: PLC0415 - as above
-
-    types = {
-        int: pa.int64(),
-        str: pa.string(),
-        date: pa.date32(),
-        datetime: pa.timestamp("us"),
-        bool: pa.bool_(),
-    }
-    hint = get_type_hints(UnitRecord)[name]
-    kinds = [
-        kind for kind in (getattr(hint, "__args__", None) or (hint,)) if kind is not type(None)
-    ]
-    return types[kinds[0]]

@@ -10,14 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from ttapi.clock import stored_instant
 from ttapi.errors import QueryError, SourceError
 from ttapi.sqltext import identifier
 from ttapi.store.arrivals import store_rejects
 from ttapi.store.catalog import VANISHED, replace_notes, write_notes
-from ttapi.store.catalog_rows import NoteRow
+from ttapi.store.catalog_rows import NoteRow, UnitVersionRow, insert_rows
 from ttapi.store.current_rows import (
     AFFECTED_KEYS,
     choose_current,
@@ -47,7 +45,7 @@ from ttapi.store.row_difference import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import datetime
 
     from ttapi.sources.contract import Batch, Resource
     from ttapi.store.arrivals import IncomingBatch, IncomingUnit
@@ -304,56 +302,46 @@ def _note_changed_keys(load: _Load, moved: set[str]) -> int:
     ).fetchall()
     keys = sorted({key for (key,) in touched} | moved)
     named = keys if load.resource.tracked_by else ([None] if keys else [])
-    with registered(load.cursor, "changed", pa.table({"key": pa.array(named, pa.string())})):
-        load.cursor.execute(
-            """
-            insert into catalog.changed_keys
-            select ?, ?, c.key
-            from changed as c
-            where not exists (
-                select 1 from catalog.changed_keys as old
-                where old.load_id = ? and old.dataset = ? and old.key is not distinct from c.key
-            )
-            """,
-            [load.load_id, load.dataset, load.load_id, load.dataset],
+    load.cursor.execute(
+        """
+        insert into catalog.changed_keys
+        select ?, ?, c.key
+        from (select unnest(?::varchar[]) as key) as c
+        where not exists (
+            select 1 from catalog.changed_keys as old
+            where old.load_id = ? and old.dataset = ? and old.key is not distinct from c.key
         )
+        """,
+        [load.load_id, load.dataset, named, load.load_id, load.dataset],
+    )
     return len(named)
 
 
 def _write_unit_versions(
     load: _Load, arrivals: IncomingBatch, changes: Mapping[int, UnitChange]
 ) -> None:
-    good = [unit for unit in arrivals.units if unit.is_loaded]
-    if not good:
-        return
-    columns = {
-        "unit_id": pa.array([unit.record.unit_id for unit in good], pa.int32()),
-        "key": pa.array([unit.record.key for unit in good], pa.string()),
-        "content_hash": pa.array([unit.report.content_hash for unit in good], pa.string()),
-        "size": pa.array([unit.report.unit.size for unit in good], pa.int64()),
-        "rows_in": pa.array([unit.report.rows_in for unit in good], pa.int64()),
-        "accepted": pa.array([unit.report.rows_accepted for unit in good], pa.int64()),
-        "refused": pa.array([unit.report.rows_refused for unit in good], pa.int64()),
-        "added": pa.array([changes[unit.record.unit_id].rows_added for unit in good], pa.int64()),
-        "replaced": pa.array(
-            [changes[unit.record.unit_id].rows_replaced for unit in good], pa.int64()
-        ),
-        "last_date": pa.array([_last_date(load, unit) for unit in good], pa.date32()),
-    }
-    with registered(load.cursor, "versions", pa.table(columns)):
-        load.cursor.execute(
-            """
-            insert into catalog.unit_versions
-            select unit_id, ?, key, content_hash, size, rows_in, accepted, refused, added, replaced, ?, ?, last_date
-            from versions
-            """,
-            [load.dataset, load.load_id, stored_instant(load.now)],
+    rows = []
+    for unit in arrivals.units:
+        if not unit.is_loaded:
+            continue
+        report, change = unit.report, changes[unit.record.unit_id]
+        row = UnitVersionRow(
+            unit.record.unit_id,
+            load.dataset,
+            unit.record.key,
+            report.content_hash,
+            report.unit.size,
+            report.rows_in,
+            report.rows_accepted,
+            report.rows_refused,
+            change.rows_added,
+            change.rows_replaced,
+            load.load_id,
+            load.now,
+            _record(load, unit, UnitChange()).last_date,
         )
-
-
-def _last_date(load: _Load, unit: IncomingUnit) -> date | None:
-    """What the ledger says from this version on: it decides between units of one grain."""
-    return _record(load, unit, UnitChange()).last_date
+        rows.append(row)
+    insert_rows(load.cursor, rows)
 
 
 def _result(
