@@ -256,7 +256,7 @@ def test_public_names_are_what_all_says():
     ],
 )
 def test_plain_status_is_read_without_typer_and_nothing_else_is(arguments, expected):
-    from ttapi.cli.entry import plain_status
+    from ttapi.cli.plain import plain_status
 
     found = plain_status(arguments)
     assert (found and (found[0] and str(found[0]), *found[1:])) == expected

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from ttapi.cli.entry import (
+from ttapi.cli.entry import run_log
+from ttapi.cli.plain import (
     PlainQuery,
     PlainRefresh,
     plain_query,
     plain_refresh,
-    plain_shell,
     plain_status,
-    run_log,
+    plain_word,
 )
 from ttapi.home import Home
 from ttapi.secret import Secret
@@ -61,8 +61,9 @@ def test_a_plain_status_is_read_by_itself(words, expected):
         ("", None),
     ],
 )
-def test_a_plain_shell_is_read_by_itself(words, expected):
-    assert plain_shell(words.split()) == expected
+def test_a_command_alone_is_read_by_itself(words, expected):
+    assert plain_word(words.split(), "sql") == expected
+    assert plain_word(words.replace("sql", "init").split(), "init") == expected
 
 
 @pytest.mark.parametrize(

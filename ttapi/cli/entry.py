@@ -7,6 +7,7 @@ The log file: one JSON object a line, the run's id on every line, rotated at 20 
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import logging
 import logging.handlers
@@ -18,11 +19,10 @@ import traceback
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from ttapi.cli.plain import plain_query, plain_refresh, plain_status, plain_word
 from ttapi.errors import TtapiError, UsageError
 from ttapi.home import printable
 from ttapi.secret import scrubbed, scrubbed_value
@@ -30,17 +30,22 @@ from ttapi.secret import scrubbed, scrubbed_value
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ttapi.cli.plain import PlainQuery, PlainRefresh
     from ttapi.home import Home
 
 _INTERRUPTED = 130
 _REFUSED = {errno.EBADF, errno.ENOSPC, errno.EIO}
 """How a standard output refuses: closed, on a full disk, on a terminal that is gone."""
+_GARBAGE = 20_000
+"""How many more objects than there were are made before the collector looks."""
 _COMMENT = re.compile(r"--(\s|[^=\n]*\n)")
 """The beginning of SQL that begins with a comment, and of no option."""
 
 
 def main() -> NoReturn:
     """Run one command and leave with its exit code."""
+    # Nearly all that a collector walks through is modules: a tenth of the time of a command.
+    gc.set_threshold(_GARBAGE)
     signal.signal(signal.SIGTERM, _on_terminate)
     _open_streams()
     code: str | int | None = 0
@@ -53,6 +58,8 @@ def main() -> NoReturn:
         _write_to_nobody()
     except OSError as exc:
         code = _unwritten(exc)
+    # Nor does the interpreter walk through them when it ends.
+    gc.freeze()
     sys.exit(code)
 
 
@@ -135,114 +142,6 @@ def _interrupted() -> NoReturn:
     sys.exit(_INTERRUPTED)
 
 
-def _after_home(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:
-    """The home that `arguments` begin with, None where they do not, and the words after it."""
-    words = list(arguments)
-    if words[:1] == ["--home"] and len(words) > 1:
-        return Path(words[1]), words[2:]
-    return None, words
-
-
-def plain_status(arguments: Sequence[str]) -> tuple[Path | None, str | None, bool, bool] | None:
-    """Home, dataset, whether as JSON and whether all, when `arguments` are a plain `status`; None for all else.
-
-    `status` has 200 ms. Typer brings pydantic, which takes 110 of them, so the common forms are
-    read here; anything unusual, `--help` and mistakes among it, goes Typer's way.
-    """
-    home, words = _after_home(arguments)
-    if words[:1] not in (["status"], ["datasets"]):
-        return None
-    rest = [word for word in words[1:] if word not in {"--json", "--all"}]
-    if len(rest) > 1 or any(word.startswith("-") for word in rest):
-        return None
-    return home, (rest[0] if rest else None), "--json" in words, "--all" in words
-
-
-@dataclass(frozen=True)
-class PlainRefresh:
-    """A refresh of datasets, given as most people give it."""
-
-    home: Path | None
-    datasets: tuple[str, ...] = ()
-    """Empty: all."""
-    is_json: bool = False
-    is_agreed: bool = False
-    """`--yes`: nobody is asked."""
-
-
-def plain_refresh(arguments: Sequence[str]) -> PlainRefresh | None:
-    """What `arguments` ask, when they are a plain `refresh`; None for all else.
-
-    Where nothing has changed, Typer would be a quarter of it.
-    """
-    home, words = _after_home(arguments)
-    if words[:1] != ["refresh"]:
-        return None
-    names = [word for word in words[1:] if word not in {"--json", "--yes"}]
-    if any(not word or word.startswith("-") for word in names):
-        return None
-    return PlainRefresh(home, tuple(names), "--json" in words, "--yes" in words)
-
-
-def plain_shell(arguments: Sequence[str]) -> tuple[Path | None] | None:
-    """Home, when `arguments` are a plain `sql`; None for all else.
-
-    The first prompt has 300 ms; as with `status`, what is unusual goes Typer's way.
-    """
-    home, words = _after_home(arguments)
-    return (home,) if words == ["sql"] else None
-
-
-@dataclass(frozen=True)
-class PlainQuery:
-    """SQL to run once, given as most people give it."""
-
-    home: Path | None
-    statement: str | None
-    commands: tuple[str, ...]
-    """`-c`, in order."""
-    fmt: str
-    output: Path | None
-    is_refreshed: bool
-
-
-def plain_query(arguments: Sequence[str]) -> PlainQuery | None:
-    """What `arguments` ask, when they are a plain `sql` with SQL; None for all else.
-
-    A query on fresh data takes a quarter of a second, Typer 0.15 of one.
-    """
-    home, rest = _after_home(arguments)
-    if rest[:1] != ["sql"]:
-        return None
-    words = iter(rest[1:])
-    given: dict[str, list[str]] = {"sql": [], "-c": [], "--format": [], "-o": []}
-    is_refreshed = True
-    for word in words:
-        name = {"--command": "-c", "--output": "-o"}.get(word, word)
-        if name in given and name != "sql":
-            value = next(words, None)
-            if value is None:
-                return None
-            given[name].append(value)
-        elif word == "--no-refresh":
-            is_refreshed = False
-        elif word.startswith("-"):
-            return None
-        else:
-            given["sql"].append(word)
-    statements, commands, formats, outputs = given.values()
-    if len(statements) + bool(commands) != 1 or len(formats) > 1 or len(outputs) > 1:
-        return None
-    return PlainQuery(
-        home,
-        statements[0] if statements else None,
-        tuple(commands),
-        formats[0] if formats else "auto",
-        Path(outputs[0]) if outputs else None,
-        is_refreshed,
-    )
-
-
 def _run_plain(query: PlainQuery) -> int:
     from ttapi.api import Freshness
     from ttapi.cli.shell.options import DisplayOptions
@@ -287,7 +186,13 @@ def _run(given: Sequence[str]) -> None:
     asked = plain_refresh(arguments)
     if asked is not None:
         sys.exit(_run_refresh(asked))
-    shell = plain_shell(arguments)
+    fresh = plain_word(arguments, "init")
+    if fresh is not None:
+        from ttapi.cli.report import run_init
+
+        run_init(*fresh)
+        return
+    shell = plain_word(arguments, "sql")
     if shell is not None and sys.stdin.isatty():
         from ttapi.cli.shell.options import DisplayOptions
         from ttapi.cli.shell.start import Start, run_shell

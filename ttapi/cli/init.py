@@ -36,19 +36,9 @@ def init(
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
 ) -> None:
     """Create the data folder, the database and every view; harmless when run again."""
-    from ttapi.api import operations
-    from ttapi.cli.entry import run_log
-    from ttapi.cli.terminal import open_environment, tell, tell_waiting
+    from ttapi.cli.report import run_init
 
-    environment = operations.make_home(
-        open_environment(context.obj), metastock=metastock, wait_s=wait, on_wait=tell_waiting
-    )
-    home = environment.home
-    with run_log(home, "init"):
-        tell("making the calendar, the expirations and every view ...")
-        operations.fill_home(environment, wait_s=wait, on_wait=tell_waiting)
-    tell(f"{home.root} is ready; any DuckDB client opens {home.public_file}")
-    tell('next: ttapi refresh, or ttapi sql "select * from volatility_latest"')
+    run_init(context.obj, metastock=metastock, wait_s=wait)
 
 
 def register_login(app: typer.Typer) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `ttapi status` shows; without Typer, so that it answers in 200 ms.
 
-A refresh carried out and told, without Typer too: most find nothing to do.
+A refresh carried out and told, without Typer too: most find nothing to do. So is a home made.
 """
 
 from __future__ import annotations
@@ -48,6 +48,22 @@ def report_status(home: Path | None, dataset: str | None, as_json: bool, is_whol
     environment = open_environment(home)
     for line in status_lines(environment, dataset, as_json=as_json, is_whole=is_whole):
         sys.stdout.write(line + "\n")
+
+
+def run_init(home: Path | None, metastock: Path | None = None, wait_s: float = 60.0) -> None:
+    """Make the home, the database and every view. *Raises* as `operations.make_home` and `fill_home`."""
+    from ttapi.cli.entry import run_log
+
+    environment = operations.make_home(
+        open_environment(home), metastock=metastock, wait_s=wait_s, on_wait=tell_waiting
+    )
+    with run_log(environment.home, "init"):
+        tell("making the calendar, the expirations and every view ...")
+        operations.fill_home(environment, wait_s=wait_s, on_wait=tell_waiting)
+    tell(
+        f"{environment.home.root} is ready; any DuckDB client opens {environment.home.public_file}"
+    )
+    tell('next: ttapi refresh, or ttapi sql "select * from volatility_latest"')
 
 
 def refresh_environment(
