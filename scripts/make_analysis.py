@@ -44,11 +44,12 @@ def analysis() -> str:
         macros = {n: d.columns for n, d in environment.datasets.items() if d.kind == "macro"}
         with closing(connect_snapshot(home.public_file)) as connection:
             lineage = lineage_to_ship(connection.cursor(), environment.graph, macros)
-    models = readings_document(environment.installation.analysis_cache)["models"]
+    told = readings_document(environment.installation.analysis_cache)
     return _text(
         {
             "code": analyser_code(),
-            "models": dict(sorted(models.items())),
+            "models": dict(sorted(told["models"].items())),
+            "forms": told["forms"],
             "lineage": dict(sorted(lineage.items())),
         }
     )

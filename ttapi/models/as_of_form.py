@@ -66,6 +66,24 @@ def _written_out(
     readings: AnalysisCache,
 ) -> Model:
     """`form` as it is stored."""
+    behind = sorted(graph.ancestors([str(form.form_of)]))
+    made_of = [
+        graph.models[n].fingerprint if n in graph.models else resources.get(n) for n in behind
+    ]
+    body = readings.form_of(
+        (form.name, form.fingerprint, behind, made_of),
+        lambda: _body(form, graph, resources, readings),
+    )
+    fingerprint = hashlib.blake2b(f"{form.about}{body}".encode(), digest_size=16).hexdigest()
+    return replace(form, body=body, fingerprint=fingerprint)
+
+
+def _body(
+    form: Model,
+    graph: ModelGraph,
+    resources: Mapping[str, Resource],
+    readings: AnalysisCache,
+) -> str:
     relation, (_, key) = str(form.form_of), macro_parts(form).parameters
     installed = _catalog(graph, resources, readings)
     columns = installed.flows[relation].columns
@@ -88,13 +106,9 @@ def _written_out(
         f"order by {order}\n"
     )
     text = prepend_ctes(select, rewriter.tables)
+    _require_qualified(form, text)
     parameter = f"upper({key})" if key in _UPPER else key
-    body = form_body(form, key, text.replace(literal(_KEY), parameter))
-    fingerprint = hashlib.blake2b(f"{form.about}{body}".encode(), digest_size=16).hexdigest()
-    found = replace(form, body=body, fingerprint=fingerprint)
-    if not readings.knows(found):
-        _require_qualified(form, text)
-    return found
+    return form_body(form, key, text.replace(literal(_KEY), parameter))
 
 
 def _catalog(

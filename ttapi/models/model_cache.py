@@ -71,6 +71,9 @@ class AnalysisCache:
     """By key of a model."""
     met: dict[str, ModelAnalysis] = field(default_factory=dict)
     """Of these, and what was looked through since, what somebody asked for."""
+    known_forms: Mapping[str, str] = field(default_factory=dict)
+    """Definitions of as-of forms, by a hash of all that they are made of."""
+    met_forms: dict[str, str] = field(default_factory=dict)
 
     def of(self, model: Model, look: Callable[[], ModelAnalysis]) -> ModelAnalysis:
         """What `look` says of `model`, which is called where nobody has looked. Its errors pass."""
@@ -78,10 +81,6 @@ class AnalysisCache:
         if key not in self.met:
             self.met[key] = self.known[key] if key in self.known else look()
         return self.met[key]
-
-    def knows(self, model: Model) -> bool:
-        """Whether `model` was looked through, and found sound."""
-        return _key_of(model) in self.met or _key_of(model) in self.known
 
     def flow_of(
         self, model: Model, meaning: object, find: Callable[[], PushdownInfo]
@@ -96,10 +95,18 @@ class AnalysisCache:
             self.met[key] = replace(seen, meaning=told, flow=flow)
         return flow
 
+    def form_of(self, meaning: object, write: Callable[[], str]) -> str:
+        """The as-of form that `write` makes of what `meaning` tells in full. Its errors pass."""
+        key = _hash(repr(meaning))
+        if key not in self.met_forms:
+            self.met_forms[key] = self.known_forms[key] if key in self.known_forms else write()
+        return self.met_forms[key]
+
     @property
     def is_news(self) -> bool:
         """Whether it says something else than what was known."""
-        return bool(self.met) and self.met != self.known
+        is_same = self.met == self.known and self.met_forms == self.known_forms
+        return bool(self.met) and not is_same
 
 
 SHIPPED = "analysis.json"
@@ -127,6 +134,7 @@ def readings_document(readings: AnalysisCache) -> dict[str, Any]:
     return {
         "made_by": analyser_version(),
         "models": {k: _to_json(r) for k, r in readings.met.items()},
+        "forms": readings.met_forms,
     }
 
 
@@ -137,8 +145,8 @@ def readings_from(document: Mapping[str, Any]) -> AnalysisCache:
 
 def _readings(document: Mapping[str, Any]) -> AnalysisCache:
     try:
-        models = document.get("models", {})
-        return AnalysisCache({key: _from_json(entry) for key, entry in models.items()})
+        models = {key: _from_json(e) for key, e in document.get("models", {}).items()}
+        return AnalysisCache(models, known_forms=dict(document.get("forms", {})))
     except (AttributeError, KeyError, TypeError, ValueError):
         return AnalysisCache()
 
