@@ -24,6 +24,7 @@ def analysis() -> str:
     """The file's text, told now by the models as they are."""
     from ttapi.clock import FixedClock
     from ttapi.home import Home
+    from ttapi.models.install import installs_to_ship
     from ttapi.models.lineage import lineage_to_ship
     from ttapi.models.model_cache import AnalysisCache, analyser_code, readings_document
     from ttapi.refresh.environment import environment_of
@@ -44,12 +45,14 @@ def analysis() -> str:
         macros = {n: d.columns for n, d in environment.datasets.items() if d.kind == "macro"}
         with closing(connect_snapshot(home.public_file)) as connection:
             lineage = lineage_to_ship(connection.cursor(), environment.graph, macros)
+            installed = installs_to_ship(connection.cursor(), environment.graph)
     told = readings_document(environment.installation.analysis_cache)
     return _text(
         {
             "code": analyser_code(),
             "models": dict(sorted(told["models"].items())),
             "forms": told["forms"],
+            "installed": dict(sorted(installed.items())),
             "lineage": dict(sorted(lineage.items())),
         }
     )

@@ -8,8 +8,8 @@ from pathlib import PurePath
 import pytest
 
 from ttapi.errors import ModelError
+from ttapi.models.checks import check_sql
 from ttapi.models.header import HeaderCheck, checks_in, split_header
-from ttapi.models.install import check_sql
 from ttapi.models.model import column_comments, dataset_name, macro_parts, named_by, read_model
 
 

@@ -1,31 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models into the file: views and macros created, tables given their shape, everything commented.
-
-Checks: SELECTs of bad rows, from model headers and from `sql/checks/`.
-"""
+"""Models into the file: views and macros created, tables given their shape, everything commented."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import ModelError, QueryError
 from ttapi.models.header import refuse_equal_names, require_named_columns
 from ttapi.models.model import Model, dataset_name, macro_parts
-from ttapi.models.model_cache import analyser_version
+from ttapi.models.model_cache import analyser_version, shipped_document
 from ttapi.sqltext import literal
 from ttapi.store.catalog import read_meta, write_meta
 from ttapi.store.engine import engine_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
 
     from ttapi.models.graph import ModelGraph
-    from ttapi.models.header import HeaderCheck
-    from ttapi.models.model import CheckModel
     from ttapi.store.engine import Connection
 
 _MADE = "models_made_of"
@@ -50,6 +44,7 @@ def install_models(cursor: Connection, graph: ModelGraph) -> None:
     standing = _drop_removed(cursor, graph)
     known = _raw_comments(cursor)
     wanted = _making(graph, read_columns(cursor), known)
+    shipped = shipped_document().get("installed", {})
     before = read_install_note(cursor, _MADE)
     changed = [
         model
@@ -59,9 +54,12 @@ def install_models(cursor: Connection, graph: ModelGraph) -> None:
     for model in changed:
         try:
             with engine_errors():
-                _install(cursor, model, is_standing=model.qualified in standing)
+                told = shipped.get(wanted[model.name])
+                _install(cursor, model, told, is_standing=model.qualified in standing)
         except QueryError as exc:
-            raise ModelError(_first_line(exc), file=model.file, line=model.body_line) from exc
+            raise ModelError(
+                exc.message.splitlines()[0], file=model.file, line=model.body_line
+            ) from exc
     types = _stored_types(cursor)
     for model in changed:
         if model.kind != "macro":
@@ -146,7 +144,23 @@ def _making(
     return found
 
 
-def _install(cursor: Connection, model: Model, *, is_standing: bool) -> None:
+def installs_to_ship(cursor: Connection, graph: ModelGraph) -> dict[str, str | dict[str, str]]:
+    """What an installation asks the engine or the parser for, by what `_making` says of the model.
+
+    The definition of a view with a star, the columns of a table.
+    """
+    wanted = _making(graph, read_columns(cursor), _raw_comments(cursor))
+    found: dict[str, str | dict[str, str]] = {}
+    for name, model in graph.models.items():
+        if model.kind == "table":
+            found[wanted[name]] = _described(cursor, model)
+        elif model.kind == "view" and _has_star(model):
+            found[wanted[name]] = _stored_body(cursor, model)
+    return found
+
+
+def _install(cursor: Connection, model: Model, told: Any, *, is_standing: bool) -> None:
+    """`told`: what `installs_to_ship` said of the very same model; None: nothing."""
     if model.kind == "macro":
         head = model.body[: model.body.lower().index(model.stem)]
         rest = model.body[len(head) + len(model.stem) :]
@@ -156,10 +170,10 @@ def _install(cursor: Connection, model: Model, *, is_standing: bool) -> None:
         other = ("BASE TABLE", "table") if model.kind == "view" else ("VIEW", "view")
         _drop_if(cursor, model, *other)
     if model.kind == "view":
-        body = _stored_body(cursor, model)
+        body = told or _stored_body(cursor, model)
         cursor.execute(f"create or replace view {model.qualified} as {body}")
         return
-    columns = _described(cursor, model)
+    columns = told or _described(cursor, model)
     if not is_standing or _existing_columns(cursor, model) != columns:
         create_shape(cursor, f"table {model.qualified}", columns)
 
@@ -304,96 +318,3 @@ def _raw_comments(cursor: Connection) -> dict[str, dict[str, str]]:
     for table, column, comment in rows:
         found.setdefault(dataset_name("raw", table), {})[column.lower()] = comment
     return found
-
-
-@dataclass(frozen=True)
-class CheckOutcome:
-    """What a check found."""
-
-    dataset: str
-    check: str
-    failures: int
-    sample: str | None
-    """The first bad row as JSON; None when there is none."""
-
-
-def run_header_checks(
-    cursor: Connection, model: Model, keys: Sequence[str] | None = None
-) -> list[CheckOutcome]:
-    """Outcomes of `model`'s header checks, on the rows of `keys` only where its grain has the key.
-
-    *Raises* ModelError when a check cannot run, such as an unknown column.
-    """
-    condition = "true"
-    if keys is not None and "symbol" in model.grain:
-        condition = f"symbol in ({', '.join(literal(k) for k in keys)})" if keys else "false"
-    source = f"(select * from {model.qualified} where {condition})"
-    return [
-        _run(cursor, model.name, str(c), check_sql(c, model, source), model) for c in model.checks
-    ]
-
-
-def run_check_models(cursor: Connection, checks: Iterable[CheckModel]) -> list[CheckOutcome]:
-    """Outcomes of the files in `sql/checks/`."""
-    return [_run(cursor, f"checks.{c.name}", c.name, c.body, c) for c in checks]
-
-
-def prove_checks(cursor: Connection, graph: ModelGraph) -> None:
-    """Have the engine bind every check of a plugin's or the user's, without running one.
-
-    *Raises* ModelError naming the file of one that cannot run, such as one of an unknown column.
-    """
-    for model in graph.models.values():
-        if not model.is_bundled:
-            for check in model.checks:
-                _bind(cursor, str(check), check_sql(check, model, model.qualified), model)
-    for file in graph.checks:
-        _bind(cursor, file.name, file.body, file)
-
-
-def _bind(cursor: Connection, name: str, sql: str, model: Model | CheckModel) -> None:
-    try:
-        with engine_errors():
-            cursor.execute(f"describe {sql}")
-    except QueryError as exc:
-        raise _cannot_run(name, exc, model) from exc
-
-
-def _cannot_run(name: str, exc: QueryError, model: Model | CheckModel) -> ModelError:
-    return ModelError(f"check {name}: {_first_line(exc)}", file=model.file)
-
-
-def _first_line(exc: QueryError) -> str:
-    return exc.message.splitlines()[0]
-
-
-def check_sql(check: HeaderCheck, model: Model, source: str) -> str:
-    """The SELECT of bad rows of one header check on `source`."""
-    names = model.grain if check.arguments == ("grain",) else check.arguments
-    if check.kind == "not_null":
-        return f"select * from {source} where {' or '.join(f'{n} is null' for n in names)}"
-    if check.kind == "unique":
-        listed = ", ".join(names)
-        return (
-            f"select {listed}, count(*) as rows from {source} group by {listed} having count(*) > 1"
-        )
-    column, low, high = check.arguments
-    return f"select * from {source} where {column} < {low} or {column} > {high}"
-
-
-def _run(
-    cursor: Connection, dataset: str, name: str, sql: str, model: Model | CheckModel
-) -> CheckOutcome:
-    try:
-        with engine_errors():
-            failures = cursor.execute(f"select count(*) from ({sql}) as bad").fetchall()[0][0]
-            sample = None
-            if failures:
-                described = cursor.execute(f"select * from ({sql}) as bad limit 1")
-                names = [column[0] for column in described.description]
-                sample = json.dumps(
-                    dict(zip(names, described.fetchall()[0], strict=True)), default=str
-                )
-    except QueryError as exc:
-        raise _cannot_run(name, exc, model) from exc
-    return CheckOutcome(dataset, name, failures, sample)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ttapi.errors import ModelError
-from ttapi.models.install import install_models, prove_checks
+from ttapi.models.checks import prove_checks
+from ttapi.models.install import install_models
 from ttapi.models.model_cache import readings_document
 from ttapi.refresh.home_state import HomeState, Unavailable, read_home_state, write_home_state
 from ttapi.refresh.installation import migrated_tables
@@ -37,7 +38,7 @@ from ttapi.store.schema import ensure_raw_table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ttapi.models.install import CheckOutcome
+    from ttapi.models.checks import CheckOutcome
     from ttapi.refresh.datasets import Step
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.plan import Ledger

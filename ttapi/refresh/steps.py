@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ttapi.errors import ModelError, TtapiError
-from ttapi.models.install import CheckOutcome, run_check_models, run_header_checks
+from ttapi.models.checks import CheckOutcome, run_check_models, run_header_checks
 from ttapi.models.rebuild import Rebuilt, rebuild_table
 from ttapi.refresh.freshness import status_rows
 from ttapi.refresh.ingest import IngestTask, account_of_error, ingest
