@@ -12,23 +12,17 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sqlglot import exp
-
 from ttapi.errors import ModelError
 from ttapi.models.as_of import AsOfParameter
-from ttapi.models.as_of_query import all_reads
-from ttapi.models.as_of_relations import AsOfCatalog, AsOfRewriter, NoAsOfFormError
-from ttapi.models.flows import pushdown_infos
 from ttapi.models.limits import NameScope, RelationRead, ValueSet
 from ttapi.models.model import form_body, macro_parts
 from ttapi.models.model_cache import PushdownInfo
-from ttapi.models.references import parse_statements
-from ttapi.models.sql_edit import prepend_ctes
 from ttapi.sqltext import identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ttapi.models.as_of_relations import AsOfCatalog
     from ttapi.models.graph import ModelGraph
     from ttapi.models.model import Model
     from ttapi.models.model_cache import AnalysisCache
@@ -84,6 +78,14 @@ def _body(
     resources: Mapping[str, Resource],
     readings: AnalysisCache,
 ) -> str:
+    """Its text, made now of the definitions behind it."""
+    from ttapi.models.as_of_query import all_reads  # noqa: PLC0415 - sqlglot takes 0.12 s
+    from ttapi.models.as_of_relations import (  # noqa: PLC0415 - so does this
+        AsOfRewriter,
+        NoAsOfFormError,
+    )
+    from ttapi.models.sql_edit import prepend_ctes  # noqa: PLC0415 - and this
+
     relation, (_, key) = str(form.form_of), macro_parts(form).parameters
     installed = _catalog(graph, resources, readings)
     columns = installed.flows[relation].columns
@@ -114,6 +116,9 @@ def _body(
 def _catalog(
     graph: ModelGraph, resources: Mapping[str, Resource], readings: AnalysisCache
 ) -> AsOfCatalog:
+    from ttapi.models.as_of_relations import AsOfCatalog  # noqa: PLC0415 - sqlglot takes 0.12 s
+    from ttapi.models.flows import pushdown_infos  # noqa: PLC0415 - so does this
+
     roots: dict[str, tuple[str, ...] | None] = {
         name: tuple(column.name for column in resource.columns)
         for name, resource in resources.items()
@@ -128,6 +133,10 @@ def _catalog(
 
 def _require_qualified(form: Model, text: str) -> None:
     """*Raises* ModelError for a bare column of the definition: a parameter would take its place."""
+    from sqlglot import exp  # noqa: PLC0415 - 0.12 s
+
+    from ttapi.models.references import parse_statements  # noqa: PLC0415 - brings the same
+
     _, key = macro_parts(form).parameters
     (statement,) = parse_statements(text)
     for column in statement.find_all(exp.Column):

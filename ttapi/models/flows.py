@@ -6,13 +6,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ttapi.models.barriers import may_aggregate
 from ttapi.models.graph import builder_inputs
 from ttapi.models.limits import Limit, NameScope, RelationRead, SameColumn, bind_parameters
 from ttapi.models.model import macro_parts
 from ttapi.models.model_cache import AnalysisCache, PushdownInfo
-from ttapi.models.references import parse_statements
-from ttapi.models.resolve import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,6 +48,8 @@ def pushdown_infos(
 
 
 def _flow(model: Model, upstreams: Iterable[str], names: NameScope) -> PushdownInfo:
+    from ttapi.models.resolve import resolve  # noqa: PLC0415 - sqlglot takes 0.12 s
+
     parameters: tuple[str, ...] = ()
     body, is_table = model.body, True
     if model.kind == "macro":
@@ -70,6 +69,9 @@ def _flow(model: Model, upstreams: Iterable[str], names: NameScope) -> PushdownI
 
 def _is_row_wise(text: str, row_wise: frozenset[str]) -> bool:
     """Whether `select <body>` of a scalar macro holds no aggregate outside its own subqueries."""
+    from ttapi.models.barriers import may_aggregate  # noqa: PLC0415 - sqlglot takes 0.12 s
+    from ttapi.models.references import parse_statements  # noqa: PLC0415 - so does this
+
     try:
         return not any(
             may_aggregate(projection, row_wise)
@@ -84,6 +86,8 @@ def _builder_reads(model: Model, names: NameScope) -> list[RelationRead]:
     """What a builder reads; it works key by key where the table is rebuilt key by key."""
     if model.builder is None:
         return []
+    from ttapi.models.resolve import resolve  # noqa: PLC0415 - sqlglot takes 0.12 s
+
     key = model.incremental
     outputs: dict[str, Limit] = {key: frozenset([SameColumn(key)])} if key else {}
     return [

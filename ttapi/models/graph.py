@@ -28,8 +28,6 @@ from ttapi.models.model import (
     read_model,
 )
 from ttapi.models.model_cache import AnalysisCache, ModelAnalysis
-from ttapi.models.portability import refuse_unportable
-from ttapi.models.references import TOO_DEEP, references_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -187,6 +185,12 @@ def builder_inputs(builder: str) -> Mapping[str, str]:
 
 
 def _look_through(model: Model) -> ModelAnalysis:
+    from ttapi.models.portability import refuse_unportable  # noqa: PLC0415 - sqlglot takes 0.12 s
+    from ttapi.models.references import (  # noqa: PLC0415 - so does this
+        TOO_DEEP,
+        references_in,
+    )
+
     sql = macro_parts(model).body if model.kind == "macro" else model.body
     try:
         refuse_unportable(model, macro_parts(model) if model.kind == "macro" else None)

@@ -11,17 +11,16 @@ from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError, did_you_mean
-from ttapi.models.column_trace import Trace, UntracedColumn, trace_query
 from ttapi.models.install import read_columns, read_install_note, write_note
 from ttapi.models.model import macro_parts
 from ttapi.models.model_cache import shipped_document
-from ttapi.models.references import TOO_DEEP
 from ttapi.store.catalog import replace_lineage
 from ttapi.store.catalog_rows import LineageRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from ttapi.models.column_trace import Trace, UntracedColumn
     from ttapi.models.graph import ModelGraph
     from ttapi.models.model import Model
     from ttapi.store.engine import Connection
@@ -46,6 +45,8 @@ def lineage_rows(
     scalar macro is one column of its own name, and of one that reads no relation that is all. With
     `only`, rows of these models alone.
     """
+    from ttapi.models.column_trace import Trace  # noqa: PLC0415 - sqlglot takes 0.12 s
+
     known: Columns = {name: tuple(c.lower() for c in given) for name, given in columns.items()}
     macros = {m.stem: m.name for m in graph.models.values() if m.kind == "macro"}
     for model in graph.models.values():
@@ -79,6 +80,8 @@ def trace_model(
     model: Model, known: Mapping[str, Sequence[str]], macros: Mapping[str, str]
 ) -> Trace | UntracedColumn:
     """The trace of `model`'s SQL; a table with a builder is what its SQL says."""
+    from ttapi.models.column_trace import trace_query  # noqa: PLC0415 - sqlglot takes 0.12 s
+
     if model.kind != "macro":
         return trace_query(model.body, known, macros)
     macro = macro_parts(model)
@@ -142,6 +145,9 @@ def _fingerprint(graph: ModelGraph, name: str, columns: Columns) -> str:
 
 
 def _of_column(model: Model, column: str, traced: Trace | UntracedColumn) -> Iterator[LineageRow]:
+    from ttapi.models.column_trace import UntracedColumn  # noqa: PLC0415 - sqlglot takes 0.12 s
+    from ttapi.models.references import TOO_DEEP  # noqa: PLC0415 - so does this
+
     if isinstance(traced, UntracedColumn) or column not in traced.columns:
         why = (
             traced.reason if isinstance(traced, UntracedColumn) else "its SELECT gives no such name"

@@ -196,10 +196,10 @@ class Installation:
         return graph.without(self.left_out) if self.left_out else graph
 
     def _load_graph(self) -> ModelGraph:
-        from ttapi.models.as_of_form import (  # noqa: PLC0415 - sqlglot takes 0.12 s
+        from ttapi.models.as_of_form import (  # noqa: PLC0415 - for whoever loads models
             with_as_of_forms,
         )
-        from ttapi.models.graph import ModelFolder, load_graph  # noqa: PLC0415 - so does this
+        from ttapi.models.graph import ModelFolder, load_graph  # noqa: PLC0415 - so is this
         from ttapi.refresh.home_state import read_home_state  # noqa: PLC0415 - read by whoever loads models
 
         bundled, *others = self.folders

@@ -72,7 +72,7 @@ def install(store: Store, environment: Environment) -> tuple[Environment, bool]:
 
 
 def _install(store: Store, environment: Environment) -> None:
-    from ttapi.models.lineage import install_lineage  # noqa: PLC0415 - sqlglot takes 0.2 s and 15 MB
+    from ttapi.models.lineage import install_lineage  # noqa: PLC0415 - what is installed already needs none
 
     graph, wanted = environment.graph, environment.installation.fingerprint
     resources = {name: offer.resource for name, offer in environment.resources.items()}
