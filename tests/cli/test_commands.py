@@ -221,6 +221,21 @@ def test_help_names_the_exit_codes_and_version_prints(lab):
     assert lab.ttapi("--version").stdout.startswith("ttapi 0.")
 
 
+def test_a_first_init_brings_neither_parser_nor_pandas(tmp_path):
+    """What looking through the models of ttapi told is shipped: a home is made without looking again."""
+    code = (
+        "import sys; from ttapi.cli.entry import main\n"
+        "try: main()\n"
+        "except SystemExit as left: code = left.code\n"
+        "print(code, sorted({'sqlglot', 'pandas', 'typer'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--home", str(tmp_path / "home"), "init"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
 def test_import_is_cheap():
     import subprocess
     import sys

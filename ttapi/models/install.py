@@ -159,8 +159,8 @@ def installs_to_ship(cursor: Connection, graph: ModelGraph) -> dict[str, str | d
     return found
 
 
-def _install(cursor: Connection, model: Model, told: Any, *, is_standing: bool) -> None:
-    """`told`: what `installs_to_ship` said of the very same model; None: nothing."""
+def _install(cursor: Connection, model: Model, shipped: Any, *, is_standing: bool) -> None:
+    """`shipped`: what `installs_to_ship` said of the very same model; None: nothing."""
     if model.kind == "macro":
         head = model.body[: model.body.lower().index(model.stem)]
         rest = model.body[len(head) + len(model.stem) :]
@@ -170,10 +170,10 @@ def _install(cursor: Connection, model: Model, told: Any, *, is_standing: bool) 
         other = ("BASE TABLE", "table") if model.kind == "view" else ("VIEW", "view")
         _drop_if(cursor, model, *other)
     if model.kind == "view":
-        body = told or _stored_body(cursor, model)
+        body = shipped or _stored_body(cursor, model)
         cursor.execute(f"create or replace view {model.qualified} as {body}")
         return
-    columns = told or _described(cursor, model)
+    columns = shipped or _described(cursor, model)
     if not is_standing or _existing_columns(cursor, model) != columns:
         create_shape(cursor, f"table {model.qualified}", columns)
 
