@@ -136,7 +136,7 @@ def prints(*prices):
 def open_recording(lab):
     environment = lab.environment()
     store = open_store(lab.home, command="test", now=lab.now)
-    return store, Recording(store, environment.installation, FixedClock(lab.now))
+    return store, Recording(store, environment, FixedClock(lab.now))
 
 
 def test_what_the_journal_has_and_the_file_has_not_is_stored_once(lab):

@@ -14,6 +14,7 @@ from ttapi.errors import UsageError, did_you_mean
 from ttapi.live.feed import Feed
 from ttapi.live.recorder import Recorder, RecorderCounts, RecorderTiming
 from ttapi.live.recording import Recording
+from ttapi.refresh.home_state import read_home_state
 from ttapi.refresh.runner import install
 from ttapi.sources.contract import StreamRequest, StreamSource
 from ttapi.store.files import note_document
@@ -83,8 +84,10 @@ def record(
         memory_limit=environment.settings.memory_limit,
     )
     with store:
+        # Whoever held the lock before may have left another state.
+        environment = environment.after(read_home_state(environment.home))
         environment, _ = install(store, environment)
-        recording = Recording(store, environment.installation, clock)
+        recording = Recording(store, environment, clock)
         journal = recording.open_journal()
         keep_days = environment.settings.stream_keep_days
         forgotten = recording.forget_old(keep_days) if keep_days else {}

@@ -277,9 +277,10 @@ class Recorder:
         del self._gaps[: len(gaps)]
         self._journal.forget(self._recording.position)
         self.counts.publications += 1
-        # At most a tenth of the time goes into publications.
+        # At most a quarter of the time goes into publications: on a busy machine one takes most of a second,
+        # and who reads the file shall find rows that are at most some seconds old.
         cost = self._timing.clock() - began
-        self._publish_at = began + max(self._timing.publish_s, 10 * cost)
+        self._publish_at = began + max(self._timing.publish_s, 4 * cost)
         if self._on_published:
             self._on_published(self.counts)
 

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 from ttapi.errors import CommitUnknownError
 from ttapi.live.journal import Damage, Journal, last_position, read_journal
-from ttapi.refresh.environment import environment_of
+from ttapi.refresh.datasets import market_clock
 from ttapi.refresh.freshness import status_rows
-from ttapi.refresh.home_state import read_home_state, write_home_state
+from ttapi.refresh.home_state import write_home_state
 from ttapi.store.catalog import (
     add_notes,
     mark_changed,
@@ -29,11 +29,11 @@ from ttapi.store.publish import publish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from ttapi.clock import Clock
     from ttapi.live.feed import StreamGap
     from ttapi.refresh.environment import Environment
-    from ttapi.refresh.installation import Installation
     from ttapi.sources.contract import Resource
     from ttapi.store.catalog import DatasetState
     from ttapi.store.store import Store
@@ -46,8 +46,16 @@ _EXCHANGE = ZoneInfo("America/New_York")
 class Recording:
     """What the recorder writes into; one thread at a time uses it."""
 
-    def __init__(self, store: Store, installation: Installation, clock: Clock) -> None:
-        self._store, self._installation, self._clock = store, installation, clock
+    def __init__(self, store: Store, environment: Environment, clock: Clock) -> None:
+        """`environment`: as the file was installed from."""
+        self._store, self._environment, self._clock = store, environment, clock
+        self._datasets = environment.datasets
+        self._state = replace(
+            environment.home_state,
+            fingerprint=environment.installation.fingerprint,
+            datasets=self._datasets,
+            broken=environment.broken,
+        )
         self._load_id = store.next_load_id()
         self._log = LogWriter(store, self._load_id)
         self.has_unpublished = False
@@ -67,8 +75,7 @@ class Recording:
 
     def open_journal(self) -> Journal:
         """The journal to go on with, after what it had and the file had not was appended."""
-        folder = self._installation.home.journal
-        resources = {name: offer.resource for name, offer in self._installation.resources.items()}
+        folder, resources = self._environment.home.journal, self._resources
         for one in read_journal(folder, self.position):
             if isinstance(one, Damage):
                 detail = (
@@ -102,23 +109,23 @@ class Recording:
 
     def publish(self, gaps: Sequence[StreamGap]) -> None:
         """Settle ledger, notes and state of what was appended, and publish it."""
-        environment = environment_of(self._installation, self._clock)
         for gap in gaps:
             span = f"{gap.lost_at:%Y-%m-%d %H:%M:%S} to {gap.back_at:%H:%M:%S} UTC"
             self._note(gap.datasets, f"nothing arrived from {span}: {gap.reason}")
-        fingerprints = {name: one.fingerprint for name, one in environment.datasets.items()}
-        states = self._log.settle(fingerprints, environment.now)
+        now = self._clock.now()
+        fingerprints = {name: one.fingerprint for name, one in self._datasets.items()}
+        states = self._log.settle(fingerprints, now)
         self._write_notes()
         if states:
-            self._write_freshness(environment)
-        publish(self._store, keep=environment.settings.snapshots_kept)
-        self._leave_state(environment, states)
+            self._write_freshness(now)
+        publish(self._store, keep=self._environment.settings.snapshots_kept)
+        self._leave_state(states)
         self.has_unpublished = False
 
     def forget_old(self, keep_days: int) -> dict[str, int]:
         """Delete the sessions that are more than `keep_days` old; the rows gone, by dataset."""
         today = self._clock.now().astimezone(_EXCHANGE).date()
-        resources = {name: offer.resource for name, offer in self._installation.resources.items()}
+        resources = self._resources
         with self._store.transaction() as cursor:
             gone = forget_before(cursor, _logs(resources).values(), today - timedelta(keep_days))
             if gone:
@@ -139,24 +146,26 @@ class Recording:
                 add_notes(cursor, notes)
                 mark_changed(cursor)
 
-    def _write_freshness(self, environment: Environment) -> None:
+    def _write_freshness(self, now: datetime) -> None:
         with self._store.transaction() as cursor:
             states = read_states(cursor)
-            held = replace(environment.held(), slices=read_slices(cursor))
-            rows = status_rows(environment.datasets, states, clock=environment.clock, held=held)
-            write_freshness(cursor, rows, environment.datasets, states, environment.now)
+            held = replace(self._environment.held(), slices=read_slices(cursor))
+            rows = status_rows(self._datasets, states, clock=market_clock(now), held=held)
+            write_freshness(cursor, rows, self._datasets, states, now)
 
-    def _leave_state(self, environment: Environment, states: Mapping[str, DatasetState]) -> None:
-        before = read_home_state(environment.home)
-        write_home_state(
-            environment.home,
-            replace(
-                before,
-                generation=self._store.generation,
-                states={**before.states, **states},
-                load_id=self._load_id,
-            ),
+    def _leave_state(self, states: Mapping[str, DatasetState]) -> None:
+        self._state = replace(
+            self._state,
+            generation=self._store.generation,
+            states={**self._state.states, **states},
+            load_id=self._load_id,
         )
+        write_home_state(self._environment.home, self._state)
+
+    @property
+    def _resources(self) -> dict[str, Resource]:
+        """By dataset what the sources offer."""
+        return {name: offer.resource for name, offer in self._environment.resources.items()}
 
 
 def _logs(resources: Mapping[str, Resource]) -> dict[str, Resource]:
