@@ -82,7 +82,9 @@ def _verdicts(patient: Examination, rows: Sequence[StatusRow]) -> Iterator[Findi
         if row.verdict in {"failed", "blocked"}:
             text = f"{row.dataset}: {'; '.join(row.reasons)}"
             yield Finding("dataset-failed", text, patient.ttapi(f"refresh {row.dataset}"))
-    due = [row.dataset for row in rows if row.verdict in {"stale", "missing"}]
+    # No refresh makes a log newer.
+    logs = {name for name, one in patient.environment.raw_datasets.items() if one.is_log}
+    due = [r.dataset for r in rows if r.verdict in {"stale", "missing"} and r.dataset not in logs]
     if due:
         more = f" and {len(due) - 3} more" if len(due) > 3 else ""
         yield Finding("dataset-stale", ", ".join(due[:3]) + more, patient.ttapi("refresh"))
