@@ -11,7 +11,10 @@
     │   └── CommitUnknownError      1   a commit failed in a way that leaves its outcome open
     ├── LockedError                 5   another process owns the live file past --wait
     ├── QueryError                  1   the engine refused or failed a query
-    │   └── InterruptedQueryError   130 a query was ended by whoever asked it
+    │   ├── InterruptedQueryError   130 a query was ended by whoever asked it
+    │   ├── QueryTimeoutError       1   a query took longer than it may
+    │   └── QueryTooBigError        1   a query, or its answer, needs more room than it may have
+    ├── BusyError                   1   nobody was free to run a query in time
     ├── SourceError                 1   one unit of a source failed
     │   ├── ResponseError           1   a vendor's answer to one request cannot be used
     │   ├── StreamLostError         1   a stream broke off; another connection may work
@@ -118,6 +121,18 @@ class InterruptedQueryError(QueryError):
     """A query was ended by whoever asked it."""
 
     exit_code = 130
+
+
+class QueryTimeoutError(QueryError):
+    """A query took longer than it may, and was ended."""
+
+
+class QueryTooBigError(QueryError):
+    """A query needed more memory than it may have, or one row of its answer more room."""
+
+
+class BusyError(TtapiError):
+    """Nobody was free to run a query within the time one may wait."""
 
 
 class SourceError(TtapiError):

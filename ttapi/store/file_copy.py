@@ -44,14 +44,10 @@ def run_child(module: str, *arguments: str) -> dict[str, object]:
     *Raises* StoreError with the last line the child said, when it fails or is killed.
     """
     import subprocess  # noqa: PLC0415 - the child that copies runs this file, and starts no other
-    from pathlib import Path  # noqa: PLC0415 - nor does it need paths
 
     from ttapi.errors import StoreError  # noqa: PLC0415 - nor ttapi, which it could not import
 
-    here = Path(__file__).resolve()
-    by_name = ["-P", "-c", _START, str(here.parents[2]), module]
-    start = ["-I", "-S", str(here)] if module == COPY else by_name
-    command = [sys.executable, *start, str(os.getpid()), *arguments]
+    command = child_command(module, str(os.getpid()), *arguments)
     done = subprocess.run(command, capture_output=True, text=True, check=False, close_fds=True)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
@@ -62,6 +58,16 @@ def run_child(module: str, *arguments: str) -> dict[str, object]:
     if not isinstance(answer, dict):
         raise StoreError(f"{module} answered {answer!r}, which is no object")
     return answer
+
+
+def child_command(module: str, *arguments: str) -> list[str]:
+    """What starts `module` as a program of its own, which finds ttapi where this process found it."""
+    from pathlib import Path  # noqa: PLC0415 - the child that copies needs no paths
+
+    here = Path(__file__).resolve()
+    by_name = ["-P", "-c", _START, str(here.parents[2]), module]
+    start = ["-I", "-S", str(here)] if module == COPY else by_name
+    return [sys.executable, *start, *arguments]
 
 
 def die_with_parent(parent_pid: int) -> None:

@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQL of people who are not trusted, each query in a process of its own, on what is published.
+
+A zygote (`store/sandbox_worker.py`) forks workers that have opened the published file before anybody
+asks; each answers one query and is killed, so nothing of one query meets another. What takes too long
+is killed here, whatever the engine thinks of its own limits. Threads may share a sandbox.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import socket
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from ttapi.errors import (
+    BusyError,
+    QueryError,
+    QueryTimeoutError,
+    QueryTooBigError,
+    StoreError,
+    TtapiError,
+    UsageError,
+)
+from ttapi.store.reader import published_file
+from ttapi.store.rows import ResultColumn, Rows, ValueType
+from ttapi.store.sandbox_line import HEAD_BYTES, START_S, Zygote, receive, send
+from ttapi.store.shared_database import SharedSnapshots
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from ttapi.home import Home
+
+_LOOK_S = 1.0
+"""How often an idle sandbox looks whether something newer is published: a spare that has an older
+file open keeps the publisher from writing into it."""
+
+
+@dataclass(frozen=True)
+class SandboxLimits:
+    """What one query may cost."""
+
+    timeout_s: float = 10.0
+    grace_s: float = 0.5
+    """Beyond which the worker is killed."""
+    max_rows: int = 10_000
+    max_bytes: int = 16 * 1024 * 1024
+    """Of the answer, as Arrow."""
+    max_sql: int = 50_000
+    """Characters of a statement."""
+    memory_mib: int = 512
+    """For the engine; the process has twice that."""
+    threads: int = 2
+    wait_s: float = 10.0
+    """For a worker to be free."""
+
+
+@dataclass(frozen=True)
+class SandboxAnswer:
+    """The rows of one query."""
+
+    arrow: bytes
+    """An Arrow IPC stream; what Arrow cannot carry is its text."""
+    row_count: int
+    is_truncated: bool
+    """Whether there are more rows than the limits let through."""
+    generation: int
+    """Of the publication that was read."""
+    seconds: float
+    """Of the query itself."""
+    columns: tuple[ResultColumn, ...] = ()
+    instants: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By column name, lower case, the relations in which the file declares it as an instant."""
+
+    def table(self) -> pa.Table:
+        """The rows, looked through: whoever made them is not trusted."""
+        import pyarrow as pa  # noqa: PLC0415 - who passes the bytes on needs none
+
+        table = pa.ipc.open_stream(self.arrow).read_all()
+        table.validate(full=True)
+        return table
+
+    def rows(self, instants: frozenset[str] = frozenset()) -> Rows:
+        """The rows as every output of ttapi writes them; of a cut answer the total is one more.
+
+        `instants`: columns that the query passes on from a declared instant.
+        """
+        rows = Rows(self.table(), self.row_count + self.is_truncated, self.columns)
+        return rows.with_instants(instants)
+
+
+class _Worker:
+    """One forked process and the line to it."""
+
+    def __init__(self, pid: int, line: socket.socket, file: Path) -> None:
+        self.pid, self.line, self.file = pid, line, file
+        self.generation = 0
+
+
+class Sandbox:
+    """Answers SELECTs of anybody on the newest published generation; holds nothing of them."""
+
+    def __init__(
+        self,
+        home: Home,
+        limits: SandboxLimits | None = None,
+        *,
+        is_private_hidden: bool = False,
+        slots: int = 2,
+        spares: int = 1,
+    ) -> None:
+        """`slots`: queries at a time; `spares`: workers that wait for one.
+
+        `is_private_hidden`: workers open a copy in which nothing private is.
+        """
+        self.limits = limits or SandboxLimits()
+        self._home = home
+        self._copies = SharedSnapshots(home) if is_private_hidden else None
+        self._slots = threading.BoundedSemaphore(slots)
+        self._wanted, self._spares = spares, list[_Worker]()
+        self._zygote: Zygote | None = None
+        self._lock = threading.RLock()
+        self._woken, self._is_closed = threading.Event(), False
+        self._keeper = threading.Thread(target=self._keep, name="ttapi-sandbox", daemon=True)
+        self._hidden = _hidden_paths(home)
+
+    def start(self) -> None:
+        """Nothing; the spares open the file meanwhile. A query starts what was not started."""
+        with self._lock:
+            if self._is_closed:
+                raise UsageError("this sandbox was closed", hint="open another")
+            if not self._keeper.is_alive():
+                self._keeper.start()
+
+    def check(self, sql: str) -> None:
+        """Nothing, or QueryError for what `run` would refuse to run; names are not looked up."""
+        self._asked(sql, (), self.limits, is_check=True)
+
+    def run(
+        self,
+        sql: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        limits: SandboxLimits | None = None,
+    ) -> SandboxAnswer:
+        """The answer of one SELECT; parameters are JSON values, bound.
+
+        `limits`: tighter ones; those of memory and threads are the sandbox's.
+
+        *Raises* QueryError for what is no SELECT or is refused, with the engine's text without paths;
+        QueryTimeoutError, QueryTooBigError; BusyError where no worker gets free; UsageError where
+        nothing is published.
+        """
+        return self._asked(sql, parameters, limits or self.limits, is_check=False)
+
+    def _asked(
+        self, sql: str, parameters: Any, limits: SandboxLimits, *, is_check: bool
+    ) -> SandboxAnswer:
+        request = _request(sql, parameters, limits, is_check=is_check)
+        if not self._slots.acquire(timeout=limits.wait_s):
+            raise BusyError(
+                f"every worker was taken for {limits.wait_s:g} s", hint="ask again later"
+            )
+        try:
+            self.start()
+            worker = self._ready()
+            try:
+                return self._answer(worker, request, limits)
+            finally:
+                self._end(worker)
+        finally:
+            self._slots.release()
+            self._woken.set()
+
+    def follow(self) -> None:
+        """Nothing; spares that opened an older generation are replaced, and there are as many as wanted."""
+        file = self._file()
+        with self._lock:
+            if self._is_closed:
+                return
+            for worker in [one for one in self._spares if one.file != file]:
+                self._spares.remove(worker)
+                self._end(worker)
+            while len(self._spares) < self._wanted:
+                self._spares.append(self._forked(file))
+
+    def close(self) -> None:
+        """Nothing; every process of it is gone, and what runs ends with an error."""
+        self._is_closed = True
+        self._woken.set()
+        self._let_go()
+        if self._keeper.is_alive() and self._keeper is not threading.current_thread():
+            self._keeper.join()
+        if self._copies is not None:
+            self._copies.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _keep(self) -> None:
+        """Keep the spares until this is closed."""
+        while not self._is_closed:
+            # What is wrong with the home is told to whoever asks.
+            with suppress(TtapiError, OSError):
+                self.follow()
+            self._woken.wait(_LOOK_S)
+            self._woken.clear()
+
+    def _file(self) -> Path:
+        """What a worker is to open now."""
+        published = published_file(self._home)
+        return published if self._copies is None else self._copies.of(published)
+
+    def _ready(self) -> _Worker:
+        """A worker that has opened the newest generation, waited for. *Raises* StoreError."""
+        file = self._file()
+        with self._lock:
+            spare = next((one for one in self._spares if one.file == file), None)
+            if spare is not None:
+                self._spares.remove(spare)
+        for worker in (spare, None):
+            made = worker or self._forked(file)
+            try:
+                made.generation = self._opened_generation(made)
+            except (OSError, StoreError):
+                self._end(made)
+                # A spare may have died while it waited.
+                if worker is None:
+                    raise
+            else:
+                return made
+        raise AssertionError
+
+    def _forked(self, file: Path) -> _Worker:
+        """A worker that opens `file`; the zygote is started where there is none. *Raises* StoreError."""
+        limits = self.limits
+        order = {
+            "file": str(file),
+            "memory_mib": limits.memory_mib,
+            "room_mib": 2 * limits.memory_mib,
+            "threads": limits.threads,
+            "timeout_ms": max(1, round(limits.timeout_s * 1000)),
+        }
+        with self._lock:
+            try:
+                return self._ordered(order, file)
+            except OSError:
+                # The zygote has died: so did its workers.
+                self._let_go()
+            try:
+                return self._ordered(order, file)
+            except OSError as exc:
+                raise StoreError(f"no process can be started for SQL: {exc}") from exc
+
+    def _ordered(self, order: Mapping[str, object], file: Path) -> _Worker:
+        if self._is_closed:
+            raise UsageError("this sandbox was closed", hint="open another")
+        if self._zygote is None:
+            self._zygote = Zygote()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                return _Worker(self._zygote.fork(order, theirs), ours, file)
+            except OSError:
+                ours.close()
+                raise
+
+    def _let_go(self) -> None:
+        """Nothing; the zygote is gone, and the spares are forgotten."""
+        with self._lock:
+            zygote, self._zygote = self._zygote, None
+            for worker in self._spares:
+                worker.line.close()
+            self._spares.clear()
+        if zygote is not None:
+            zygote.close()
+
+    def _end(self, worker: _Worker) -> None:
+        worker.line.close()
+        zygote = self._zygote
+        if zygote is not None:
+            with suppress(OSError):
+                zygote.end(worker.pid)
+
+    def _answer(
+        self, worker: _Worker, request: Mapping[str, Any], limits: SandboxLimits
+    ) -> SandboxAnswer:
+        """What `worker` says to `request`; whatever it says is taken for no more than that."""
+        try:
+            deadline = time.monotonic() + limits.timeout_s + limits.grace_s
+            send(worker.line, request)
+            # Beside its rows an Arrow stream has a schema and an end.
+            answer, body = receive(worker.line, deadline, limits.max_bytes + HEAD_BYTES)
+            if answer is None:
+                raise QueryError(
+                    "the query ended its process",
+                    hint="it needs more memory, or is nested deeper, than a query may be",
+                )
+            if "failed" in answer:
+                raise self._error(answer, limits)
+            return _read(answer, body, worker.generation)
+        except TimeoutError as exc:
+            raise _timeout(limits) from exc
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            raise StoreError(f"a worker for SQL cannot be understood: {exc}") from exc
+
+    def _opened_generation(self, worker: _Worker) -> int:
+        """The generation that `worker` has opened, waited for. *Raises* StoreError where it could not."""
+        found, _ = receive(worker.line, time.monotonic() + START_S)
+        if found is None or "error" in found:
+            why = "it ended" if found is None else self._hidden.sub("<file>", str(found["error"]))
+            raise StoreError(f"a worker for SQL could not open {worker.file.name}: {why}")
+        return int(found["generation"])
+
+    def _error(self, answer: Mapping[str, Any], limits: SandboxLimits) -> QueryError:
+        """The error that `answer` tells of, without paths."""
+        kind, text = answer["failed"], self._hidden.sub("<file>", str(answer.get("message")))
+        if kind == "time":
+            return _timeout(limits)
+        if kind == "memory":
+            return QueryTooBigError(
+                f"the query needs more than the {limits.memory_mib} MiB of memory it may have",
+                hint="fewer rows or groups at a time need less",
+            )
+        if kind == "size":
+            return QueryTooBigError(text, hint="read fewer columns, or shorter values")
+        hint = answer.get("hint")
+        return QueryError(text, hint=None if hint is None else self._hidden.sub("<file>", hint))
+
+
+def _request(
+    sql: str, parameters: Any, limits: SandboxLimits, *, is_check: bool
+) -> dict[str, object]:
+    """What a worker is asked. *Raises* QueryError for what is too long or no JSON."""
+    if len(sql) > limits.max_sql:
+        raise QueryError(
+            f"the statement has {len(sql):,} characters, more than {limits.max_sql:,}",
+            hint="bind long lists as parameters",
+        )
+    if not isinstance(parameters, dict):
+        parameters = list(parameters)
+    try:
+        json.dumps(parameters, allow_nan=False)
+        (sql + json.dumps(parameters, ensure_ascii=False)).encode()
+    except (TypeError, ValueError) as exc:
+        raise QueryError(
+            f"parameters are JSON values: {exc}", hint="dates are bound as texts"
+        ) from exc
+    return {
+        "sql": sql,
+        "parameters": parameters,
+        "is_check": is_check,
+        "max_rows": limits.max_rows,
+        "max_bytes": limits.max_bytes,
+        "processor_s": math.ceil((limits.timeout_s + limits.grace_s) * limits.threads),
+    }
+
+
+def _timeout(limits: SandboxLimits) -> QueryTimeoutError:
+    return QueryTimeoutError(
+        f"the query took longer than the {limits.timeout_s:g} s it may",
+        hint="a condition on symbol and date reads less",
+    )
+
+
+def _read(answer: Mapping[str, Any], body: bytes, generation: int) -> SandboxAnswer:
+    columns = tuple(ResultColumn(str(name), _value_type(kind)) for name, kind in answer["columns"])
+    return SandboxAnswer(
+        body, int(answer["rows"]), bool(answer["is_truncated"]), generation,
+        float(answer["seconds"]), columns, dict(answer["instants"]),
+    )  # fmt: skip
+
+
+def _value_type(document: Sequence[Any]) -> ValueType:
+    text, kind, parts = document
+    return ValueType(str(text), str(kind), tuple((str(n), _value_type(part)) for n, part in parts))
+
+
+def _hidden_paths(home: Home) -> re.Pattern[str]:
+    """What finds a path that tells where this machine keeps anything of ours, to its end."""
+    places = {home.root, Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)}
+    places |= {Path(__file__).parents[2], Path.home(), Path.cwd()}
+    texts = {str(place) for one in places for place in (one, one.resolve())} - {"/"}
+    found = "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True))
+    return re.compile(rf"(?:{found})[^\s'\"`,;)\]]*")

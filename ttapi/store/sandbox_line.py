@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a sandbox and its processes say to each other, and how the first of them is started and ended.
+
+A message is four bytes of length, a JSON object, and as many bytes as its `body` says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ttapi.errors import QueryTooBigError
+from ttapi.store.file_copy import child_command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+WORKER = "ttapi.store.sandbox_worker"
+ORDER_BYTES = 65_536
+"""Of the longest order to the zygote."""
+LENGTH = struct.Struct("!I")
+"""Of a message; the zygote's answer to an order is one: the number of the process that was made, or 0."""
+START_S = 60.0
+"""For a process to start, or to open the file, on however busy a machine."""
+HEAD_BYTES = 1 << 20
+"""Of names and types of an answer's columns, or of a message."""
+_PIECE = 1 << 20
+_KEPT = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+"""Without these the interpreter may not start; nothing else of the environment is handed on."""
+_ENVIRON = {
+    "LC_ALL": "C.UTF-8",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
+"""No library starts threads of its own before a fork, and none reserves a GiB of addresses at a time."""
+
+
+def send(line: socket.socket, document: Mapping[str, Any], body: bytes = b"") -> None:
+    """Nothing; the message is on its way. *Raises* OSError where nobody takes it."""
+    head = json.dumps({**document, "body": len(body)}).encode()
+    line.sendall(LENGTH.pack(len(head)) + head)
+    line.sendall(body)
+
+
+def receive(
+    line: socket.socket, deadline: float | None = None, most: int | None = None
+) -> tuple[dict[str, Any] | None, bytes]:
+    """The next message; None where the other side has left.
+
+    *Raises* TimeoutError once `time.monotonic()` is past `deadline`, QueryTooBigError for a body of more
+    than `most` bytes.
+    """
+    start = b"".join(_pieces(line, LENGTH.size, deadline))
+    size = LENGTH.unpack(start)[0] if len(start) == LENGTH.size else 0
+    if not 0 < size <= HEAD_BYTES:
+        return None, b""
+    head = b"".join(_pieces(line, size, deadline))
+    if len(head) < size:
+        return None, b""
+    document = json.loads(head)
+    expected = int(document["body"])
+    if most is not None and expected > most:
+        raise QueryTooBigError(f"the answer takes {expected:,} bytes of the {most:,} allowed")
+    body = b"".join(_pieces(line, expected, deadline))
+    return (document, body) if len(body) == expected else (None, b"")
+
+
+def _pieces(line: socket.socket, size: int, deadline: float | None) -> Iterator[bytes]:
+    while size:
+        if deadline is not None:
+            # A timeout of nothing would mean: do not wait at all.
+            line.settimeout(max(0.001, deadline - time.monotonic()))
+        piece = line.recv(min(size, _PIECE))
+        if not piece:
+            return
+        size -= len(piece)
+        yield piece
+
+
+class Zygote:
+    """The process that forks workers and kills them; they die with it, and it with this one."""
+
+    def __init__(self) -> None:
+        """*Raises* OSError where it does not start."""
+        self._lock = threading.Lock()
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+            self._process = subprocess.Popen(
+                child_command(WORKER, str(theirs.fileno())),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env={**_ENVIRON, **kept},
+                cwd="/",
+                start_new_session=True,  # an interrupt at the terminal is for its user's program
+            )
+        self._control.settimeout(START_S)
+        try:
+            self._answer()
+        except OSError:
+            self.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    def fork(self, order: Mapping[str, Any], line: socket.socket) -> int:
+        """The number of a new worker that works for `order` and talks on `line`. *Raises* OSError."""
+        with self._lock:
+            socket.send_fds(self._control, [json.dumps(order).encode()], [line.fileno()])
+            return self._answer()
+
+    def end(self, pid: int) -> None:
+        """Nothing; that worker was killed. *Raises* OSError."""
+        with self._lock:
+            self._control.sendall(json.dumps({"end": pid}).encode())
+            self._answer()
+
+    def close(self) -> None:
+        """Nothing; it and all its workers are gone."""
+        self._control.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(START_S)
+            return
+        self._process.kill()
+        self._process.wait()
+
+    def _answer(self) -> int:
+        found = b"".join(_pieces(self._control, LENGTH.size, None))
+        if len(found) < LENGTH.size:
+            raise ConnectionResetError("the process that starts workers ended")
+        return int(LENGTH.unpack(found)[0])
