@@ -20,6 +20,7 @@ from ttapi.extras import DISTRIBUTION, extra_requirements, install_command, requ
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SIMULATOR = ROOT / "ttapi" / "simulator"
+SERVER = ROOT / "ttapi" / "server"
 OF_EXTRAS = {"aiohttp", "ipython", "vl-convert-python"}
 
 
@@ -46,7 +47,8 @@ def test_the_distribution_is_the_one_that_pyproject_names():
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
-    rest = [file for file in (ROOT / "ttapi").rglob("*.py") if SIMULATOR not in file.parents]
+    apart = {SIMULATOR, SERVER}
+    rest = [file for file in (ROOT / "ttapi").rglob("*.py") if not apart & {*file.parents}]
     # Zones where the system has none: read by the standard library, never imported.
     declared = names(PROJECT["dependencies"]) - {"tzdata"}
     assert imported(rest) - OF_EXTRAS == declared
@@ -55,6 +57,12 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
 def test_the_simulators_need_their_extra_and_nothing_else_that_is_not_there_anyway():
     needed = imported(SIMULATOR.rglob("*.py")) - names(PROJECT["dependencies"])
     assert needed == names(PROJECT["optional-dependencies"]["simulate"]) == {"aiohttp"}
+
+
+def test_the_doors_for_machines_need_their_extra_and_nothing_else_that_is_not_there_anyway():
+    # The types of fastapi and mcp are pydantic's.
+    needed = imported(SERVER.rglob("*.py")) - names(PROJECT["dependencies"]) - {"pydantic"}
+    assert needed <= names(PROJECT["optional-dependencies"]["server"])
 
 
 @pytest.mark.parametrize("extra", ["notebook", "simulate", "viz"])

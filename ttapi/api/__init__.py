@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ttapi.api.operations import ExportFiles, Status
     from ttapi.api.plugins import ConfiguredResource
     from ttapi.api.published import connect_published
+    from ttapi.api.sandboxed import DescribedRelation, SandboxedAnswer, SandboxedDatabase
     from ttapi.api.saving import SaveRequest, save_query
     from ttapi.api.streaming import RecordOutcome, RecordRequest, record
     from ttapi.audit.doctor import Diagnosis
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from ttapi.store.backup import Backup, list_backups
     from ttapi.store.catalog import DatasetOutcome
     from ttapi.store.rows import Rows
+    from ttapi.store.sandbox import SandboxLimits
 
 _HOMES = {
     "Answer": "api.answer",
@@ -56,6 +58,7 @@ _HOMES = {
     "ConfiguredResource": "api.plugins",
     "Database": "api.database",
     "DatasetOutcome": "store.catalog",
+    "DescribedRelation": "api.sandboxed",
     "Diagnosis": "audit.doctor",
     "EarlyRow": "audit.lookahead",
     "Explanation": "audit.why",
@@ -82,6 +85,9 @@ _HOMES = {
     "RestoreOutcome": "refresh.maintenance",
     "RestoreRequest": "refresh.maintenance",
     "Rows": "store.rows",
+    "SandboxLimits": "store.sandbox",
+    "SandboxedAnswer": "api.sandboxed",
+    "SandboxedDatabase": "api.sandboxed",
     "SaveRequest": "api.saving",
     "SourceCall": "audit.why",
     "Status": "api.operations",
@@ -110,6 +116,7 @@ __all__ = [
     "ConfiguredResource",
     "Database",
     "DatasetOutcome",
+    "DescribedRelation",
     "Diagnosis",
     "EarlyRow",
     "Environment",
@@ -137,6 +144,9 @@ __all__ = [
     "RestoreOutcome",
     "RestoreRequest",
     "Rows",
+    "SandboxLimits",
+    "SandboxedAnswer",
+    "SandboxedDatabase",
     "SaveRequest",
     "SourceCall",
     "Status",

@@ -37,6 +37,7 @@ _COMMANDS = (
     "demo.demo",
     "simulate.simulate",
     "stream.stream",
+    "mcp.mcp",
     "doctor.doctor",
     "doctor.verify",
     "backup.backup",

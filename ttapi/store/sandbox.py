@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import socket
-import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ttapi.errors import (
@@ -33,10 +29,12 @@ from ttapi.errors import (
 from ttapi.store.reader import published_file
 from ttapi.store.rows import ResultColumn, Rows, ValueType
 from ttapi.store.sandbox_line import HEAD_BYTES, START_S, Zygote, receive, send
+from ttapi.store.sandbox_rules import places_of
 from ttapi.store.shared_database import SharedSnapshots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -133,7 +131,7 @@ class Sandbox:
         self._lock = threading.RLock()
         self._woken, self._is_closed = threading.Event(), False
         self._keeper = threading.Thread(target=self._keep, name="ttapi-sandbox", daemon=True)
-        self._hidden = _hidden_paths(home)
+        self._hidden = places_of(home)
 
     def start(self) -> None:
         """Nothing; the spares open the file meanwhile. A query starts what was not started."""
@@ -193,6 +191,10 @@ class Sandbox:
                 self._end(worker)
             while len(self._spares) < self._wanted:
                 self._spares.append(self._forked(file))
+
+    def without_paths(self, text: str) -> str:
+        """`text` without the places where this machine keeps anything of ours."""
+        return self._hidden.sub("<file>", text)
 
     def close(self) -> None:
         """Nothing; every process of it is gone, and what runs ends with an error."""
@@ -321,13 +323,13 @@ class Sandbox:
         """The generation that `worker` has opened, waited for. *Raises* StoreError where it could not."""
         found, _ = receive(worker.line, time.monotonic() + START_S)
         if found is None or "error" in found:
-            why = "it ended" if found is None else self._hidden.sub("<file>", str(found["error"]))
+            why = "it ended" if found is None else self.without_paths(str(found["error"]))
             raise StoreError(f"a worker for SQL could not open {worker.file.name}: {why}")
         return int(found["generation"])
 
     def _error(self, answer: Mapping[str, Any], limits: SandboxLimits) -> QueryError:
         """The error that `answer` tells of, without paths."""
-        kind, text = answer["failed"], self._hidden.sub("<file>", str(answer.get("message")))
+        kind, text = answer["failed"], self.without_paths(str(answer.get("message")))
         if kind == "time":
             return _timeout(limits)
         if kind == "memory":
@@ -338,7 +340,7 @@ class Sandbox:
         if kind == "size":
             return QueryTooBigError(text, hint="read fewer columns, or shorter values")
         hint = answer.get("hint")
-        return QueryError(text, hint=None if hint is None else self._hidden.sub("<file>", hint))
+        return QueryError(text, hint=None if hint is None else self.without_paths(hint))
 
 
 def _request(
@@ -387,12 +389,3 @@ def _read(answer: Mapping[str, Any], body: bytes, generation: int) -> SandboxAns
 def _value_type(document: Sequence[Any]) -> ValueType:
     text, kind, parts = document
     return ValueType(str(text), str(kind), tuple((str(n), _value_type(part)) for n, part in parts))
-
-
-def _hidden_paths(home: Home) -> re.Pattern[str]:
-    """What finds a path that tells where this machine keeps anything of ours, to its end."""
-    places = {home.root, Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)}
-    places |= {Path(__file__).parents[2], Path.home(), Path.cwd()}
-    texts = {str(place) for one in places for place in (one, one.resolve())} - {"/"}
-    found = "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True))
-    return re.compile(rf"(?:{found})[^\s'\"`,;)\]]*")

@@ -10,6 +10,10 @@ scalars few are refused.
 from __future__ import annotations
 
 import json
+import re
+import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import QueryError
@@ -18,6 +22,7 @@ from ttapi.store.engine import engine_errors
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ttapi.home import Home
     from ttapi.store.engine import Connection
 
 ALLOWED_TABLE_FUNCTIONS = frozenset({
@@ -131,3 +136,12 @@ def _table_macros(connection: Connection) -> frozenset[str]:
         """
     ).fetchall()
     return frozenset(row[0] for row in rows)
+
+
+def places_of(home: Home) -> re.Pattern[str]:
+    """What finds a path that tells where this machine keeps anything of ours, to its end."""
+    places = {home.root, Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)}
+    places |= {Path(__file__).parents[2], Path.home(), Path.cwd()}
+    texts = {str(place) for one in places for place in (one, one.resolve())} - {"/"}
+    found = "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True))
+    return re.compile(rf"(?:{found})[^\s'\"`,;)\]]*")
