@@ -140,3 +140,12 @@ def test_no_error_says_where_the_home_is(database, asked):
         with pytest.raises(QueryError) as refusal:
             database.sql(sql, max_calls=10)
         assert str(asked.home.root) not in str(refusal.value)
+
+
+def test_no_complaint_about_the_home_says_where_it_is(asked, tmp_path):
+    lab = asked.copied(tmp_path)
+    with SandboxedDatabase(lab.home, environ=lab.variables, spares=0) as one:
+        lab.home.public_file.unlink()
+        with pytest.raises(UsageError, match="<file> cannot be opened") as refusal:
+            one.sql("select 1 as x")
+        assert str(lab.home.root) not in str(refusal.value)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -23,12 +24,12 @@ from ttapi.errors import (
     QueryError,
     QueryTimeoutError,
     QueryTooBigError,
-    StoreError,
     UsageError,
 )
 from ttapi.home import Home
 from ttapi.store.reader import Reader
-from ttapi.store.sandbox import Sandbox, SandboxLimits
+from ttapi.store.sandbox import Sandbox, SandboxLimits, _request
+from ttapi.store.sandbox_line import receive, send
 
 LIMITS = SandboxLimits()
 ENDLESS = "with recursive t as (select 1 as i union all select i from t) select count(*) from t"
@@ -163,6 +164,11 @@ def test_a_statement_that_is_too_long_is_refused(sandbox):
         sandbox.run("select 1" + " " * 50_002)
 
 
+def test_parameters_that_are_too_long_are_refused(sandbox):
+    with pytest.raises(QueryError, match="the parameters take 600,004 bytes, more than 524,288"):
+        sandbox.run("select ?", ["x" * 600_000])
+
+
 def test_what_would_be_refused_is_told_without_running_it(sandbox):
     assert sandbox.check("select nothing from nowhere") is None
     with pytest.raises(QueryError, match="INSERT is not answered here"):
@@ -224,12 +230,29 @@ def test_a_zygote_that_was_killed_is_started_again(home):
         assert rows(one.run("select 1 as x")) == [{"x": 1}]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_a_zygote_has_no_thread_that_a_fork_would_lack(home):
+    with Sandbox(home, spares=0) as one:
+        one.run("select 1")
+        assert len(list(Path(f"/proc/{one._zygote.pid}/task").iterdir())) == 1
+
+
+def test_a_worker_that_is_busy_dies_with_its_zygote(home):
+    with Sandbox(home, replace(LIMITS, timeout_s=600), spares=0) as one:
+        worker = one._ready()
+        send(worker.line, _request(ENDLESS, (), one.limits, is_check=False))
+        os.kill(one._zygote.pid, signal.SIGKILL)
+        assert receive(worker.line, time.monotonic() + 300) == (None, b"")
+        worker.line.close()
+
+
 def test_spares_that_died_are_replaced(home):
     with Sandbox(home, spares=2) as one:
         one.run("select 1")
         one.follow()
         for spare in list(one._spares):
             one._zygote.end(spare.pid)
+            wait_for_the_end(spare.pid)
         assert rows(one.run("select 1 as x")) == [{"x": 1}]
 
 
@@ -237,7 +260,8 @@ def test_a_query_that_ends_its_process_is_told_so(home):
     with Sandbox(home, spares=0) as one:
         worker = one._ready()
         one._zygote.end(worker.pid)
-        with pytest.raises((QueryError, StoreError)):
+        wait_for_the_end(worker.pid)
+        with pytest.raises(QueryError, match="the query ended its process"):
             one._answer(worker, {"sql": "select 1"}, LIMITS)
         one._end(worker)
         assert rows(one.run("select 1 as x")) == [{"x": 1}]
@@ -274,9 +298,14 @@ def test_no_process_outlives_one_whose_owner_is_killed(home):
     assert done.returncode == -signal.SIGKILL
     # Whoever holds its end of a pipe open is alive: both of them had standard error.
     pids = [int(word) for word in done.stdout.split()]
-    while any(is_alive(pid) for pid in pids):
-        os.sched_yield()
+    for pid in pids:
+        wait_for_the_end(pid)
     assert len(pids) == 2
+
+
+def wait_for_the_end(pid):
+    while is_alive(pid):
+        os.sched_yield()
 
 
 def is_alive(pid):

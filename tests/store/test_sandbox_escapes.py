@@ -119,7 +119,8 @@ worker._NULL = os.open(os.devnull, os.O_RDWR)
 out = os.dup(1)
 order = dict(file=sys.argv[1], memory_mib=256, threads=2, timeout_ms=500)
 connection = opened(order)
-confine(512)
+if sys.argv[3] == "system":
+    confine(512)
 said = []
 for sql in json.loads(sys.argv[2]):
     try:
@@ -136,14 +137,15 @@ PAST_THE_RULES = [
 ]  # fmt: skip
 
 
-def test_a_worker_reaches_no_file_even_where_the_rules_are_passed_over(planted):
-    """The rules are politeness: profile and system refuse by themselves."""
+@pytest.mark.parametrize("who", ["engine", "system"])
+def test_a_worker_reaches_no_file_even_where_the_rules_are_passed_over(planted, who):
+    """The rules are politeness: the engine's profile and the system refuse by themselves."""
     attempts = [written_for(planted, one) for one in PAST_THE_RULES]
-    home = Home(planted / "home")
-    # Its own file is the one that the engine would let it open again.
-    attempts.append(f"select content from read_blob('{published_file(home)}')")
+    file = published_file(Home(planted / "home"))
+    # Its own file is the one that the engine would open again; the system does not.
+    attempts += [f"select content from read_blob('{file}')"] if who == "system" else []
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_RULES, published_file(home), json.dumps(attempts)],
+        [sys.executable, "-c", WITHOUT_RULES, file, json.dumps(attempts), who],
         capture_output=True,
         text=True,
         timeout=600,
@@ -186,3 +188,9 @@ def test_every_view_of_the_engine_is_harmless_or_refused(sandbox):
         except QueryError:
             refused.add(name)
     assert refused | {"variables", "duckdb_settings"} == REFUSED_RELATIONS
+
+
+def test_a_worker_knows_nothing_of_the_environment_of_whoever_asks(sandbox):
+    sandbox.run("select 1")
+    known = Path(f"/proc/{sandbox._zygote.pid}/environ").read_bytes()
+    assert PLANTED.encode() not in known

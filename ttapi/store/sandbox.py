@@ -28,7 +28,7 @@ from ttapi.errors import (
 )
 from ttapi.store.reader import published_file
 from ttapi.store.rows import ResultColumn, Rows, ValueType
-from ttapi.store.sandbox_line import HEAD_BYTES, START_S, Zygote, receive, send
+from ttapi.store.sandbox_line import HEAD_BYTES, START_S, Zygote, has_left, receive, send
 from ttapi.store.sandbox_rules import places_of
 from ttapi.store.shared_database import SharedSnapshots
 
@@ -303,7 +303,10 @@ class Sandbox:
         """What `worker` says to `request`; whatever it says is taken for no more than that."""
         try:
             deadline = time.monotonic() + limits.timeout_s + limits.grace_s
-            send(worker.line, request)
+            with suppress(
+                ConnectionError
+            ):  # what it said before it ended, if anything, is read below
+                send(worker.line, request)
             # Beside its rows an Arrow stream has a schema and an end.
             answer, body = receive(worker.line, deadline, limits.max_bytes + HEAD_BYTES)
             if answer is None:
@@ -325,6 +328,8 @@ class Sandbox:
         if found is None or "error" in found:
             why = "it ended" if found is None else self.without_paths(str(found["error"]))
             raise StoreError(f"a worker for SQL could not open {worker.file.name}: {why}")
+        if has_left(worker.line):
+            raise StoreError(f"a worker for SQL that had opened {worker.file.name} ended")
         return int(found["generation"])
 
     def _error(self, answer: Mapping[str, Any], limits: SandboxLimits) -> QueryError:
@@ -355,12 +360,17 @@ def _request(
     if not isinstance(parameters, dict):
         parameters = list(parameters)
     try:
-        json.dumps(parameters, allow_nan=False)
+        size = len(json.dumps(parameters, allow_nan=False))
         (sql + json.dumps(parameters, ensure_ascii=False)).encode()
     except (TypeError, ValueError) as exc:
         raise QueryError(
             f"parameters are JSON values: {exc}", hint="dates are bound as texts"
         ) from exc
+    if size > HEAD_BYTES // 2:
+        raise QueryError(
+            f"the parameters take {size:,} bytes, more than {HEAD_BYTES // 2:,}",
+            hint="ask for a part at a time",
+        )
     return {
         "sql": sql,
         "parameters": parameters,

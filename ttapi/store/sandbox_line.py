@@ -39,6 +39,7 @@ _ENVIRON = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 """No library starts threads of its own before a fork, and none reserves a GiB of addresses at a time."""
 
@@ -73,12 +74,28 @@ def receive(
     return (document, body) if len(body) == expected else (None, b"")
 
 
+def has_left(line: socket.socket) -> bool:
+    """Whether the other side, which has nothing to say, has left."""
+    line.settimeout(0)
+    try:
+        return not line.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        line.settimeout(None)
+
+
 def _pieces(line: socket.socket, size: int, deadline: float | None) -> Iterator[bytes]:
     while size:
         if deadline is not None:
             # A timeout of nothing would mean: do not wait at all.
             line.settimeout(max(0.001, deadline - time.monotonic()))
-        piece = line.recv(min(size, _PIECE))
+        try:
+            piece = line.recv(min(size, _PIECE))
+        except ConnectionError:  # it was killed with something of ours unread
+            return
         if not piece:
             return
         size -= len(piece)
