@@ -41,8 +41,7 @@ if TYPE_CHECKING:
     from ttapi.home import Home
 
 _LOOK_S = 1.0
-"""How often an idle sandbox looks whether something newer is published: a spare that has an older
-file open keeps the publisher from writing into it."""
+"""How often it looks what is published: a spare that has an older file open keeps others from writing it."""
 
 
 @dataclass(frozen=True)
@@ -369,7 +368,7 @@ def _request(
     if size > HEAD_BYTES // 2:
         raise QueryError(
             f"the parameters take {size:,} bytes, more than {HEAD_BYTES // 2:,}",
-            hint="ask for a part at a time",
+            hint="bind fewer at a time",
         )
     return {
         "sql": sql,
