@@ -109,7 +109,7 @@ def test_an_outcome_as_json_names_units_that_failed_where_nothing_else_did():
         DatasetOutcome("raw.b", "stale", (), failed_units=("x: torn", "y: torn")),
         DatasetOutcome("raw.c", "fresh", ()),
     ]
-    document = report._outcome_document(RefreshOutcome(7, 3, tuple(did)))
+    document = report.outcome_document(RefreshOutcome(7, 3, tuple(did)))
     assert [one["error"] for one in document["datasets"]] == ["bad", "x: torn; y: torn", None]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ttapi.api.documents import plan_document
 from ttapi.errors import UsageError
 from ttapi.formats.values import amount
 
@@ -67,17 +68,7 @@ def refresh(
 def _show_plan(steps: Sequence[Step], *, as_json: bool) -> None:
     todo = [step for step in steps if step.action != "none"]
     if as_json:
-        rows = [
-            {
-                "dataset": s.dataset,
-                "slice": unit,
-                "reasons": list(s.reasons),
-                "calls": 1 if s.calls else 0,
-            }
-            for s in todo
-            for unit in (s.slices or (None,))
-        ]
-        typer.echo(json.dumps(rows))
+        typer.echo(json.dumps(plan_document(todo)))
         return
     if not todo:
         typer.echo("everything is fresh: nothing to do")

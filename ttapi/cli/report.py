@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from ttapi.api import operations
+from ttapi.api.documents import outcome_document, status_document
 from ttapi.cli.terminal import (
     ask_yes,
     open_environment,
@@ -98,7 +99,7 @@ def run_refresh(
     with run_log(environment.home, "refresh"), watched() as progress:
         outcome = operations.refresh(environment, request, progress=progress, on_wait=tell_waiting)
     if as_json:
-        sys.stdout.write(json.dumps(_outcome_document(outcome)) + "\n")
+        sys.stdout.write(json.dumps(outcome_document(outcome)) + "\n")
     tell_outcome(outcome)
     # A model file that is wrong, or a source that is configured: of the whole, when the whole was asked for.
     is_lost = bool(outcome.broken_sources) and _has_settings_of_nobody(environment)
@@ -167,28 +168,6 @@ def _tell_dataset(done: DatasetOutcome) -> None:
         tell(f"  and {len(done.failed_units) - 5} more: select * from health")
 
 
-def _outcome_document(outcome: RefreshOutcome) -> dict[str, Any]:
-    return {
-        "load_id": outcome.load_id,
-        "generation": outcome.generation,
-        "datasets": [
-            {
-                "dataset": d.dataset,
-                "verdict": d.verdict,
-                "reasons": list(d.reasons),
-                "rows_in": d.rows_in,
-                "rows_accepted": d.rows_accepted,
-                "rows_refused": d.rows_refused,
-                "source_calls": d.source_calls,
-                "slices_held": d.slices_held,
-                "seconds": round(d.seconds, 3),
-                "error": d.error or ("; ".join(d.failed_units) or None),
-            }
-            for d in outcome.datasets
-        ],
-    }
-
-
 def status_lines(
     environment: Environment, dataset: str | None, *, as_json: bool = False, is_whole: bool = False
 ) -> list[str]:
@@ -205,7 +184,7 @@ def status_lines(
         if installed.error:
             tell(f"ttapi: left out: {installed.error}")
     if as_json:
-        return [json.dumps([_document(row) for row in found.rows])]
+        return [json.dumps([status_document(row) for row in found.rows])]
     zone = ZoneInfo(environment.settings.display_timezone)
     asked = [f"{source}, last asked: {text}" for source, text in found.traffic.items()]
     if dataset:
@@ -279,22 +258,6 @@ def _market_line(now: datetime) -> str:
     phase = operations.market_phase(now)
     shown = phase.until.astimezone(ZoneInfo("America/New_York"))
     return f"XNYS is {'open' if phase.is_open else 'closed'} until {shown:%Y-%m-%d %H:%M} New York"
-
-
-def _document(row: StatusRow) -> dict[str, object]:
-    return {
-        "dataset": row.dataset,
-        "verdict": row.verdict,
-        "reasons": list(row.reasons),
-        "age_s": None if row.age_s is None else round(row.age_s, 3),
-        "ttl_s": None if row.ttl_s is None else round(row.ttl_s, 3),
-        "last_load_at": _iso(row.last_load_at),
-        "due_at": _iso(row.due_at),
-    }
-
-
-def _iso(instant: datetime | None) -> str | None:
-    return None if instant is None else instant.isoformat().replace("+00:00", "Z")
 
 
 def _cells(row: StatusRow, zone: ZoneInfo) -> tuple[str, ...]:

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ttapi.api.documents import explanation_document, lineage_document
 from ttapi.errors import UsageError
 from ttapi.formats.values import amount
 
@@ -56,7 +56,7 @@ def why(
     with Database(environment.home) as database:
         found = database.why(relation, key or [])
     if as_json:
-        typer.echo(json.dumps(dataclasses.asdict(found), default=_plain))
+        typer.echo(json.dumps(explanation_document(found)))
     else:
         width = terminal_width()
         for line in explanation_lines(found):
@@ -169,11 +169,6 @@ def _text(value: object) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def _plain(value: object) -> str:
-    isoformat = getattr(value, "isoformat", None)
-    return str(isoformat()) if isoformat else str(value)
-
-
 _PLAIN_WIDTH = 1_000_000
 
 
@@ -207,18 +202,6 @@ def lineage(
         _show(graph, node, environment)
 
 
-def lineage_document(graph: LineageGraph, node: Node, environment: Environment) -> dict[str, Any]:
-    """The lineage as JSON: every column with what it reads, and the roots it ends in."""
-    relation, column = node
-    names = [column] if column else graph.columns(relation)
-    return {
-        "relation": relation,
-        "column": column,
-        "columns": [_column_document(graph, (relation, name), environment) for name in names],
-        "read_by": graph.readers(relation),
-    }
-
-
 def mermaid_lines(graph: LineageGraph, node: Node) -> list[str]:
     """A left-to-right flowchart, sources first."""
     lines = ["flowchart LR"]
@@ -231,28 +214,6 @@ def mermaid_lines(graph: LineageGraph, node: Node) -> list[str]:
     for below, number in list(numbers.items()):
         edges += [f"    n{numbers[up]} --> n{number}" for up in graph.upstreams(below)]
     return lines + edges
-
-
-def _column_document(graph: LineageGraph, node: Node, environment: Environment) -> dict[str, Any]:
-    from ttapi.api import filler_of
-
-    roots = []
-    for relation, column in graph.roots(node):
-        filler = filler_of(environment, relation)
-        roots.append(
-            {
-                "relation": relation,
-                "column": column,
-                "source": filler.source if filler else None,
-                "setting": filler.setting if filler else None,
-            }
-        )
-    return {
-        "column": node[1],
-        "expression": graph.expression(node),
-        "upstreams": [{"relation": r, "column": c} for r, c in graph.upstreams(node)],
-        "roots": roots,
-    }
 
 
 def _show(graph: LineageGraph, node: Node, environment: Environment) -> None:
