@@ -4,6 +4,8 @@
     TtapiError                      1   something asked for could not be done
     ├── UsageError                  2   the command line, a setting, or a folder is wrong
     │   ├── ModelError              2   a SQL model file is wrong (file and line named)
+    │   ├── UnknownNameError        2   nothing goes by a name that was given
+    │   ├── GenerationError         2   a published generation was asked for that is not held
     │   └── ReadOnlyHomeError       2   the home can be read and not written
     ├── StoreError                  1   the database file is damaged, foreign, or refused
     │   ├── MigrationError          1   a migration was altered, or the file is newer than ttapi
@@ -65,6 +67,19 @@ class ModelError(UsageError):
         self.reason = message
         self.file = file
         self.line = line
+
+
+class UnknownNameError(UsageError):
+    """Nothing goes by a name that was given: a relation, a dataset, a row's key."""
+
+
+class GenerationError(UsageError):
+    """A published generation was asked for that is not held: too old, or still to come."""
+
+    def __init__(self, message: str, *, number: int, newest: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.number = number
+        self.newest = newest
 
 
 class ReadOnlyHomeError(UsageError):

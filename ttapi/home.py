@@ -116,6 +116,19 @@ class Home:
     def stream_file(self) -> Path:
         """How the streams stand that are recorded now, or were last."""
         return self.live / "stream.json"
+    def token_file(self) -> Path:
+        """Where the daemon is, and the token it was started with; 0600, gone with it."""
+        return self.live / "token"
+
+    @property
+    def daemon_note(self) -> Path:
+        """What the daemon holds a lock on; it says which process that is, and where it serves."""
+        return self.live / "serve.json"
+
+    @property
+    def pinned(self) -> Path:
+        """Second names of published files that a daemon pages through."""
+        return self.live / "pinned"
 
     @property
     def public_file(self) -> Path:

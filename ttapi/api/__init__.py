@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from ttapi.api.plugins import ConfiguredResource
     from ttapi.api.published import connect_published
     from ttapi.api.sandboxed import DescribedRelation, SandboxedAnswer, SandboxedDatabase
+    from ttapi.api.relations import (
+        PublishedRelation,
+        PublishedRelations,
+        RelationColumn,
+        RelationRows,
+        RowCondition,
+        RowsRequest,
+    )
     from ttapi.api.saving import SaveRequest, save_query
     from ttapi.api.streaming import RecordOutcome, RecordRequest, record
     from ttapi.audit.doctor import Diagnosis
@@ -50,6 +58,7 @@ if TYPE_CHECKING:
     from ttapi.store.catalog import DatasetOutcome
     from ttapi.store.rows import Rows
     from ttapi.store.sandbox import SandboxLimits
+    from ttapi.store.rows import ResultColumn, Rows
 
 _HOMES = {
     "Answer": "api.answer",
@@ -61,6 +70,7 @@ _HOMES = {
     "DescribedRelation": "api.sandboxed",
     "Diagnosis": "audit.doctor",
     "EarlyRow": "audit.lookahead",
+    "Environment": "refresh.environment",
     "Explanation": "audit.why",
     "ExportFiles": "api.operations",
     "Freshness": "refresh.freshness",
@@ -75,19 +85,26 @@ _HOMES = {
     "Node": "models.lineage",
     "PreparedQuery": "refresh.query",
     "Progress": "refresh.single_flight",
+    "PublishedRelation": "api.relations",
+    "PublishedRelations": "api.relations",
     "Receipt": "audit.receipt",
     "RecordOutcome": "api.streaming",
     "RecordRequest": "api.streaming",
     "RecorderCounts": "live.recorder",
     "RefreshOutcome": "refresh.runner",
     "RefreshRequest": "refresh.plan",
+    "RelationColumn": "api.relations",
+    "RelationRows": "api.relations",
     "Replay": "audit.replay",
     "RestoreOutcome": "refresh.maintenance",
     "RestoreRequest": "refresh.maintenance",
+    "ResultColumn": "store.rows",
+    "RowCondition": "api.relations",
     "Rows": "store.rows",
     "SandboxLimits": "store.sandbox",
     "SandboxedAnswer": "api.sandboxed",
     "SandboxedDatabase": "api.sandboxed",
+    "RowsRequest": "api.relations",
     "SaveRequest": "api.saving",
     "SourceCall": "audit.why",
     "Status": "api.operations",
@@ -95,7 +112,6 @@ _HOMES = {
     "Step": "refresh.datasets",
     "TreeLine": "models.lineage",
     "Watchers": "api.answer",
-    "Environment": "refresh.environment",
     "connect_published": "api.published",
     "export_formats": "refresh.maintenance",
     "filler_of": "audit.replay",
@@ -134,19 +150,26 @@ __all__ = [
     "Node",
     "PreparedQuery",
     "Progress",
+    "PublishedRelation",
+    "PublishedRelations",
     "Receipt",
     "RecordOutcome",
     "RecordRequest",
     "RecorderCounts",
     "RefreshOutcome",
     "RefreshRequest",
+    "RelationColumn",
+    "RelationRows",
     "Replay",
     "RestoreOutcome",
     "RestoreRequest",
+    "ResultColumn",
+    "RowCondition",
     "Rows",
     "SandboxLimits",
     "SandboxedAnswer",
     "SandboxedDatabase",
+    "RowsRequest",
     "SaveRequest",
     "SourceCall",
     "Status",

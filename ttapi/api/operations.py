@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttapi.clock import clock_from
 from ttapi.config import note_path
-from ttapi.errors import QueryError, UsageError, did_you_mean
+from ttapi.errors import QueryError, UnknownNameError, UsageError, did_you_mean
 from ttapi.home import Home, find_home
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ def _known(name: str, datasets: Sequence[str]) -> str:
     matches = [one for one in datasets if one.rpartition(".")[2] == name]
     if not matches:
         hint = did_you_mean(name, datasets) or "ttapi status lists them"
-        raise UsageError(f"{name!r} is no dataset", hint=hint)
+        raise UnknownNameError(f"{name!r} is no dataset", hint=hint)
     return matches[0]
 
 

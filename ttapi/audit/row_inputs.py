@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ttapi.errors import QueryError, UsageError
+from ttapi.errors import QueryError, UnknownNameError, UsageError
 from ttapi.models.flows import pushdown_infos
 from ttapi.models.limits import RelationRead, ValueRange, ValueSet, upstream_reads
 from ttapi.sqltext import identifier, literal
@@ -30,7 +30,7 @@ _NEAREST = 5
 _ORDERED = re.compile(r"DATE|TIMESTAMP|INTEGER|BIGINT|SMALLINT|HUGEINT|DOUBLE|FLOAT|DECIMAL")
 
 
-class NoRowError(UsageError):
+class NoRowError(UnknownNameError):
     """No row has the key."""
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ttapi.audit.implied import implied_story
 from ttapi.audit.replay import filler_of, find_node, read_lineage
 from ttapi.audit.row_inputs import InputRows, NoRowError, find_row, inputs_behind
-from ttapi.errors import UsageError
+from ttapi.errors import UnknownNameError, UsageError
 from ttapi.models.column_trace import Trace
 from ttapi.models.lineage import trace_model
 from ttapi.models.model import macro_parts
@@ -112,7 +112,8 @@ def explain_row(database: Database, relation: str, words: Sequence[str]) -> Expl
     try:
         row = find_row(reader, name, grain, words)
     except NoRowError as exc:
-        raise UsageError(exc.message, hint=_what_lacks(environment, name) or exc.hint) from exc
+        hint = _what_lacks(environment, name) or exc.hint
+        raise UnknownNameError(exc.message, hint=hint) from exc
     analysed = environment.installation.analysis_cache
     inputs = inputs_behind(reader, graph, lineage, name, row, analysed=analysed)
     formulas = _Formulas(graph, lineage, environment)

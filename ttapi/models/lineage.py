@@ -11,6 +11,8 @@ from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError, did_you_mean
+from ttapi.errors import UnknownNameError, did_you_mean
+from ttapi.models.column_trace import Trace, UntracedColumn, trace_query
 from ttapi.models.install import read_columns, read_install_note, write_note
 from ttapi.models.model import macro_parts
 from ttapi.models.model_cache import shipped_document
@@ -213,7 +215,7 @@ class LineageGraph:
     def find(self, text: str) -> Node:
         """The relation, or relation and column, that `text` names.
 
-        *Raises* UsageError with the nearest name.
+        *Raises* UnknownNameError with the nearest name.
         """
         whole = text.strip().lower().removeprefix("main.").replace('"', "")
         if name := self._relation(whole):
@@ -221,9 +223,11 @@ class LineageGraph:
         before, _, column = whole.rpartition(".")
         name = self._relation(before)
         if name is None:
-            raise UsageError(f"{text!r} is no relation", hint=_near(whole, self._candidates(whole)))
+            raise UnknownNameError(
+                f"{text!r} is no relation", hint=_near(whole, self._candidates(whole))
+            )
         if column not in self._columns[name]:
-            raise UsageError(
+            raise UnknownNameError(
                 f"{name} has no column {column!r}", hint=_near(column, self._columns[name])
             )
         return name, column

@@ -11,7 +11,13 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ttapi.errors import SourceDownError, TtapiError, UsageError, did_you_mean
+from ttapi.errors import (
+    SourceDownError,
+    TtapiError,
+    UnknownNameError,
+    UsageError,
+    did_you_mean,
+)
 from ttapi.refresh.coverage import Demand
 from ttapi.refresh.datasets import ListingDiff
 from ttapi.refresh.planner import closure, plan_refresh
@@ -109,7 +115,7 @@ def targets_of(
         if not matches:
             known = [*datasets, *(n.rpartition(".")[2] for n in datasets)]
             hint = did_you_mean(name, known) or "ttapi status lists them"
-            raise UsageError(f"{name!r} is no dataset", hint=hint)
+            raise UnknownNameError(f"{name!r} is no dataset", hint=hint)
         for match in matches:
             missing = datasets[match].missing_setting
             if missing and is_named:

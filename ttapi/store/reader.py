@@ -119,7 +119,7 @@ class Reader:
         a statement that would write a file of ttapi's own.
         """
         refuse_writes_into_home(sql)
-        with _interrupts(), engine_errors():
+        with interrupts(), engine_errors():
             relation = self._connection.sql(sql, params=parameters or None)
             if relation is None:
                 return None
@@ -239,7 +239,7 @@ def _fetched(relation: duckdb.DuckDBPyRelation, keep_rows: int | None) -> tuple[
 
 
 @contextmanager
-def _interrupts() -> Iterator[None]:
+def interrupts() -> Iterator[None]:
     """What the engines raise for an interrupted statement, as one error of ours."""
     try:
         yield

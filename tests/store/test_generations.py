@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Published generations kept open: read to the end whatever was published since, and let go of in time."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+
+import pytest
+
+from ttapi.errors import GenerationError, InterruptedQueryError, QueryError
+from ttapi.store.generations import Generations
+
+COUNT = "select count(*) as n from eod"
+
+
+def publish(lab, number):
+    """The next generation, of one bar more."""
+    lab.write_bars(f"S{number}.csv", [(date(2024, 6, 13), 1, 2, 1, 2)])
+    return lab.refresh("eod").generation
+
+
+def count(generation):
+    return generation.rows(COUNT).table.to_pylist()[0]["n"]
+
+
+def test_a_reading_ends_in_the_generation_it_began_in(whole_lab):
+    generations = Generations(whole_lab.home)
+    first = publish(whole_lab, 0)
+    with generations.reading() as held:
+        assert (held.number, count(held)) == (first, 1)
+        for number in range(1, 4):
+            publish(whole_lab, number)
+        # Two are kept beside the newest: its file has no name among the published ones any more.
+        assert not (whole_lab.home.snapshots / f"market.{first:06d}.duckdb").exists()
+        assert count(held) == 1
+        with generations.reading() as newest, generations.reading(first) as again:
+            assert (newest.number, count(newest)) == (first + 3, 4)
+            assert again is held
+    generations.close()
+    assert list(whole_lab.home.pinned.iterdir()) == []
+
+
+def test_a_file_that_is_read_is_never_made_into_a_newer_one(whole_lab):
+    generations = Generations(whole_lab.home)
+    first = publish(whole_lab, 0)
+    with generations.reading(first) as held:
+        inode = held.name.stat().st_ino
+        later = set()
+        for number in range(1, 5):
+            publish(whole_lab, number)
+            later.add(whole_lab.home.public_file.stat().st_ino)
+        assert inode not in later
+        assert (count(held), held.name.stat().st_ino) == (1, inode)
+    generations.close()
+
+
+def test_what_nobody_goes_on_with_is_let_go_of_first(whole_lab):
+    generations = Generations(whole_lab.home, kept=1)
+    first = publish(whole_lab, 0)
+    with generations.reading(first):
+        pass
+    for number in range(1, 4):
+        publish(whole_lab, number)
+        with generations.reading():
+            pass
+    assert sorted(generations._open) == [first, first + 3]
+    assert len(list(whole_lab.home.pinned.iterdir())) == 2
+    generations.close()
+
+
+def test_one_that_is_gone_or_still_to_come_is_told(whole_lab):
+    generations = Generations(whole_lab.home)
+    newest = generations.newest()
+    for number in (newest + 1, 0, -1):
+        said = pytest.raises(GenerationError, match=f"generation {number} was never published")
+        with said, generations.reading(number):
+            raise AssertionError
+    for number in range(3):
+        publish(whole_lab, number)
+    said = pytest.raises(GenerationError, match=f"generation {newest} is held no more")
+    with said as gone, generations.reading(newest):
+        raise AssertionError
+    assert (gone.value.number, gone.value.newest) == (newest, newest + 3)
+    generations.close()
+
+
+def test_second_names_of_a_dead_process_are_removed(whole_lab):
+    whole_lab.home.pinned.mkdir()
+    dead = whole_lab.home.pinned / "market.000001.4194303.duckdb"
+    own = whole_lab.home.pinned / f"market.000001.{os.getpid()}.duckdb"
+    for name in (dead, own):
+        name.touch()
+    Generations(whole_lab.home).close()
+    assert (dead.exists(), own.exists()) == (False, True)
+
+
+def test_a_query_is_ended_at_its_deadline_and_the_next_one_runs(whole_lab):
+    generations = Generations(whole_lab.home)
+    with generations.reading() as held:
+        with pytest.raises(InterruptedQueryError):
+            held.rows("select count(*) from range(100000000) a, range(1000000) b", deadline_s=0.2)
+        assert count(held) == 0
+        with pytest.raises(QueryError):
+            held.rows("select nothing")
+        assert held.rows("select ? as v", ["x"]).table.to_pylist() == [{"v": "x"}]
+    generations.close()
+
+
+def test_a_home_that_takes_no_second_name_is_read_all_the_same(whole_lab):
+    whole_lab.home.pinned.touch()
+    generations = Generations(whole_lab.home)
+    with generations.reading() as held:
+        assert (held.name, count(held)) == (None, 0)
+    generations.close()
