@@ -38,6 +38,7 @@ _COMMANDS = (
     "simulate.simulate",
     "stream.stream",
     "mcp.mcp",
+    "serve.serve",
     "doctor.doctor",
     "doctor.verify",
     "backup.backup",

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ttapi serve` as a user runs it: what it leaves, whom it refuses, how it ends."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import httpx
+import pytest
+import trustme
+
+from ttapi.server.daemon import is_loopback
+
+BLOCKED = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"fastapi", "uvicorn", "starlette"}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing())
+import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *a: None if name == "fastapi" else found(name, *a)
+from ttapi.cli.entry import main
+main()
+"""
+
+
+@contextmanager
+def serving(lab, *arguments):
+    """The running command once it says where it serves; killed at the end if it has not left."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ttapi", "serve", "--port", "0", *map(str, arguments)],
+        env=lab.variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process, process.stderr.readline()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def fail(lab, *arguments, code=2):
+    done = lab.ttapi("serve", "--port", "0", *map(str, arguments))
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_says_where_it_is_to_its_owner_alone_and_leaves_nothing(whole_lab, tmp_path, number):
+    port_file, home = tmp_path / "port.json", whole_lab.home
+    with serving(whole_lab, "--port-file", port_file, "--no-scheduler") as (process, said):
+        found = json.loads(port_file.read_text())
+        assert sorted(found) == ["base_url", "pid", "token"]
+        assert found["pid"] == process.pid
+        assert said == f"ttapi: serving at {found['base_url']}; interrupt to stop\n"
+        assert json.loads(home.token_file.read_text()) == found
+        for file in (port_file, home.token_file, home.daemon_note):
+            assert file.stat().st_mode & 0o777 == 0o600
+        assert "token" not in home.daemon_note.read_text()
+        headers = {"authorization": f"Bearer {found['token']}"}
+        url = f"{found['base_url']}/api/v1/relations/calendar/rows?limit=1"
+        assert httpx.get(url, headers=headers, trust_env=False).json()["total"] > 1000
+        assert httpx.get(url, trust_env=False).status_code == 401
+        process.send_signal(number)
+        assert process.wait(60) == 0
+        assert process.stdout.read() == ""
+        assert process.stderr.read() == "ttapi: stopped\n"
+    assert not port_file.exists() and not home.token_file.exists()
+    assert list(home.pinned.iterdir()) == []
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert [path for path in left if found["token"].encode() in path.read_bytes()] == []
+
+
+def test_other_commands_work_beside_it(whole_lab):
+    with serving(whole_lab, "--no-scheduler"):
+        assert "nothing is wrong" in whole_lab.ttapi("doctor").stdout
+        assert whole_lab.ttapi("refresh", "calendar").returncode == 0
+
+
+def test_one_daemon_serves_a_home_and_a_second_is_told_which(whole_lab):
+    with serving(whole_lab, "--no-scheduler") as (process, said):
+        base_url = said.split()[3].rstrip(";")
+        assert fail(whole_lab, code=5) == (
+            f"ttapi: {whole_lab.home.root} is served already, by process {process.pid} at {base_url}\n"
+            "       one daemon serves a home: ask that one, or stop it\n"
+        )
+        taken = base_url.rpartition(":")[2]
+        process.kill()
+        process.wait(60)
+        # Who was killed holds nothing; what it left stands until the next.
+        assert whole_lab.home.token_file.exists()
+        with serving(whole_lab, "--no-scheduler") as (_, again):
+            assert again.startswith("ttapi: serving at http://127.0.0.1:")
+            token = json.loads(whole_lab.home.token_file.read_text())
+            assert token["base_url"] != base_url or taken
+
+
+def test_the_scheduler_refreshes_what_was_never_asked_for(lab, tmp_path):
+    port_file = tmp_path / "port.json"
+    with serving(lab, "--port-file", port_file):
+        found = json.loads(port_file.read_text())
+        headers = {"authorization": f"Bearer {found['token']}"}
+        with httpx.Client(base_url=found["base_url"], headers=headers, trust_env=False) as client:
+            tasks = []
+            while not tasks:  # it looks as soon as it starts
+                tasks = client.get("/api/v1/refresh/tasks").json()["tasks"]
+        assert [task["asked_by"] for task in tasks] == ["scheduler"]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.invalid"])
+def test_an_address_beyond_this_machine_needs_tls_or_a_proxy(whole_lab, host):
+    assert fail(whole_lab, "--host", host) == (
+        f"ttapi: --host {host} would send tokens and data in clear over the network\n"
+        "       --tls-cert and --tls-key, or --behind-proxy CIDR where a proxy has them\n"
+    )
+
+
+def test_what_cannot_be_served_is_told_with_what_can(whole_lab, tmp_path):
+    assert "given together" in fail(whole_lab, "--tls-cert", tmp_path / "c.pem")
+    (tmp_path / "c.pem").write_text("nonsense")
+    bad = fail(whole_lab, "--tls-cert", tmp_path / "c.pem", "--tls-key", tmp_path / "c.pem")
+    assert "are no certificate and its key" in bad
+    assert "10.0.0.0/8 works" in fail(whole_lab, "--behind-proxy", "nonsense")
+    nowhere = fail(whole_lab, "--port-file", tmp_path / "nowhere" / "f")
+    assert "nowhere/f cannot be written: No such file or directory" in nowhere
+    assert not whole_lab.home.token_file.exists()
+    shutil.rmtree(whole_lab.home.live)
+    assert "holds no ttapi database" in fail(whole_lab)
+
+
+def test_a_port_that_is_taken_is_told(whole_lab):
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = whole_lab.ttapi("serve", "--port", str(port))
+        assert done.returncode == 2
+        assert f"127.0.0.1:{port} cannot be listened on: Address already in use" in done.stderr
+        assert "--port 0 takes a free one" in done.stderr
+
+
+def test_with_a_certificate_it_speaks_tls(whole_lab, tmp_path):
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    cert.write_bytes(b"".join(one.bytes() for one in certificate.cert_chain_pems))
+    key.write_bytes(certificate.private_key_pem.bytes())
+    import ssl
+
+    trusted = ssl.create_default_context()
+    authority.configure_trust(trusted)
+    options = ("--no-scheduler", "--tls-cert", cert, "--tls-key", key, "--host", "localhost")
+    with serving(whole_lab, *options) as (process, said):
+        base_url = said.split()[3].rstrip(";")
+        assert base_url.startswith("https://localhost:")
+        answer = httpx.get(f"{base_url}/ready", verify=trusted, trust_env=False)
+        assert answer.json() == {"status": "ready"}
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+def test_without_the_extra_it_says_what_installs_it_and_help_is_there(whole_lab):
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-c", BLOCKED, *arguments],
+            env=whole_lab.variables, capture_output=True, text=True, check=False, timeout=600,
+        )  # fmt: skip
+
+    told = run("serve")
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr.startswith("ttapi: ttapi serve needs the extra [server]: ")
+    assert "pip install" in told.stderr and "fastapi" in told.stderr
+    for words in (("--help",), ("serve", "--help"), ("status",)):
+        assert run(*words).returncode == 0
+
+
+def test_nothing_of_it_is_loaded_by_what_does_not_serve(whole_lab):
+    code = (
+        "import sys, ttapi, ttapi.api, ttapi.cli.app\n"
+        "from ttapi.cli.report import report_status\n"
+        "report_status(None, None, True, False)\n"
+        "mine = {'fastapi', 'starlette', 'uvicorn', 'pydantic', 'mcp', 'joserfc', 'argon2', 'ttapi.server'}\n"
+        "sys.stderr.write(str(sorted(mine & set(sys.modules))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=whole_lab.variables, capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+    assert done.stderr == "[]"
+
+
+@pytest.mark.parametrize(
+    ("host", "is_this_machine"),
+    [
+        ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("[::1]", True), ("localhost", True),
+        ("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("localhost.example", False), ("", False),
+    ],
+)  # fmt: skip
+def test_loopback_is_what_nobody_else_reaches(host, is_this_machine):
+    assert is_loopback(host) == is_this_machine

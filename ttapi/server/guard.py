@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What looks at every request before a route does, and at every answer before it leaves.
+
+Each request gets an id; Host, Origin and body are held to what is allowed; every answer bears the security
+headers and is counted; what nobody caught becomes a problem and a line of the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import re
+import resource
+import sys
+import threading
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ttapi.server.problems import MEDIA_TYPE, Problem, defect
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+
+    Scope = MutableMapping[str, Any]
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = logging.getLogger("ttapi.server")
+
+BODY_BYTES = 1024 * 1024
+BODY_S = 10.0
+"""How long a body may take to come."""
+JSON_DEPTH = 32
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_NOT_NESTING = bytes(set(range(256)) - set(b"[]{}"))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the daemon is reached, and by whom."""
+
+    authorities: frozenset[str]
+    """What Host may say: `127.0.0.1:8321`."""
+    scheme: str = "http"
+    proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+    """Whose connections alone are taken, and the machine's own; empty: everybody's."""
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """What Origin may say."""
+        schemes = {self.scheme, "https"} if self.proxies else {self.scheme}
+        return frozenset(f"{scheme}://{one}" for scheme in schemes for one in self.authorities)
+
+    def takes(self, client: str) -> bool:
+        """Whether a connection from that address is taken."""
+        if not self.proxies:
+            return True
+        try:
+            address = ipaddress.ip_address(client)
+        except ValueError:
+            return False
+        return address.is_loopback or any(address in network for network in self.proxies)
+
+
+class Guard:
+    """The application behind it sees what may pass."""
+
+    def __init__(self, app: AsgiApp, place: Place, traffic: RequestCounts) -> None:
+        self._app = app
+        self._authorities = {one.encode() for one in place.authorities}
+        self._origins = {one.encode() for one in place.origins}
+        self._place = place
+        self._traffic = traffic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request answered, whatever happens."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._pass_socket(scope, receive, send)
+        else:
+            await self._pass_request(scope, receive, send)
+
+    async def _pass_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Nobody opens a socket from another page: browsers send Origin, and no preflight asks first."""
+        try:
+            self._look_at(scope, is_unsafe=True)
+        except Problem:
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await self._app(scope, receive, send)
+
+    async def _pass_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = scope["ttapi.request_id"] = uuid.uuid4().hex
+        answer = _Answer(send, request_id)
+        started = time.monotonic()
+        try:
+            self._look_at(scope, is_unsafe=scope["method"] not in _SAFE)
+            whole = await _read_body(scope, receive)
+            await self._app(scope, whole, answer.send)
+        except Problem as problem:
+            await answer.tell(problem)
+        except Exception:
+            log.exception("a request failed", extra={"request_id": request_id})
+            # What has begun cannot be told to be an error: the connection ends in the middle of it.
+            if answer.status and not answer.is_whole:
+                raise
+            if not answer.status:
+                await answer.tell(defect())
+        finally:
+            path = getattr(scope.get("route"), "path", "")
+            taken = time.monotonic() - started
+            self._traffic.count(path, scope["method"], answer.status, taken)
+            if scope["method"] not in _SAFE:
+                said = {"method": scope["method"], "path": path, "status": answer.status}
+                log.info("asked", extra={"request_id": request_id, **said})
+
+    def _look_at(self, scope: Scope, *, is_unsafe: bool) -> None:
+        """Nothing, or the Problem with where a request comes from and goes to."""
+        client = scope.get("client") or ("", 0)
+        if not self._place.takes(client[0]):
+            raise Problem(403, "connections are taken from the proxy alone")
+        hosts = _values(scope, b"host")
+        if len(hosts) != 1 or hosts[0].lower() not in self._authorities:
+            raise Problem(421, "Host names another server")
+        origins = _values(scope, b"origin")
+        if is_unsafe and any(origin.lower() not in self._origins for origin in origins):
+            raise Problem(403, "Origin is a page of another server")
+
+
+class _Answer:
+    """What is sent back, with the headers that every answer has."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status = 0
+        """0: nothing was sent."""
+        self.is_whole = False
+
+    async def send(self, message: Message) -> None:
+        """Pass a message of the application on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            own = [(b"x-request-id", self._request_id.encode()), *_SECURITY]
+            message = {**message, "headers": [*message.get("headers", ()), *own]}
+        elif message["type"] == "http.response.body":
+            self.is_whole = not message.get("more_body", False)
+        await self._send(message)
+
+    async def tell(self, problem: Problem) -> None:
+        """Answer with the problem."""
+        body = problem.body(self._request_id)
+        headers = {
+            "content-type": MEDIA_TYPE,
+            "content-length": str(len(body)),
+            # Part of the request may be unread.
+            "connection": "close",
+            **problem.headers,
+        }
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await self.send({"type": "http.response.start", "status": problem.status, "headers": raw})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def _values(scope: Scope, name: bytes) -> list[bytes]:
+    return [value for key, value in scope["headers"] if key == name]
+
+
+async def _read_body(scope: Scope, receive: Receive) -> Receive:
+    """What gives the body, which is there as a whole. *Raises* Problem for one too large, slow or deep."""
+    lengths = _values(scope, b"content-length")
+    if not lengths and not _values(scope, b"transfer-encoding"):
+        return receive
+    if any(int(one) > BODY_BYTES for one in lengths if one.isdigit()):
+        raise Problem(413, f"a body has at most {BODY_BYTES} bytes")
+    try:
+        body = await asyncio.wait_for(_whole(receive), BODY_S)
+    except TimeoutError as exc:
+        raise Problem(408, f"the body did not come within {BODY_S:g} s") from exc
+    if _depth(body) > JSON_DEPTH:
+        raise Problem(422, f"a body is at most {JSON_DEPTH} deep")
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def given() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return given
+
+
+async def _whole(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "the request broke off")
+        body += bytes(message.get("body", b""))
+        if len(body) > BODY_BYTES:
+            raise Problem(413, f"a body has at most {BODY_BYTES} bytes")
+        if not message.get("more_body"):
+            return body
+
+
+def _depth(body: bytes) -> int:
+    """How deep lists and objects of a JSON text are in one another, whether or not it is one."""
+    deepest = depth = 0
+    for sign in _STRING.sub(b"", body).translate(None, _NOT_NESTING):
+        depth += 1 if sign in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+_BOUNDS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0)
+
+
+class RequestCounts:
+    """What was asked since the start, counted for Prometheus."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: Counter[tuple[str, str, int]] = Counter()
+        self._within: Counter[tuple[str, float]] = Counter()
+        self._seconds: Counter[str] = Counter()
+        self._times: Counter[str] = Counter()
+
+    def count(self, path: str, method: str, status: int, seconds: float) -> None:
+        """Note one answer; a path that is no route's is counted with all such paths."""
+        route = path or "none"
+        # A client may call a method anything.
+        known = method if method in {*_SAFE, "POST", "PUT", "PATCH", "DELETE"} else "other"
+        with self._lock:
+            self._answers[route, known, status] += 1
+            self._times[route] += 1
+            self._seconds[route] += seconds  # type: ignore[assignment]  # a counter of seconds
+            for bound in _BOUNDS:
+                if seconds <= bound:
+                    self._within[route, bound] += 1
+
+    def text(self, figures: Iterable[tuple[str, str, float]]) -> str:
+        """All of it, and `figures` (name with labels, what it is, value), as Prometheus reads it."""
+        with self._lock:
+            lines = list(self._lines())
+        for name, about, value in (*figures, *_process()):
+            bare = name.partition("{")[0]
+            if f"# TYPE {bare} gauge" not in lines:
+                lines += [f"# HELP {bare} {about}", f"# TYPE {bare} gauge"]
+            lines.append(f"{name} {value:g}")
+        return "\n".join(lines) + "\n"
+
+    def _lines(self) -> Iterator[str]:
+        yield "# HELP ttapi_http_requests_total Requests answered."
+        yield "# TYPE ttapi_http_requests_total counter"
+        for (route, method, status), count in sorted(self._answers.items()):
+            labels = f'route="{route}",method="{method}",code="{status}"'
+            yield f"ttapi_http_requests_total{{{labels}}} {count}"
+        yield "# HELP ttapi_http_request_seconds How long answers took."
+        yield "# TYPE ttapi_http_request_seconds histogram"
+        for route, count in sorted(self._times.items()):
+            for bound in _BOUNDS:
+                within = self._within[route, bound]
+                yield f'ttapi_http_request_seconds_bucket{{route="{route}",le="{bound:g}"}} {within}'
+            yield f'ttapi_http_request_seconds_bucket{{route="{route}",le="+Inf"}} {count}'
+            yield f'ttapi_http_request_seconds_sum{{route="{route}"}} {self._seconds[route]:.6f}'
+            yield f'ttapi_http_request_seconds_count{{route="{route}"}} {count}'
+
+
+def _process() -> Iterator[tuple[str, str, float]]:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    unit = 1 if sys.platform == "darwin" else 1024
+    yield "process_max_resident_memory_bytes", "Most memory ever held.", usage.ru_maxrss * unit
+    yield "process_cpu_seconds", "CPU used.", usage.ru_utime + usage.ru_stime

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every route of the REST interface, a row a route; FastAPI and OpenAPI are made of this table."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.routing import APIRoute
+
+from ttapi.errors import UsageError
+from ttapi.server import answers
+from ttapi.server import messages as ask
+from ttapi.server.answers import Call, RouteReply, ServedHome
+from ttapi.server.auth import ANYONE, NOBODY, ROLES
+from ttapi.server.problems import MEDIA_TYPE
+from ttapi.server.rows import MEDIA_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic import BaseModel
+
+API = "/api/v1"
+_PARAMETER = re.compile(r"{(\w+)}")
+_Operation = Callable[[ServedHome, Call], RouteReply]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One thing that can be asked over HTTP."""
+
+    method: str
+    path: str
+    role: str
+    """The least role that may; ANYONE gives no data."""
+    request: type[BaseModel]
+    """Of the query string; of the body for POST."""
+    operation: _Operation
+    reply: type[BaseModel] | None
+    about: str
+    status: int = 200
+    media_types: tuple[str, ...] = field(default=("application/json",))
+
+    @property
+    def name(self) -> str:
+        """Its operation id: `get_relations_name_rows`."""
+        words = re.sub(r"\W+", "_", self.path.removeprefix(API)).strip("_")
+        return f"{self.method.lower()}_{words}".replace(".", "_")
+
+
+def _rows(path: str, request: type[BaseModel], operation: _Operation, about: str) -> Route:
+    return Route(
+        "GET", f"{API}{path}", "viewer", request, operation, ask.RowsReply, about,
+        media_types=tuple(MEDIA_TYPES),
+    )  # fmt: skip
+
+
+def _series(relation: str, about: str) -> Route:
+    return _rows(f"/{relation}", ask.SeriesQuery, answers.read_series(relation), about)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", f"{API}/relations", "viewer", ask.RelationsQuery, answers.list_relations, ask.RelationsReply,
+          "Relations with their columns and units."),
+    Route("GET", f"{API}/relations/{{name}}", "viewer", ask.RelationQuery, answers.describe_relation,
+          ask.RelationReply, "One relation."),
+    _rows("/relations/{name}/rows", ask.RowsQuery, answers.read_rows, "Rows of a relation."),
+    _series("eod", "Daily bars of one symbol."),
+    _series("volatility", "Realized volatility of one symbol."),
+    _series("returns_stddev", "Returns to each listed expiration of one symbol."),
+    _series("chain", "The latest option chain of one underlying."),
+    _series("quotes", "The latest quote of one symbol."),
+    _series("bars", "Bars of one symbol."),
+    _rows("/expirations", ask.ExpirationsQuery, answers.read_expirations, "Listed expirations of one root."),
+    Route("GET", f"{API}/datasets", "viewer", ask.ListQuery, answers.list_datasets, ask.DatasetsReply,
+          "Datasets as they are declared."),
+    Route("GET", f"{API}/status", "viewer", ask.NothingAsked, answers.read_status, ask.StatusesReply,
+          "How fresh every dataset is."),
+    Route("GET", f"{API}/status/{{dataset}}", "viewer", ask.NothingAsked, answers.read_status,
+          ask.StatusReply, "How fresh one dataset is."),
+    Route("GET", f"{API}/plan", "analyst", ask.PlanQuery, answers.read_plan, ask.PlanReply,
+          "What a refresh would do."),
+    Route("POST", f"{API}/refresh", "operator", ask.RefreshBody, answers.ask_for_refresh, ask.TaskReply,
+          "Have datasets refreshed.", 202),
+    Route("GET", f"{API}/refresh/tasks", "analyst", ask.ListQuery, answers.list_tasks, ask.TasksReply,
+          "Refreshes, the newest first."),
+    Route("GET", f"{API}/refresh/tasks/{{task}}", "analyst", ask.NothingAsked, answers.read_task,
+          ask.TaskReply, "One refresh."),
+    Route("DELETE", f"{API}/refresh/tasks/{{task}}", "operator", ask.NothingAsked, answers.cancel_task,
+          ask.TaskReply, "End a refresh.", 202),
+    Route("GET", f"{API}/lineage/{{relation}}", "viewer", ask.NothingAsked, answers.read_lineage,
+          ask.DocumentReply, "Where a relation, or RELATION.COLUMN, comes from."),
+    Route("GET", f"{API}/why/{{relation}}", "analyst", ask.WhyQuery, answers.explain_row, ask.DocumentReply,
+          "One row explained."),
+)  # fmt: skip
+"""The REST interface; a new route is one row and its operation."""
+
+
+class _GuardedRoute(APIRoute):
+    """A route that reads nothing of a request before it knows who asks."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, behind the guard of the application."""
+        handler = super().get_route_handler()
+        role = (self.openapi_extra or {})["x-role"]
+
+        async def guarded(request: Request) -> Response:
+            request.state.caller = request.app.state.admit(request, role)
+            return await handler(request)
+
+        return guarded
+
+
+def make_router(routes: Iterable[Route], served: ServedHome) -> APIRouter:
+    """The routes as FastAPI serves them. *Raises* UsageError for one without a role."""
+    router = APIRouter(route_class=_GuardedRoute, redirect_slashes=False)
+    for route in routes:
+        if route.role not in {*ROLES, ANYONE}:
+            raise UsageError(
+                f"{route.method} {route.path} declares no role", hint=f"one of {', '.join(ROLES)}"
+            )
+        router.add_api_route(
+            route.path,
+            _endpoint(route, served),
+            methods=[route.method],
+            operation_id=route.name,
+            summary=route.about,
+            status_code=route.status,
+            response_model=None,
+            responses=_replies(route),
+            response_class=Response,
+            openapi_extra=_declared(route),
+        )
+    return router
+
+
+def _declared(route: Route) -> dict[str, Any]:
+    security: list[dict[str, list[str]]] = [] if route.role == ANYONE else [{"bearer": []}]
+    return {"x-role": route.role, "security": security}
+
+
+def _replies(route: Route) -> dict[int | str, dict[str, Any]]:
+    problem = {
+        "description": "An error",
+        "content": {MEDIA_TYPE: {"schema": ask.ProblemReply.model_json_schema()}},
+    }
+    right: dict[str, Any] = {"description": "As asked"}
+    if route.reply is not None:
+        right["model"] = route.reply
+        others = [name for name in route.media_types if name != "application/json"]
+        right["content"] = {name: {"schema": {"type": "string"}} for name in others}
+    found: dict[int | str, dict[str, Any]] = {route.status: right, "default": problem}
+    if _has_formats(route):
+        found[304] = {"description": "As it was when its ETag was given"}
+    return found
+
+
+def _has_formats(route: Route) -> bool:
+    """Whether its rows come in several formats, under an ETag."""
+    return len(route.media_types) > 1
+
+
+def _endpoint(route: Route, served: ServedHome) -> Callable[..., Response]:
+    """The function that FastAPI calls; its signature says what the route takes."""
+
+    def endpoint(request: Request, asked: BaseModel, **path: str) -> Response:
+        reply = route.operation(served, _call(request, asked, path))
+        return _response(reply)
+
+    request = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+    kind = Body() if route.method == "POST" else Query()
+    asked = inspect.Parameter(
+        "asked", inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[route.request, kind]
+    )
+    named = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=Annotated[str, Path(min_length=1, max_length=200)],
+        )
+        for name in _PARAMETER.findall(route.path)
+    ]
+    endpoint.__signature__ = inspect.Signature([request, asked, *named])  # type: ignore[attr-defined]  # read by FastAPI
+    endpoint.__name__ = route.name
+    endpoint.__doc__ = route.operation.__doc__
+    return endpoint
+
+
+def _call(request: Request, asked: Any, path: dict[str, str]) -> Call:
+    query = request.url.query
+    return Call(
+        path=path,
+        asked=asked,
+        caller=getattr(request.state, "caller", NOBODY),
+        accept=request.headers.get("accept", "*/*") or "*/*",
+        if_none_match=request.headers.get("if-none-match", ""),
+        url=f"{request.url.path}?{query}",
+    )
+
+
+def _response(reply: RouteReply) -> Response:
+    headers = dict(reply.headers)
+    if reply.rows is not None:
+        headers["x-ttapi-total"] = str(reply.rows.total)
+        headers["vary"] = "accept"
+        if reply.rows.next:
+            headers["x-ttapi-next"] = reply.rows.next
+        return Response(reply.rows.content, 200, headers, reply.rows.media_type)
+    if reply.text is not None:
+        return PlainTextResponse(reply.text, reply.status, headers)
+    if reply.body is None:
+        return Response(None, reply.status, headers)
+    return JSONResponse(reply.body, reply.status, headers)

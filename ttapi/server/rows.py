@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows over HTTP: what a query string asks of a relation, the format that is wanted, where to go on."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from ttapi.api import RowCondition, RowsRequest
+from ttapi.errors import UsageError
+from ttapi.formats.records import FORMATS
+from ttapi.formats.text import DisplayStyle
+from ttapi.server.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from ttapi.api import RelationRows, ResultColumn, Rows
+
+MEDIA_TYPES = {
+    "application/json": "json",
+    "text/csv": "csv",
+    "application/vnd.apache.arrow.stream": "arrow",
+    "application/vnd.apache.parquet": "parquet",
+}
+"""What `Accept` may ask for, and the format it is."""
+_FEW = 2_000
+_TAKEN_OVER = frozenset({
+    "varchar", "boolean", "double", "date", "timestamp", "tinyint", "smallint", "integer", "bigint",
+    "utinyint", "usmallint", "uinteger", "ubigint",
+})  # fmt: skip
+_ANY = {"*/*": "application/json", "application/*": "application/json", "text/*": "text/csv"}
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where a reading goes on."""
+
+    generation: int | None
+    offset: int
+    digest: str
+    """Of what is read: it goes on with nothing else."""
+
+    @property
+    def text(self) -> str:
+        """As a client hands it back."""
+        said = json.dumps([self.generation, self.offset, self.digest], separators=(",", ":"))
+        return base64.urlsafe_b64encode(said.encode()).decode().rstrip("=")
+
+
+def cursor_for(text: str | None, digest: str) -> Cursor:
+    """The cursor that `text` is, at the beginning for None.
+
+    *Raises* UsageError for one that no answer to the same request gave.
+    """
+    if text is None:
+        return Cursor(None, 0, digest)
+    wrong = UsageError("the cursor is of another request", hint="give `next` of the answer before")
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        generation, offset, said_of = json.loads(base64.b64decode(padded, b"-_", validate=True))
+    except (ValueError, TypeError, binascii.Error, RecursionError) as exc:
+        raise wrong from exc
+    is_right = type(offset) is int and 0 <= offset <= 10**12 and said_of == digest
+    if not is_right or not (generation is None or type(generation) is int):
+        raise wrong
+    return Cursor(generation, offset, digest)
+
+
+def digest_of(*parts: str) -> str:
+    """A short text that differs where one of `parts` does."""
+    said = json.dumps(parts).encode()
+    return hashlib.blake2b(said, digest_size=9).hexdigest()
+
+
+def condition_text(column: str, operator: str, value: str) -> str:
+    """One condition as `where` writes it."""
+    escaped = value.replace("\\", "\\\\").replace(";", "\\;")
+    return f"{column}:{operator}:{escaped}"
+
+
+def rows_request(relation: str, query: Any, where: str | None = None) -> RowsRequest:
+    """What a query string asks of `relation`; `where` stands for its own.
+
+    *Raises* UsageError for a condition that is none.
+    """
+    return RowsRequest(
+        relation,
+        columns=tuple(_names(query.columns)),
+        conditions=tuple(_conditions(where if where is not None else query.where)),
+        order=tuple((name.removeprefix("-"), name.startswith("-")) for name in _names(query.order)),
+        offset=query.offset,
+        limit=query.limit,
+        generation=query.generation,
+    )
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _conditions(text: str | None) -> Iterator[RowCondition]:
+    for piece in _pieces(text or ""):
+        column, colon, rest = piece.partition(":")
+        operator, has_value, value = rest.partition(":")
+        if not colon:
+            raise UsageError(
+                f"{piece!r} is no condition", hint="column:operator:value, as symbol:eq:SPY"
+            )
+        yield RowCondition(column.strip(), operator.strip(), value if has_value else None)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """What stands between semicolons, none of them behind a backslash; what is empty is passed over."""
+    piece, is_escaped = "", False
+    for sign in text:
+        if is_escaped or sign not in "\\;":
+            piece, is_escaped = piece + sign, False
+        elif sign == "\\":
+            is_escaped = True
+        else:
+            if piece.strip():
+                yield piece
+            piece = ""
+    if piece.strip():
+        yield piece
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """Rows as bytes of one media type."""
+
+    content: bytes
+    media_type: str
+    total: int
+    next: str | None
+
+
+def encoded(found: RelationRows, media_type: str, following: str | None) -> EncodedRows:
+    """The rows as one of MEDIA_TYPES."""
+    name = MEDIA_TYPES[media_type]
+    if name == "json":
+        content = _json(found, following)
+    else:
+        stream = io.BytesIO()
+        FORMATS[name].write(found.rows, stream, DisplayStyle(zone="UTC"))
+        content = stream.getvalue()
+    return EncodedRows(content, media_type, found.total, following)
+
+
+def chosen_type(accept: str) -> str:
+    """The media type of MEDIA_TYPES that `accept` likes best. *Raises* Problem 406."""
+    best, liked = None, 0.0
+    for part in accept.split(","):
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        media_type = _ANY.get(name, name)
+        quality = next((_quality(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
+        if media_type in MEDIA_TYPES and quality > liked:
+            best, liked = media_type, quality
+    if best is None:
+        raise Problem(406, f"rows come as {', '.join(MEDIA_TYPES)}")
+    return best
+
+
+def _quality(text: str) -> float:
+    try:
+        return min(1.0, max(0.0, float(text)))
+    except ValueError:
+        return 0.0
+
+
+def _json(found: RelationRows, following: str | None) -> bytes:
+    columns = [{"name": c.name, "type": c.type, "comment": c.comment} for c in found.columns]
+    head = {
+        "total": found.total,
+        "generation": found.generation,
+        "next": following,
+        "columns": columns,
+    }
+    rows = _few_rows(found.rows)
+    if rows is None:
+        rows = b"[" + b"".join(found.rows.json_lines(before=",\n", after=""))[1:] + b"]"
+    return orjson.dumps(head)[:-1] + b',"rows":' + rows + b"}\n"
+
+
+def _few_rows(rows: Rows) -> bytes | None:
+    """The rows as the engine would write them, made here; None for many, and for types with digits to lose.
+
+    The engine takes 20 ms to understand how it shall write 25 columns, whatever rows there are.
+    """
+    if rows.table.num_rows > _FEW or any(c.type.id not in _TAKEN_OVER for c in rows.columns):
+        return None
+    try:
+        cells = [
+            _cells(rows.table.column(number).to_pylist(), column)
+            for number, column in enumerate(rows.columns)
+        ]
+    except (ValueError, OverflowError):  # a date that Python has none for
+        return None
+    names = rows.unique_names
+    return orjson.dumps([dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)])
+
+
+def _cells(values: list[Any], column: ResultColumn) -> list[Any]:
+    if column.type.id == "date":
+        return [None if value is None else value.isoformat() for value in values]
+    if column.type.id == "timestamp":
+        between, end = ("T", "Z") if column.is_instant else (" ", "")
+        return [None if value is None else _instant(value, between) + end for value in values]
+    return values
+
+
+def _instant(value: datetime, between: str) -> str:
+    text = value.isoformat(between)
+    return text.rstrip("0") if "." in text else text

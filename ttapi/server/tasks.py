@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refreshes, one after the other in one thread: asked for, watched, cancelled; and what is due, by itself."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections import OrderedDict, deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ttapi.api import RefreshRequest, Watchers, operations
+from ttapi.api.documents import iso_instant, outcome_document
+from ttapi.clock import SystemClock
+from ttapi.errors import TtapiError, UnknownNameError
+from ttapi.server.problems import Problem, problem_of, without_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ttapi.api import Database, Progress, StatusRow
+
+log = logging.getLogger("ttapi.server.tasks")
+
+_TASKS_KEPT = 200
+_QUEUED = 50
+_OVER = frozenset({"done", "failed", "cancelled"})
+_SHORTEST_S, _LONGEST_S = 1.0, 900.0
+_AFTER_TASK_S = 60.0
+"""What a refresh could not have is not asked for again at once."""
+
+
+class _Cancelled(KeyboardInterrupt):
+    """Ends a refresh between two batches, as an interrupt does: what was committed stands."""
+
+
+@dataclass(eq=False)
+class RefreshTask:
+    """One refresh that was asked for."""
+
+    id: str
+    datasets: tuple[str, ...]
+    """Empty: all."""
+    force: bool
+    asked_by: str
+    asked_at: datetime
+    state: str = "queued"
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    progress: dict[str, list[int]] = field(default_factory=dict)
+    """Units done and in all, by what is worked on."""
+    outcome: dict[str, Any] | None = None
+    error: str | None = None
+    is_cancelled: bool = False
+    """Whether it shall end."""
+    over: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def document(self) -> dict[str, Any]:
+        """The task as JSON."""
+        return {
+            "id": self.id,
+            "state": self.state,
+            "datasets": list(self.datasets),
+            "force": self.force,
+            "asked_by": self.asked_by,
+            "asked_at": iso_instant(self.asked_at),
+            "started_at": iso_instant(self.started_at),
+            "finished_at": iso_instant(self.finished_at),
+            "progress": {what: list(parts) for what, parts in list(self.progress.items())},
+            "outcome": self.outcome,
+            "error": self.error,
+        }
+
+    # What the refresh tells while it runs.
+
+    def started(self, what: str, total: int) -> None:
+        """Work on `what` begins, unless it shall not."""
+        self._go_on()
+        self.progress[what] = [0, total]
+
+    def advanced(self, what: str, done: int) -> None:
+        """`done` units are finished; here it can end."""
+        self.progress[what][0] = done
+        self._go_on()
+
+    def finished(self, what: str) -> None:
+        """Work on `what` is over; how far it came stays."""
+
+    def _go_on(self) -> None:
+        if self.is_cancelled:
+            raise _Cancelled
+
+
+class RefreshQueue:
+    """The one thread that refreshes, and what waits for it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._tasks: OrderedDict[str, RefreshTask] = OrderedDict()
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._condition = threading.Condition()
+        self._is_closed = False
+        self._watcher: RefreshTask | None = None
+        self._thread = threading.Thread(target=self._work, name="refreshes", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self, datasets: Sequence[str] = (), *, force: bool = False, asked_by: str
+    ) -> RefreshTask:
+        """The task that refreshes these; one that waits already for the same.
+
+        *Raises* Problem where too many wait, or the daemon ends.
+        """
+        wanted = tuple(datasets)
+        with self._condition:
+            for task in self._tasks.values():
+                if (task.state, task.datasets, task.force) == ("queued", wanted, force):
+                    return task
+            task = RefreshTask(secrets.token_hex(8), wanted, force, asked_by, SystemClock().now())
+            self._put(lambda: self._carry_out(task))
+            self._tasks[task.id] = task
+            self._forget_old_ones()
+        return task
+
+    def run(self, work: Callable[[Progress], object]) -> None:
+        """Nothing, once `work` was done in the thread that refreshes; *raises* what it raises."""
+        done: Future[object] = Future()
+        now = SystemClock().now()
+        watcher = RefreshTask("", (), force=False, asked_by="a query", asked_at=now)
+
+        def carry_out() -> None:
+            watcher.is_cancelled = self._is_closed
+            self._watcher = watcher
+            try:
+                done.set_result(work(watcher))
+            except _Cancelled:
+                done.set_exception(_ending())
+            except BaseException as exc:  # noqa: BLE001 - raised again where it is waited for
+                done.set_exception(exc)
+
+        with self._condition:
+            self._put(carry_out)
+        done.result()
+
+    def task(self, task_id: str) -> RefreshTask:
+        """The task of that id. *Raises* UnknownNameError."""
+        with self._condition:
+            task = self._tasks.get(task_id)
+        if task is None:
+            raise UnknownNameError("no task has that id", hint="the list of tasks has them")
+        return task
+
+    def tasks(self) -> list[RefreshTask]:
+        """All that are remembered, the newest first."""
+        with self._condition:
+            return list(reversed(self._tasks.values()))
+
+    def cancel(self, task_id: str) -> RefreshTask:
+        """The task, which ends: at once where it waits, between two batches where it runs.
+
+        *Raises* UnknownNameError; Problem where it is over.
+        """
+        task = self.task(task_id)
+        with self._condition:
+            if task.state in _OVER:
+                raise Problem(409, f"the task is {task.state}: there is nothing to cancel")
+            task.is_cancelled = True
+            if task.state == "queued":
+                self._end(task, "cancelled")
+        return task
+
+    def counts(self) -> dict[str, int]:
+        """How many of the remembered tasks are in each state."""
+        found = dict.fromkeys(("queued", "running", "done", "failed", "cancelled"), 0)
+        for task in self.tasks():
+            found[task.state] += 1
+        return found
+
+    def close(self, timeout_s: float) -> bool:
+        """Whether what ran has ended: what waits is cancelled, what runs ends between two batches."""
+        with self._condition:
+            self._is_closed = True
+            if self._watcher is not None:
+                self._watcher.is_cancelled = True
+            for task in self._tasks.values():
+                task.is_cancelled = True
+                if task.state == "queued":
+                    self._end(task, "cancelled")
+            self._condition.notify_all()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _put(self, work: Callable[[], None]) -> None:
+        if self._is_closed:
+            raise _ending()
+        if len(self._waiting) >= _QUEUED:
+            raise Problem(503, f"{_QUEUED} refreshes wait already", {"retry-after": "10"})
+        self._waiting.append(work)
+        self._condition.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: self._waiting or self._is_closed)
+                if not self._waiting:
+                    return
+                work = self._waiting.popleft()
+            work()
+
+    def _carry_out(self, task: RefreshTask) -> None:
+        with self._condition:
+            if task.state != "queued":
+                return
+            task.state, task.started_at = "running", SystemClock().now()
+        log.info("refresh began", extra={"task": task.id, "asked_by": task.asked_by})
+        try:
+            outcome = self._database.refresh(
+                *task.datasets,
+                force=task.force,
+                command="ttapi serve",
+                watchers=Watchers(progress=task),
+            )
+        except _Cancelled:
+            self._end(task, "cancelled")
+        except TtapiError as exc:
+            log.warning("refresh failed", extra={"task": task.id, "error": str(exc)})
+            self._end(task, "failed", error=without_paths(problem_of(exc).detail))
+        except Exception:
+            log.exception("refresh failed", extra={"task": task.id})
+            self._end(task, "failed", error="the daemon's log tells why, under the task's id")
+        else:
+            task.outcome = _without_paths(outcome_document(outcome))
+            self._end(task, "failed" if outcome.exit_code else "done")
+
+    @staticmethod
+    def _end(task: RefreshTask, state: str, error: str | None = None) -> None:
+        task.error, task.finished_at = error, SystemClock().now()
+        task.state = state
+        task.over.set()
+
+    def _forget_old_ones(self) -> None:
+        for task in list(self._tasks.values()):
+            if len(self._tasks) <= _TASKS_KEPT:
+                return
+            if task.state in _OVER:
+                del self._tasks[task.id]
+
+
+def _ending() -> Problem:
+    return Problem(503, "the daemon is about to end", {"retry-after": "10"})
+
+
+def _without_paths(outcome: dict[str, Any]) -> dict[str, Any]:
+    """What a vendor or the file system said of a dataset may name files."""
+    for one in outcome["datasets"]:
+        one["error"] = without_paths(one["error"]) if one["error"] else None
+        one["reasons"] = [without_paths(reason) for reason in one["reasons"]]
+    return outcome
+
+
+class Scheduler:
+    """Keeps what is configured inside its TTL: looks when something is due, and has it refreshed."""
+
+    def __init__(self, database: Database, queue: RefreshQueue) -> None:
+        self._database, self._queue = database, queue
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="scheduler", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._ends.set()
+
+    def look(self) -> tuple[RefreshTask | None, float]:
+        """The task for what is stale, None where nothing is; and the seconds until the next look."""
+        environment = self._database.load_environment()
+        task = None
+        steps = operations.plan(environment, RefreshRequest())
+        if any(step.action != "none" for step in steps):
+            task = self._queue.submit(asked_by="scheduler")
+        return task, seconds_to_next(operations.status(environment).rows, environment.now)
+
+    def _watch(self) -> None:
+        while not self._ends.is_set():
+            try:
+                task, pause_s = self.look()
+                if task is not None:
+                    self._await(task)
+                    pause_s = _AFTER_TASK_S
+            except (TtapiError, Problem) as exc:
+                log.warning("the scheduler could not look", extra={"error": str(exc)})
+                pause_s = _AFTER_TASK_S
+            self._ends.wait(pause_s)
+
+    def _await(self, task: RefreshTask) -> None:
+        while not task.over.wait(_SHORTEST_S) and not self._ends.is_set():
+            continue
+
+
+def seconds_to_next(rows: Sequence[StatusRow], now: datetime) -> float:
+    """Seconds until the first configured dataset is due, within reason: a folder's clock may be wrong."""
+    dues = [
+        (row.due_at.astimezone(UTC) - now).total_seconds()
+        for row in rows
+        if row.due_at is not None and row.verdict != "not configured"
+    ]
+    return min(max(min(dues, default=_LONGEST_S), _SHORTEST_S), _LONGEST_S)
