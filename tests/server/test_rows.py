@@ -333,3 +333,17 @@ def test_a_cursor_comes_back_as_it_was_given(said, offset, generation):
     cursor = Cursor(generation, offset, digest)
     assert cursor_for(cursor.text, digest) == cursor
     assert cursor.text.isascii()
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_missing_values_come_last_whichever_way_the_order_goes(daemon, admin, sign):
+    where = "market:eq:XNYS;date:ge:2024-06-01;date:lt:2024-07-01"
+    wanted = {"where": where, "order": f"{sign}close_utc", "columns": "date,close_utc"}
+    found = admin.get(f"{API}/relations/calendar/rows", params=wanted).json()["rows"]
+    days = daemon.lab.rows(
+        "select date, close_utc from calendar where market = 'XNYS' and date >= '2024-06-01' and date < '2024-07-01'"
+    )
+    there = sorted((day for day, close in days if close is not None), reverse=bool(sign))
+    missing = sorted(day for day, close in days if close is None)
+    assert [row["date"] for row in found] == [day.isoformat() for day in (*there, *missing)]
+    assert len(missing) == 11
