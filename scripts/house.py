@@ -21,7 +21,9 @@ PRIVATE_WORDS = (
 )  # fmt: skip
 """Words that once stood for something that the field has a word for: docs/glossary.md."""
 LIMITS = {
-    "files": 252,  # 235 without live (7) and server (10), which the plan budgets beside them
+    # 235 of what there was before; then live (5), server (12), and what those need of the rooms below:
+    # streams, sandbox and generations of the store, operations of api, the simulator's firehose, commands.
+    "files": 272,
     "files above 400 lines": 0,
     "class names in two modules": 0,
     "private words as names": 0,

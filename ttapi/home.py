@@ -116,6 +116,8 @@ class Home:
     def stream_file(self) -> Path:
         """How the streams stand that are recorded now, or were last."""
         return self.live / "stream.json"
+
+    @property
     def token_file(self) -> Path:
         """Where the daemon is, and the token it was started with; 0600, gone with it."""
         return self.live / "token"

@@ -67,6 +67,8 @@ def test_the_doors_for_machines_need_their_extra_and_nothing_else_that_is_not_th
     # The types of fastapi and mcp are pydantic's.
     needed = imported(SERVER.rglob("*.py")) - names(PROJECT["dependencies"]) - {"pydantic"}
     assert needed <= names(PROJECT["optional-dependencies"]["server"])
+
+
 def test_the_daemon_imports_nothing_that_its_extra_does_not_bring():
     needed = imported(SERVER.rglob("*.py")) - names(PROJECT["dependencies"])
     assert needed - OF_FASTAPI <= names(PROJECT["optional-dependencies"]["server"])

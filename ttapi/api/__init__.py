@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ttapi.api.operations import ExportFiles, Status
     from ttapi.api.plugins import ConfiguredResource
     from ttapi.api.published import connect_published
-    from ttapi.api.sandboxed import DescribedRelation, SandboxedAnswer, SandboxedDatabase
     from ttapi.api.relations import (
         PublishedRelation,
         PublishedRelations,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
         RowCondition,
         RowsRequest,
     )
+    from ttapi.api.sandboxed import DescribedRelation, SandboxedAnswer, SandboxedDatabase
     from ttapi.api.saving import SaveRequest, save_query
     from ttapi.api.streaming import RecordOutcome, RecordRequest, record
     from ttapi.audit.doctor import Diagnosis
@@ -56,9 +56,8 @@ if TYPE_CHECKING:
     from ttapi.sources.discovery import InstalledSource
     from ttapi.store.backup import Backup, list_backups
     from ttapi.store.catalog import DatasetOutcome
-    from ttapi.store.rows import Rows
-    from ttapi.store.sandbox import SandboxLimits
     from ttapi.store.rows import ResultColumn, Rows
+    from ttapi.store.sandbox import SandboxLimits
 
 _HOMES = {
     "Answer": "api.answer",
@@ -166,10 +165,10 @@ __all__ = [
     "ResultColumn",
     "RowCondition",
     "Rows",
+    "RowsRequest",
     "SandboxLimits",
     "SandboxedAnswer",
     "SandboxedDatabase",
-    "RowsRequest",
     "SaveRequest",
     "SourceCall",
     "Status",

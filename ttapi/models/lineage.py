@@ -10,9 +10,7 @@ import hashlib
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
-from ttapi.errors import UsageError, did_you_mean
 from ttapi.errors import UnknownNameError, did_you_mean
-from ttapi.models.column_trace import Trace, UntracedColumn, trace_query
 from ttapi.models.install import read_columns, read_install_note, write_note
 from ttapi.models.model import macro_parts
 from ttapi.models.model_cache import shipped_document
