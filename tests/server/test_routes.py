@@ -21,11 +21,10 @@ FILLED = {
     "{task}": "0123456789abcdef",
 }
 ANSWERS = {
-    f"{API}/quotes": 404,
-    f"{API}/bars": 404,
     f"{API}/refresh/tasks/{{task}}": 404,
     f"{API}/refresh": 422,
     f"{API}/why/{{relation}}": 404,
+    f"{API}/sql": 422,
 }
 """What the right caller is answered, where it is not 200."""
 

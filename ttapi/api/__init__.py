@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         RowCondition,
         RowsRequest,
     )
-    from ttapi.api.sandboxed import DescribedRelation, SandboxedAnswer, SandboxedDatabase
+    from ttapi.api.sandboxed import DescribedRelation, SandboxedAnswer, SandboxedDatabase, Sandboxes
     from ttapi.api.saving import SaveRequest, save_query
     from ttapi.api.streaming import RecordOutcome, RecordRequest, record
     from ttapi.audit.doctor import Diagnosis
@@ -103,6 +103,7 @@ _HOMES = {
     "SandboxLimits": "store.sandbox",
     "SandboxedAnswer": "api.sandboxed",
     "SandboxedDatabase": "api.sandboxed",
+    "Sandboxes": "api.sandboxed",
     "RowsRequest": "api.relations",
     "SaveRequest": "api.saving",
     "SourceCall": "audit.why",
@@ -169,6 +170,7 @@ __all__ = [
     "SandboxLimits",
     "SandboxedAnswer",
     "SandboxedDatabase",
+    "Sandboxes",
     "SaveRequest",
     "SourceCall",
     "Status",

@@ -342,3 +342,28 @@ class SandboxedDatabase:
             exc.message = self._sandbox.without_paths(exc.message)
             exc.hint = None if exc.hint is None else self._sandbox.without_paths(exc.hint)
             raise
+
+
+class Sandboxes:
+    """One sandbox for those who see private data, one for those who do not; made when first needed."""
+
+    def __init__(self, home: Home, environ: Mapping[str, str]) -> None:
+        self._home, self._environ = home, environ
+        self._made: dict[bool, SandboxedDatabase] = {}
+        self._lock = threading.Lock()
+
+    def of(self, sees_private: bool) -> SandboxedDatabase:
+        """The sandbox of those who see private data, or of those who do not."""
+        with self._lock:
+            if sees_private not in self._made:
+                self._made[sees_private] = SandboxedDatabase(
+                    self._home, environ=self._environ, is_private_hidden=not sees_private
+                )
+            return self._made[sees_private]
+
+    def close(self) -> None:
+        """Nothing; every process of them is gone."""
+        with self._lock:
+            for one in self._made.values():
+                one.close()
+            self._made.clear()

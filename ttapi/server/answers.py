@@ -9,7 +9,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ttapi.api import Database, Freshness, PublishedRelations, Watchers, find_node, operations
+from ttapi.api import (
+    Database,
+    Freshness,
+    PublishedRelations,
+    Sandboxes,
+    Watchers,
+    find_node,
+    operations,
+)
 from ttapi.api import RefreshRequest as Refresh
 from ttapi.api.documents import (
     explanation_document,
@@ -85,6 +93,7 @@ class ServedHome:
         self.database = Database(home, environ=environ)
         self.published = PublishedRelations(home, comments_of=self._macro_comments)
         self.queue = RefreshQueue(self.database)
+        self.sandboxes = Sandboxes(home, environ)
         # Explanations read through the database's own connection, which belongs to one thread.
         self._questions = ThreadPoolExecutor(1, "questions")
         self._lineage: tuple[int, LineageGraph] | None = None
@@ -96,6 +105,7 @@ class ServedHome:
         is_over = self.queue.close(timeout_s)
         self._questions.shutdown(wait=is_over, cancel_futures=True)
         self.published.close()
+        self.sandboxes.close()
         if is_over:
             self.database.close()
         return is_over

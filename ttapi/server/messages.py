@@ -119,6 +119,24 @@ class RefreshBody(_Asked):
     force: Annotated[bool, Field(description="Ask again even where fresh.")] = False
 
 
+class SqlBody(_Asked):
+    """One SELECT."""
+
+    sql: Annotated[str, Field(min_length=1, max_length=50_000)]
+    parameters: Annotated[
+        list[Any] | dict[str, Any],
+        Field(description="Values of `?` in order, or of `$name` by name.", max_length=1000),
+    ] = []
+    max_rows: Annotated[int | None, Field(ge=1, description="Rows of the answer at most.")] = None
+    timeout_s: Annotated[float | None, Field(gt=0, description="Seconds it may run.")] = None
+    max_age: Annotated[
+        str | None, Field(max_length=40, description="Refuse older data: 5m, 2h, 1d.")
+    ] = None
+    refresh: Annotated[
+        bool, Field(description="Refresh what it reads first, where the role allows it.")
+    ] = True
+
+
 class WhyQuery(_Asked):
     """Which row."""
 
@@ -176,6 +194,25 @@ class RowsReply(BaseModel):
     columns: list[ColumnReply]
     rows: list[dict[str, Any]]
     next: str | None
+
+
+class SqlColumnReply(BaseModel):
+    """One column of an answer."""
+
+    name: str
+    type: str
+
+
+class SqlReply(BaseModel):
+    """Rows of a query, as objects, and how old what it read was."""
+
+    generation: int
+    row_count: int
+    is_truncated: bool
+    columns: list[SqlColumnReply]
+    ages_s: dict[str, float | None]
+    notes: list[str]
+    rows: list[dict[str, Any]]
 
 
 class StatusReply(BaseModel):

@@ -19,6 +19,7 @@ from ttapi.server import messages as ask
 from ttapi.server.answers import Call, RouteReply, ServedHome
 from ttapi.server.auth import ANYONE, NOBODY, ROLES
 from ttapi.server.problems import MEDIA_TYPE
+from ttapi.server.queries import run_sql
 from ttapi.server.rows import MEDIA_TYPES
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ ROUTES: tuple[Route, ...] = (
     _series("chain", "The latest option chain of one underlying."),
     _series("quotes", "The latest quote of one symbol."),
     _series("bars", "Bars of one symbol."),
+    Route("POST", f"{API}/sql", "viewer", ask.SqlBody, run_sql, ask.SqlReply,
+          "Rows of one SELECT.", media_types=tuple(MEDIA_TYPES)),
     _rows("/expirations", ask.ExpirationsQuery, answers.read_expirations, "Listed expirations of one root."),
     Route("GET", f"{API}/datasets", "viewer", ask.ListQuery, answers.list_datasets, ask.DatasetsReply,
           "Datasets as they are declared."),
@@ -156,7 +159,7 @@ def _replies(route: Route) -> dict[int | str, dict[str, Any]]:
         others = [name for name in route.media_types if name != "application/json"]
         right["content"] = {name: {"schema": {"type": "string"}} for name in others}
     found: dict[int | str, dict[str, Any]] = {route.status: right, "default": problem}
-    if _has_formats(route):
+    if _has_formats(route) and route.method == "GET":
         found[304] = {"description": "As it was when its ETag was given"}
     return found
 

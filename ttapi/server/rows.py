@@ -146,14 +146,16 @@ class EncodedRows:
 
 def encoded(found: RelationRows, media_type: str, following: str | None) -> EncodedRows:
     """The rows as one of MEDIA_TYPES."""
-    name = MEDIA_TYPES[media_type]
-    if name == "json":
-        content = _json(found, following)
-    else:
-        stream = io.BytesIO()
-        FORMATS[name].write(found.rows, stream, DisplayStyle(zone="UTC"))
-        content = stream.getvalue()
+    is_json = MEDIA_TYPES[media_type] == "json"
+    content = _json(found, following) if is_json else written_rows(found.rows, media_type)
     return EncodedRows(content, media_type, found.total, following)
+
+
+def written_rows(rows: Rows, media_type: str) -> bytes:
+    """The rows as one of MEDIA_TYPES, nothing around them."""
+    stream = io.BytesIO()
+    FORMATS[MEDIA_TYPES[media_type]].write(rows, stream, DisplayStyle(zone="UTC"))
+    return stream.getvalue()
 
 
 def chosen_type(accept: str) -> str:
@@ -185,10 +187,13 @@ def _json(found: RelationRows, following: str | None) -> bytes:
         "next": following,
         "columns": columns,
     }
-    rows = _few_rows(found.rows)
-    if rows is None:
-        rows = b"[" + b"".join(found.rows.json_lines(before=",\n", after=""))[1:] + b"]"
-    return orjson.dumps(head)[:-1] + b',"rows":' + rows + b"}\n"
+    return orjson.dumps(head)[:-1] + b',"rows":' + json_rows(found.rows) + b"}\n"
+
+
+def json_rows(rows: Rows) -> bytes:
+    """The rows as an array of objects."""
+    few = _few_rows(rows)
+    return few or b"[" + b"".join(rows.json_lines(before=",\n", after=""))[1:] + b"]"
 
 
 def _few_rows(rows: Rows) -> bytes | None:

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQL of whoever may ask: run in the sandbox, told with the age of what it read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from ttapi.api import Freshness
+from ttapi.errors import BusyError, QueryError, QueryTimeoutError, QueryTooBigError
+from ttapi.server.answers import RouteReply
+from ttapi.server.problems import Problem
+from ttapi.server.rows import EncodedRows, chosen_type, json_rows, written_rows
+
+if TYPE_CHECKING:
+    from ttapi.api import SandboxedAnswer
+    from ttapi.server.answers import Call, ServedHome
+    from ttapi.server.messages import SqlBody
+
+_STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (QueryTimeoutError, 504),
+    (QueryTooBigError, 413),
+    (QueryError, 422),
+)
+"""The first that fits."""
+
+
+def run_sql(served: ServedHome, call: Call) -> RouteReply:
+    """The rows of one SELECT.
+
+    What it reads is refreshed first for an analyst, within the budget of `[refresh] max_calls`; for a viewer, and
+    where `refresh` is false, it is answered from what is held.
+    """
+    body: SqlBody = call.asked
+    media_type = chosen_type(call.accept)
+    sandbox = served.sandboxes.of(call.caller.sees_private)
+    limits = replace(
+        sandbox.limits,
+        max_rows=min(body.max_rows or sandbox.limits.max_rows, sandbox.limits.max_rows),
+        timeout_s=min(body.timeout_s or sandbox.limits.timeout_s, sandbox.limits.timeout_s),
+    )
+    may_refresh = body.refresh and call.caller.may("analyst")
+    max_calls = served.database.load_environment().settings.max_calls if may_refresh else None
+    try:
+        found = sandbox.sql(
+            body.sql,
+            body.parameters,
+            limits=limits,
+            max_calls=max_calls,
+            freshness=Freshness(refresh=may_refresh, max_age=body.max_age),
+        )
+    except BusyError as exc:
+        raise Problem(503, str(exc), {"retry-after": "1"}) from exc
+    except QueryError as exc:
+        status = next(status for kind, status in _STATUSES if isinstance(exc, kind))
+        raise Problem(status, exc.message) from exc
+    return RouteReply(rows=_encoded(found, media_type), headers=_headers(found))
+
+
+def _encoded(found: SandboxedAnswer, media_type: str) -> EncodedRows:
+    rows = found.rows
+    if media_type != "application/json":
+        content = written_rows(rows, media_type)
+    else:
+        head: dict[str, Any] = {
+            "generation": found.answer.generation,
+            "row_count": found.answer.row_count,
+            "is_truncated": found.answer.is_truncated,
+            "columns": [
+                {"name": name, "type": column.type.text}
+                for name, column in zip(rows.unique_names, rows.columns, strict=True)
+            ],
+            "ages_s": dict(found.ages_s),
+            "notes": list(found.notes),
+        }
+        content = orjson.dumps(head)[:-1] + b',"rows":' + json_rows(rows) + b"}\n"
+    return EncodedRows(content, media_type, found.answer.row_count, None)
+
+
+def _headers(found: SandboxedAnswer) -> dict[str, str]:
+    headers = {
+        "x-ttapi-generation": str(found.answer.generation),
+        "x-ttapi-truncated": str(found.answer.is_truncated).lower(),
+    }
+    known = [age for age in found.ages_s.values() if age is not None]
+    if known and len(known) == len(found.ages_s):
+        headers["x-ttapi-data-age-s"] = f"{max(0.0, *known):.3f}"
+    return headers
