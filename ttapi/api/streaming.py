@@ -87,6 +87,7 @@ def record(
         # Whoever held the lock before may have left another state.
         environment = environment.after(read_home_state(environment.home))
         environment, _ = install(store, environment)
+        store.use_one_thread()
         recording = Recording(store, environment, clock)
         journal = recording.open_journal()
         keep_days = environment.settings.stream_keep_days

@@ -24,7 +24,7 @@ import pyarrow as pa
 from ttapi.errors import DiskFullError
 from ttapi.live.feed import StreamGap
 from ttapi.live.journal import Journal, JournalPart
-from ttapi.store.log import LogRows
+from ttapi.store.log import LogRecord, LogRows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -105,7 +105,7 @@ class Recorder:
         self._limit, self._arrivals = limit, 0
         self._timing, self._on_published = timing, on_published
         self._pending: dict[str, _Pending] = {}
-        self._uncommitted: deque[tuple[list[LogRows], int]] = deque()
+        self._uncommitted: deque[LogRecord] = deque()
         self._gaps: list[StreamGap] = []
         self._is_stopping = asyncio.Event()
         self._has_room = asyncio.Event()
@@ -196,7 +196,7 @@ class Recorder:
             parts = [JournalPart(f"raw.{e.resource.table}", e.rows, e.refused) for e in events]
             position = await self._journalled(loop, writing, parts)
             self.counts.acknowledged += sum(one.rows.num_rows for one in events)
-            self._uncommitted.append((events, position))
+            self._uncommitted.append(LogRecord(position, tuple(events)))
         if not self._has_room.is_set() and self._count_pending() < _MOST_PENDING // 4:
             self._has_room.set()
         if self._committing is not None and self._committing.done():
@@ -257,9 +257,10 @@ class Recorder:
         A full disk is tried again later: the journal keeps what the file has not.
         """
         try:
-            while self._uncommitted:
-                events, position = self._uncommitted[0]
-                self.counts.stored += self._recording.append(events, position)
+            # What has come by now, in one transaction; what comes meanwhile waits for the next one.
+            records = list(self._uncommitted)
+            self.counts.stored += self._recording.append(records)
+            for _ in records:
                 self._uncommitted.popleft()
             if self._is_publication_due():
                 self._publish()

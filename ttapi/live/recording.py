@@ -24,7 +24,7 @@ from ttapi.store.catalog import (
     write_freshness,
 )
 from ttapi.store.catalog_rows import NoteRow
-from ttapi.store.log import LogRows, LogWriter, forget_before
+from ttapi.store.log import LogRecord, LogRows, LogWriter, forget_before
 from ttapi.store.publish import publish
 
 if TYPE_CHECKING:
@@ -83,28 +83,30 @@ class Recording:
                 )
                 self._note(tuple(sorted(_logs(resources))), detail)
                 continue
-            events = [
+            events = tuple(
                 LogRows(resources[part.dataset], part.rows, part.refused)
                 for part in one.parts
                 if part.dataset in resources
-            ]
-            self.replayed += self.append(events, one.position)
+            )
+            self.replayed += self.append([LogRecord(one.position, events)])
         journal = Journal(folder, max(self.position, last_position(folder)))
         if self.replayed or self._notes:
             self.publish([])
         return journal
 
-    def append(self, events: Sequence[LogRows], position: int) -> int:
-        """Commit the events of one journal record; how many they are, 0 where the file has them."""
+    def append(self, records: Sequence[LogRecord]) -> int:
+        """Commit the events of some journal records; how many the file did not have."""
         try:
-            stored = self._log.append(events, position, self._clock.now())
+            stored = self._log.append(records, self._clock.now())
         except CommitUnknownError:
-            # The file itself says whether it has the record.
+            # The file itself says which records it has.
+            before = self._log.position
             self._store.reopen()
             self._log = LogWriter(self._store, self._load_id)
-            stored = self._log.append(events, position, self._clock.now())
-            stored = stored or sum(one.rows.num_rows for one in events)
-        self.has_unpublished = self.has_unpublished or bool(events)
+            self._log.append(records, self._clock.now())
+            new = [one for one in records if one.position > before]
+            stored = sum(events.rows.num_rows for one in new for events in one.events)
+        self.has_unpublished = self.has_unpublished or bool(records)
         return stored
 
     def publish(self, gaps: Sequence[StreamGap]) -> None:

@@ -54,6 +54,14 @@ class LogRows:
     refused: int = 0
 
 
+@dataclass(frozen=True)
+class LogRecord:
+    """What one journal record holds."""
+
+    position: int
+    events: tuple[LogRows, ...]
+
+
 @dataclass
 class _Session:
     """One unit: what is stored of one session of one log."""
@@ -76,24 +84,26 @@ class LogWriter:
             self.position = int(read_meta(cursor, JOURNAL_POSITION) or 0)
             """Of the last record stored."""
 
-    def append(self, events: Sequence[LogRows], position: int, now: datetime) -> int:
-        """Store the events of the journal record at `position`; how many they are.
+    def append(self, records: Sequence[LogRecord], now: datetime) -> int:
+        """Store the events of some journal records, in order and in one transaction; how many they are.
 
-        A record that is stored already is passed over. *Raises* as `Store.transaction`.
+        Records that are stored already are passed over. *Raises* as `Store.transaction`.
         """
-        if position <= self.position:
+        new = [one for one in records if one.position > self.position]
+        if not new:
             return 0
         try:
             with self._store.transaction() as cursor:
-                for one in events:
-                    self._insert(cursor, one, position, now)
-                write_meta(cursor, JOURNAL_POSITION, str(position))
+                for record in new:
+                    for events in record.events:
+                        self._insert(cursor, events, record.position, now)
+                write_meta(cursor, JOURNAL_POSITION, str(new[-1].position))
         except BaseException:
             # What is counted of sessions may not have been stored: the file is asked again.
             self._sessions.clear()
             raise
-        self.position = position
-        return sum(one.rows.num_rows for one in events)
+        self.position = new[-1].position
+        return sum(one.rows.num_rows for record in new for one in record.events)
 
     def _insert(self, cursor: Connection, events: LogRows, position: int, now: datetime) -> None:
         session = self._session(cursor, events, now)

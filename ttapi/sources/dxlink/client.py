@@ -257,7 +257,7 @@ async def close_socket(socket: ClientConnection) -> None:
         raise
 
 
-async def open_socket(url: str) -> ClientConnection:
+async def open_socket(url: str, *, is_compressed: bool = True) -> ClientConnection:
     """A connection to `url`. *Raises* StreamLostError where another attempt may work, SourceDownError, UsageError."""
     try:
         # dxLink has its own keepalive, and its silence is watched; frames hold whole histories.
@@ -267,6 +267,7 @@ async def open_socket(url: str) -> ClientConnection:
             ping_interval=None,
             max_size=_FRAME_BYTES,
             close_timeout=2,
+            compression="deflate" if is_compressed else None,
         )
     except InvalidURI as exc:
         raise UsageError(

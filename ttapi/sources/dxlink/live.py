@@ -337,6 +337,8 @@ def _array_of(kind: Kind, parts: Sequence[list[Any]]) -> pa.Array:
     if kind == "number":
         found = _typed(parts[0], pa.float64(), _number)
         is_finite = pc.is_finite(found)
+        if pc.all(is_finite).as_py() in {True, None}:
+            return found
         return pc.if_else(is_finite, found, pa.scalar(None, pa.float64()))
     if kind == "text":
         found = _typed(parts[0], pa.string(), _text)
