@@ -40,7 +40,7 @@ def test_the_transcript_shows_each_command_above_its_answer(small_home, capfd):
     show_demonstration(small_home)
     text, errors = capfd.readouterr()
     assert errors == ""
-    typed = re.findall(r"^\$ (.*)$", re.sub(r"http://127\S+", "URL", text), re.MULTILINE)
+    typed = re.findall(r"^\$ (.*)$", re.sub(r"(http|ws)://127\S+", "URL", text), re.MULTILINE)
     assert typed[:-4] == [
         "ttapi simulate --seed 7 --ahead --fault missing-symbols:count=4 --port-file demo/vendors.json &",
         "export TTAPI_HOME=demo",
@@ -70,6 +70,11 @@ def test_the_transcript_shows_each_command_above_its_answer(small_home, capfd):
         'ttapi sql --no-refresh "',
         'ttapi sql "',
         'ttapi sql "',
+        "ttapi simulate dxlink --seed 7 --moving --port-file demo/feed.json &",
+        "export TTAPI_DXLINK_URL=URL",
+        "export TTAPI_DXLINK_TOKEN=...",
+        "ttapi stream SPY AAPL QQQ --types quotes,time_and_sales --for 3s",
+        'python -c "',
     ]
     steps = _steps(text)
     hero = small_home.market.symbols[1]
@@ -106,6 +111,7 @@ def test_the_transcript_shows_each_command_above_its_answer(small_home, capfd):
     assert re.search(
         r"^2024-07-\d\d +[\d.]+ +C +[\d.]+ +[\d.]+ +0\.\d+ +0\.[45]\d*$", implied, re.MULTILINE
     )
+    assert sorted(re.findall(r"^│ ([A-Z]{3,4}) ", steps["Live"], re.MULTILINE)) == ["AAPL", "QQQ", "SPY"]  # fmt: skip
     assert "init --metastock FOLDER" in steps["Go on"]
     long = [line for line in text.splitlines() if len(line) > 80 and not _is_excused(line)]
     assert long == []

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ttapi.cli.demo_world import show_vendors, vendors_running
+from ttapi.cli.demo_world import show_stream, show_vendors, vendors_running
 from ttapi.errors import TtapiError
 from ttapi.extras import require_extra
 
@@ -208,6 +208,7 @@ def show_demonstration(home: DemoHome) -> None:
         _open_elsewhere(stage, home)
         _add_a_view(stage, home)
         show_vendors(stage, home, vendors)
+    show_stream(stage, home)
     _show_the_way_on(stage, home)
 
 

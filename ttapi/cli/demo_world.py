@@ -148,6 +148,29 @@ def show_vendors(stage: Stage, home: DemoHome, vendors: Beside) -> None:
     _price_options(stage)
 
 
+def show_stream(stage: Stage, home: DemoHome) -> None:
+    """Record a few seconds of a market that moves, and read them with plain DuckDB."""
+    stage.step(
+        "Live",
+        "A feed that runs the last session anew while the exchange is closed. What it",
+        "streams is in the published file seconds later, for any DuckDB client.",
+    )
+    shown = f"{home.shown}/feed.json"
+    with stage.running(
+        f"ttapi simulate dxlink --seed {VENDOR_SEED} --moving --port-file {shlex.quote(shown)}"
+    ) as feed:
+        facts = json.loads(feed.first_line())["dxlink"]
+        stage.say("")
+        stage.export("TTAPI_DXLINK_URL", facts["url"])
+        stage.export("TTAPI_DXLINK_TOKEN", facts["token"], "...")
+        stage.run("ttapi stream SPY AAPL QQQ --types quotes,time_and_sales --for 3s")
+    path = repr(f"{home.shown}/market.duckdb")
+    stage.run(f"""python -c "
+import duckdb
+market = duckdb.connect({path}, read_only=True)
+print(market.sql('select symbol, bid, ask, received_at from quotes'))\"""")
+
+
 def _ask(stage: Stage, home: DemoHome) -> None:
     since = (home.market.last_session - _HISTORY).isoformat()
     asked = f"ttapi refresh market_metrics --list {LIST}"
