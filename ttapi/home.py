@@ -98,6 +98,11 @@ class Home:
         return self.live / "market.lock"
 
     @property
+    def wanted_file(self) -> Path:
+        """Touched by whoever waits for the lock, so that a recorder lets go of it for a while."""
+        return self.live / "market.lock.wanted"
+
+    @property
     def state_file(self) -> Path:
         """Verdicts and asked times, for `status`."""
         return self.live / "state.json"

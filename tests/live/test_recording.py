@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -121,6 +124,30 @@ def test_what_was_never_recorded_is_no_empty_answer(lab, pouring):
     assert done.returncode == 1
     assert "raw.dxlink_quotes was never recorded" in done.stderr
     assert "ttapi stream" in done.stderr
+
+
+def test_another_command_has_the_file_while_the_stream_goes_on(lab, pouring, recorded):
+    """The recorder lets go of the file for whoever waits, and nothing that arrives meanwhile is lost."""
+    done = []
+
+    def ask():
+        done.append(lab.process("refresh", "constant_rates", "--wait", "100"))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pouring(per_s=5_000.0) as served:
+        other = threading.Thread(target=ask)
+        outcome = recorded(lab, served, on_first=other.start)
+        other.join()
+    assert done[0].returncode == 0, done[0].stderr
+    assert lab.rows("select load_id from catalog.state where dataset = 'raw.constant_rates'")[0][0] < outcome.load_id  # fmt: skip
+    ((total, distinct),) = lab.rows("select count(*), count(distinct sequence) from ticks")
+    assert total == distinct > 0
+    stored = lab.rows("select count(*) from tick_quotes union all select count(*) from ticks")
+    assert outcome.counts["stored"] == outcome.counts["acknowledged"] == sum(n for (n,) in stored)
+    for table in ("dxlink_quotes", "dxlink_time_and_sales"):
+        assert lab.rows(f"select sum(rows_accepted) from catalog.units where dataset = 'raw.{table}'") == lab.rows(f"select count(*) from raw.{table}")  # fmt: skip
+    fresh = lab.rows("select dataset from freshness where verdict = 'fresh' and dataset in ('ticks', 'rates') order by 1")  # fmt: skip
+    assert fresh == [("rates",), ("ticks",)]
 
 
 def prints(*prices):

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import suppress
+import time
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ from ttapi.errors import UsageError, did_you_mean
 from ttapi.live.feed import Feed
 from ttapi.live.recorder import Recorder, RecorderCounts, RecorderTiming
 from ttapi.live.recording import Recording
+from ttapi.refresh.environment import environment_of
 from ttapi.refresh.home_state import read_home_state
+from ttapi.refresh.installation import load_installation
 from ttapi.refresh.runner import install
 from ttapi.sources.contract import StreamRequest, StreamSource
 from ttapi.store.files import note_document
@@ -28,6 +31,12 @@ if TYPE_CHECKING:
     from ttapi.sources.contract import Resource
     from ttapi.store.lock import OnWait
     from ttapi.store.store import Store
+
+
+_LET_GO_S = 0.3
+"""How long a recorder stays away from the lock that somebody waits for, who looks every 0.05 s."""
+_PATIENCE_S = 86_400.0
+"""How long it waits for the other to be done: the journal keeps what arrives."""
 
 
 @dataclass(frozen=True)
@@ -75,24 +84,22 @@ def record(
     """
     chosen = _chosen(environment, request)
     clock = clock_from(environ)
-    store = open_store(
-        environment.home,
-        command=request.command,
-        wait_s=request.wait_s,
-        on_wait=on_wait,
-        now=environment.now,
-        memory_limit=environment.settings.memory_limit,
-    )
-    with store:
-        # Whoever held the lock before may have left another state.
-        environment = environment.after(read_home_state(environment.home))
-        environment, _ = install(store, environment)
-        store.use_one_thread()
-        recording = Recording(store, environment, clock)
+
+    def opened(wait_s: float, waiting: OnWait = None) -> tuple[Store, Environment]:
+        # Settings and models are what they are now, and what another command left is read.
+        installation = load_installation(environment.home, environ)
+        return _open(environment_of(installation, clock), request, wait_s, waiting)
+
+    def reopened() -> tuple[Store, Environment]:
+        time.sleep(_LET_GO_S)
+        return opened(_PATIENCE_S)
+
+    recording = Recording(*opened(request.wait_s, on_wait), clock, reopened)
+    with closing(recording):
         journal = recording.open_journal()
         keep_days = environment.settings.stream_keep_days
         forgotten = recording.forget_old(keep_days) if keep_days else {}
-        run = _Run(environment, store, recording, clock, on_published)
+        run = _Run(environment, recording, clock, on_published)
         recorder = Recorder(
             recording,
             journal,
@@ -101,15 +108,37 @@ def record(
             on_published=run.published,
         )
         asyncio.run(run.until_stopped(recorder, chosen, request.for_s))
-        counts = asdict(recorder.counts)
         return RecordOutcome(
             recording.load_id,
-            store.generation,
+            recording.generation,
             recording.replayed,
-            counts,
+            asdict(recorder.counts),
             [run.feed_entry(feed) for feed in run.feeds],
             forgotten,
         )
+
+
+def _open(
+    environment: Environment, request: RecordRequest, wait_s: float, on_wait: OnWait
+) -> tuple[Store, Environment]:
+    """The live file, owned and installed; *raises* as `open_store`."""
+    store = open_store(
+        environment.home,
+        command=request.command,
+        wait_s=wait_s,
+        on_wait=on_wait,
+        now=environment.now,
+        memory_limit=environment.settings.memory_limit,
+    )
+    try:
+        # Whoever held the lock before may have left another state.
+        environment = environment.after(read_home_state(environment.home))
+        environment, _ = install(store, environment)
+        store.use_one_thread()
+    except BaseException:
+        store.close()
+        raise
+    return store, environment
 
 
 def streamable(environment: Environment) -> dict[str, list[Resource]]:
@@ -155,12 +184,11 @@ class _Run:
     def __init__(
         self,
         environment: Environment,
-        store: Store,
         recording: Recording,
         clock: Clock,
         on_published: Callable[[RecorderCounts, int], None] | None,
     ) -> None:
-        self._environment, self._store, self._recording = environment, store, recording
+        self._environment, self._recording = environment, recording
         self._clock, self._on_published = clock, on_published
         self._began = SystemClock().now()
         self.feeds: list[Feed] = []
@@ -189,7 +217,7 @@ class _Run:
 
     def published(self, counts: RecorderCounts) -> None:
         """Leave the state of the stream for `ttapi status`, and tell whoever watches."""
-        generation = self._store.generation
+        generation = self._recording.generation
         document = {
             "began_at": self._began.isoformat(),
             "published_at": SystemClock().now().isoformat(),

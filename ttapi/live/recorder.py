@@ -37,8 +37,8 @@ log = logging.getLogger(__name__)
 
 _MOST_PENDING = 2_000_000
 """Events in memory that the journal has not, from which on feeds wait."""
-_MOST_UNCOMMITTED = 50
-"""Records that the file has not, from which on the journal waits."""
+_MOST_UNCOMMITTED = 2_000_000
+"""Events that the file has not, from which on the journal waits: another command may have the file."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,7 @@ class Recorder:
     ) -> None:
         self._recording, self._journal = recording, journal
         self._limit, self._arrivals = limit, 0
+        self._committed = 0
         self._timing, self._on_published = timing, on_published
         self._pending: dict[str, _Pending] = {}
         self._uncommitted: deque[LogRecord] = deque()
@@ -190,7 +191,7 @@ class Recorder:
     ) -> None:
         """One record of what is due, and the commit of those before if none runs."""
         loop = asyncio.get_running_loop()
-        has_room = len(self._uncommitted) < _MOST_UNCOMMITTED
+        has_room = self.counts.acknowledged - self._committed < _MOST_UNCOMMITTED
         events = self._due_parts(is_last=is_last) if has_room or is_last else []
         if events:
             parts = [JournalPart(f"raw.{e.resource.table}", e.rows, e.refused) for e in events]
@@ -246,7 +247,8 @@ class Recorder:
     def _is_work_due(self) -> bool:
         is_late = self._recording.has_unpublished and self._is_publication_due()
         is_waiting = self._timing.clock() < self._retry_at
-        return not is_waiting and (bool(self._uncommitted) or is_late)
+        is_due = bool(self._uncommitted) or is_late or self._recording.is_wanted
+        return not is_waiting and is_due
 
     def _is_publication_due(self) -> bool:
         return self._timing.clock() >= self._publish_at
@@ -260,10 +262,13 @@ class Recorder:
             # What has come by now, in one transaction; what comes meanwhile waits for the next one.
             records = list(self._uncommitted)
             self.counts.stored += self._recording.append(records)
-            for _ in records:
+            for record in records:
                 self._uncommitted.popleft()
+                self._committed += sum(one.rows.num_rows for one in record.events)
             if self._is_publication_due():
                 self._publish()
+            if self._recording.is_wanted and not self._is_stopping.is_set():
+                self._recording.hand_over()
         except DiskFullError as exc:
             if self._is_stopping.is_set():
                 raise

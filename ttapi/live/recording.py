@@ -24,11 +24,12 @@ from ttapi.store.catalog import (
     write_freshness,
 )
 from ttapi.store.catalog_rows import NoteRow
+from ttapi.store.lock import is_wanted
 from ttapi.store.log import LogRecord, LogRows, LogWriter, forget_before
 from ttapi.store.publish import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from ttapi.clock import Clock
@@ -46,9 +47,26 @@ _EXCHANGE = ZoneInfo("America/New_York")
 class Recording:
     """What the recorder writes into; one thread at a time uses it."""
 
-    def __init__(self, store: Store, environment: Environment, clock: Clock) -> None:
-        """`environment`: as the file was installed from."""
-        self._store, self._environment, self._clock = store, environment, clock
+    def __init__(
+        self,
+        store: Store,
+        environment: Environment,
+        clock: Clock,
+        reopen: Callable[[], tuple[Store, Environment]] | None = None,
+    ) -> None:
+        """`environment`: as the file was installed from. `reopen`: waits for the lock and opens the file again.
+
+        None: the file is kept to the end.
+        """
+        self._clock, self._reopen = clock, reopen
+        self.has_unpublished = False
+        self.replayed = 0
+        """Events that the journal had and the file had not."""
+        self._notes: list[NoteRow] = []
+        self._take(store, environment)
+
+    def _take(self, store: Store, environment: Environment) -> None:
+        self._store, self._environment = store, environment
         self._datasets = environment.datasets
         self._state = replace(
             environment.home_state,
@@ -58,10 +76,31 @@ class Recording:
         )
         self._load_id = store.next_load_id()
         self._log = LogWriter(store, self._load_id)
-        self.has_unpublished = False
-        self.replayed = 0
-        """Events that the journal had and the file had not."""
-        self._notes: list[NoteRow] = []
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether another command waits for the file, and it can be let go of."""
+        return self._reopen is not None and is_wanted(self._environment.home)
+
+    def hand_over(self) -> None:
+        """Publish, let another command have the file, and take it again when that is done.
+
+        Meanwhile the journal has what arrives. *Raises* what opening the file raises.
+        """
+        assert self._reopen is not None
+        if self.has_unpublished:
+            self.publish([])
+        self._store.close()
+        self._take(*self._reopen())
+
+    def close(self) -> None:
+        """Close the file and let go of it."""
+        self._store.close()
+
+    @property
+    def generation(self) -> int:
+        """The newest that was published."""
+        return self._store.generation
 
     @property
     def position(self) -> int:

@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +39,8 @@ if sys.platform != "win32":
     import fcntl
 
 _POLL_S = 0.05
+_WANTED_S = 2.0
+"""How long a wish counts that is not said again."""
 _LONGEST_WAIT_S = 31_536_000
 _MAX_TEXT = 4096
 _HELD = Path("/proc/locks")  # proc(5); Linux has it
@@ -97,7 +100,9 @@ def acquire(
         raise UsageError(f"nobody waits for {wait_s:g} s", hint=hint)
     descriptor = _open_lock_file(home)
     try:
-        _wait_for(descriptor, wait_s, on_wait, sleep, clock)
+        _wait_for(home, descriptor, wait_s, on_wait, sleep=sleep, clock=clock)
+        # Who else waits says so again.
+        home.wanted_file.unlink(missing_ok=True)
         owner = LockOwner(os.getpid(), _started_at(), socket.gethostname(), command)
         text = json.dumps(owner.__dict__).encode()
         os.ftruncate(descriptor, 0)
@@ -169,10 +174,27 @@ def is_alive(pid: int) -> bool:
     return True
 
 
+def is_wanted(home: Home) -> bool:
+    """Whether somebody waits for the lock of `home` at this moment."""
+    try:
+        wanted_at = home.wanted_file.stat().st_mtime
+    except OSError:
+        return False
+    return abs(time.time() - wanted_at) < _WANTED_S
+
+
+def _want(home: Home) -> None:
+    # A courtesy: where it cannot be written, one waits as long as the owner has it.
+    with suppress(OSError):
+        home.wanted_file.touch(mode=0o600)
+
+
 def _wait_for(
+    home: Home,
     descriptor: int,
     wait_s: float,
     on_wait: OnWait,
+    *,
     sleep: Callable[[float], None],
     clock: Callable[[], float],
 ) -> None:
@@ -187,6 +209,7 @@ def _wait_for(
         if not was_told and on_wait is not None:
             on_wait(_read_owner(descriptor))
         was_told = True
+        _want(home)
         sleep(_POLL_S)
 
 
