@@ -23,7 +23,7 @@ PRIVATE_WORDS = (
 LIMITS = {
     # 235 of what there was before; then live (5), server (12), and what those need of the rooms below:
     # streams, sandbox and generations of the store, operations of api, the simulator's firehose, commands.
-    "files": 272,
+    "files": 274,
     "files above 400 lines": 0,
     "class names in two modules": 0,
     "private words as names": 0,

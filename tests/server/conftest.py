@@ -89,7 +89,7 @@ def identify(authorization):
 
 
 @contextmanager
-def running(lab, *, routes=ROUTES, clock=None, **place):
+def running(lab, *, routes=ROUTES, clock=None, hub=None, **place):
     """The application of `lab`'s home, listening until the block is left."""
     served = ServedHome(lab.home, lab.variables)
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
@@ -99,7 +99,7 @@ def running(lab, *, routes=ROUTES, clock=None, **place):
         pace = clock or itertools.count().__next__
         try:
             where = Place(frozenset(names), **place)
-            app = make_app(served, identify, where, routes=routes, clock=pace)
+            app = make_app(served, identify, where, routes=routes, clock=pace, hub=hub)
             with listening(app, listener):
                 yield Daemon(lab, f"http://127.0.0.1:{port}", served)
         finally:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ttapi.audit.replay import Replay, filler_of, find_node
     from ttapi.audit.row_inputs import InputRows
     from ttapi.audit.why import Explanation, SourceCall
+    from ttapi.live.hub import Hub
     from ttapi.live.recorder import RecorderCounts
     from ttapi.market.ttl import parse_duration
     from ttapi.models.as_of import parse_as_of
@@ -74,6 +75,7 @@ _HOMES = {
     "ExportFiles": "api.operations",
     "Freshness": "refresh.freshness",
     "ImpliedExplanation": "audit.implied",
+    "Hub": "live.hub",
     "InputRows": "audit.row_inputs",
     "InstalledSource": "sources.discovery",
     "LateInput": "audit.lookahead",
@@ -139,6 +141,7 @@ __all__ = [
     "Explanation",
     "ExportFiles",
     "Freshness",
+    "Hub",
     "ImpliedExplanation",
     "InputRows",
     "InstalledSource",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ttapi.clock import Clock
+    from ttapi.live.hub import Hub
     from ttapi.refresh.environment import Environment
     from ttapi.sources.contract import Resource
     from ttapi.store.lock import OnWait
@@ -76,10 +77,13 @@ def record(
     environ: Mapping[str, str],
     on_wait: OnWait = None,
     on_published: Callable[[RecorderCounts, int], None] | None = None,
+    hub: Hub | None = None,
+    on_begun: Callable[[Callable[[], object]], None] | None = None,
 ) -> RecordOutcome:
     """Record until interrupted, or for as long as asked, and publish all of it.
 
-    `on_published` is told the counts and the generation. *Raises* UsageError where no source streams what is
+    `on_published` is told the counts and the generation; `hub` is fed with every event; `on_begun` is given
+    what ends the recording, for any thread to call. *Raises* UsageError where no source streams what is
     asked, LockedError past `wait_s`, SourceDownError when a vendor refuses for good.
     """
     chosen = _chosen(environment, request)
@@ -106,8 +110,9 @@ def record(
             limit=request.limit,
             timing=RecorderTiming(interval_s=environment.settings.stream_interval),
             on_published=run.published,
+            on_events=hub.put if hub else None,
         )
-        asyncio.run(run.until_stopped(recorder, chosen, request.for_s))
+        asyncio.run(run.until_stopped(recorder, chosen, request.for_s, on_begun))
         return RecordOutcome(
             recording.load_id,
             recording.generation,
@@ -194,7 +199,11 @@ class _Run:
         self.feeds: list[Feed] = []
 
     async def until_stopped(
-        self, recorder: Recorder, chosen: Mapping[str, Sequence[StreamRequest]], for_s: float | None
+        self,
+        recorder: Recorder,
+        chosen: Mapping[str, Sequence[StreamRequest]],
+        for_s: float | None,
+        on_begun: Callable[[Callable[[], object]], None] | None,
     ) -> None:
         """Record until a signal comes or the time is over."""
         loop = asyncio.get_running_loop()
@@ -202,6 +211,8 @@ class _Run:
             # A thread of a program has no say in signals: whoever runs it stops it otherwise.
             with suppress(ValueError, RuntimeError):
                 loop.add_signal_handler(number, recorder.stop)
+        if on_begun:
+            on_begun(lambda: loop.call_soon_threadsafe(recorder.stop))
         accounts = self._environment.accounts()
         for name, requests in chosen.items():
             source = self._environment.resources[f"raw.{requests[0].resource.table}"].source

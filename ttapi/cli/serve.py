@@ -30,6 +30,10 @@ def serve(
         list[str] | None,
         typer.Option(help="CIDR of a proxy that has TLS: connections come from it alone."),
     ] = None,
+    stream: Annotated[
+        str | None,
+        typer.Option(help="Record live events of these symbols (A,B) and send them on."),
+    ] = None,
     is_scheduled: Annotated[
         bool, typer.Option("--scheduler/--no-scheduler", help="Keep datasets inside their TTL.")
     ] = True,
@@ -48,8 +52,8 @@ def serve(
 
     environment = open_environment(context.obj)
     require_home(environment)
-    options = ServeOptions(
-        host, port, port_file, tls_cert, tls_key, tuple(behind_proxy or ()), is_scheduled
-    )
+    symbols = tuple(one.strip().upper() for one in (stream or "").split(",") if one.strip())
+    proxies = tuple(behind_proxy or ())
+    options = ServeOptions(host, port, port_file, tls_cert, tls_key, proxies, is_scheduled, symbols)
     with run_log(environment.home, "serve"):
         run(environment.home, options, os.environ, tell)

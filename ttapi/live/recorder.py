@@ -99,10 +99,11 @@ class Recorder:
         *,
         timing: RecorderTiming = RecorderTiming(),
         limit: int | None = None,
+        on_events: Callable[[StreamBatch], None] | None = None,
         on_published: Callable[[RecorderCounts], None] | None = None,
     ) -> None:
         self._recording, self._journal = recording, journal
-        self._limit, self._arrivals = limit, 0
+        self._limit, self._arrivals, self._on_events = limit, 0, on_events
         self._committed = 0
         self._timing, self._on_published = timing, on_published
         self._pending: dict[str, _Pending] = {}
@@ -166,6 +167,8 @@ class Recorder:
         pending.refused += batch.refused
         self.counts.refused += batch.refused
         self._arrivals += batch.rows.num_rows
+        if self._on_events:
+            self._on_events(batch)
         if self._limit is not None and self._arrivals >= self._limit:
             self.stop()
         if self._count_pending() > _MOST_PENDING:

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
+from starlette.routing import WebSocketRoute
 
 from ttapi.errors import TtapiError
 from ttapi.server import messages
@@ -19,10 +20,12 @@ from ttapi.server.auth import ANYONE, NOBODY, Identity, RateLimit
 from ttapi.server.guard import Guard, Place, RequestCounts
 from ttapi.server.problems import MEDIA_TYPE, Problem, defect, problem_of, unauthorized
 from ttapi.server.routes import API, ROUTES, Route, make_router
+from ttapi.server.stream import StreamSockets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
+    from ttapi.api import Hub
     from ttapi.server.answers import Call, ServedHome
 
     Identify = Callable[[str | None], Identity | None]
@@ -42,11 +45,12 @@ def make_app(
     *,
     routes: Iterable[Route] = ROUTES,
     clock: Callable[[], float] = time.monotonic,
+    hub: Hub | None = None,
 ) -> Guard:
     """The whole application. *Raises* UsageError for a route without a role.
 
     `identify`: whose token an Authorization header bears. `clock`: seconds that never go back, by
-    which the pace of callers is held.
+    which the pace of callers is held. `hub`: of what is streamed; None: nothing is.
     """
     app = FastAPI(
         title="ttapi", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
@@ -54,6 +58,7 @@ def make_app(
     traffic = RequestCounts()
     app.state.admit = _admission(identify, clock)
     app.include_router(make_router([*routes, *_own_routes(app, traffic)], served))
+    app.router.routes.append(WebSocketRoute(f"{API}/stream", StreamSockets(identify, hub).serve))
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
     return Guard(app, place, traffic)

@@ -14,13 +14,15 @@ import os
 import socket
 import ssl
 import sys
+import threading
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from ttapi.errors import LockedError, StoreError, UsageError
+from ttapi.api import Hub, RecordRequest, operations, record
+from ttapi.errors import LockedError, StoreError, TtapiError, UsageError
 from ttapi.server.answers import ServedHome
 from ttapi.server.app import make_app
 from ttapi.server.auth import Tokens, new_token
@@ -57,6 +59,8 @@ class ServeOptions:
     """CIDR of the proxies that connections come from."""
     is_scheduled: bool = True
     """Whether datasets are kept inside their TTL."""
+    symbols: tuple[str, ...] = ()
+    """Whose live events are recorded and sent on; empty: nobody's."""
 
 
 def serve(
@@ -78,7 +82,8 @@ def serve(
         is_over = True
         try:
             place = Place(authorities, scheme, proxies)
-            app = make_app(served, Tokens(token).identify, place)
+            streaming = _Streaming(home, environ, options.symbols, tell)
+            app = make_app(served, Tokens(token).identify, place, hub=streaming.hub)
             scheduler = Scheduler(served.database, served.queue)
             server = _Server(server_config(app, options), lambda: served.queue.close(0.0))
             # Its signals are raised again when it has ended: that is how this ends well.
@@ -87,9 +92,11 @@ def serve(
                 _announce(home, options, base_url, token, note)
                 if options.is_scheduled:
                     scheduler.start()
+                streaming.start()
                 tell(f"ttapi: serving at {base_url}; interrupt to stop")
                 server.run(sockets=[listener])
             scheduler.close()
+            streaming.close(END_S)
         finally:
             is_over = served.close(END_S)
             for file in (home.token_file, options.port_file):
@@ -103,6 +110,54 @@ def serve(
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+class _Streaming:
+    """Live events recorded beside the server, in a thread of their own."""
+
+    def __init__(
+        self,
+        home: Home,
+        environ: Mapping[str, str],
+        symbols: tuple[str, ...],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._home, self._environ, self._tell = home, environ, tell
+        self._request = RecordRequest(symbols, command="ttapi serve")
+        self.hub = Hub() if symbols else None
+        self._stop: Callable[[], object] | None = None
+        self._thread = threading.Thread(target=self._record, name="stream", daemon=True)
+
+    def start(self) -> None:
+        """Nothing; the recording begins, where there is something to record."""
+        if self.hub is not None:
+            self._thread.start()
+
+    def close(self, timeout_s: float) -> None:
+        """Nothing; what has arrived is stored and published, unless that takes longer."""
+        if self._stop is not None:
+            with suppress(RuntimeError):  # its loop has ended by itself
+                self._stop()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _record(self) -> None:
+        try:
+            environment = operations.open_environment(self._home.root, environ=self._environ)
+            record(
+                environment,
+                self._request,
+                environ=self._environ,
+                hub=self.hub,
+                on_begun=self._begun,
+            )
+        except TtapiError as exc:
+            # The server goes on: what was recorded can be read, and REST needs no stream.
+            log.exception("the stream ended")
+            self._tell(f"ttapi: the stream ended: {exc}")
+
+    def _begun(self, stop: Callable[[], object]) -> None:
+        self._stop = stop
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`/api/v1/stream` with a real WebSocket client: who may, snapshot then changes, what is refused."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from ttapi.api import Hub
+from ttapi.sources.contract import StreamBatch
+from ttapi.sources.dxlink.live import LiveColumns
+
+AT = datetime(2024, 6, 14, 20, 0, tzinfo=UTC)
+FIELD = {"Quote": "bidPrice", "TimeAndSale": "price"}
+
+
+def batch(event_type, *prices, symbol="SPY"):
+    columns = LiveColumns({symbol: symbol})
+    fields = ("eventSymbol", FIELD[event_type])
+    columns.take([event_type, [v for price in prices for v in (symbol, price)]], {event_type: fields}, AT)  # fmt: skip
+    ((resource, rows, _),) = columns.cut()
+    return StreamBatch(resource, rows)
+
+
+@pytest.fixture(scope="module")
+def streaming(make_bars_lab, run_daemon, tmp_path_factory):
+    """A daemon with a hub that the test feeds."""
+    hub = Hub()
+    with run_daemon(make_bars_lab(tmp_path_factory.mktemp("streamed")), hub=hub) as daemon:
+        daemon.hub = hub
+        yield daemon
+
+
+@contextmanager
+def client(daemon, role="viewer", **changes):
+    url = daemon.base_url.replace("http", "ws") + "/api/v1/stream"
+    with connect(url, open_timeout=60, close_timeout=60, **changes) as socket:
+        if role:
+            say(socket, "auth", token=f"token-of-{role}")
+            assert heard(socket)["data"] == {"action": "authenticated"}
+        yield socket
+
+
+def say(socket, kind, **data):
+    socket.send(json.dumps({"type": kind, "data": data}))
+
+
+def heard(socket):
+    return json.loads(socket.recv(timeout=60))
+
+
+def refused(socket):
+    """Code and reason of the close that comes next."""
+    with pytest.raises(ConnectionClosed) as ended:
+        socket.recv(timeout=60)
+    return ended.value.rcvd.code, ended.value.rcvd.reason
+
+
+def test_a_snapshot_then_what_changes(streaming):
+    streaming.hub.put(batch("Quote", 1.0, 2.0, symbol="AAA"))
+    with client(streaming) as socket:
+        say(socket, "subscribe", topics=["quote:AAA"])
+        snapshot, status = heard(socket), heard(socket)
+        assert (snapshot["type"], snapshot["topic"], snapshot["sequence"], snapshot["data"]["bid"]) == ("snapshot", "quote:AAA", 1, 2.0)  # fmt: skip
+        assert status["data"] == {"action": "subscribed", "topics": ["quote:AAA"]}
+        streaming.hub.put(batch("Quote", 3.0, symbol="AAA"))
+        changed = heard(socket)
+        assert (changed["type"], changed["sequence"], changed["data"]["bid"]) == ("quote", 2, 3.0)
+        assert changed["timestamp"] == "2024-06-14T20:00:00Z"
+
+
+def test_every_print_comes_in_order_and_a_resumed_topic_goes_on(streaming):
+    with client(streaming) as first, client(streaming) as second:
+        for socket in (first, second):
+            say(socket, "subscribe", topics=["tick:BBB"])
+            assert heard(socket)["data"]["action"] == "subscribed"
+        streaming.hub.put(batch("TimeAndSale", 1.0, 2.0, 3.0, symbol="BBB"))
+        assert [heard(first)["data"]["price"] for _ in range(3)] == [1.0, 2.0, 3.0]
+        say(first, "unsubscribe", topics=["tick:BBB"])
+        assert heard(first)["data"] == {"action": "unsubscribed", "topics": []}
+        streaming.hub.put(batch("TimeAndSale", 4.0, symbol="BBB"))
+        say(first, "resume", topic="tick:BBB", sequence=2)
+        back = [heard(first) for _ in range(3)]
+        prints = [one for one in back if one["type"] == "tick"]
+        assert [(one["sequence"], one["data"]["price"]) for one in prints] == [(3, 3.0), (4, 4.0)]
+
+
+def test_a_topic_that_cannot_be_resumed_begins_with_a_snapshot(streaming):
+    streaming.hub.put(batch("TimeAndSale", 1.0, 2.0, symbol="CCC"))
+    with client(streaming) as socket:
+        say(socket, "resume", topic="tick:CCC", sequence=0)
+        assert (heard(socket)["type"], heard(socket)["data"]["action"]) == ("snapshot", "resumed")
+
+
+@pytest.mark.parametrize("token", ["wrong", "", 7, None])
+def test_nobody_stays_without_a_token_that_is_good(streaming, token):
+    with client(streaming, role=None) as socket:
+        say(socket, "auth", token=token)
+        assert refused(socket) == (1008, "a bearer token that is good is needed")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"type": "subscribe", "data": {"topics": ["quote:SPY"]}}', "[" * 5000]
+)
+def test_the_first_message_says_who_asks(streaming, text):
+    with client(streaming, role=None) as socket:
+        socket.send(text)
+        assert refused(socket)[0] == 1008
+
+
+def test_a_subprotocol_may_bear_the_token_and_a_wrong_renewal_ends_it(streaming):
+    with client(streaming, role=None, subprotocols=["ttapi", "bearer.token-of-viewer"]) as socket:
+        assert socket.subprotocol == "ttapi"
+        assert heard(socket)["data"] == {"action": "authenticated"}
+        say(socket, "auth", token="token-of-viewer")
+        assert heard(socket)["data"] == {"action": "authenticated"}
+        say(socket, "auth", token="token-of-nobody")
+        assert refused(socket)[0] == 1008
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("7", "a JSON object"),
+        ("nonsense", "a JSON object"),
+        ('{"type": "dance"}', "'dance' is no type of message"),
+        ('{"type": "subscribe"}', "data names topics"),
+        ('{"type": "subscribe", "data": {"topics": []}}', "data names topics"),
+        ('{"type": "subscribe", "data": {"topics": "quote:SPY"}}', "data names topics"),
+        ('{"type": "subscribe", "data": {"topics": ["quote:"]}}', "no such topic"),
+        ('{"type": "subscribe", "data": {"topics": ["positions:SPY"]}}', "no such topic"),
+        ('{"type": "subscribe", "data": {"topics": [{"a": 1}]}}', "no such topic"),
+    ],
+)
+def test_what_cannot_be_understood_is_told_and_the_socket_stays(streaming, message, told):
+    with client(streaming) as socket:
+        socket.send(message)
+        answer = heard(socket)
+        assert (answer["type"], told in answer["data"]["detail"]) == ("error", True)
+        streaming.hub.put(batch("Quote", 1.0, symbol="DDD"))
+        say(socket, "subscribe", topics=["quote:DDD"])
+        kinds = [heard(socket)["type"] for _ in range(2)]
+        while "snapshot" not in kinds:
+            kinds.append(heard(socket)["type"])
+
+
+def test_another_page_and_another_host_open_no_socket(streaming):
+    for headers in ({"origin": "https://evil.example"}, {"host": "evil.example"}):
+        with pytest.raises(InvalidStatus):
+            client(streaming, additional_headers=headers).__enter__()
+
+
+def test_where_nothing_is_streamed_that_is_told(daemon):
+    with client(daemon) as socket:
+        say(socket, "subscribe", topics=["quote:SPY"])
+        assert "ttapi serve --stream" in heard(socket)["data"]["detail"]
+
+
+def test_a_message_that_is_too_long_ends_the_socket(streaming):
+    with client(streaming) as socket:
+        socket.send("x" * 70_000)
+        assert refused(socket)[0] == 1009

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hub: the newest events of each topic, numbered, for those who want them at once.
+
+Topics are `quote:SPY`, `trade:SPY`, `greeks:SPY`, `tick:SPY` and `bar:SPY:time:60`. Of what says how
+something stands the newest event of a batch counts, of prints every one. Events are encoded only where
+somebody watches, once for all who do; the last of them stay, so that who was away can go on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+    from ttapi.sources.contract import StreamBatch
+
+KINDS: Mapping[str, str] = {
+    "quotes": "quote",
+    "trades": "trade",
+    "greeks": "greeks",
+    "time_and_sales": "tick",
+    "minutes": "bar",
+}
+"""By the name of a log resource, the type of its messages and the beginning of its topics."""
+KEPT = 256
+"""Messages of a topic that are kept for those who come back."""
+_OF_BARS = ":time:60"
+
+
+@dataclass
+class _Topic:
+    """What is known of one symbol's events of one kind."""
+
+    kind: str
+    name: str
+    sequence: int = 0
+    newest: tuple[pa.RecordBatch, int] | None = None
+    """Batch and row of the newest event."""
+    messages: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=KEPT))
+    watchers: int = 0
+
+    def message(self, kind: str | None = None) -> bytes:
+        """The newest event as it is sent; `kind`: instead of its own."""
+        assert self.newest is not None
+        rows, place = self.newest
+        return encoded(kind or self.kind, self.name, self.sequence, rows, place)
+
+
+@dataclass(frozen=True)
+class Missed:
+    """What a watcher has not seen of a topic."""
+
+    messages: tuple[bytes, ...]
+    sequence: int
+    """Of the newest."""
+    lost: int = 0
+    """Events between what was seen and the first of these."""
+
+
+class Hub:
+    """Fed by recorders, asked by servers, each from threads of their own."""
+
+    def __init__(self) -> None:
+        self._topics: dict[str, _Topic] = {}
+        self._lock = threading.Lock()
+
+    def put(self, batch: StreamBatch) -> None:
+        """Take the events of one batch in."""
+        kind = KINDS.get(batch.resource.name)
+        rows = batch.rows
+        if kind is None or not rows.num_rows:
+            return
+        ending = _OF_BARS if kind == "bar" else ""
+        symbols = rows["symbol"].to_pylist()
+        with self._lock:
+            if batch.resource.conflates_by:
+                for symbol, place in {s: n for n, s in enumerate(symbols)}.items():
+                    self._add(kind, f"{kind}:{symbol}{ending}", rows, place)
+            else:
+                for place, symbol in enumerate(symbols):
+                    self._add(kind, f"{kind}:{symbol}{ending}", rows, place)
+
+    def _add(self, kind: str, name: str, rows: pa.RecordBatch, place: int) -> None:
+        topic = self._topics.get(name)
+        if topic is None:
+            topic = self._topics[name] = _Topic(kind, name)
+        topic.sequence += 1
+        topic.newest = (rows, place)
+        if topic.watchers:
+            topic.messages.append((topic.sequence, topic.message()))
+        elif topic.messages:
+            topic.messages.clear()
+
+    def watch(self, name: str) -> tuple[int, bytes | None]:
+        """Begin to keep the messages of a topic: its number now, and its newest event as a snapshot."""
+        with self._lock:
+            topic = self._topics.setdefault(name, _Topic(name.partition(":")[0], name))
+            topic.watchers += 1
+            snapshot = topic.message("snapshot") if topic.newest is not None else None
+            return topic.sequence, snapshot
+
+    def unwatch(self, name: str) -> None:
+        """Let go of a topic that was watched."""
+        with self._lock:
+            topic = self._topics[name]
+            topic.watchers -= 1
+            if not topic.watchers and topic.newest is None:
+                del self._topics[name]
+
+    def missed(self, name: str, sequence: int) -> Missed:
+        """What came to a watched topic after event number `sequence`."""
+        with self._lock:
+            topic = self._topics[name]
+            newest = topic.sequence
+            found = tuple(message for number, message in topic.messages if number > sequence)
+        if sequence > newest:  # numbers of a daemon that is gone
+            return Missed(found, newest, lost=newest - len(found))
+        return Missed(found, newest, lost=newest - sequence - len(found))
+
+
+def encoded(kind: str, topic: str, sequence: int, rows: pa.RecordBatch, place: int) -> bytes:
+    """One event as a message: type, topic, sequence, timestamp (arrival, UTC) and data."""
+    names = rows.schema.names
+    values: dict[str, Any] = {
+        name: rows.column(number)[place].as_py() for number, name in enumerate(names)
+    }
+    data = {
+        name: _utc(value) if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }
+    return orjson.dumps(
+        {
+            "type": kind,
+            "topic": topic,
+            "sequence": sequence,
+            "timestamp": data.get("received_at"),
+            "data": data,
+        }
+    )
+
+
+def _utc(instant: datetime) -> str:
+    return instant.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
