@@ -5,25 +5,25 @@
 select
     'time'::varchar as kind, -- what closes a bar: time
     60::double as parameter, -- of kind time seconds in a bar
-    m.symbol::varchar as symbol,
+    m.symbol::varchar as symbol, -- as it was asked for: an underlying, or an option's 21 characters
     c.date::date as session_date, -- of the exchange's session; null: on a day without one
     (date_diff('minute', c.open_utc, m.event_time) + 1)::bigint as bar_no, -- 1: the first minute of the regular session, below before it; null: no session
     m.event_time::timestamp as start, -- UTC, beginning, inclusive
     (m.event_time + interval 1 minute)::timestamp as end_time, -- UTC, end, exclusive
-    m.open::double as open,
-    m.high::double as high,
-    m.low::double as low,
-    m.close::double as close,
-    m.volume::double as volume,
+    m.open::double as open, -- price per share; null: none
+    m.high::double as high, -- price per share; null: none
+    m.low::double as low, -- price per share; null: none
+    m.close::double as close, -- price per share; null: none
+    m.volume::double as volume, -- shares or contracts; null: unknown
     (m.volume * m.vwap)::double as dollar_volume, -- USD; null: unknown
     m.count::bigint as trade_count, -- trades in the bar; null: unknown
-    m.vwap::double as vwap,
+    m.vwap::double as vwap, -- volume-weighted price per share; null: unknown
     null::double as buy_volume, -- null: a candle does not say it
     null::double as sell_volume, -- null: a candle does not say it
     (m.event_time + interval 1 minute <= newest.received_at)::boolean as is_complete, -- whether the minute was over when its symbol was heard of last
-    m.received_at::timestamp as received_at,
+    m.received_at::timestamp as received_at, -- UTC, when it arrived here
     'dxlink'::varchar as source, -- who streamed it
-    m.known_at::timestamp as known_at
+    m.known_at::timestamp as known_at -- UTC, when it could be known: when it arrived
 from raw.dxlink_minutes as m
 inner join (
     select

@@ -4,19 +4,19 @@
 -- kind: view
 -- grain: symbol, sequence
 select
-    t.symbol::varchar as symbol,
-    t.event_time::timestamp as event_time,
-    t.tick_id::bigint as tick_id,
+    t.symbol::varchar as symbol, -- as it was asked for: an underlying, or an option's 21 characters
+    t.event_time::timestamp as event_time, -- UTC, the vendor's clock; null: not said
+    t.tick_id::bigint as tick_id, -- dxFeed's index of the print
     t.arrival::bigint as sequence, -- number of arrival: later events have larger ones
-    t.received_at::timestamp as received_at,
-    t.price::double as price,
-    t.size::double as size,
-    t.bid::double as bid,
-    t.ask::double as ask,
+    t.received_at::timestamp as received_at, -- UTC, when it arrived here
+    t.price::double as price, -- price per share or contract; null: none
+    t.size::double as size, -- shares or contracts; null: unknown
+    t.bid::double as bid, -- best bid at the print; null: unknown
+    t.ask::double as ask, -- best ask at the print; null: unknown
     null::bigint as total_volume, -- null: dxFeed does not say it of a print
-    t.exchange::varchar as market_center,
-    t.conditions::varchar as conditions,
-    t.aggressor::varchar as aggressor,
+    t.exchange::varchar as market_center, -- dxFeed's letter; null: not said
+    t.conditions::varchar as conditions, -- of the sale, by the exchange; null: none
+    t.aggressor::varchar as aggressor, -- BUY, SELL or UNDEFINED
     case
         when coalesce(t.event_time, t.received_at) < c.open_utc then 'pre'
         when coalesce(t.event_time, t.received_at) < c.close_utc then 'regular'
@@ -32,9 +32,9 @@ select
     (coalesce(t.type, 'NEW') = 'NEW' and coalesce(t.is_valid, true))::boolean as updates_last, -- whether it sets the last price
     (coalesce(t.type, 'NEW') = 'NEW' and coalesce(t.is_valid, true))::boolean as updates_high_low, -- whether it counts for high and low
     (coalesce(t.type, 'NEW') = 'NEW')::boolean as updates_volume, -- whether it counts for volume
-    t.type::varchar as type,
+    t.type::varchar as type, -- NEW, CORRECTION or CANCEL
     'dxlink'::varchar as source, -- who streamed it
-    t.known_at::timestamp as known_at
+    t.known_at::timestamp as known_at -- UTC, when it could be known: when it arrived
 from raw.dxlink_time_and_sales as t
 left join calendar as c
     on c.market = 'XNYS'

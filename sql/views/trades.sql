@@ -3,18 +3,18 @@
 -- kind: view
 -- grain: symbol
 select
-    t.symbol::varchar as symbol,
-    t.event_time::timestamp as event_time,
-    t.received_at::timestamp as received_at,
-    t.price::double as price,
-    t.size::double as size,
-    t.change::double as change,
-    t.day_volume::double as day_volume,
-    t.day_turnover::double as day_turnover,
-    t.exchange::varchar as market_center,
+    t.symbol::varchar as symbol, -- as it was asked for: an underlying, or an option's 21 characters
+    t.event_time::timestamp as event_time, -- UTC, the vendor's clock; null: not said
+    t.received_at::timestamp as received_at, -- UTC, when it arrived here
+    t.price::double as price, -- price per share or contract; null: none
+    t.size::double as size, -- shares or contracts of the last trade; null: unknown
+    t.change::double as change, -- against the close before, price per share; null: unknown
+    t.day_volume::double as day_volume, -- shares or contracts so far this session; null: unknown
+    t.day_turnover::double as day_turnover, -- USD so far this session; null: unknown
+    t.exchange::varchar as market_center, -- dxFeed's letter; null: not said
     t.arrival::bigint as sequence, -- number of arrival: later events have larger ones
     'dxlink'::varchar as source, -- who streamed it
-    t.known_at::timestamp as known_at
+    t.known_at::timestamp as known_at -- UTC, when it could be known: when it arrived
 from raw.dxlink_trades as t
 inner join (
     select
