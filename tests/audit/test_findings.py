@@ -26,7 +26,10 @@ NOW = datetime(2024, 6, 14, 22, tzinfo=UTC)
 )
 def test_three_of_the_datasets_that_are_due_are_named(names, told):
     rows = [StatusRow(name, "stale", (), None, None, None, None) for name in names]
-    patient = SimpleNamespace(ttapi=lambda words: f"ttapi {words}")
+    logs = {"log": SimpleNamespace(is_log=True), "a": SimpleNamespace(is_log=False)}
+    environment = SimpleNamespace(raw_datasets=logs)
+    patient = SimpleNamespace(ttapi=lambda words: f"ttapi {words}", environment=environment)
+    rows += [StatusRow("log", "missing", (), None, None, None, None)]
     assert [one.evidence for one in _verdicts(patient, rows)] == told
 
 

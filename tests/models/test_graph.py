@@ -246,7 +246,9 @@ def test_bundled_models_cast_and_name_every_output_column(tmp_path, body):
 
 def test_every_bundled_model_says_what_it_is_and_explains_its_columns():
     from ttapi.refresh.installation import migrated_tables
+    from ttapi.sources.dxlink.live import LIVE_TYPES
 
-    graph = load_graph([ModelFolder(bundled_folder("sql"), is_bundled=True)], migrated_tables())
+    roots = {*migrated_tables(), *(f"raw.{live.resource.table}" for live in LIVE_TYPES)}
+    graph = load_graph([ModelFolder(bundled_folder("sql"), is_bundled=True)], roots)
     assert all(model.about for model in graph.models.values())
     assert all(model.grain for model in graph.models.values() if model.kind == "table")

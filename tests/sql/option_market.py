@@ -16,6 +16,7 @@ from ttapi.models.graph import ModelFolder, load_graph
 from ttapi.models.install import install_models
 from ttapi.models.model_cache import AnalysisCache
 from ttapi.sources.discovery import installed_sources
+from ttapi.store.schema import ensure_raw_table
 
 ROOT = Path(__file__).resolve().parents[2]
 IMPLIED = (
@@ -85,6 +86,8 @@ def whole_database():
     con = duckdb.connect(config={"threads": 2})
     for migration in sorted((ROOT / "migrations").glob("*.sql")):
         con.execute(migration.read_text())
+    for resource in bundled_resources().values():
+        ensure_raw_table(con, resource)
     load_calendar(con)
     tables = con.execute(
         "select table_schema || '.' || table_name from information_schema.tables"
