@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ttapi.clock import SystemClock, clock_from
-from ttapi.errors import UsageError, did_you_mean
+from ttapi.errors import LockedError, UsageError, did_you_mean
 from ttapi.live.feed import Feed
 from ttapi.live.recorder import Recorder, RecorderCounts, RecorderTiming
 from ttapi.live.recording import Recording
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 _LET_GO_S = 0.3
 """How long a recorder stays away from the lock that somebody waits for, who looks every 0.05 s."""
-_PATIENCE_S = 86_400.0
-"""How long it waits for the other to be done: the journal keeps what arrives."""
+_LOOK_S = 1.0
+"""How long it waits for the other before it looks whether it shall end; the journal keeps what arrives."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,15 @@ def record(
         installation = load_installation(environment.home, environ)
         return _open(environment_of(installation, clock), request, wait_s, waiting)
 
-    def reopened() -> tuple[Store, Environment]:
+    def reopened(is_stopping: Callable[[], bool]) -> tuple[Store, Environment]:
         time.sleep(_LET_GO_S)
-        return opened(_PATIENCE_S)
+        while True:
+            try:
+                return opened(_LOOK_S)
+            except LockedError as exc:
+                if is_stopping():
+                    exc.hint = "what has arrived is in the journal: the next ttapi stream stores it"
+                    raise
 
     recording = Recording(*opened(request.wait_s, on_wait), clock, reopened)
     with closing(recording):

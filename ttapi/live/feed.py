@@ -11,10 +11,18 @@ import asyncio
 import random
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from ttapi.errors import CredentialError, SourceDownError, StreamLostError
-from ttapi.sources.contract import StreamBatch, StreamReady
+from ttapi.errors import (
+    CredentialError,
+    SourceDownError,
+    StreamLostError,
+    TtapiError,
+    UsageError,
+)
+from ttapi.sources.contract import StreamBatch
+from ttapi.sources.discovery import error_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from ttapi.sources.contract import SourceContext, StreamRequest, StreamSource
+    from ttapi.sources.contract import Resource, SourceContext, StreamRequest, StreamSource
 
 FeedPhase = Literal["connecting", "streaming", "waiting", "stopped"]
 _REFUSALS = 3
@@ -88,6 +96,7 @@ class Feed:
         self._source, self._requests, self._context, self._now = source, requests, context, now
         self._backoff, self._on_change = backoff, on_change
         self._known = _KnownEvents()
+        self._attempt = self._refusals = 0
         self.state = FeedState(str(getattr(source, "name", "stream")))
 
     async def events(self) -> AsyncGenerator[StreamBatch | StreamGap]:
@@ -95,42 +104,50 @@ class Feed:
 
         *Raises* SourceDownError when the vendor refuses for good, UsageError for a wrong setting.
         """
-        attempt, refusals, lost_at, reason = 0, 0, None, ""
+        lost_at: datetime | None = None
         while True:
             self._enter("connecting")
+            lost: BaseException = StreamLostError("the source ended its stream")
             try:
-                stream = self._source.stream(self._wanted(lost_at), self._context, self._now)
-                async with aclosing(stream) as events:
+                async with aclosing(self._connection(lost_at)) as events:
                     async for event in events:
-                        attempt = refusals = 0
-                        if isinstance(event, StreamReady):
-                            self._enter("streaming")
-                            self.state.connections += 1
-                            if lost_at is not None:
-                                yield self._gap(lost_at, reason)
-                                lost_at = None
-                            continue
-                        yield self._counted(event)
-                lost: Exception = StreamLostError("the source ended its stream")
-            except CredentialError:
-                self._enter("stopped")
-                raise
-            except SourceDownError as exc:
-                refusals += 1
-                if refusals >= _REFUSALS:
-                    self._enter("stopped")
-                    raise
+                        lost_at = None if isinstance(event, StreamGap) else lost_at
+                        yield event
+            except (Exception, SystemExit) as exc:  # noqa: BLE001 - a plugin may raise anything, which costs its own stream
                 lost = exc
-            except StreamLostError as exc:
-                lost = exc
-            attempt += 1
-            reason = self.state.last_error = str(lost)
+            self._note_loss(lost)
             if lost_at is None and self.state.connections:
                 lost_at = self._now()
                 self.state.losses += 1
             self._known.close()
             self._enter("waiting")
-            await self._backoff.sleep(self._backoff.pause_s(attempt))
+            await self._backoff.sleep(self._backoff.pause_s(self._attempt))
+
+    async def _connection(
+        self, lost_at: datetime | None
+    ) -> AsyncGenerator[StreamBatch | StreamGap]:
+        """What comes over one connection, the gap before it first."""
+        stream = self._source.stream(self._wanted(lost_at), self._context, self._now)
+        async with aclosing(stream) as events:
+            async for event in events:
+                self._attempt = self._refusals = 0
+                if isinstance(event, StreamBatch):
+                    yield self._counted(event)
+                    continue
+                self._enter("streaming")
+                self.state.connections += 1
+                if lost_at is not None:
+                    yield self._gap(lost_at, str(self.state.last_error))
+
+    def _note_loss(self, lost: BaseException) -> None:
+        """Keep why the connection ended. *Raises* `lost` itself where no other one would do better."""
+        is_refused = isinstance(lost, SourceDownError)
+        self._refusals += is_refused
+        if isinstance(lost, CredentialError | UsageError) or self._refusals >= _REFUSALS:
+            self._enter("stopped")
+            raise lost
+        self._attempt += 1
+        self.state.last_error = str(lost) if isinstance(lost, TtapiError) else error_text(lost)
 
     def _wanted(self, lost_at: datetime | None) -> list[StreamRequest]:
         """The requests; of a resource whose every event counts also what happened since the loss."""
@@ -142,7 +159,7 @@ class Feed:
         ]
 
     def _counted(self, batch: StreamBatch) -> StreamBatch:
-        fresh = self._known.without_known(batch)
+        fresh = self._known.without_known(_conforming(batch))
         self.state.events += fresh.rows.num_rows
         self.state.refused += fresh.refused
         return fresh
@@ -155,6 +172,41 @@ class Feed:
         self.state.phase, self.state.since = phase, self._now()
         if self._on_change:
             self._on_change(self.state)
+
+
+def _conforming(batch: StreamBatch) -> StreamBatch:
+    """`batch` in the columns and types its log declares. *Raises* StreamLostError where it cannot be.
+
+    What could not be stored must not reach the journal either, from which it would come back.
+    """
+    declared = _declared(batch.resource)
+    if batch.rows.schema.equals(declared):
+        return batch
+    try:
+        columns = [batch.rows.column(one.name).cast(one.type) for one in declared]
+        rows = type(batch.rows).from_arrays(columns, schema=declared)
+    except (KeyError, ValueError, NotImplementedError) as exc:
+        name = batch.resource.name
+        raise StreamLostError(f"{name}: a batch is not as its log declares: {exc}") from exc
+    return replace(batch, rows=rows)
+
+
+@cache
+def _declared(resource: Resource) -> pa.Schema:
+    """The columns of a batch, as Arrow types them."""
+    import pyarrow as pa  # noqa: PLC0415 - whoever streams has it
+
+    types = {
+        "VARCHAR": pa.string(),
+        "DOUBLE": pa.float64(),
+        "DECIMAL(20,6)": pa.decimal128(20, 6),
+        "DATE": pa.date32(),
+        "BIGINT": pa.int64(),
+        "INTEGER": pa.int32(),
+        "BOOLEAN": pa.bool_(),
+        "TIMESTAMP": pa.timestamp("us"),
+    }
+    return pa.schema([(c.name, types[c.type]) for c in resource.columns if c.name != "arrival"])
 
 
 @dataclass

@@ -271,7 +271,7 @@ class Recorder:
             if self._is_publication_due():
                 self._publish()
             if self._recording.is_wanted and not self._is_stopping.is_set():
-                self._recording.hand_over()
+                self._recording.hand_over(self._is_stopping.is_set)
         except DiskFullError as exc:
             if self._is_stopping.is_set():
                 raise

@@ -52,11 +52,12 @@ class Recording:
         store: Store,
         environment: Environment,
         clock: Clock,
-        reopen: Callable[[], tuple[Store, Environment]] | None = None,
+        reopen: Callable[[Callable[[], bool]], tuple[Store, Environment]] | None = None,
     ) -> None:
-        """`environment`: as the file was installed from. `reopen`: waits for the lock and opens the file again.
+        """`environment`: as the file was installed from.
 
-        None: the file is kept to the end.
+        `reopen`: waits for the lock, until it is told to stop, and opens the file again; None: the
+        file is kept to the end.
         """
         self._clock, self._reopen = clock, reopen
         self.has_unpublished = False
@@ -82,16 +83,17 @@ class Recording:
         """Whether another command waits for the file, and it can be let go of."""
         return self._reopen is not None and is_wanted(self._environment.home)
 
-    def hand_over(self) -> None:
+    def hand_over(self, is_stopping: Callable[[], bool]) -> None:
         """Publish, let another command have the file, and take it again when that is done.
 
-        Meanwhile the journal has what arrives. *Raises* what opening the file raises.
+        Meanwhile the journal has what arrives. *Raises* what opening the file raises; LockedError where
+        `is_stopping` before the other is done.
         """
         assert self._reopen is not None
         if self.has_unpublished:
             self.publish([])
         self._store.close()
-        self._take(*self._reopen())
+        self._take(*self._reopen(is_stopping))
 
     def close(self) -> None:
         """Close the file and let go of it."""
