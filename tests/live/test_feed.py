@@ -72,7 +72,7 @@ def collected(source, count, pauses=None):
         found = []
         async with aclosing(feed.events()) as events:
             async for event in events:
-                found.append(event)  # noqa: PERF401 - what came before the end is kept
+                found.append(event)
                 if len(found) == count:
                     break
         return found
