@@ -25,7 +25,12 @@ if TYPE_CHECKING:
         RowCondition,
         RowsRequest,
     )
-    from ttapi.api.sandboxed import DescribedRelation, SandboxedAnswer, SandboxedDatabase, Sandboxes
+    from ttapi.api.sandboxed import (
+        DescribedRelation,
+        SandboxCache,
+        SandboxedAnswer,
+        SandboxedDatabase,
+    )
     from ttapi.api.saving import SaveRequest, save_query
     from ttapi.api.streaming import RecordOutcome, RecordRequest, record
     from ttapi.audit.doctor import Diagnosis
@@ -105,7 +110,7 @@ _HOMES = {
     "SandboxLimits": "store.sandbox",
     "SandboxedAnswer": "api.sandboxed",
     "SandboxedDatabase": "api.sandboxed",
-    "Sandboxes": "api.sandboxed",
+    "SandboxCache": "api.sandboxed",
     "RowsRequest": "api.relations",
     "SaveRequest": "api.saving",
     "SourceCall": "audit.why",
@@ -170,10 +175,10 @@ __all__ = [
     "RowCondition",
     "Rows",
     "RowsRequest",
+    "SandboxCache",
     "SandboxLimits",
     "SandboxedAnswer",
     "SandboxedDatabase",
-    "Sandboxes",
     "SaveRequest",
     "SourceCall",
     "Status",

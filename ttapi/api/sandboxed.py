@@ -344,7 +344,7 @@ class SandboxedDatabase:
             raise
 
 
-class Sandboxes:
+class SandboxCache:
     """One sandbox for those who see private data, one for those who do not; made when first needed."""
 
     def __init__(self, home: Home, environ: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ from ttapi.api import (
     Database,
     Freshness,
     PublishedRelations,
-    Sandboxes,
+    SandboxCache,
     Watchers,
     find_node,
     operations,
@@ -93,7 +93,7 @@ class ServedHome:
         self.database = Database(home, environ=environ)
         self.published = PublishedRelations(home, comments_of=self._macro_comments)
         self.queue = RefreshQueue(self.database)
-        self.sandboxes = Sandboxes(home, environ)
+        self.sandboxes = SandboxCache(home, environ)
         # Explanations read through the database's own connection, which belongs to one thread.
         self._questions = ThreadPoolExecutor(1, "questions")
         self._lineage: tuple[int, LineageGraph] | None = None
