@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from ttapi.api import RecordRequest, operations, record
 from ttapi.clock import FixedClock
 from ttapi.errors import UsageError
+from ttapi.live import recorder
 from ttapi.live.journal import Journal, JournalPart
 from ttapi.live.recorder import latest_rows
 from ttapi.live.recording import Recording
@@ -124,6 +126,40 @@ def test_what_was_never_recorded_is_no_empty_answer(lab, pouring):
     assert done.returncode == 1
     assert "raw.dxlink_quotes was never recorded" in done.stderr
     assert "ttapi stream" in done.stderr
+
+
+def test_where_memory_is_short_quotes_take_each_others_place_and_prints_wait(lab, pouring, recorded, monkeypatch):  # fmt: skip
+    monkeypatch.setattr(recorder, "_MOST_PENDING", 300)
+    lab.environ["TTAPI_STREAM_INTERVAL"] = "0"
+    with pouring(limit=4_000) as served:
+        outcome = recorded(lab, served, limit=4_000)
+    counts = outcome.counts
+    assert counts["conflated"] > 0
+    assert counts["waits"] > 0
+    assert counts["stored"] + counts["conflated"] == outcome.sources[0]["events"]
+    ((quotes,), (kept,)) = lab.rows("select count(*) from tick_quotes union all select count(*) from ticks")  # fmt: skip
+    assert quotes + kept == counts["stored"]
+    # Half of what was sent are prints: none of them gave way.
+    assert kept >= 1_900
+
+
+def test_a_disk_that_is_full_for_a_while_loses_nothing(lab, pouring, recorded, monkeypatch):
+    """The journal's folder takes no file for two tries, then it does again."""
+    refused = []
+    begin = Journal._begin_segment
+
+    def full_twice(journal, position):
+        if len(refused) < 2:
+            refused.append(position)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        begin(journal, position)
+
+    monkeypatch.setattr(Journal, "_begin_segment", full_twice)
+    with pouring(limit=1_000) as served:
+        outcome = recorded(lab, served, limit=1_000)
+    assert len(refused) == 2
+    assert outcome.counts["waits"] >= 2
+    assert outcome.counts["stored"] + outcome.counts["conflated"] == outcome.sources[0]["events"]
 
 
 def test_another_command_has_the_file_while_the_stream_goes_on(lab, pouring, recorded):
