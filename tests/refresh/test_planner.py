@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from ttapi.market.calendar import sessions
 from ttapi.refresh.coverage import Demand
 from ttapi.refresh.datasets import Dataset, ListingDiff, MarketClock, PlanInputs
-from ttapi.refresh.planner import closure, current_versions, plan_refresh
+from ttapi.refresh.planner import (
+    StepInputs,
+    closure,
+    current_versions,
+    plan_refresh,
+    raw_step,
+)
 from ttapi.store.catalog import DatasetState, Slice
 
 FRIDAY_EVENING = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
@@ -267,3 +273,34 @@ def test_calls_are_counted_by_the_keys_that_one_call_answers(units_a_call, calls
     held = PlanInputs({"raw.metrics": Demand(frozenset({"A", "B", "C"}))}, {})
     (step,) = plan_refresh({"raw.metrics": metrics}, {}, ["raw.metrics"], clock=moment(), held=held)
     assert ([ask.key for ask in step.asks], step.calls) == (["A", "B", "C"], calls)
+
+
+LOG = Dataset("raw.events", "raw", "code.settings", ttl="5m", source="s", is_log=True)
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict", "reasons"),
+    [
+        (DatasetState(), "not configured", ("never recorded: ttapi stream records it",)),
+        (DatasetState(asked_at=FRIDAY_EVENING), "fresh", ()),
+        (DatasetState(asked_at=FRIDAY_EVENING - timedelta(minutes=5) + timedelta(seconds=1)), "fresh", ()),
+        (DatasetState(asked_at=FRIDAY_EVENING - timedelta(minutes=5)), "stale", ("ttl 5m passed: ttapi stream records it",)),
+        (DatasetState(asked_at=FRIDAY_EVENING + timedelta(minutes=2)), "fresh", ()),
+        (DatasetState(asked_at=FRIDAY_EVENING + timedelta(minutes=3)), "stale", ("recorded in the future",)),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("force", [None, "forced"])
+def test_a_log_is_as_old_as_what_was_recorded_and_nothing_is_asked_for_it(state, verdict, reasons, force):  # fmt: skip
+    step = raw_step(LOG, state, StepInputs(None, PlanInputs(), force), MarketClock(FRIDAY_EVENING, lambda at: at))  # fmt: skip
+    assert (step.action, step.verdict, step.reasons, step.may_change) == ("none", verdict, reasons, False)  # fmt: skip
+
+
+def test_a_log_that_holds_something_keeps_its_age_though_its_login_is_gone():
+    gone = replace(LOG, missing_setting="token")
+    held = DatasetState(asked_at=FRIDAY_EVENING - timedelta(hours=1))
+    clock = MarketClock(FRIDAY_EVENING, lambda at: at)
+    told = [raw_step(gone, one, StepInputs(None, PlanInputs(), None), clock) for one in (held, DatasetState())]  # fmt: skip
+    assert [(one.verdict, one.reasons) for one in told] == [
+        ("stale", ("ttl 5m passed: ttapi stream records it",)),
+        ("not configured", ("[sources.s] token is not set",)),
+    ]

@@ -209,8 +209,9 @@ def step_of_what_is_not_asked(dataset: Dataset, state: DatasetState, clock: Mark
 def _log_step(dataset: Dataset, state: DatasetState, clock: MarketClock) -> Step:
     """A log is as old as what was recorded last; no refresh makes it newer."""
     if state.asked_at is None:
+        # Who streams nothing lacks nothing.
         reasons = (f"never recorded: {RECORDED_BY}",)
-        return Step(dataset.name, "none", "missing", reasons, may_change=False)
+        return Step(dataset.name, "none", "not configured", reasons, may_change=False)
     if clock.is_ahead(state.asked_at):
         return Step(dataset.name, "none", "stale", ("recorded in the future",), may_change=False)
     if is_past_ttl(dataset, state, clock):

@@ -284,7 +284,13 @@ class Scheduler:
         steps = operations.plan(environment, RefreshRequest())
         if any(step.action != "none" for step in steps):
             task = self._queue.submit(asked_by="scheduler")
-        return task, seconds_to_next(operations.status(environment).rows, environment.now)
+        # What is due already and asks for nothing, as a log that nobody records, is none to look for.
+        rows = [
+            row
+            for row in operations.status(environment).rows
+            if task or (row.due_at is not None and row.due_at.astimezone(UTC) > environment.now)
+        ]
+        return task, seconds_to_next(rows, environment.now)
 
     def _watch(self) -> None:
         while not self._ends.is_set():
