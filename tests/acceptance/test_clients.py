@@ -10,14 +10,20 @@ import sys
 import threading
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from client_probe import SAMPLES
 from outside import plain_environ
 
+from ttapi.clock import FixedClock
 from ttapi.home import Home
+from ttapi.live.recording import Recording
 from ttapi.simulator import write_market
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
+from ttapi.sources.dxlink.live import LIVE_TYPES, LiveColumns
+from ttapi.store.log import LogRecord, LogRows
+from ttapi.store.store import open_store
 
 pytestmark = pytest.mark.compat
 
@@ -76,6 +82,7 @@ def writer(template_home, lab_type, tmp_path_factory):
     # The feed has AAPL at other prices.
     lab.write_bars("AAPL.csv", ["AAPL,D,20240613,000000,1,2,1,2,9,0"])
     ask_a_vendor(lab)
+    record_one_event_of_each_type(lab)
     refreshing = Writer(lab, market)
     refreshing.refresh()
     assert refreshing.answers == [(0, "")]
@@ -132,6 +139,23 @@ def ask_a_vendor(lab):
         ):
             done = lab.ttapi(*words, **vendor)
             assert done.returncode == 0, done.stderr
+
+
+def record_one_event_of_each_type(lab):
+    """What a stream of a minute would leave: an event of every type, of one symbol."""
+    environment = lab.environment()
+    events = []
+    for live in LIVE_TYPES:
+        values = {"eventSymbol": "SPY", "eventFlags": 0, "time": 1718395200000, "type": "NEW"}
+        columns = LiveColumns({"SPY": "SPY"})
+        flat = [values.get(name, 1) for name in live.fields]
+        columns.take([live.event_type, flat], {live.event_type: live.fields}, lab.now)
+        ((resource, rows, _),) = columns.cut()
+        events.append(LogRows(resource, pa.Table.from_batches([rows])))
+    with open_store(lab.home, command="test", now=lab.now) as store:
+        recording = Recording(store, environment, FixedClock(lab.now))
+        assert recording.append([LogRecord(1, tuple(events))]) == len(LIVE_TYPES)
+        recording.publish([])
 
 
 def probe(python, file, symbol, *flags):

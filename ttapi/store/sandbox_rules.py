@@ -111,14 +111,20 @@ def _named(node: Any) -> Iterator[tuple[str, str]]:
         if isinstance(one, list):
             waiting += one
         elif isinstance(one, dict):
-            kind = one.get("type") if one.get("type") in _NAMES else one.get("class")
-            if str(one.get("type")).endswith(_WRITES):
-                yield "WRITE", str(one["type"]).removesuffix(_WRITES).lower()
-            if one.get("type") == "TABLE_FUNCTION" and isinstance(one.get("function"), dict):
+            # Of a constant DuckDB 1.5 writes a type that is an object.
+            said, group = (_text_of(one.get(name)) for name in ("type", "class"))
+            kind = said if said in _NAMES else group
+            if said.endswith(_WRITES):
+                yield "WRITE", said.removesuffix(_WRITES).lower()
+            if said == "TABLE_FUNCTION" and isinstance(one.get("function"), dict):
                 yield "TABLE_FUNCTION", _plain(one["function"].get("function_name"))
             elif kind in _NAMES:
-                yield str(kind), _plain(one.get(_NAMES[str(kind)]))
+                yield kind, _plain(one.get(_NAMES[kind]))
             waiting += one.values()
+
+
+def _text_of(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _plain(name: object) -> str:
