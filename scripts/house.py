@@ -20,10 +20,10 @@ PRIVATE_WORDS = (
     "LateBars",
 )  # fmt: skip
 """Words that once stood for something that the field has a word for: docs/glossary.md."""
+NEW_ROOMS = ("live/", "server/", "ticks/")
+"""Rooms that came after the house was counted: each has a budget of its own."""
 LIMITS = {
-    # 235 of what there was before; then live (5), server (12), and what those need of the rooms below:
-    # streams, sandbox and generations of the store, operations of api, the simulator's firehose, commands.
-    "files": 274,
+    "files outside the new rooms": 235,
     "files above 400 lines": 0,
     "class names in two modules": 0,
     "private words as names": 0,
@@ -68,6 +68,7 @@ def measure(package: Path) -> dict[str, int]:
 
     return {
         "files": len(texts),
+        "files outside the new rooms": sum(not path.startswith(NEW_ROOMS) for path in texts),
         "lines": sum(lengths.values()),
         "files above 400 lines": sum(length > 400 for length in lengths.values()),
         "class names in two modules": sum(len(homes) > 1 for homes in classes.values()),

@@ -4,14 +4,23 @@
 Precedence: flag, environment, `ttapi.toml`, default. This module alone knows where the bundled
 `sql/` and `migrations/` folders are. The standard library serves here: `status` must answer in
 200 ms, and importing pydantic-settings alone takes 180 ms of them.
+
+What the extras of the distribution bring, and the command that installs it where ttapi runs.
+
+The distribution on an index and the import have different names, ttapi may have come from a wheel, a
+checkout or an index, and its environment may lack pip: so the packages themselves are named, for
+this very interpreter.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import shlex
+import sys
 import tomllib
 from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ttapi.home import Home
+
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -281,3 +291,40 @@ def note_path(file: Path, source: str, path: Path) -> None:
     separator = "" if not text or text.endswith("\n") else "\n"
     file.write_text(f"{text}{separator}[sources.{source}]\n{line}\n", encoding="utf-8")
     file.chmod(0o600)
+
+
+DISTRIBUTION = "ttapi-db"
+
+
+def require_extra(extra: str, module: str, whatever: str) -> None:
+    """Nothing, where `module` of the extra is installed.
+
+    *Raises* UsageError, in one line, with the command that installs it; `whatever` needs it.
+    """
+    if find_spec(module) is None:
+        command = install_command(*(extra_requirements(extra) or [module]))
+        raise UsageError(f"{whatever} needs the extra [{extra}]: {command}")
+
+
+def extra_requirements(extra: str) -> list[str]:
+    """What the extra adds, without markers; empty where ttapi runs without having been installed."""
+    from importlib.metadata import PackageNotFoundError, requires  # noqa: PLC0415 - for a message only
+
+    try:
+        declared = requires(DISTRIBUTION) or []
+    except PackageNotFoundError:
+        return []
+    split = [line.partition(";") for line in declared]
+    return [
+        requirement.strip()
+        for requirement, _, marker in split
+        if f"extra == '{extra}'" in marker.replace('"', "'")
+    ]
+
+
+def install_command(*requirements: str) -> str:
+    """What a user types to install these beside ttapi; uv where the environment has no pip."""
+    tool = [sys.executable, "-m", "pip", "install"]
+    if find_spec("pip") is None:
+        tool = ["uv", "pip", "install", "--python", sys.executable]
+    return shlex.join([*tool, *requirements])

@@ -30,7 +30,7 @@ LIMIT_UNPACED_US = 1.43
 LIMIT_AGE_P50_S, LIMIT_AGE_MAX_S = 2.0, 5.0
 _FEED = """
 import json, signal, sys, threading
-from ttapi.simulator.dxlink.firehose import Firehose
+from ttapi.simulator.dxlink.feed import Firehose
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
 from datetime import UTC, datetime

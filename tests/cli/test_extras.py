@@ -14,8 +14,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from ttapi.config import DISTRIBUTION, extra_requirements, install_command, require_extra
 from ttapi.errors import UsageError
-from ttapi.extras import DISTRIBUTION, extra_requirements, install_command, require_extra
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -25,7 +25,8 @@ from ttapi.api import (
     operations,
 )
 from ttapi.api.operations import Status
-from ttapi.cli import backup, report, sources
+from ttapi.cli import doctor as backup
+from ttapi.cli import report, sources
 from ttapi.cli.proof import _text, look_ahead_lines
 from ttapi.cli.shell.start import _is_same_file
 from ttapi.errors import ModelError

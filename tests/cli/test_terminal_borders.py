@@ -12,7 +12,8 @@ import pytest
 
 from ttapi.audit import Diagnosis, Finding
 from ttapi.audit.replay import _difference
-from ttapi.cli import backup, doctor, export, proof, terminal
+from ttapi.cli import doctor, export, proof, terminal
+from ttapi.cli import doctor as backup
 from ttapi.cli.shell import options
 from ttapi.cli.shell.dot import files, find_command
 from ttapi.cli.shell.dot.inspect import _is_like

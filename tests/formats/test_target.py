@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ttapi.errors import UsageError
-from ttapi.formats.target import writing
+from ttapi.formats.records import writing
 
 
 def write(target, content=b"new\n"):

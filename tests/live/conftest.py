@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ttapi.api import RecordRequest, record
-from ttapi.simulator.dxlink.firehose import Firehose
+from ttapi.simulator.dxlink.feed import Firehose
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
 

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ttapi.errors import UsageError
-from ttapi.market.calendar import sessions
-from ttapi.market.ttl import Ttl, parse_duration, parse_ttl
+from ttapi.market.calendar import Ttl, parse_duration, parse_ttl, sessions
 
 NEXT_CLOSE = sessions("XNYS").next_close_after
 

@@ -8,9 +8,9 @@ from pathlib import PurePath
 import pytest
 
 from ttapi.errors import ModelError
-from ttapi.models.checks import check_sql
 from ttapi.models.header import HeaderCheck, checks_in, split_header
 from ttapi.models.model import column_comments, dataset_name, macro_parts, named_by, read_model
+from ttapi.models.rebuild import check_sql
 
 
 def test_a_header_ends_with_its_statement_whose_line_is_told():

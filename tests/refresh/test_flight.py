@@ -14,8 +14,7 @@ import pytest
 from ttapi.api import Database
 from ttapi.home import Home
 from ttapi.refresh.plan import RefreshRequest
-from ttapi.refresh.single_flight import NoProgress, ProgressReader, ProgressWriter
-from ttapi.refresh.writer import run_refresh
+from ttapi.refresh.writer import NoProgress, ProgressReader, ProgressWriter, run_refresh
 
 ROOT = Path(__file__).resolve().parents[2]
 

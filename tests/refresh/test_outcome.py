@@ -14,7 +14,7 @@ from ttapi.clock import FixedClock
 from ttapi.config import Settings
 from ttapi.errors import BudgetError, UsageError
 from ttapi.home import Home
-from ttapi.models.checks import CheckOutcome
+from ttapi.models.rebuild import CheckOutcome
 from ttapi.refresh.datasets import Step
 from ttapi.refresh.environment import environment_of
 from ttapi.refresh.freshness import Freshness

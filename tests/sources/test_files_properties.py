@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from ttapi.market.calendar import expiration_session
 from ttapi.sources.contract import Unit, UnitRequest
 from ttapi.sources.files.kinds import SPECS
-from ttapi.sources.files.load import load_file
+from ttapi.sources.files.load import load_file, read_csv_text
 from ttapi.sources.files.source import FileSettings
-from ttapi.sources.files.tables import read_csv_text
 
 NOW = datetime(2024, 6, 14, 15, 0, tzinfo=UTC)
 OPTIONS = next(spec for spec in SPECS if spec.resource.name == "option_quotes")

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 from calendar_in_database import load_calendar
 
-from ttapi.models.as_of_form import with_as_of_forms
+from ttapi.models.as_of import with_as_of_forms
 from ttapi.models.graph import ModelFolder, load_graph
 from ttapi.models.install import install_models
 from ttapi.models.model_cache import AnalysisCache

@@ -9,7 +9,7 @@ from datetime import date
 import pytest
 
 from ttapi.errors import GenerationError, InterruptedQueryError, QueryError
-from ttapi.store.generations import Generations
+from ttapi.store.publish import Generations
 
 COUNT = "select count(*) as n from eod"
 

@@ -23,7 +23,7 @@ from ttapi.home import Home
 from ttapi.store.engine import spare_cursor
 from ttapi.store.reader import published_file
 from ttapi.store.sandbox import Sandbox, SandboxLimits
-from ttapi.store.sandbox_rules import REFUSED_RELATIONS, require_harmless
+from ttapi.store.statements import REFUSED_RELATIONS, require_harmless
 
 PLANTED = "planted-7f3a9c"
 SOON = SandboxLimits(timeout_s=0.4, grace_s=0.1)

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         SandboxedDatabase,
     )
     from ttapi.api.saving import SaveRequest, save_query
-    from ttapi.api.streaming import RecordOutcome, RecordRequest, record
     from ttapi.audit.doctor import Diagnosis
     from ttapi.audit.implied import ImpliedExplanation
     from ttapi.audit.lookahead import EarlyRow, LateInput, LookAhead
@@ -41,8 +40,9 @@ if TYPE_CHECKING:
     from ttapi.audit.row_inputs import InputRows
     from ttapi.audit.why import Explanation, SourceCall
     from ttapi.live.hub import Hub
+    from ttapi.live.record import RecordOutcome, RecordRequest, record
     from ttapi.live.recorder import RecorderCounts
-    from ttapi.market.ttl import parse_duration
+    from ttapi.market.calendar import parse_duration
     from ttapi.models.as_of import parse_as_of
     from ttapi.models.lineage import LineageGraph, Node, TreeLine
     from ttapi.refresh.datasets import Step
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from ttapi.refresh.plan import RefreshRequest
     from ttapi.refresh.query import PreparedQuery
     from ttapi.refresh.runner import RefreshOutcome
-    from ttapi.refresh.single_flight import NoProgress, Progress
+    from ttapi.refresh.writer import NoProgress, Progress
     from ttapi.sources.contract import LoginSource
     from ttapi.sources.discovery import InstalledSource
     from ttapi.store.backup import Backup, list_backups
@@ -87,15 +87,15 @@ _HOMES = {
     "LineageGraph": "models.lineage",
     "LoginSource": "sources.contract",
     "LookAhead": "audit.lookahead",
-    "NoProgress": "refresh.single_flight",
+    "NoProgress": "refresh.writer",
     "Node": "models.lineage",
     "PreparedQuery": "refresh.query",
-    "Progress": "refresh.single_flight",
+    "Progress": "refresh.writer",
     "PublishedRelation": "api.relations",
     "PublishedRelations": "api.relations",
     "Receipt": "audit.receipt",
-    "RecordOutcome": "api.streaming",
-    "RecordRequest": "api.streaming",
+    "RecordOutcome": "live.record",
+    "RecordRequest": "live.record",
     "RecorderCounts": "live.recorder",
     "RefreshOutcome": "refresh.runner",
     "RefreshRequest": "refresh.plan",
@@ -126,9 +126,9 @@ _HOMES = {
     "list_backups": "store.backup",
     "open_database": "api.database",
     "parse_as_of": "models.as_of",
-    "parse_duration": "market.ttl",
+    "parse_duration": "market.calendar",
     "read_receipt": "audit.receipt",
-    "record": "api.streaming",
+    "record": "live.record",
     "save_query": "api.saving",
 }
 

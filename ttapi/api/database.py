@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ttapi.models.lineage import LineageGraph
     from ttapi.refresh.datasets import Step
     from ttapi.refresh.runner import RefreshOutcome
-    from ttapi.refresh.single_flight import Progress
+    from ttapi.refresh.writer import Progress
     from ttapi.store.statements import Statement
 
 

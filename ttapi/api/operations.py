@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     )
     from ttapi.refresh.plan import RefreshRequest
     from ttapi.refresh.runner import RefreshOutcome
-    from ttapi.refresh.single_flight import Progress
+    from ttapi.refresh.writer import Progress
     from ttapi.store.export import ExportFormat
     from ttapi.store.lock import OnWait
     from ttapi.store.shared_database import SharedDatabase

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import UnknownNameError, UsageError, did_you_mean
 from ttapi.sqltext import identifier
-from ttapi.store.generations import Generation, Generations
+from ttapi.store.publish import Generation, Generations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

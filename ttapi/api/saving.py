@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ttapi.errors import LockedError, ModelError, TtapiError, UsageError
-from ttapi.market.ttl import parse_ttl
+from ttapi.market.calendar import parse_ttl
 from ttapi.models.model import RESERVED
 from ttapi.models.references import references_in
 from ttapi.sqltext import without_end

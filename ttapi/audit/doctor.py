@@ -15,8 +15,8 @@ from ttapi import __version__
 from ttapi.audit.data_findings import find_in_contents, find_in_datasets, find_in_published
 from ttapi.audit.findings import Finding, edit
 from ttapi.audit.home_findings import find_in_folders, find_in_live
+from ttapi.config import install_command
 from ttapi.errors import ModelError, TtapiError
-from ttapi.extras import install_command
 from ttapi.store.integrity import engine_version
 
 if TYPE_CHECKING:

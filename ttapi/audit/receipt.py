@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttapi import __version__
 from ttapi.errors import QueryError, UsageError
-from ttapi.formats.target import writing
+from ttapi.formats.records import writing
 from ttapi.models.model import macro_parts
 from ttapi.models.portability import volatile_parts
 from ttapi.models.references import references_in

@@ -36,13 +36,13 @@ _COMMANDS = (
     "proof.replay",
     "demo.demo",
     "simulate.simulate",
-    "stream.stream",
-    "mcp.mcp",
+    "serve.stream",
+    "serve.mcp",
     "serve.serve",
     "doctor.doctor",
     "doctor.verify",
-    "backup.backup",
-    "backup.restore",
+    "doctor.backup",
+    "doctor.restore",
 )
 
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ttapi.config import require_extra
 from ttapi.errors import TtapiError, UsageError
-from ttapi.extras import require_extra
 from ttapi.formats.chart import draw_chart
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ttapi.cli.demo_world import show_stream, show_vendors, vendors_running
+from ttapi.config import require_extra
 from ttapi.errors import TtapiError
-from ttapi.extras import require_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

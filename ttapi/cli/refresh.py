@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ttapi.api.documents import plan_document
+from ttapi.api.answer import plan_document
 from ttapi.errors import UsageError
 from ttapi.formats.values import amount
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from ttapi.api import operations
-from ttapi.api.documents import outcome_document, status_document
+from ttapi.api.answer import outcome_document, status_document
 from ttapi.cli.terminal import (
     ask_yes,
     open_environment,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ttapi.extras import require_extra
+from ttapi.config import require_extra
 
 if TYPE_CHECKING:
     from ttapi.simulator.vendor_market import VendorMarket
@@ -74,7 +74,7 @@ def simulate(
     require_extra("simulate", "aiohttp", "ttapi simulate")
 
     from ttapi.cli.terminal import tell
-    from ttapi.simulator.dxlink.firehose import Firehose
+    from ttapi.simulator.dxlink.feed import Firehose
     from ttapi.simulator.server import VendorServer
 
     vendor_market = _market(seed, market, is_moving=moving)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ttapi.api.documents import explanation_document, lineage_document
+from ttapi.api.answer import explanation_document, lineage_document
 from ttapi.errors import UsageError
 from ttapi.formats.values import amount
 

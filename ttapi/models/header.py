@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ttapi.errors import ModelError, UsageError, did_you_mean
-from ttapi.market.ttl import parse_ttl
+from ttapi.market.calendar import parse_ttl
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -228,7 +228,7 @@ def _read_model(path: Path, folder: Path, *, is_bundled: bool) -> Model:
 def form_asked_for(model: Model) -> Model | None:
     """The macro that `model`'s header `as_of` asks for; None: it asks for none.
 
-    Its body reads the relation and answers with an error, until it is written out (`models/as_of_form.py`).
+    Its body reads the relation and answers with an error, until it is written out (`models/as_of.py`).
 
     *Raises* ModelError for a header that is no call of `NAME_asof(as_of, key)`.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import QueryError, StaleError
 from ttapi.formats.values import seconds_text
-from ttapi.market.ttl import parse_ttl
+from ttapi.market.calendar import parse_ttl
 from ttapi.refresh.freshness import asked_at, input_age
 from ttapi.refresh.planner import closure
 from ttapi.store.catalog import DatasetState

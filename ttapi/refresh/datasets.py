@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from ttapi.market.ttl import NextClose, parse_ttl
+from ttapi.market.calendar import NextClose, parse_ttl
 from ttapi.refresh.coverage import Demand, SliceRequest
 from ttapi.sources.contract import NarrowingSource, Resource, Source
 from ttapi.store.catalog import EVERYTHING, DatasetState, Slice

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ttapi.formats.values import seconds_text
-from ttapi.market.ttl import parse_duration
+from ttapi.market.calendar import parse_duration
 from ttapi.refresh.datasets import CLOCK_SLACK, Dataset, MarketClock, PlanInputs, Step, due_at
 from ttapi.refresh.planner import closure, plan_refresh
 from ttapi.store.catalog import DatasetState

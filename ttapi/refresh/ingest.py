@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ttapi.refresh.datasets import SourceResource
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.plan import UnitListing
-    from ttapi.refresh.single_flight import Progress
+    from ttapi.refresh.writer import Progress
     from ttapi.sources.contract import SourceContext
     from ttapi.sources.traffic import NetworkAccounts
     from ttapi.store.engine import Connection

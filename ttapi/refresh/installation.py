@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ttapi.config import Settings, bundled_folder, load_settings
 from ttapi.errors import UsageError
 from ttapi.home import entries_below, read_file
-from ttapi.market.ttl import parse_ttl
+from ttapi.market.calendar import parse_ttl
 from ttapi.models.model_cache import (
     StatementCache,
     parser_version,
@@ -196,7 +196,7 @@ class Installation:
         return graph.without(self.left_out) if self.left_out else graph
 
     def _load_graph(self) -> ModelGraph:
-        from ttapi.models.as_of_form import (  # noqa: PLC0415 - for whoever loads models
+        from ttapi.models.as_of import (  # noqa: PLC0415 - for whoever loads models
             with_as_of_forms,
         )
         from ttapi.models.graph import ModelFolder, load_graph  # noqa: PLC0415 - so is this

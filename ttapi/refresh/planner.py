@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from ttapi.market.ttl import parse_duration, parse_ttl
+from ttapi.market.calendar import parse_duration, parse_ttl
 from ttapi.refresh.coverage import CoverageRules, SliceRequest, missing_slices
 from ttapi.refresh.datasets import (
     Dataset,

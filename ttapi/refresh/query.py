@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import BudgetError, DiskFullError, LockedError, ReadOnlyHomeError
 from ttapi.formats.values import amount
-from ttapi.market.ttl import parse_ttl
+from ttapi.market.calendar import parse_ttl
 from ttapi.refresh.answerable import (
     is_older,
     require_built,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from ttapi.refresh.datasets import PlanInputs, Step
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.runner import RefreshOutcome
-    from ttapi.refresh.single_flight import Progress
+    from ttapi.refresh.writer import Progress
     from ttapi.store.lock import OnWait
 
 # What `status` and `doctor` show: asking about staleness refreshes nothing.

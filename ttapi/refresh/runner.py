@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ttapi.errors import ModelError
-from ttapi.models.checks import prove_checks
 from ttapi.models.install import install_models
 from ttapi.models.model_cache import readings_document
+from ttapi.models.rebuild import prove_checks
 from ttapi.refresh.home_state import HomeState, Unavailable, read_home_state, write_home_state
 from ttapi.refresh.installation import migrated_tables
 from ttapi.refresh.plan import RefreshRequest, StoredState, require_keys, settle_plan
@@ -38,11 +38,11 @@ from ttapi.store.schema import ensure_raw_table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ttapi.models.checks import CheckOutcome
+    from ttapi.models.rebuild import CheckOutcome
     from ttapi.refresh.datasets import Step
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.plan import Ledger
-    from ttapi.refresh.single_flight import Progress
+    from ttapi.refresh.writer import Progress
     from ttapi.store.export import ExportOutcome
     from ttapi.store.store import Store
 

@@ -12,8 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ttapi.errors import ModelError, TtapiError
-from ttapi.models.checks import CheckOutcome, run_check_models, run_header_checks
-from ttapi.models.rebuild import Rebuilt, rebuild_table
+from ttapi.models.rebuild import (
+    CheckOutcome,
+    Rebuilt,
+    rebuild_table,
+    run_check_models,
+    run_header_checks,
+)
 from ttapi.refresh.freshness import status_rows
 from ttapi.refresh.ingest import IngestTask, account_of_error, ingest
 from ttapi.refresh.keyed import ingest_slices
@@ -38,7 +43,7 @@ if TYPE_CHECKING:
     from ttapi.refresh.datasets import Dataset, Step
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.plan import RefreshRequest, UnitListing
-    from ttapi.refresh.single_flight import Progress
+    from ttapi.refresh.writer import Progress
     from ttapi.sources.traffic import NetworkAccounts
     from ttapi.store.store import Store
 

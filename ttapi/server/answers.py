@@ -19,7 +19,7 @@ from ttapi.api import (
     operations,
 )
 from ttapi.api import RefreshRequest as Refresh
-from ttapi.api.documents import (
+from ttapi.api.answer import (
     explanation_document,
     iso_instant,
     lineage_document,

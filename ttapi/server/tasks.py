@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ttapi.api import RefreshRequest, Watchers, operations
-from ttapi.api.documents import iso_instant, outcome_document
+from ttapi.api.answer import iso_instant, outcome_document
 from ttapi.clock import SystemClock
 from ttapi.errors import TtapiError, UnknownNameError
 from ttapi.server.problems import Problem, problem_of, without_paths

@@ -17,8 +17,7 @@ from zlib import crc32
 
 from ttapi.market.calendar import NEW_YORK
 from ttapi.simulator.derivatives.book import Listed
-from ttapi.simulator.derivatives.chain import round_strike
-from ttapi.simulator.derivatives.expirations import third_friday
+from ttapi.simulator.derivatives.chain import round_strike, third_friday
 from ttapi.simulator.derivatives.symbols import Contract
 from ttapi.simulator.events import ChainExpiration, RootChain
 

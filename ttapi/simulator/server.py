@@ -35,7 +35,7 @@ from cryptography.x509.oid import NameOID
 
 from ttapi.errors import UsageError
 from ttapi.simulator.accounts import AccountBook
-from ttapi.simulator.dxlink.serve import DXLINK, DxLinkService, serve_dxlink
+from ttapi.simulator.dxlink.session import DXLINK, DxLinkService, serve_dxlink
 from ttapi.simulator.faults import Budget, Counters, Faults
 from ttapi.simulator.tastytrade.app import Desk
 from ttapi.simulator.tastytrade.credentials import TOKEN_LIFETIME_S, Credentials
@@ -44,7 +44,7 @@ from ttapi.simulator.tastytrade.wire import TastytradeService
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ttapi.simulator.dxlink.firehose import Firehose
+    from ttapi.simulator.dxlink.feed import Firehose
     from ttapi.simulator.vendor_market import VendorMarket
 
 HOST = "127.0.0.1"

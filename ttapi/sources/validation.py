@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, get_args
 
 from ttapi.errors import UsageError
-from ttapi.market.ttl import parse_duration, parse_ttl
+from ttapi.market.calendar import parse_duration, parse_ttl
 from ttapi.sources.contract import (
     Column,
     ColumnType,

@@ -31,8 +31,8 @@ from ttapi.store.catalog_rows import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from ttapi.models.checks import CheckOutcome
     from ttapi.models.graph import ModelGraph
+    from ttapi.models.rebuild import CheckOutcome
     from ttapi.refresh.datasets import Dataset
     from ttapi.refresh.freshness import StatusRow
     from ttapi.sources.contract import Resource

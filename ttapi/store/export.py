@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 import duckdb
 
 from ttapi.errors import StoreError, TtapiError, UsageError
-from ttapi.formats.target import refusal, writing
+from ttapi.formats.records import refusal, writing
 from ttapi.home import Home, refuse_home_path
 from ttapi.sqltext import identifier, literal
 from ttapi.store.engine import Connection, connect_snapshot, engine_errors

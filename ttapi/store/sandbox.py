@@ -29,8 +29,8 @@ from ttapi.errors import (
 from ttapi.store.reader import published_file
 from ttapi.store.rows import ResultColumn, Rows, ValueType
 from ttapi.store.sandbox_line import HEAD_BYTES, START_S, Zygote, has_left, receive, send
-from ttapi.store.sandbox_rules import places_of
 from ttapi.store.shared_database import SharedSnapshots
+from ttapi.store.statements import places_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

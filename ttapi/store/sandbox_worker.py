@@ -32,7 +32,7 @@ from ttapi.store.engine import connect_memory, engine_errors, read_number
 from ttapi.store.file_copy import die_with_parent
 from ttapi.store.rows import columns_of, with_arrow_types
 from ttapi.store.sandbox_line import LENGTH, ORDER_BYTES, receive, send
-from ttapi.store.sandbox_rules import require_harmless
+from ttapi.store.statements import require_harmless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,13 @@ from decimal import Decimal
 
 import pytest
 
-from ttapi.simulator.derivatives.chain import round_strike, strike_ladder
-from ttapi.simulator.derivatives.expirations import Expiration, expirations_of, third_friday
+from ttapi.simulator.derivatives.chain import (
+    Expiration,
+    expirations_of,
+    round_strike,
+    strike_ladder,
+    third_friday,
+)
 from ttapi.simulator.derivatives.surface import Surface, VarianceHistory
 from ttapi.simulator.derivatives.symbols import Contract, read_occ_symbol, read_streamer_symbol
 

@@ -8,8 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from ttapi.simulator.derivatives.chain import settles_at
-from ttapi.simulator.derivatives.expirations import expirations_of
+from ttapi.simulator.derivatives.chain import expirations_of, settles_at
 from ttapi.simulator.derivatives.symbols import Contract
 from ttapi.simulator.vendor_market import VendorMarket
 

@@ -20,8 +20,7 @@ from ttapi.cli.shell.session import LeaveShell, Session, SessionOptions
 from ttapi.cli.terminal import tell
 from ttapi.config import load_settings
 from ttapi.errors import TtapiError, UsageError
-from ttapi.formats.records import FORMATS
-from ttapi.formats.target import takes_a_stream
+from ttapi.formats.records import FORMATS, takes_a_stream
 from ttapi.home import find_home, refuse_home_path
 from ttapi.sqltext import ends_entry, entries_of, is_blank, is_command, utf8_text
 

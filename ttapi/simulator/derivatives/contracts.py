@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from ttapi.market.calendar import NEW_YORK, sessions
-from ttapi.simulator.derivatives.expirations import third_friday
+from ttapi.simulator.derivatives.chain import third_friday
 from ttapi.simulator.listings import FIRST_YEAR, Listing, PriceCharacter
 
 if TYPE_CHECKING:

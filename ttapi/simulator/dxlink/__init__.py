@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from ttapi.simulator.dxlink.serve import DXLINK, DxLinkService, serve_dxlink
+from ttapi.simulator.dxlink.session import DXLINK, DxLinkService, serve_dxlink
 
 __all__ = ["DXLINK", "DxLinkService", "serve_dxlink"]

@@ -1,26 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests of the contract turned into histories of the feed, and those into batches."""
+"""Requests of the contract turned into histories of the feed, and those into batches.
+
+One connection of the live feed: subscriptions out, batches of columns in, until it is lost.
+
+A channel an event type: a server may then answer each with its own columns. What is due by time
+(keepalives, silence, a batch that has waited long enough) is looked at between two frames.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING
 
+import orjson
+from websockets.exceptions import ConnectionClosed
+
+from ttapi.errors import SourceDownError, StreamLostError
 from ttapi.market.dxfeed import CandleSymbol, parse_candle_symbol, streamer_symbol
 from ttapi.sources.contract import (
     Batch,
     SourceContext,
+    StreamBatch,
+    StreamReady,
     UnitReport,
     UnitRequest,
 )
 from ttapi.sources.dxlink.candles import CandleRequest, candle_batch
-from ttapi.sources.dxlink.client import DxLinkClient, QuoteToken, Retries, Timing
+from ttapi.sources.dxlink.client import (
+    DxLinkClient,
+    QuoteToken,
+    Retries,
+    Timing,
+    close_socket,
+    closing_reason,
+    open_socket,
+)
+from ttapi.sources.dxlink.live import BY_RESOURCE, LiveColumns
+from ttapi.sources.dxlink.protocol import (
+    AuthRefused,
+    ChannelClosed,
+    DxLinkProtocol,
+    Happening,
+    ServerError,
+    Subscription,
+    parse_frame,
+)
 from ttapi.sources.in_thread import iterate_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+
+    from websockets.asyncio.client import ClientConnection
+
+    from ttapi.sources.contract import StreamRequest
+    from ttapi.sources.dxlink.live import Completed
 
 
 @dataclass(frozen=True)
@@ -79,3 +116,147 @@ def _candle_request(request: UnitRequest, *, tho: bool) -> CandleRequest:
     # mistaken for a word about a candle of that instant.
     first = datetime.combine(request.from_date, time(), UTC) - timedelta(days=1)
     return CandleRequest(symbol, int(first.timestamp()) * 1000)
+
+
+_FEED_DATA, _HEAD = '"FEED_DATA"', 40
+"""What a frame of events names among its first characters, however it is spaced."""
+CUT_AFTER_S = 0.05
+"""How long an event waits for others to share its batch."""
+_MINUTE = "{=m}"
+
+
+async def stream_events(
+    requests: Sequence[StreamRequest],
+    token: QuoteToken,
+    now: Callable[[], datetime],
+    clock: Callable[[], float] = monotonic,
+) -> AsyncGenerator[StreamBatch | StreamReady]:
+    """Batches as they arrive; one StreamReady when the vendor has taken login and subscriptions.
+
+    *Raises* StreamLostError when the connection is gone, SourceDownError for a refused token.
+    """
+    connection = _LiveConnection(requests, now, clock)
+    # Inflating takes a tenth of what an event costs; histories, which are large once, are compressed.
+    socket = await open_socket(token.url, is_compressed=False)
+    try:
+        connection.protocol.connect(clock(), token.token)
+        while True:
+            await _send(socket, connection.protocol.take_outgoing(clock()))
+            frame = await _frame(socket, connection.due_in())
+            for item in connection.take(frame):
+                yield item
+    finally:
+        await close_socket(socket)
+
+
+class _LiveConnection:
+    """What a connection has been told, without its socket."""
+
+    def __init__(
+        self,
+        requests: Sequence[StreamRequest],
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+    ) -> None:
+        self.protocol = DxLinkProtocol()
+        self._now, self._clock = now, clock
+        self._columns = LiveColumns(_names(requests))
+        self._cut_at: float | None = None
+        self._opening = set()
+        for request in requests:
+            self._opening.add(self._subscribe(request))
+
+    def _subscribe(self, request: StreamRequest) -> int:
+        live = BY_RESOURCE[request.resource.name]
+        # A type with a history is sent its last value only, unless it is asked from an instant on.
+        since = None if request.since is None else int(request.since.timestamp() * 1000)
+        channel = self.protocol.open_channel("AUTO", {live.event_type: live.fields})
+        symbols = [_streamed(request, symbol) for symbol in request.symbols]
+        self.protocol.subscribe(
+            channel, [Subscription(live.event_type, symbol, since) for symbol in symbols]
+        )
+        return channel
+
+    def due_in(self) -> float:
+        """Seconds until something must be done though no frame comes."""
+        times = [deadline.at for deadline in self.protocol.deadlines()]
+        if self._cut_at is not None:
+            times.append(self._cut_at)
+        return max(0.0, min(times) - self._clock())
+
+    def take(self, frame: str | bytes | None) -> Iterable[StreamBatch | StreamReady]:
+        """What `frame` completes; None: time has passed."""
+        batches: list[Completed] = []
+        if isinstance(frame, str) and _FEED_DATA in frame[:_HEAD]:
+            batches = self._take_data(frame)
+        elif frame is not None:
+            text = frame if isinstance(frame, str) else frame.decode(errors="replace")
+            yield from self._take_message(text)
+        if frame is None or self._cut_at is not None:
+            passed = self.protocol.pass_time(self._clock()) if frame is None else None
+            if passed is not None:
+                raise StreamLostError(f"dxLink: no {passed.kind} in time")
+            if self._cut_at is not None and self._clock() >= self._cut_at:
+                batches += self._columns.cut()
+        if self._columns.is_empty:
+            self._cut_at = None
+        elif self._cut_at is None:
+            self._cut_at = self._clock() + CUT_AFTER_S
+        yield from (StreamBatch(*batch) for batch in batches)
+
+    def _take_data(self, frame: str) -> list[Completed]:
+        try:
+            message = orjson.loads(frame)
+        except orjson.JSONDecodeError:
+            return []
+        granted = self.protocol.take_data(message, self._clock())
+        return self._columns.take(message.get("data"), granted, self._now())
+
+    def _take_message(self, frame: str) -> Iterable[StreamReady]:
+        message = parse_frame(frame)
+        for happening in self.protocol.receive(frame, self._clock()):
+            _heed(happening)
+        if isinstance(message, dict) and message["type"] == "FEED_CONFIG" and self._opening:
+            self._opening.discard(message["channel"])
+            if not self._opening:
+                yield StreamReady()
+
+
+def _heed(happening: Happening) -> None:
+    if isinstance(happening, AuthRefused):
+        raise SourceDownError(
+            f"dxLink refused the quote token: {happening.message}",
+            hint="a token lives 24 hours; [sources.dxlink] token names another",
+        )
+    if isinstance(happening, ChannelClosed):
+        raise StreamLostError(f"dxLink: the server closed channel {happening.channel}")
+    if isinstance(happening, ServerError) and happening.kind in {"TIMEOUT", "UNAUTHORIZED"}:
+        raise StreamLostError(f"dxLink: {happening.kind} {happening.message}".strip()[:200])
+
+
+def _names(requests: Sequence[StreamRequest]) -> dict[str, str]:
+    return {_streamed(one, symbol): symbol for one in requests for symbol in one.symbols}
+
+
+def _streamed(request: StreamRequest, symbol: str) -> str:
+    name = streamer_symbol(symbol)
+    return name + _MINUTE if request.resource.name == "minutes" else name
+
+
+async def _send(socket: ClientConnection, frames: Sequence[str]) -> None:
+    try:
+        for text in frames:
+            await socket.send(text)
+    except ConnectionClosed as exc:
+        raise StreamLostError(f"dxLink: {closing_reason(exc)}") from exc
+
+
+async def _frame(socket: ClientConnection, pause_s: float) -> str | bytes | None:
+    """The next frame; None when something else is due first."""
+    try:
+        async with asyncio.timeout(pause_s):
+            return await socket.recv()
+    except TimeoutError:
+        return None
+    except ConnectionClosed as exc:
+        raise StreamLostError(f"dxLink: {closing_reason(exc)}") from exc

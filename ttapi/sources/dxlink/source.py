@@ -135,9 +135,9 @@ class DxlinkSource:
         """As the contract has it."""
         from ttapi.sources.dxlink.load import (  # noqa: PLC0415 - as above
             DxlinkAccess,
+            stream_events,
             token_of_settings,
         )
-        from ttapi.sources.dxlink.stream import stream_events  # noqa: PLC0415 - as above
 
         feed = self._feed or DxlinkAccess(token_of_settings)
         token = await feed.quote_token(context)

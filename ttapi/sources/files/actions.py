@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ttapi.sources.files.origin import FilePlace
+    from ttapi.sources.folder import FilePlace
 
 KINDS = ("split", "dividend")
 SMALLEST_RATIO, LARGEST_RATIO = 1e-9, 1e9

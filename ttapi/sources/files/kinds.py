@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.sources.contract import Column, Resource
 from ttapi.sources.files import actions, option_quotes, rates, universes
-from ttapi.sources.files.origin import FilePlace, bare_name, symbol_of_place
+from ttapi.sources.folder import FilePlace, bare_name, symbol_of_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

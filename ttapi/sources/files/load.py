@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One requested file read, judged and put into a batch."""
+"""One requested file read, judged and put into a batch.
+
+A CSV or Parquet file as columns of text, its refused lines beside them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import io
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -11,13 +15,20 @@ import polars as pl
 
 from ttapi.errors import SourceError
 from ttapi.sources.contract import Batch, UnitReport, UnitRequest
-from ttapi.sources.files.origin import origin_of
 from ttapi.sources.files.rows import FileRows, judge
 from ttapi.sources.files.source import FORMATS, FileSettings
-from ttapi.sources.files.tables import TextTable, read_csv_text, read_parquet_text
-from ttapi.sources.folder import MEMBER_LIMIT, RATIO_LIMIT
+from ttapi.sources.folder import MEMBER_LIMIT, RATIO_LIMIT, origin_of
 from ttapi.sources.response_body import GZIP, gunzip
-from ttapi.sources.text_files import content_hash, reject_table
+from ttapi.sources.text_files import (
+    TEXT_LIMIT,
+    clean_name,
+    content_hash,
+    decode,
+    physical_lines,
+    reject_table,
+    split_line,
+    split_lines,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,3 +92,113 @@ def _rows(rows: pl.DataFrame, spec: ResourceSpec) -> pa.Table:
     names = [column.name for column in spec.resource.columns]
     with_unit = rows.with_columns(pl.lit(0, pl.Int32).alias("unit"))
     return with_unit.select(*names, "unit", "line", "known_at").to_arrow()
+
+
+DELIMITERS = (",", ";", "\t", "|")
+_LINE, _TEXT, _WIDTH, _CELLS = "line", "text", "width", "cells"
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """Cells as they stand.
+
+    *Shape* `cells`: one text column per name of the header, no row blank. `lines` (Int32) and `texts`
+    say per row where and how it stood; `refused` holds (line, reason, text).
+    """
+
+    cells: pl.DataFrame
+    lines: pl.Series
+    texts: pl.Series
+    refused: list[tuple[int, str, str]]
+    notes: list[str]
+
+
+def read_csv_text(content: bytes, delimiter: str | None) -> TextTable:
+    """The cells of a CSV file whose first line is a header; lines of another width are refused.
+
+    *Raises* SourceError for a file that cannot be decoded.
+    """
+    every = pl.DataFrame({_TEXT: physical_lines(decode(content))}, schema={_TEXT: pl.String})
+    numbered = every.select(pl.int_range(1, pl.len() + 1, dtype=pl.Int32).alias(_LINE), _TEXT)
+    filled = numbered.filter(pl.col(_TEXT).str.contains(r"\S"))
+    if filled.is_empty():
+        return TextTable(pl.DataFrame(), filled[_LINE], filled[_TEXT], [], [])
+    header, lines = filled[_TEXT][0], filled[1:]
+    mark = delimiter or max(DELIMITERS, key=header.count)
+    found = [clean_name(cell) for cell in split_line(header, mark)]
+    is_repeated = pl.col(_TEXT) == header
+    refused = [(line, "repeated header", text) for line, text in lines.filter(is_repeated).rows()]
+    rows, others = _split(lines.filter(~is_repeated), mark, len(found))
+    for line, text, width in others:
+        is_torn = line == every.height
+        reason = f"wrong field count: {width}, not {len(found)}"
+        refused.append((line, "torn last line" if is_torn else reason, text))
+    names, notes = _unique(found)
+    cells = rows.select(pl.col(f"{place}").alias(name) for place, name in names)
+    kept = [(line, reason, text[:TEXT_LIMIT]) for line, reason, text in sorted(refused)]
+    return TextTable(cells, rows[_LINE], rows[_TEXT], kept, notes)
+
+
+def _split(
+    lines: pl.DataFrame, mark: str, width: int
+) -> tuple[pl.DataFrame, list[tuple[int, str, int]]]:
+    """Lines of `width` cells, a column a place beside line and text; the others with their width.
+
+    What no quote stands in is split all at once: some hundred thousand lines a second otherwise.
+    """
+    is_quoted = pl.col(_TEXT).str.contains('"', literal=True)
+    places = [str(place) for place in range(width)]
+    plain = lines.filter(~is_quoted).with_columns(
+        pl.col(_TEXT).str.count_matches(mark, literal=True).add(1).cast(pl.Int32).alias(_WIDTH)
+    )
+    split = pl.col(_TEXT).str.split_exact(mark, width - 1).struct.rename_fields(places)
+    rows = plain.filter(pl.col(_WIDTH) == width).select(_LINE, _TEXT, split.alias(_CELLS))
+    others = plain.filter(pl.col(_WIDTH) != width).rows()
+    quoted = lines.filter(is_quoted)
+    cells = split_lines(quoted[_TEXT].to_list(), mark)
+    is_whole = [len(row) == width for row in cells]
+    widths = zip(quoted.rows(), cells, is_whole, strict=True)
+    others += [(*row, len(found)) for row, found, is_right in widths if not is_right]
+    columns = zip(
+        *(row for row, is_right in zip(cells, is_whole, strict=True) if is_right), strict=True
+    )
+    unquoted = quoted.filter(is_whole).with_columns(
+        pl.Series(name, column, pl.String) for name, column in zip(places, columns, strict=False)
+    )
+    parts = [rows.unnest(_CELLS), unquoted] if any(is_whole) else [rows.unnest(_CELLS)]
+    return pl.concat(parts).sort(_LINE), others
+
+
+def read_parquet_text(content: bytes) -> TextTable:
+    """The cells of a Parquet file as text; the line is the row's number.
+
+    *Raises* SourceError for a file that is no Parquet file.
+    """
+    try:
+        frame = pl.read_parquet(io.BytesIO(content))
+        cells = frame.with_columns(
+            pl.col(pl.Datetime).dt.to_string("iso:strict"), pl.col(pl.Date).dt.to_string("iso")
+        ).cast(pl.String)
+    except (pl.exceptions.PolarsError, OSError, ValueError) as exc:
+        raise SourceError(f"not a readable Parquet file: {exc}") from exc
+    names, notes = _unique([clean_name(name) for name in cells.columns])
+    cells = cells.select(pl.nth(place).alias(name) for place, name in names)
+    told = pl.concat_str(pl.all().fill_null(""), separator="\t").str.slice(0, TEXT_LIMIT)
+    texts = (
+        cells.select(told.alias(_TEXT))[_TEXT] if cells.width else pl.Series(_TEXT, [], pl.String)
+    )
+    return TextTable(
+        cells, pl.int_range(1, cells.height + 1, dtype=pl.Int32, eager=True), texts, [], notes
+    )
+
+
+def _unique(names: list[str]) -> tuple[list[tuple[int, str]], list[str]]:
+    """The place of each name; of two alike the first, with a note about the other."""
+    first: dict[str, int] = {}
+    notes = []
+    for place, name in enumerate(names):
+        if name in first:
+            notes.append(f"duplicate_header: column {name!r} stands twice, the first is read")
+        elif name:
+            first[name] = place
+    return [(place, name) for name, place in first.items()], notes

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from ttapi.market.shipped import AM_ROOTS, EUROPEAN_INDICES
 from ttapi.sources.contract import Column, Resource
-from ttapi.sources.files.origin import day_of_place, symbol_of_place
+from ttapi.sources.folder import day_of_place, symbol_of_place
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     import polars as pl
 
-    from ttapi.sources.files.origin import FilePlace
+    from ttapi.sources.folder import FilePlace
 
 _OCC = r"^([A-Z][A-Z0-9]{0,5}) *([0-9]{6})([CP])([0-9]{8})$"
 _PRICES = ("bid", "ask", "mark", "last", "spot")

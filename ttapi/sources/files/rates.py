@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ttapi.sources.files.origin import FilePlace
+    from ttapi.sources.folder import FilePlace
 
 TOO_HIGH = "rate above 1: fractions a year are wanted, 0.04 for 4 percent"
 _TENOR = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.ASCII | re.IGNORECASE)

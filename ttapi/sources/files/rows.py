@@ -12,7 +12,7 @@ import polars as pl
 
 from ttapi.errors import SourceError
 from ttapi.sources.dates import find_order, is_zero, parse_date
-from ttapi.sources.files.origin import bare_name
+from ttapi.sources.folder import bare_name
 from ttapi.sources.text_files import BLANKS, plain_number
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from ttapi.sources.contract import Column
     from ttapi.sources.files.kinds import ResourceSpec
-    from ttapi.sources.files.origin import FilePlace
-    from ttapi.sources.files.tables import TextTable
+    from ttapi.sources.files.load import TextTable
+    from ttapi.sources.folder import FilePlace
 
 _NUMBERS: dict[str, type[pl.DataType]] = {
     "DOUBLE": pl.Float64,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
 from ttapi.sources.files.kinds import SPECS, spec_of
-from ttapi.sources.files.origin import origin_of
+from ttapi.sources.folder import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

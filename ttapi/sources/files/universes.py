@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ttapi.sources.files.origin import FilePlace
+    from ttapi.sources.folder import FilePlace
 
 
 def complete(rows: pl.DataFrame, _: FilePlace) -> pl.DataFrame:
