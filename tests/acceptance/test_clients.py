@@ -151,7 +151,7 @@ def record_one_event_of_each_type(lab):
         flat = [values.get(name, 1) for name in live.fields]
         columns.take([live.event_type, flat], {live.event_type: live.fields}, lab.now)
         ((resource, rows, _),) = columns.cut()
-        events.append(LogRows(resource, pa.Table.from_batches([rows])))
+        events.append(LogRows(f"raw.{resource.table}", pa.Table.from_batches([rows])))
     with open_store(lab.home, command="test", now=lab.now) as store:
         recording = Recording(store, environment, FixedClock(lab.now))
         assert recording.append([LogRecord(1, tuple(events))]) == len(LIVE_TYPES)

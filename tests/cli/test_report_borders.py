@@ -24,7 +24,7 @@ from ttapi.api import (
     StatusRow,
     operations,
 )
-from ttapi.api.operations import Status
+from ttapi.api.answer import Status
 from ttapi.cli import doctor as backup
 from ttapi.cli import report, sources
 from ttapi.cli.proof import _text, look_ahead_lines

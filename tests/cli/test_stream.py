@@ -99,3 +99,21 @@ def test_what_was_acknowledged_outlives_a_kill(lab, small_market, kill):
     assert total == distinct >= published[0]
     assert records >= acknowledged
     assert lab.rows("select sum(rows_accepted) from catalog.units where dataset = 'raw.dxlink_time_and_sales'") == [(total,)]  # fmt: skip
+
+
+def test_status_says_what_records_at_this_moment(lab, small_market):
+    """Asked by another process while the recorder runs, which is then told to end."""
+    with serving(small_market, per_s=2_000.0) as served:
+        lab.environ |= environ_of(served)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ttapi", "stream", "SPY", "--types", "quotes"],
+            env=lab.variables, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        process.stderr.readline()
+        shown = lab.ttapi("status").stdout
+        process.send_signal(signal.SIGTERM)
+        _, talk = process.communicate()
+    assert process.returncode == 0, talk
+    assert f"ttapi stream (process {process.pid}): dxlink streaming; " in shown
+    assert "events stored, the last published" in shown
+    assert "ttapi stream" not in lab.ttapi("status").stdout

@@ -14,14 +14,8 @@ from hypothesis import strategies as st
 
 from ttapi.errors import DiskFullError
 from ttapi.live import journal as journal_module
-from ttapi.live.journal import (
-    Damage,
-    Journal,
-    JournalPart,
-    JournalRecord,
-    last_position,
-    read_journal,
-)
+from ttapi.live.journal import Damage, Journal, last_position, read_journal
+from ttapi.store.log import LogRecord, LogRows
 
 ARRIVED = datetime(2024, 6, 14, 20, 0)
 
@@ -37,14 +31,14 @@ def table(*prices):
 
 
 def part(*prices, refused=0):
-    return JournalPart("raw.prints", table(*prices), refused)
+    return LogRows("raw.prints", table(*prices), refused)
 
 
 def prices_of(records):
     """Prices by position, and what is said to be damaged."""
     return [
-        (one.position, [p for each in one.parts for p in each.rows["price"].to_pylist()])
-        if isinstance(one, JournalRecord)
+        (one.position, [p for each in one.events for p in each.rows["price"].to_pylist()])
+        if isinstance(one, LogRecord)
         else ("lost behind", one.after)
         for one in records
     ]
@@ -61,14 +55,14 @@ def written(folder, *records, position=0):
 
 def test_a_record_is_read_as_it_was_written(tmp_path):
     journal = Journal(tmp_path, 41)
-    other = JournalPart("raw.others", table(7.0), refused=3)
+    other = LogRows("raw.others", table(7.0), refused=3)
     assert journal.append([part(1.0, 2.0), other]) == 42
     journal.close()
     (record,) = read_journal(tmp_path, 41)
     assert record.position == 42
-    assert [(one.dataset, one.refused) for one in record.parts] == [("raw.prints", 0), ("raw.others", 3)]  # fmt: skip
-    assert record.parts[0].rows == table(1.0, 2.0)
-    assert record.parts[1].rows == table(7.0)
+    assert [(one.dataset, one.refused) for one in record.events] == [("raw.prints", 0), ("raw.others", 3)]  # fmt: skip
+    assert record.events[0].rows == table(1.0, 2.0)
+    assert record.events[1].rows == table(7.0)
 
 
 def test_what_the_file_has_is_not_read_again(tmp_path):
@@ -112,9 +106,9 @@ def test_no_flipped_bit_is_read_as_an_event(tmp_path_factory, data):
     file.write_bytes(bytes(whole))
     known = {(1, (1.0,)), (2, (2.0, 2.5)), (3, (3.0,))}
     found = [
-        (one.position, tuple(p for each in one.parts for p in each.rows["price"].to_pylist()))
+        (one.position, tuple(p for each in one.events for p in each.rows["price"].to_pylist()))
         for one in read_journal(folder, 0)
-        if isinstance(one, JournalRecord)
+        if isinstance(one, LogRecord)
     ]
     assert set(found) <= known
     assert len(found) >= 2

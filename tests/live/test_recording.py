@@ -18,11 +18,11 @@ from ttapi.api import RecordRequest, operations, record
 from ttapi.clock import FixedClock
 from ttapi.errors import UsageError
 from ttapi.live import recorder
-from ttapi.live.journal import Journal, JournalPart
+from ttapi.live.journal import Journal
 from ttapi.live.recorder import latest_rows
 from ttapi.live.recording import Recording
 from ttapi.sources.dxlink.live import BY_RESOURCE, LiveColumns
-from ttapi.store.log import forget_before
+from ttapi.store.log import LogRows, forget_before
 from ttapi.store.store import open_store
 
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
@@ -193,7 +193,7 @@ def prints(*prices):
     columns = LiveColumns({"SPY": "SPY"})
     columns.take(["TimeAndSale", [v for p in prices for v in ("SPY", p)]], {"TimeAndSale": names}, NOW)  # fmt: skip
     ((_, rows, _),) = columns.cut()
-    return JournalPart(f"raw.{live.resource.table}", pa.Table.from_batches([rows]), refused=2)
+    return LogRows(f"raw.{live.resource.table}", pa.Table.from_batches([rows]), refused=2)
 
 
 def open_recording(lab):
@@ -231,6 +231,19 @@ def test_records_that_a_bad_disk_lost_are_told(lab):
     assert lab.rows("select price from ticks order by sequence") == [(1.0,), (3.0,)]
     told = lab.rows("select distinct detail from catalog.notes where code = 'stream gap'")
     assert told == [(f"records of {file.name} behind 1 cannot be read: they are lost",)]
+
+
+def test_what_belongs_to_no_log_any_more_is_told_and_keeps_nobody_from_starting(lab):
+    journal = Journal(lab.home.journal, 0)
+    gone = prints(9.0)
+    journal.append([prints(1.0), LogRows("raw.gone", gone.rows)])
+    journal.close()
+    store, recording = open_recording(lab)
+    with store:
+        recording.open_journal()
+        assert (recording.replayed, recording.position) == (1, 1)
+    told = lab.rows("select dataset, detail from catalog.notes where code = 'stream gap'")
+    assert told == [("raw.gone", "1 events of the journal belong to no log any more")]
 
 
 def test_old_sessions_are_removed_and_counted(lab):

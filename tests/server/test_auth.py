@@ -58,5 +58,5 @@ def test_no_caller_gets_more_than_the_burst_and_the_pace(pauses):
 
 def test_a_path_and_a_secret_are_in_no_detail():
     Secret("token-that-is-a-secret")
-    said = "/home/a/b.csv: no 'x' in (/tmp/y z) with token-that-is-a-secret, ../q/r or ~/s; 1/2 a/b"
+    said = "/srv/a/b.csv: no 'x' in (/tmp/y z) with token-that-is-a-secret, ../q/r or ~/s; 1/2 a/b"
     assert without_paths(said) == "<path>: no 'x' in (<path> z) with ***, <path> or <path>; 1/2 a/b"

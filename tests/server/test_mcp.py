@@ -180,7 +180,7 @@ def test_without_a_home_the_command_says_how_to_make_one(tmp_path, served):
 
 
 def test_without_the_extra_the_command_says_what_installs_it(served):
-    code = "import sys; sys.modules['mcp'] = None; import importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: None if n == 'mcp' else f(n, *a); sys.argv = ['ttapi', 'mcp']; import ttapi.config; ttapi.extras.find_spec = u.find_spec; from ttapi.cli.entry import main; main()"
+    code = "import sys; sys.modules['mcp'] = None; import importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: None if n == 'mcp' else f(n, *a); sys.argv = ['ttapi', 'mcp']; from ttapi.cli.entry import main; main()"
     done = subprocess.run([sys.executable, "-c", code], env=served.variables, capture_output=True, text=True, check=False)  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("ttapi: ttapi mcp needs the extra [server]: ")

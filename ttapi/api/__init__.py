@@ -12,9 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ttapi.api.answer import Answer, Watchers
+    from ttapi.api.answer import Answer, Status, Watchers
     from ttapi.api.database import Database, open_database
-    from ttapi.api.operations import ExportFiles, Status
+    from ttapi.api.operations import ExportFiles
     from ttapi.api.plugins import ConfiguredResource
     from ttapi.api.published import connect_published
     from ttapi.api.relations import (
@@ -114,7 +114,7 @@ _HOMES = {
     "RowsRequest": "api.relations",
     "SaveRequest": "api.saving",
     "SourceCall": "audit.why",
-    "Status": "api.operations",
+    "Status": "api.answer",
     "StatusRow": "refresh.freshness",
     "Step": "refresh.datasets",
     "TreeLine": "models.lineage",

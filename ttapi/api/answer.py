@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ttapi.errors import QueryError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import polars as pl
@@ -111,6 +111,23 @@ class Answer:
         """Write the first rows where a prompt shows a value."""
         del is_cycle  # rows hold no answers
         printer.text(repr(self))
+
+
+@dataclass(frozen=True)
+class Status:
+    """How fresh everything is, and what was asked of the network for it."""
+
+    rows: Sequence[StatusRow]
+    traffic: Mapping[str, str]
+    """By source, what the last command asked of it, in words."""
+    universe_error: str | None
+    """Why `[universe] default` names nobody; None: it is well, or not set."""
+    sources: Mapping[str, str]
+    """By raw dataset, the source that fills it."""
+    is_as_published: bool = True
+    """Whether the published file is what was published."""
+    stream: str | None = None
+    """What records streams at this moment, in words; None: nothing does."""
 
 
 @contextmanager

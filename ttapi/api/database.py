@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import date
 
-    from ttapi.api.operations import Status
+    from ttapi.api.answer import Status
     from ttapi.audit.lookahead import LookAhead
     from ttapi.audit.why import Explanation
     from ttapi.models.lineage import LineageGraph

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ttapi.api.answer import Status
 from ttapi.clock import clock_from
 from ttapi.config import note_path
 from ttapi.errors import QueryError, UnknownNameError, UsageError, did_you_mean
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from ttapi.market.calendar import MarketPhase
     from ttapi.refresh.datasets import PlanInputs, Step
     from ttapi.refresh.environment import Environment
-    from ttapi.refresh.freshness import StatusRow
     from ttapi.refresh.maintenance import (
         BackupOutcome,
         BackupRequest,
@@ -43,21 +43,6 @@ if TYPE_CHECKING:
     from ttapi.store.export import ExportFormat
     from ttapi.store.lock import OnWait
     from ttapi.store.shared_database import SharedDatabase
-
-
-@dataclass(frozen=True)
-class Status:
-    """How fresh everything is, and what was asked of the network for it."""
-
-    rows: Sequence[StatusRow]
-    traffic: Mapping[str, str]
-    """By source, what the last command asked of it, in words."""
-    universe_error: str | None
-    """Why `[universe] default` names nobody; None: it is well, or not set."""
-    sources: Mapping[str, str]
-    """By raw dataset, the source that fills it."""
-    is_as_published: bool = True
-    """Whether the published file is what was published."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +186,7 @@ def status(environment: Environment, dataset: str | None = None) -> Status:
     from ttapi.refresh.freshness import remarks_of, status_rows
     from ttapi.refresh.home_state import require_state
     from ttapi.sources.traffic import traffic_text
-    from ttapi.store.files import is_as_published
+    from ttapi.store.files import is_as_published, recorder_text
 
     require_home(environment.home)
     left = environment.home_state
@@ -214,10 +199,11 @@ def status(environment: Environment, dataset: str | None = None) -> Status:
         datasets, left.states, clock=environment.clock, held=held, only=only, broken=broken,
         remarks=remarks_of(left, datasets),
     )  # fmt: skip
-    asked = left.traffic if dataset is None else {}
-    traffic = {source: traffic_text(account) for source, account in asked.items()}
+    asked = left.traffic.items() if dataset is None else ()
+    traffic, home = {source: traffic_text(account) for source, account in asked}, environment.home
     sources = {name: one.source for name, one in datasets.items() if one.source}
-    return Status(rows, traffic, universe_error, sources, is_as_published(environment.home))
+    facts = is_as_published(home), recorder_text(home)
+    return Status(rows, traffic, universe_error, sources, *facts)
 
 
 def _held(environment: Environment) -> tuple[PlanInputs, str | None]:

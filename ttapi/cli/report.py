@@ -195,7 +195,8 @@ def status_lines(
         if is_whole
         else _summary(found, zone)
     )
-    return [*lines, *asked, _market_line(environment.now)]
+    recording = [found.stream] if found.stream else []
+    return [*lines, *asked, *recording, _market_line(environment.now)]
 
 
 def _summary(found: Status, zone: ZoneInfo) -> list[str]:

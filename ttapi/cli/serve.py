@@ -175,7 +175,8 @@ def _tell_outcome(outcome: RecordOutcome) -> None:
         tell(f"ttapi: {dataset}: {amount(rows, 'row')} older than [stream] keep_days removed")
     for source in outcome.sources:
         lost = f", lost {amount(source['losses'], 'time')}" if source["losses"] else ""
-        tell(f"ttapi: {source['source']}: {amount(source['events'], 'event')}{lost}")
+        said = f"; it said last: {source['last_error']}" if source["last_error"] else ""
+        tell(f"ttapi: {source['source']}: {amount(source['events'], 'event')}{lost}{said}")
     tell(f"ttapi: stopped; generation {outcome.generation} holds what arrived")
 
 

@@ -8,11 +8,14 @@ wanted in the morning. Where the vendor keeps a history of a resource, what was 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
 
 from ttapi.errors import (
     CredentialError,
@@ -21,16 +24,17 @@ from ttapi.errors import (
     TtapiError,
     UsageError,
 )
-from ttapi.sources.contract import StreamBatch
+from ttapi.sources.conformity import ARROW_TYPES
+from ttapi.sources.contract import StreamBatch, StreamNotice
 from ttapi.sources.discovery import error_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
     from datetime import datetime
 
-    import pyarrow as pa
-
     from ttapi.sources.contract import Resource, SourceContext, StreamRequest, StreamSource
+
+log = logging.getLogger(__name__)
 
 FeedPhase = Literal["connecting", "streaming", "waiting", "stopped"]
 _REFUSALS = 3
@@ -134,6 +138,10 @@ class Feed:
                 if isinstance(event, StreamBatch):
                     yield self._counted(event)
                     continue
+                if isinstance(event, StreamNotice):
+                    self.state.last_error = event.text
+                    log.warning("%s: %s", self.state.source, event.text)
+                    continue
                 self._enter("streaming")
                 self.state.connections += 1
                 if lost_at is not None:
@@ -194,19 +202,9 @@ def _conforming(batch: StreamBatch) -> StreamBatch:
 @cache
 def _declared(resource: Resource) -> pa.Schema:
     """The columns of a batch, as Arrow types them."""
-    import pyarrow as pa  # noqa: PLC0415 - whoever streams has it
-
-    types = {
-        "VARCHAR": pa.string(),
-        "DOUBLE": pa.float64(),
-        "DECIMAL(20,6)": pa.decimal128(20, 6),
-        "DATE": pa.date32(),
-        "BIGINT": pa.int64(),
-        "INTEGER": pa.int32(),
-        "BOOLEAN": pa.bool_(),
-        "TIMESTAMP": pa.timestamp("us"),
-    }
-    return pa.schema([(c.name, types[c.type]) for c in resource.columns if c.name != "arrival"])
+    return pa.schema(
+        [(c.name, ARROW_TYPES[c.type]) for c in resource.columns if c.name != "arrival"]
+    )
 
 
 @dataclass
@@ -227,8 +225,6 @@ class _KnownEvents:
         """`batch` without the events that are held already."""
         if batch.resource.conflates_by or "tick_id" not in batch.rows.schema.names:
             return batch
-        import pyarrow as pa  # noqa: PLC0415 - whoever streams has it
-
         table, rows = batch.resource.table, batch.rows
         kept = [
             place
@@ -241,8 +237,6 @@ class _KnownEvents:
         return replace(batch, rows=rows.take(pa.array(kept, pa.int64())))
 
     def _see(self, table: str, rows: pa.RecordBatch) -> None:
-        import pyarrow as pa  # noqa: PLC0415 - whoever streams has it
-
         highest = pa.table(rows).group_by("symbol").aggregate([("tick_id", "max")])
         for symbol, number in zip(*(column.to_pylist() for column in highest.columns), strict=True):
             if number is not None and number > self.seen.get((table, symbol), -1):

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from ttapi.errors import DiskFullError, StoreError
 from ttapi.store.files import sync_folder
+from ttapi.store.log import LogRecord, LogRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,23 +34,6 @@ _PART = struct.Struct("<HIQ")
 SEGMENT_BYTES = 64 * 1024 * 1024
 """Size from which another segment is begun."""
 _ENDING = ".journal"
-
-
-@dataclass(frozen=True)
-class JournalPart:
-    """Events of one dataset."""
-
-    dataset: str
-    rows: pa.Table
-    refused: int = 0
-
-
-@dataclass(frozen=True)
-class JournalRecord:
-    """What arrived in one interval."""
-
-    position: int
-    parts: tuple[JournalPart, ...]
 
 
 @dataclass(frozen=True)
@@ -72,7 +56,7 @@ class Journal:
         self._file: int | None = None
         self._size = 0
 
-    def append(self, parts: Sequence[JournalPart]) -> int:
+    def append(self, parts: Sequence[LogRows]) -> int:
         """Write a record and wait for the disk; its position.
 
         *Raises* DiskFullError when the disk refuses; nothing of the record counts then.
@@ -124,7 +108,7 @@ class Journal:
         sync_folder(self._folder)
 
 
-def read_journal(folder: Path, after: int) -> Iterator[JournalRecord | Damage]:
+def read_journal(folder: Path, after: int) -> Iterator[LogRecord | Damage]:
     """The records behind position `after` in order, and where some are lost between them.
 
     A segment that ends amid a record was cut short by a crash: of that record nobody was told.
@@ -160,7 +144,7 @@ def read_journal(folder: Path, after: int) -> Iterator[JournalRecord | Damage]:
 
 def last_position(folder: Path) -> int:
     """The position of the last record that can be read; 0: there is none."""
-    records = [one for one in read_journal(folder, 0) if isinstance(one, JournalRecord)]
+    records = [one for one in read_journal(folder, 0) if isinstance(one, LogRecord)]
     return records[-1].position if records else 0
 
 
@@ -170,7 +154,7 @@ def _segments(folder: Path) -> list[tuple[int, Path]]:
     return sorted((int(path.stem), path) for path in found)
 
 
-def _part_bytes(part: JournalPart) -> bytes:
+def _part_bytes(part: LogRows) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, part.rows.schema) as writer:
         writer.write_table(part.rows)
@@ -179,7 +163,7 @@ def _part_bytes(part: JournalPart) -> bytes:
     return _PART.pack(len(name), part.refused, len(stream)) + name + stream
 
 
-def _record_at(data: bytes, offset: int) -> tuple[JournalRecord | None, int]:
+def _record_at(data: bytes, offset: int) -> tuple[LogRecord | None, int]:
     """The record that begins there, and its length; None where none does that is whole."""
     if len(data) - offset < _HEADER.size:
         return None, 0
@@ -188,21 +172,21 @@ def _record_at(data: bytes, offset: int) -> tuple[JournalRecord | None, int]:
     body = data[start : start + length]
     if mark != _MARK or len(body) < length or _checksum(position, body) != checksum:
         return None, 0
-    return JournalRecord(position, tuple(_parts(body))), _HEADER.size + length
+    return LogRecord(position, tuple(_parts(body))), _HEADER.size + length
 
 
 def _checksum(position: int, body: bytes) -> int:
     return zlib.crc32(body, zlib.crc32(struct.pack("<QQ", position, len(body))))
 
 
-def _parts(body: bytes) -> Iterator[JournalPart]:
+def _parts(body: bytes) -> Iterator[LogRows]:
     offset = 0
     while offset < len(body):
         named, refused, length = _PART.unpack_from(body, offset)
         offset += _PART.size
         name = body[offset : offset + named].decode()
         stream = body[offset + named : offset + named + length]
-        yield JournalPart(name, pa.ipc.open_stream(stream).read_all(), refused)
+        yield LogRows(name, pa.ipc.open_stream(stream).read_all(), refused)
         offset += named + length
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ttapi.clock import Clock
+    from ttapi.home import Home
     from ttapi.live.hub import Hub
     from ttapi.refresh.environment import Environment
     from ttapi.sources.contract import Resource
@@ -88,23 +89,8 @@ def record(
     """
     chosen = _chosen(environment, request)
     clock = clock_from(environ)
-
-    def opened(wait_s: float, waiting: OnWait = None) -> tuple[Store, Environment]:
-        # Settings and models are what they are now, and what another command left is read.
-        installation = load_installation(environment.home, environ)
-        return _open(environment_of(installation, clock), request, wait_s, waiting)
-
-    def reopened(is_stopping: Callable[[], bool]) -> tuple[Store, Environment]:
-        time.sleep(_LET_GO_S)
-        while True:
-            try:
-                return opened(_LOOK_S)
-            except LockedError as exc:
-                if is_stopping():
-                    exc.hint = "what has arrived is in the journal: the next ttapi stream stores it"
-                    raise
-
-    recording = Recording(*opened(request.wait_s, on_wait), clock, reopened)
+    file = _LiveFile(environment.home, environ, clock, request)
+    recording = Recording(*file.open(request.wait_s, on_wait), clock, file.reopen)
     with closing(recording):
         journal = recording.open_journal()
         keep_days = environment.settings.stream_keep_days
@@ -129,27 +115,46 @@ def record(
         )
 
 
-def _open(
-    environment: Environment, request: RecordRequest, wait_s: float, on_wait: OnWait
-) -> tuple[Store, Environment]:
-    """The live file, owned and installed; *raises* as `open_store`."""
-    store = open_store(
-        environment.home,
-        command=request.command,
-        wait_s=wait_s,
-        on_wait=on_wait,
-        now=environment.now,
-        memory_limit=environment.settings.memory_limit,
-    )
-    try:
-        # Whoever held the lock before may have left another state.
-        environment = environment.after(read_home_state(environment.home))
-        environment, _ = install(store, environment)
-        store.use_one_thread()
-    except BaseException:
-        store.close()
-        raise
-    return store, environment
+@dataclass(frozen=True)
+class _LiveFile:
+    """The live file of a home, opened and, when it was let go of, opened again."""
+
+    home: Home
+    environ: Mapping[str, str]
+    clock: Clock
+    request: RecordRequest
+
+    def open(self, wait_s: float, on_wait: OnWait = None) -> tuple[Store, Environment]:
+        """The file, owned and installed; settings and models as they are now. *Raises* as `open_store`."""
+        environment = environment_of(load_installation(self.home, self.environ), self.clock)
+        store = open_store(
+            self.home,
+            command=self.request.command,
+            wait_s=wait_s,
+            on_wait=on_wait,
+            now=environment.now,
+            memory_limit=environment.settings.memory_limit,
+        )
+        try:
+            # Whoever held the lock before may have left another state.
+            environment = environment.after(read_home_state(self.home))
+            environment, _ = install(store, environment)
+            store.use_one_thread()
+        except BaseException:
+            store.close()
+            raise
+        return store, environment
+
+    def reopen(self, is_stopping: Callable[[], bool]) -> tuple[Store, Environment]:
+        """The file once another command is done with it. *Raises* LockedError where `is_stopping` first."""
+        time.sleep(_LET_GO_S)
+        while True:
+            try:
+                return self.open(_LOOK_S)
+            except LockedError as exc:
+                if is_stopping():
+                    exc.hint = "what has arrived is in the journal: the next ttapi stream stores it"
+                    raise
 
 
 def streamable(environment: Environment) -> dict[str, list[Resource]]:

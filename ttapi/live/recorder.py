@@ -23,13 +23,13 @@ import pyarrow as pa
 
 from ttapi.errors import DiskFullError
 from ttapi.live.feed import StreamGap
-from ttapi.live.journal import Journal, JournalPart
 from ttapi.store.log import LogRecord, LogRows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from ttapi.live.feed import Feed
+    from ttapi.live.journal import Journal
     from ttapi.live.recording import Recording
     from ttapi.sources.contract import Resource, StreamBatch
 
@@ -197,8 +197,7 @@ class Recorder:
         has_room = self.counts.acknowledged - self._committed < _MOST_UNCOMMITTED
         events = self._due_parts(is_last=is_last) if has_room or is_last else []
         if events:
-            parts = [JournalPart(f"raw.{e.resource.table}", e.rows, e.refused) for e in events]
-            position = await self._journalled(loop, writing, parts)
+            position = await self._journalled(loop, writing, events)
             self.counts.acknowledged += sum(one.rows.num_rows for one in events)
             self._uncommitted.append(LogRecord(position, tuple(events)))
         if not self._has_room.is_set() and self._count_pending() < _MOST_PENDING // 4:
@@ -213,12 +212,12 @@ class Recorder:
         return sum(one.events for one in self._pending.values())
 
     async def _journalled(
-        self, loop: asyncio.AbstractEventLoop, writing: ThreadPoolExecutor, parts: list[JournalPart]
+        self, loop: asyncio.AbstractEventLoop, writing: ThreadPoolExecutor, events: list[LogRows]
     ) -> int:
         """The position of the record; a full disk is waited for, whoever stops gets its error."""
         while True:
             try:
-                return await loop.run_in_executor(writing, self._journal.append, parts)
+                return await loop.run_in_executor(writing, self._journal.append, events)
             except DiskFullError as exc:
                 if self._is_stopping.is_set():
                     raise
@@ -242,7 +241,7 @@ class Recorder:
                     continue
                 self._conflate(pending)
             rows = pa.Table.from_batches(pending.batches).combine_chunks()
-            due.append(LogRows(pending.resource, rows, pending.refused))
+            due.append(LogRows(f"raw.{pending.resource.table}", rows, pending.refused))
             pending.batches, pending.events, pending.refused = [], 0, 0
             pending.held_since = None
         return due

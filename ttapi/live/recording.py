@@ -25,7 +25,7 @@ from ttapi.store.catalog import (
 )
 from ttapi.store.catalog_rows import NoteRow
 from ttapi.store.lock import is_wanted
-from ttapi.store.log import LogRecord, LogRows, LogWriter, forget_before
+from ttapi.store.log import LogRecord, LogWriter, forget_before
 from ttapi.store.publish import publish
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from ttapi.clock import Clock
     from ttapi.live.feed import StreamGap
     from ttapi.refresh.environment import Environment
-    from ttapi.sources.contract import Resource
     from ttapi.store.catalog import DatasetState
     from ttapi.store.store import Store
 
@@ -75,8 +74,13 @@ class Recording:
             datasets=self._datasets,
             broken=environment.broken,
         )
+        self._logs = {
+            name: offer.resource
+            for name, offer in environment.resources.items()
+            if offer.resource.storage == "log"
+        }
         self._load_id = store.next_load_id()
-        self._log = LogWriter(store, self._load_id)
+        self._log = LogWriter(store, self._load_id, self._logs)
 
     @property
     def is_wanted(self) -> bool:
@@ -116,24 +120,28 @@ class Recording:
 
     def open_journal(self) -> Journal:
         """The journal to go on with, after what it had and the file had not was appended."""
-        folder, resources = self._environment.home.journal, self._resources
+        folder = self._environment.home.journal
         for one in read_journal(folder, self.position):
             if isinstance(one, Damage):
                 detail = (
                     f"records of {one.file.name} behind {one.after} cannot be read: they are lost"
                 )
-                self._note(tuple(sorted(_logs(resources))), detail)
+                self._note(sorted(self._logs), detail)
                 continue
-            events = tuple(
-                LogRows(resources[part.dataset], part.rows, part.refused)
-                for part in one.parts
-                if part.dataset in resources
-            )
-            self.replayed += self.append([LogRecord(one.position, events)])
+            self.replayed += self.append([self._known_part(one)])
         journal = Journal(folder, max(self.position, last_position(folder)))
         if self.replayed or self._notes:
             self.publish([])
         return journal
+
+    def _known_part(self, record: LogRecord) -> LogRecord:
+        """`record` without what no source offers any more, which is told."""
+        known = tuple(one for one in record.events if one.dataset in self._logs)
+        for one in record.events:
+            if one.dataset not in self._logs:
+                lost = f"{one.rows.num_rows} events of the journal belong to no log any more"
+                self._note([one.dataset], lost)
+        return replace(record, events=known)
 
     def append(self, records: Sequence[LogRecord]) -> int:
         """Commit the events of some journal records; how many the file did not have."""
@@ -143,7 +151,7 @@ class Recording:
             # The file itself says which records it has.
             before = self._log.position
             self._store.reopen()
-            self._log = LogWriter(self._store, self._load_id)
+            self._log = LogWriter(self._store, self._load_id, self._logs)
             self._log.append(records, self._clock.now())
             new = [one for one in records if one.position > before]
             stored = sum(events.rows.num_rows for one in new for events in one.events)
@@ -168,9 +176,8 @@ class Recording:
     def forget_old(self, keep_days: int) -> dict[str, int]:
         """Delete the sessions that are more than `keep_days` old; the rows gone, by dataset."""
         today = self._clock.now().astimezone(_EXCHANGE).date()
-        resources = self._resources
         with self._store.transaction() as cursor:
-            gone = forget_before(cursor, _logs(resources).values(), today - timedelta(keep_days))
+            gone = forget_before(cursor, self._logs.values(), today - timedelta(keep_days))
             if gone:
                 mark_changed(cursor)
         self.has_unpublished = self.has_unpublished or bool(gone)
@@ -204,12 +211,3 @@ class Recording:
             load_id=self._load_id,
         )
         write_home_state(self._environment.home, self._state)
-
-    @property
-    def _resources(self) -> dict[str, Resource]:
-        """By dataset what the sources offer."""
-        return {name: offer.resource for name, offer in self._environment.resources.items()}
-
-
-def _logs(resources: Mapping[str, Resource]) -> dict[str, Resource]:
-    return {name: one for name, one in resources.items() if one.storage == "log"}

@@ -15,7 +15,7 @@ from ttapi.sources.contract import Batch, Resource, UnitReport
 from ttapi.sources.validation import kind_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ttapi.sources.contract import UnitRequest
 
@@ -23,6 +23,19 @@ if TYPE_CHECKING:
 _OWN_COLUMNS = {"unit": "INTEGER", "line": "INTEGER", "known_at": "TIMESTAMP"}
 _REJECT_COLUMNS = {"unit": "INTEGER", "line": "INTEGER", "reason": "VARCHAR", "text": "VARCHAR"}
 _NAMED = 3
+
+
+ARROW_TYPES: Mapping[str, pa.DataType] = {
+    "VARCHAR": pa.string(),
+    "DOUBLE": pa.float64(),
+    "DECIMAL(20,6)": pa.decimal128(20, 6),
+    "DATE": pa.date32(),
+    "BIGINT": pa.int64(),
+    "INTEGER": pa.int32(),
+    "BOOLEAN": pa.bool_(),
+    "TIMESTAMP": pa.timestamp("us"),
+}
+"""By a declared column's type what a source that makes its own rows gives."""
 
 
 def conforming(

@@ -286,6 +286,13 @@ class StreamReady:
     """The vendor has taken the login and the subscriptions: from here on events count as asked for."""
 
 
+@dataclass(frozen=True)
+class StreamNotice:
+    """What the vendor complains of, such as a symbol it does not have; the stream goes on."""
+
+    text: str
+
+
 @runtime_checkable
 class StreamSource(Protocol):
     """What a source adds that has log resources."""
@@ -295,7 +302,7 @@ class StreamSource(Protocol):
         requests: Sequence[StreamRequest],
         context: SourceContext,
         now: Callable[[], datetime],
-    ) -> AsyncGenerator[StreamBatch | StreamReady]:
+    ) -> AsyncGenerator[StreamBatch | StreamReady | StreamNotice]:
         """Batches over one connection, until it is lost; whoever asks makes the next one.
 
         `now` stamps arrivals. *Raises* StreamLostError when another connection may work,

@@ -4,7 +4,8 @@
 A temporary name is `<name>.tmp-<pid>`, so whoever finds one can tell whether its maker still lives.
 Nothing here may open the live file: closing any descriptor of it would drop the engine's lock.
 
-Documents beside the live file: `live/state.json`, which `ttapi status` shows without opening it.
+Documents beside the live file: `live/state.json`, which `ttapi status` shows without opening it,
+and what a recorder says of itself.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import os
 import re
 import shutil
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ttapi.errors import StoreError
 from ttapi.home import read_file
-from ttapi.store.lock import is_alive
+from ttapi.store.lock import current_owner, is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from ttapi.home import Home
 
+RECORDERS = ("ttapi stream", "ttapi serve")
+"""Commands that own a home to record streams into it."""
 _TEMPORARY = re.compile(r"\.tmp-(\d+)(\.wal)?$")
 
 
@@ -175,3 +179,20 @@ def is_as_published(home: Home) -> bool:
     except OSError:
         return True
     return not is_same_file or [facts.st_size, facts.st_mtime_ns] == note.get("facts")
+
+
+def recorder_text(home: Home) -> str | None:
+    """What the recorder that owns `home` says of itself, in words; None: none does."""
+    owner = current_owner(home)
+    if owner is None or owner.command not in RECORDERS:
+        return None
+    document = read_document(home.stream_file)
+    try:
+        feeds = [f"{one['source']} {one['phase']}" for one in document["sources"]]
+        published_at = datetime.fromisoformat(document["published_at"])
+        stored = f"{document['counts']['stored']:,} events stored"
+    except (KeyError, TypeError, ValueError):
+        return f"{owner.command} (process {owner.pid}) begins"
+    age_s = max(0.0, (datetime.now(UTC) - published_at).total_seconds())
+    text = f"{', '.join(feeds)}; {stored}, the last published {age_s:.0f} s ago"
+    return f"{owner.command} (process {owner.pid}): {text}"

@@ -46,17 +46,18 @@ _EXCHANGE = ZoneInfo("America/New_York")
 
 @dataclass(frozen=True)
 class LogRows:
-    """Events of one resource out of one journal record."""
+    """Events of one log that arrived in one interval."""
 
-    resource: Resource
+    dataset: str
     rows: pa.Table
     """The declared columns but `arrival`, in the order of arrival."""
     refused: int = 0
+    """Events between these that could not be read."""
 
 
 @dataclass(frozen=True)
 class LogRecord:
-    """What one journal record holds."""
+    """What one journal record holds: all that arrived in one interval."""
 
     position: int
     events: tuple[LogRows, ...]
@@ -76,8 +77,9 @@ class _Session:
 class LogWriter:
     """Appends to the logs of one open store; one thread at a time uses it."""
 
-    def __init__(self, store: Store, load_id: int) -> None:
-        self._store, self._load_id = store, load_id
+    def __init__(self, store: Store, load_id: int, resources: Mapping[str, Resource]) -> None:
+        """`resources`: of every log, by dataset."""
+        self._store, self._load_id, self._resources = store, load_id, resources
         self._sessions: dict[tuple[str, str], _Session] = {}
         self._unsettled: set[tuple[str, str]] = set()
         with store.reading() as cursor:
@@ -113,7 +115,7 @@ class LogWriter:
         names = [identifier(name) for name in events.rows.column_names]
         cursor.register("arrived", events.rows)
         cursor.execute(
-            f"insert into {raw_name(events.resource)} ({', '.join(names)}, arrival, unit_id, line,"
+            f"insert into {raw_name(self._resources[events.dataset])} ({', '.join(names)}, arrival, unit_id, line,"
             " known_at, load_id, replaced_at, is_current, replaced_by)"
             f" select {', '.join(names)}, {position << _RECORD_BITS} + row_number() over (),"
             f" {session.record.unit_id}, null, received_at, {self._load_id}, null, true, null"
@@ -125,12 +127,14 @@ class LogWriter:
 
     def _session(self, cursor: Connection, events: LogRows, now: datetime) -> _Session:
         """The unit these events belong to, by New York's date when they arrived."""
-        dataset = f"raw.{events.resource.table}"
+        dataset = events.dataset
         received = events.rows["received_at"][0].as_py() if events.rows.num_rows else None
         arrived = utc_instant(received) or now
         key = arrived.astimezone(_EXCHANGE).date().isoformat()
         if (dataset, key) not in self._sessions:
-            self._sessions[dataset, key] = _stored_session(cursor, events.resource, key, now)
+            self._sessions[dataset, key] = _stored_session(
+                cursor, self._resources[dataset], key, now
+            )
         self._unsettled.add((dataset, key))
         return self._sessions[dataset, key]
 

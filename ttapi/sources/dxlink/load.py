@@ -25,6 +25,7 @@ from ttapi.sources.contract import (
     Batch,
     SourceContext,
     StreamBatch,
+    StreamNotice,
     StreamReady,
     UnitReport,
     UnitRequest,
@@ -47,6 +48,7 @@ from ttapi.sources.dxlink.protocol import (
     Happening,
     ServerError,
     Subscription,
+    Unreadable,
     parse_frame,
 )
 from ttapi.sources.in_thread import iterate_in_thread
@@ -130,7 +132,7 @@ async def stream_events(
     token: QuoteToken,
     now: Callable[[], datetime],
     clock: Callable[[], float] = monotonic,
-) -> AsyncGenerator[StreamBatch | StreamReady]:
+) -> AsyncGenerator[StreamBatch | StreamReady | StreamNotice]:
     """Batches as they arrive; one StreamReady when the vendor has taken login and subscriptions.
 
     *Raises* StreamLostError when the connection is gone, SourceDownError for a refused token.
@@ -184,7 +186,7 @@ class _LiveConnection:
             times.append(self._cut_at)
         return max(0.0, min(times) - self._clock())
 
-    def take(self, frame: str | bytes | None) -> Iterable[StreamBatch | StreamReady]:
+    def take(self, frame: str | bytes | None) -> Iterable[StreamBatch | StreamReady | StreamNotice]:
         """What `frame` completes; None: time has passed."""
         batches: list[Completed] = []
         if isinstance(frame, str) and _FEED_DATA in frame[:_HEAD]:
@@ -212,17 +214,18 @@ class _LiveConnection:
         granted = self.protocol.take_data(message, self._clock())
         return self._columns.take(message.get("data"), granted, self._now())
 
-    def _take_message(self, frame: str) -> Iterable[StreamReady]:
+    def _take_message(self, frame: str) -> Iterable[StreamReady | StreamNotice]:
         message = parse_frame(frame)
         for happening in self.protocol.receive(frame, self._clock()):
-            _heed(happening)
+            yield from _heeded(happening)
         if isinstance(message, dict) and message["type"] == "FEED_CONFIG" and self._opening:
             self._opening.discard(message["channel"])
             if not self._opening:
                 yield StreamReady()
 
 
-def _heed(happening: Happening) -> None:
+def _heeded(happening: Happening) -> Iterator[StreamNotice]:
+    """What is to be told of `happening`. *Raises* where the connection is of no use any more."""
     if isinstance(happening, AuthRefused):
         raise SourceDownError(
             f"dxLink refused the quote token: {happening.message}",
@@ -230,8 +233,13 @@ def _heed(happening: Happening) -> None:
         )
     if isinstance(happening, ChannelClosed):
         raise StreamLostError(f"dxLink: the server closed channel {happening.channel}")
-    if isinstance(happening, ServerError) and happening.kind in {"TIMEOUT", "UNAUTHORIZED"}:
-        raise StreamLostError(f"dxLink: {happening.kind} {happening.message}".strip()[:200])
+    if isinstance(happening, ServerError):
+        text = f"dxLink: {happening.kind} {happening.message}".strip()[:200]
+        if happening.kind in {"TIMEOUT", "UNAUTHORIZED"}:
+            raise StreamLostError(text)
+        yield StreamNotice(text)
+    if isinstance(happening, Unreadable):
+        yield StreamNotice(f"dxLink: a frame that cannot be read ({happening.reason})")
 
 
 def _names(requests: Sequence[StreamRequest]) -> dict[str, str]:

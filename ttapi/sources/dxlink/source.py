@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from ttapi.sources.contract import StreamBatch, StreamReady, StreamRequest
+    from ttapi.sources.contract import StreamBatch, StreamNotice, StreamReady, StreamRequest
     from ttapi.sources.dxlink.load import DxlinkAccess
 
 CANDLES = Resource(
@@ -131,7 +131,7 @@ class DxlinkSource:
         requests: Sequence[StreamRequest],
         context: SourceContext,
         now: Callable[[], datetime],
-    ) -> AsyncGenerator[StreamBatch | StreamReady]:
+    ) -> AsyncGenerator[StreamBatch | StreamReady | StreamNotice]:
         """As the contract has it."""
         from ttapi.sources.dxlink.load import (  # noqa: PLC0415 - as above
             DxlinkAccess,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from ttapi.sources.conformity import ARROW_TYPES
 from ttapi.sources.contract import Batch, UnitReport
 from ttapi.sources.text_files import REJECT_SCHEMA
 
@@ -17,18 +18,6 @@ if TYPE_CHECKING:
 
     from ttapi.sources.contract import Resource, UnitRequest
     from ttapi.sources.tastytrade.fields import Content, Document
-
-
-_ARROW = {
-    "VARCHAR": pa.string(),
-    "DOUBLE": pa.float64(),
-    "DECIMAL(20,6)": pa.decimal128(20, 6),
-    "DATE": pa.date32(),
-    "BIGINT": pa.int64(),
-    "INTEGER": pa.int32(),
-    "BOOLEAN": pa.bool_(),
-    "TIMESTAMP": pa.timestamp("us"),
-}
 
 
 @dataclass(frozen=True)
@@ -92,7 +81,7 @@ def _hash(content: Content) -> str:
 
 def _table(resource: Resource, rows: Sequence[Document]) -> pa.Table:
     data = {
-        column.name: pa.array([row.get(column.name) for row in rows], _ARROW[column.type])
+        column.name: pa.array([row.get(column.name) for row in rows], ARROW_TYPES[column.type])
         for column in resource.columns
     }
     data["line"] = pa.nulls(len(rows), pa.int32())

@@ -14,7 +14,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ttapi.errors import SourceDownError, SourceError, TtapiError
-from ttapi.sources.contract import StreamBatch, StreamReady, StreamRequest, Unit, UnitRequest
+from ttapi.sources.contract import (
+    StreamBatch,
+    StreamNotice,
+    StreamReady,
+    StreamRequest,
+    Unit,
+    UnitRequest,
+)
 from ttapi.sources.discovery import error_text
 from ttapi.sources.testing.world import (
     Observed,
@@ -347,9 +354,9 @@ def stream_problems(
 
 async def _first_events(
     source: StreamSource, requests: Sequence[StreamRequest], context: SourceContext
-) -> list[StreamBatch | StreamReady]:
+) -> list[StreamBatch | StreamReady | StreamNotice]:
     """What comes until the stream is ready and has brought something of every request, or ten seconds."""
-    events: list[StreamBatch | StreamReady] = []
+    events: list[StreamBatch | StreamReady | StreamNotice] = []
     wanted = {one.resource.name for one in requests}
     with suppress(TimeoutError):
         async with (
