@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import sys
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -24,7 +23,8 @@ from ttapi.refresh.environment import environment_of
 from ttapi.refresh.installation import load_installation
 from ttapi.refresh.plan import RefreshRequest
 from ttapi.refresh.writer import run_refresh
-from ttapi.store.engine import connect_snapshot
+from ttapi.store.engine import attached
+from ttapi.store.reader import published_file
 from ttapi.store.store import init_home
 
 # A time belongs in a benchmark: no deadline. The suite draws the same examples each time, so that a
@@ -120,11 +120,11 @@ class Lab:
 
     def rows(self, sql):
         """Rows of a query on the published file."""
-        with closing(connect_snapshot(self.home.public_file)) as connection:
+        with attached(published_file(self.home)) as connection:
             return connection.execute(sql).fetchall()
 
     def columns(self, sql):
-        with closing(connect_snapshot(self.home.public_file)) as connection:
+        with attached(published_file(self.home)) as connection:
             return [column[0] for column in connection.execute(sql).description]
 
     @property

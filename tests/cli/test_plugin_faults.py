@@ -61,15 +61,31 @@ def installed(lab, survey=LIST, fetch=YIELD, before="", missing="return None"):
     return lab
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_its_dataset_fails_alone_and_says_why(lab, fault):
-    survey, fetch, told = FAULTS[fault]
-    installed(lab, survey, fetch)
+@pytest.fixture(scope="module")
+def faulty(make_lab, tmp_path_factory):
+    """A home with a plugin of each fault beside a folder of bars, and what a refresh says of each dataset."""
+    lab = make_lab(tmp_path_factory.mktemp("faulty"))
     lab.write_bars("AAA.csv", ["AAA,D,20240613,000000,10,11,9,10,1000,0"])
-    done = lab.ttapi("refresh", "--force", "metastock", "odd", "--json")
-    datasets = {one["dataset"]: one for one in json.loads(done.stdout)["datasets"]}
-    assert (done.returncode, datasets["raw.odd_things"]["verdict"]) == (1, "failed")
-    assert told in datasets["raw.odd_things"]["error"]
+    names = [f"odd{n}" for n in range(len(FAULTS))]
+    for name, (survey, fetch, _) in zip(names, FAULTS.values(), strict=True):
+        text = PLUGIN.format(survey=survey, fetch=fetch, missing="return None")
+        (lab.home.sources / f"{name}.py").write_text(text.replace("odd", name))
+    done = lab.ttapi("refresh", "--force", "metastock", *names, "--json")
+    assert done.returncode == 1
+    return lab, {one["dataset"]: one for one in json.loads(done.stdout)["datasets"]}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_its_dataset_fails_alone_and_says_why(faulty, fault):
+    _, datasets = faulty
+    failed = datasets[f"raw.odd{list(FAULTS).index(fault)}_things"]
+    assert failed["verdict"] == "failed"
+    assert FAULTS[fault][2] in failed["error"]
+
+
+def test_what_stands_beside_them_is_loaded_and_answers(faulty):
+    lab, datasets = faulty
+    assert len(datasets) > len(FAULTS)
     assert datasets["raw.metastock_bars"]["rows_accepted"] == 1
     answer = lab.ttapi("sql", "select close from eod", "--csv")
     assert (answer.returncode, answer.stdout) == (0, "close\n10.0\n")

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from built_once import built_once
+from draws import draws
 
 from ttapi.api import Database, Freshness
 from ttapi.errors import UsageError
@@ -20,7 +20,7 @@ QUIET = Freshness(refresh=False)
 REFUSED = (
     "reads catalog.", "reads raw.rejects", "takes its own instant", "computes what it reads", "only a SELECT is answered",
 )  # fmt: skip
-EVERY = 1 if os.environ.get("TTAPI_CAMPAIGN") else 7
+EVERY = 84 // draws(12, 84)
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
 LATER = timedelta(minutes=5)
 DAYS = [date(2024, 4, 1) + timedelta(days=n) for n in range(75)]
@@ -63,6 +63,7 @@ def rows(answer):
 
 
 @pytest.mark.campaign
+@pytest.mark.drawn
 def test_every_shape_answers_as_of_now_what_it_answers(market):
     environ = {**market.environ, "TTAPI_NOW": market.now.isoformat()}
     refused, unlike = {}, []

@@ -15,13 +15,19 @@ BAR = "AAA,D,202406{:02},000000,10,11,9,10,1000,0"
 LATEST = "select max(date)::varchar as latest from eod"
 
 
-@pytest.fixture
-def ahead(lab):
+@pytest.fixture(scope="module")
+def once_ahead(make_lab, tmp_path_factory):
     """Bars of one day, asked by a machine whose clock was three months ahead; another day came since."""
+    lab = make_lab(tmp_path_factory.mktemp("ahead"))
     lab.write_bars("AAA.csv", [BAR.format(12)])
     lab.refresh(now=lab.now + timedelta(days=90))
     lab.write_bars("AAA.csv", [BAR.format(12), BAR.format(13)])
     return lab
+
+
+@pytest.fixture
+def ahead(once_ahead, tmp_path):
+    return once_ahead.copied(tmp_path)
 
 
 def database(lab, now):

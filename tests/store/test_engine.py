@@ -2,11 +2,15 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import duckdb
 from store_samples import in_child
 
-from ttapi.store.engine import connect_live, update_rows
+from ttapi.store.engine import attached, connect_live, read_number, update_rows
+from ttapi.store.publish import publish
+from ttapi.store.reader import Reader
 
 
 def test_rows_committed_and_rows_just_inserted_change_together():
@@ -43,3 +47,27 @@ def test_the_live_file_never_keeps_metadata_that_old_clients_cannot_follow(tmp_p
         assert connection.execute(
             "select current_setting('experimental_metadata_reuse')"
         ).fetchall() == [(False,)]
+
+
+def test_a_file_is_asked_by_several_threads_one_after_the_other(home):
+    def generation(_):
+        with attached(home.live_file) as connection:
+            return read_number(connection, "last_load_id"), connection.execute(
+                "select current_database()"
+            ).fetchall()
+
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(generation, range(40)))
+    assert {number for number, _ in answers} == {0}
+    assert all(name.startswith("read_") for _, [(name,)] in answers)
+    connect_live(home.live_file).close()  # nobody has it
+
+
+def test_a_temporary_table_is_known_however_it_was_made(fresh_store, home):
+    publish(fresh_store)
+    with closing(Reader(home)) as reader:
+        assert (reader.temporary_tables(), reader.temporary_views()) == (frozenset(), {})
+        reader.run("explain analyze create temp table made as select 1 as a")
+        reader.run("create temp view seen as select 2 as b")
+        found = reader.temporary_tables() | reader.temporary_views().keys()
+    assert found == {"made", "seen"}

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
 import duckdb
 import pytest
+from draws import draws
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_samples import BARS, DATASET, KEYLESS, File, batch_of, rows_of
@@ -20,7 +20,7 @@ from ttapi.store import ensure_raw_table, load_batch
 from ttapi.store.past import read_position, show_raw_at
 
 NOW = datetime(2024, 6, 14, 20, tzinfo=UTC)
-EXAMPLES = 500 if os.environ.get("TTAPI_CAMPAIGN") else 5
+EXAMPLES = draws(6, 500)
 DAYS = [date(2024, 5, 30) + timedelta(days=n) for n in range(3)]
 
 rows = st.tuples(
@@ -77,6 +77,7 @@ def refused(connection):
 
 @pytest.mark.parametrize("resource", [BARS, KEYLESS], ids=["keys", "no-keys"])
 @pytest.mark.parametrize("mode", ["append", "replace", "merge"])
+@pytest.mark.drawn
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(history=histories)
 def test_every_load_can_be_gone_back_to(resource, mode, history):

@@ -9,7 +9,6 @@ What a statement says of the answer and of those after it: instants it passes on
 from __future__ import annotations
 
 import re
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
@@ -20,11 +19,13 @@ from ttapi.models.model_cache import PushdownInfo
 from ttapi.refresh.coverage import name_scope
 from ttapi.sources.contract import Column
 from ttapi.sqltext import first_words
-from ttapi.store.reader import open_snapshot
+from ttapi.store.engine import attached
+from ttapi.store.reader import published_file
 from ttapi.store.schema import former_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from ttapi.models.as_of import AsOf
@@ -62,16 +63,19 @@ def as_of_request(
 
 def _former_resources(environment: Environment, as_of: AsOf) -> dict[str, FormerResource]:
     """The raw datasets whose columns changed after `as_of`, as they were then."""
-    with closing(open_snapshot(environment.home)) as connection:
-        tables = former_tables(connection.cursor())
-    until = stored_instant(as_of.until)
-    found = {}
-    for name, kept in tables.items():
-        offer = environment.resources.get(name)
-        after = [table for table in kept if table.until > until]
-        if offer is not None and after:
-            found[name] = _former(offer.resource, after[0])
-    return found
+    with attached(published_file(environment.home)) as connection:
+        tables = former_tables(connection)
+    then = tables_then(tables, stored_instant(as_of.until))
+    offers = environment.resources
+    return {name: _former(offers[name].resource, then[name]) for name in then if name in offers}
+
+
+def tables_then(
+    tables: Mapping[str, Sequence[FormerTable]], instant: datetime
+) -> dict[str, FormerTable]:
+    """By dataset, the table that another took the place of after `instant`; none where today's stood."""
+    after = {name: [one for one in kept if one.until > instant] for name, kept in tables.items()}
+    return {name: kept[0] for name, kept in after.items() if kept}
 
 
 def _former(resource: Resource, table: FormerTable) -> FormerResource:

@@ -13,6 +13,7 @@ import asyncio
 import ipaddress
 import logging
 import random
+import ssl
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -154,7 +155,7 @@ class HttpClient:
         self._client = httpx.AsyncClient(
             base_url=base_url,
             http2=True,
-            verify=verify,
+            verify=_no_trust() if base_url.startswith("http://") else verify,
             headers={"Accept": "application/json", "Accept-Encoding": "gzip", **(headers or {})},
             timeout=httpx.Timeout(bounds.read_s, connect=bounds.connect_s, pool=bounds.total_s),
             limits=httpx.Limits(max_connections=bounds.in_flight),
@@ -323,6 +324,11 @@ def require_safe_address(url: str) -> None:
         raise UsageError(
             f"{url} would send credentials unencrypted", hint="use https, or a loopback address"
         )
+
+
+def _no_trust() -> ssl.SSLContext:
+    """Trust in nobody, for an address without TLS: reading the machine's authorities takes 50 ms."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,14 +10,20 @@ The published file as its readers use it.
 from __future__ import annotations
 
 import shlex
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from ttapi.errors import InterruptedQueryError, QueryError, UsageError
 from ttapi.sqltext import literal
-from ttapi.store.engine import Connection, connect_memory, connect_snapshot, engine_errors
+from ttapi.store.engine import (
+    Connection,
+    attached,
+    connect_memory,
+    connect_snapshot,
+    engine_errors,
+)
 from ttapi.store.rows import Rows, columns_of, with_arrow_types
 from ttapi.store.statements import Statement, refuse_writes_into_home, split
 
@@ -58,7 +64,7 @@ def open_snapshot(home: Home) -> Connection:
 
 def read_rows(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """All rows of one query on the newest published generation."""
-    with closing(open_snapshot(home)) as connection, engine_errors(home.public_file):
+    with attached(published_file(home)) as connection, engine_errors(home.public_file):
         rows: list[tuple[Any, ...]] = connection.execute(sql, list(parameters)).fetchall()
     return rows
 
@@ -74,6 +80,8 @@ class Reader:
         self._home = home
         self._attached: Path | None = None
         self._frames: set[str] = set()
+        self._may_have_temporary = False
+        """Whether a statement was run that could have made one: looking for them takes 15 ms a query."""
         self._connection = connect_memory()
         self.follow()
 
@@ -119,9 +127,11 @@ class Reader:
         a statement that would write a file of ttapi's own.
         """
         refuse_writes_into_home(sql)
+        self._may_have_temporary |= "create" in sql.lower()
         with interrupts(), engine_errors():
             relation = self._connection.sql(sql, params=parameters or None)
             if relation is None:
+                self._may_have_temporary = True
                 return None
             columns = columns_of(relation)
             table, total = _fetched(with_arrow_types(relation, columns), keep_rows)
@@ -168,6 +178,8 @@ class Reader:
 
     def temporary_views(self) -> dict[str, str]:
         """The SELECT of each temporary view, by name; registered frames are none."""
+        if not self._may_have_temporary:
+            return {}
         rows = self._connection.execute(
             "select view_name, sql from duckdb_views() where temporary and not internal"
         ).fetchall()
@@ -179,6 +191,8 @@ class Reader:
 
     def temporary_tables(self) -> frozenset[str]:
         """Names of the temporary tables and registered frames, lower case."""
+        if not self._may_have_temporary:
+            return frozenset(self._frames)
         rows = self._connection.execute(
             "select lower(table_name) from duckdb_tables() where temporary"
         ).fetchall()

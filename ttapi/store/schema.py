@@ -255,6 +255,11 @@ class FormerTable:
 
 def former_tables(cursor: Connection) -> dict[str, list[FormerTable]]:
     """By dataset, the tables it had before, the oldest first."""
+    is_any = cursor.execute(
+        "select 1 from catalog.meta where starts_with(name, ?) limit 1", [_SET_ASIDE]
+    ).fetchall()
+    if not is_any:  # looking through the columns of everything takes 20 ms
+        return {}
     rows = cursor.execute(
         "select m.value, replace(m.name, ?, ''), c.column_name, c.data_type"
         " from catalog.meta as m join duckdb_columns() as c"
