@@ -3,17 +3,11 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ttapi.api import (
-    Database,
     Freshness,
-    PublishedRelations,
-    SandboxCache,
     Watchers,
     find_node,
     operations,
@@ -26,7 +20,7 @@ from ttapi.api.answer import (
     plan_document,
     status_document,
 )
-from ttapi.errors import UnknownNameError, UsageError
+from ttapi.errors import UsageError
 from ttapi.server.auth import NOBODY, Identity
 from ttapi.server.problems import Problem
 from ttapi.server.rows import (
@@ -39,14 +33,13 @@ from ttapi.server.rows import (
     encoded,
     rows_request,
 )
-from ttapi.server.tasks import RefreshQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ttapi.api import LineageGraph, PublishedRelation, RowsRequest
-    from ttapi.home import Home
+    from ttapi.api import PublishedRelation, RowsRequest
     from ttapi.server.messages import RowsQuery
+    from ttapi.server.served_home import ServedHome
 
 # What the thin routes by symbol read: relation, column of the symbol, column of from and to.
 SERIES: Mapping[str, tuple[str, str | None]] = {
@@ -71,6 +64,11 @@ class Call:
     if_none_match: str = ""
     url: str = ""
     """Path and query, in the order they came."""
+    address: str = ""
+    """Where it comes from."""
+    request_id: str = ""
+    noted: dict[str, object] = field(default_factory=dict)
+    """What the audit log is to say of it."""
 
 
 @dataclass(frozen=True)
@@ -83,78 +81,6 @@ class RouteReply:
     rows: EncodedRows | None = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-
-
-class ServedHome:
-    """The home a daemon serves: its façade, what is published, and who refreshes it."""
-
-    def __init__(self, home: Home, environ: Mapping[str, str]) -> None:
-        self.home = home
-        self.database = Database(home, environ=environ)
-        self.published = PublishedRelations(home, comments_of=self._macro_comments)
-        self.queue = RefreshQueue(self.database)
-        self.sandboxes = SandboxCache(home, environ)
-        # Explanations read through the database's own connection, which belongs to one thread.
-        self._questions = ThreadPoolExecutor(1, "questions")
-        self._lineage: tuple[int, LineageGraph] | None = None
-        self._asked_at: dict[str, tuple[object, datetime | None]] = {}
-        self._lock = threading.Lock()
-
-    def close(self, timeout_s: float) -> bool:
-        """Whether all that ran has ended."""
-        is_over = self.queue.close(timeout_s)
-        self._questions.shutdown(wait=is_over, cancel_futures=True)
-        self.published.close()
-        self.sandboxes.close()
-        if is_over:
-            self.database.close()
-        return is_over
-
-    def _macro_comments(self, name: str) -> Mapping[str, str]:
-        model = self.database.load_environment().graph.models.get(name)
-        return model.column_comments if model else {}
-
-    def ask(self, question: Callable[[Database], Any]) -> Any:
-        """What `question` answers, the newest generation read."""
-
-        def follow_and_ask() -> Any:
-            self.database.reader.follow()
-            return question(self.database)
-
-        return self._questions.submit(follow_and_ask).result()
-
-    def lineage(self) -> LineageGraph:
-        """Where everything comes from, found out once a generation."""
-        newest = self.published.newest()
-        if self._lineage is None or self._lineage[0] != newest:
-            graph = self.ask(lambda database: database.lineage())
-            self._lineage = newest, graph
-        return self._lineage[1]
-
-    def age_s(self, relation: str) -> float | None:
-        """Seconds since the oldest input of `relation` was compared with the world; None: never."""
-        environment = self.database.load_environment()
-        state = environment.home_state
-        with self._lock:
-            left, asked_at = self._asked_at.get(relation, (None, None))
-        if left is not state:
-            try:
-                (row,) = operations.status(environment, relation).rows
-            except (UsageError, ValueError):  # a formula, which has no age
-                age_s = None
-            else:
-                age_s = row.age_s
-            asked_at = None if age_s is None else environment.now - timedelta(seconds=age_s)
-            with self._lock:
-                self._asked_at[relation] = state, asked_at
-        return None if asked_at is None else (environment.now - asked_at).total_seconds()
-
-    def visible(self, caller: Identity, name: str, generation: int | None = None) -> str:
-        """The catalog's name of a relation. *Raises* UnknownNameError for one that `caller` may not see."""
-        relation = self.published.relation(name, generation)
-        if relation.is_private and not caller.sees_private:
-            raise UnknownNameError(f"{name!r} is no relation")
-        return relation.name
 
 
 def list_relations(served: ServedHome, call: Call) -> RouteReply:
@@ -316,6 +242,7 @@ def read_plan(served: ServedHome, call: Call) -> RouteReply:
 def ask_for_refresh(served: ServedHome, call: Call) -> RouteReply:
     """The task that refreshes what is named, or everything."""
     datasets = call.asked.datasets
+    call.noted["datasets"] = ",".join(datasets) or "all"
     # What nobody knows is told now, not by a task that fails.
     operations.plan(served.database.load_environment(), Refresh(tuple(datasets)))
     task = served.queue.submit(datasets, force=call.asked.force, asked_by=call.caller.name)

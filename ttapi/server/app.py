@@ -18,7 +18,7 @@ from ttapi.server import messages
 from ttapi.server.answers import RouteReply
 from ttapi.server.auth import ANYONE, NOBODY, Identity, RateLimit
 from ttapi.server.guard import Guard, Place, RequestCounts
-from ttapi.server.problems import MEDIA_TYPE, Problem, defect, problem_of, unauthorized
+from ttapi.server.problems import MEDIA_TYPE, Problem, defect, haste, problem_of, unauthorized
 from ttapi.server.routes import API, ROUTES, Route, make_router
 from ttapi.server.stream import StreamSockets
 
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
     from ttapi.api import Hub
-    from ttapi.server.answers import Call, ServedHome
+    from ttapi.server.answers import Call
+    from ttapi.server.audit_trail import AuditTrail
+    from ttapi.server.served_home import ServedHome
 
     Identify = Callable[[str | None], Identity | None]
 
@@ -56,9 +58,11 @@ def make_app(
         title="ttapi", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
     traffic = RequestCounts()
-    app.state.admit = _admission(identify, clock)
+    app.state.admit = _admission(identify, clock, served.audit)
     app.include_router(make_router([*routes, *_own_routes(app, traffic)], served))
-    app.router.routes.append(WebSocketRoute(f"{API}/stream", StreamSockets(identify, hub).serve))
+    app.router.routes.append(
+        WebSocketRoute(f"{API}/stream", StreamSockets(identify, hub, served.audit).serve)
+    )
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
     return Guard(app, place, traffic)
@@ -119,7 +123,7 @@ def _openapi_document(app: FastAPI) -> dict[str, Any]:
 
 
 def _admission(
-    identify: Identify, clock: Callable[[], float]
+    identify: Identify, clock: Callable[[], float], audit: AuditTrail
 ) -> Callable[[Request, str], Identity]:
     """What lets a request in: says who asks, or raises the Problem."""
     paces = RateLimit(REQUESTS_PER_S, BURST, clock)
@@ -130,12 +134,16 @@ def _admission(
             return NOBODY
         given = request.headers.getlist("authorization")
         caller = identify(given[0] if len(given) == 1 else None)
+        address, where = request.client.host if request.client else "", request.scope["route"].path
         if caller is None:
-            address = request.client.host if request.client else ""
             _refuse_haste(guesses.wait_s(address))
+            audit.note_refusal(where, "refused: 401", address, request_id=_id_of(request))
             raise unauthorized()
         _refuse_haste(paces.wait_s(caller.name))
         if not caller.may(role):
+            audit.note_refusal(
+                where, "refused: 403", address, who=caller.name, request_id=_id_of(request)
+            )
             raise Problem(403, f"this needs role {role}, and yours is {caller.role}")
         return caller
 
@@ -144,7 +152,7 @@ def _admission(
 
 def _refuse_haste(wait_s: float) -> None:
     if wait_s > 0:
-        raise Problem(429, "too many requests", {"retry-after": str(max(1, round(wait_s)))})
+        raise haste(wait_s)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:

@@ -135,12 +135,23 @@ class Guard:
         client = scope.get("client") or ("", 0)
         if not self._place.takes(client[0]):
             raise Problem(403, "connections are taken from the proxy alone")
+        self._follow_proxy(scope)
         hosts = _values(scope, b"host")
         if len(hosts) != 1 or hosts[0].lower() not in self._authorities:
             raise Problem(421, "Host names another server")
         origins = _values(scope, b"origin")
         if is_unsafe and any(origin.lower() not in self._origins for origin in origins):
             raise Problem(403, "Origin is a page of another server")
+
+    def _follow_proxy(self, scope: Scope) -> None:
+        """Nothing; the client of the request is whom the proxy names: the last of a list that others may begin."""
+        named = _values(scope, b"x-forwarded-for")
+        if self._place.proxies and named:
+            try:
+                address = ipaddress.ip_address(named[-1].decode("latin-1").split(",")[-1].strip())
+            except ValueError:
+                return
+            scope["client"] = (str(address), 0)
 
 
 class _Answer:

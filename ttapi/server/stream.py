@@ -9,6 +9,7 @@ what says how something stands, and is told how many prints it missed.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import time
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
     from ttapi.api import Hub
+    from ttapi.server.audit_trail import AuditTrail
     from ttapi.server.auth import Identity
 
     Identify = Callable[[str | None], Identity | None]
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 AUTH_S = 10.0
 """How long a client may take to say who it is."""
 BATCH_S = 0.1
+_TURNS = 5
+"""Batches from one look at the token to the next: what is taken back ends within a second."""
 HEARTBEAT_S = 15.0
 """Silence after which a heartbeat goes out."""
 STUCK_S = 10.0
@@ -51,9 +55,9 @@ _POLICY, _AGAIN = 1008, 1013
 class StreamSockets:
     """All sockets of a daemon."""
 
-    def __init__(self, identify: Identify, hub: Hub | None) -> None:
+    def __init__(self, identify: Identify, hub: Hub | None, audit: AuditTrail) -> None:
         """`hub`: None where nothing is streamed."""
-        self._identify, self._hub = identify, hub
+        self._identify, self._hub, self._audit = identify, hub, audit
         self._open: Counter[str] = Counter()
 
     async def serve(self, socket: WebSocket) -> None:
@@ -63,13 +67,15 @@ class StreamSockets:
         with suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
             caller = await self._caller(socket, offered)
             if caller is None:
+                address = socket.client.host if socket.client else ""
+                self._audit.note_refusal("stream", "refused", address)
                 await _end(socket, _POLICY, "a bearer token that is good is needed")
             elif self._open[caller.name] >= SOCKETS:
                 await _end(socket, _AGAIN, f"{SOCKETS} sockets are open already")
             else:
                 self._open[caller.name] += 1
                 try:
-                    await _Conversation(socket, self._identify, self._hub).run()
+                    await _Conversation(socket, self._identify, self._hub, caller).run()
                 finally:
                     self._open[caller.name] -= 1
 
@@ -87,8 +93,11 @@ class StreamSockets:
 class _Conversation:
     """One client that was let in."""
 
-    def __init__(self, socket: WebSocket, identify: Identify, hub: Hub | None) -> None:
+    def __init__(
+        self, socket: WebSocket, identify: Identify, hub: Hub | None, caller: Identity
+    ) -> None:
         self._socket, self._identify, self._hub = socket, identify, hub
+        self._caller = caller
         self._seen: dict[str, int] = {}
         """By topic the number of the event sent last."""
         self._sent_at = time.monotonic()
@@ -116,9 +125,11 @@ class _Conversation:
                 continue
             kind = message.get("type")
             if kind == "auth":
-                if _identified(self._identify, message) is None:
+                renewed = _identified(self._identify, message)
+                if renewed is None or renewed.name != self._caller.name:
                     await _end(self._socket, _POLICY, "a bearer token that is good is needed")
                     return
+                self._caller = renewed
                 await self._tell("status", {"action": "authenticated"})
             elif kind in {"subscribe", "unsubscribe", "resume"}:
                 await self._change(str(kind), message.get("data"))
@@ -170,7 +181,10 @@ class _Conversation:
             self._hub.unwatch(topic)
 
     async def _send_events(self) -> None:
-        while True:
+        for turn in itertools.count():
+            if turn % _TURNS == 0 and not self._caller.is_good():
+                await _end(self._socket, _POLICY, "the token has ended, or was taken back")
+                return
             for topic, seen in list(self._seen.items()):
                 if self._hub is None or topic not in self._seen:
                     continue
