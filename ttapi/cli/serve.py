@@ -251,11 +251,17 @@ def add_user(
     ] = False,
 ) -> None:
     """Add a user, or enable a disabled one with this role and password."""
-    from ttapi.cli.terminal import tell
+    from ttapi.cli.terminal import open_environment, tell
 
     with _accounts(context, "user added", name, role=role) as accounts:
         accounts.add(name, role, _password(password_stdin))
+        is_second = accounts.count() > 1
     tell(f"ttapi: {name} may log in as {role}")
+    if is_second and not open_environment(context.obj).settings.server_share_personal:
+        tell(
+            "ttapi: users of the daemon see no data that is licensed to you alone;"
+            " [server] share_personal = true shares it"
+        )
 
 
 def list_users(

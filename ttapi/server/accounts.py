@@ -110,6 +110,11 @@ class Accounts:
             for name, one in sorted(document.get("users", {}).items())
         ]
 
+    def count(self) -> int:
+        """How many are enabled."""
+        users = self._document.read().get("users", {})
+        return sum(one["disabled_at"] is None for one in users.values())
+
     def add(self, name: str, role: str, password: str) -> None:
         """Nothing; `name` is a user, enabled again where it was disabled. *Raises* UsageError."""
         if not _NAME.fullmatch(name) or name in _RESERVED:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ttapi.api import PublishedRelation, RowsRequest
     from ttapi.server.messages import RowsQuery
     from ttapi.server.served_home import ServedHome
+    from ttapi.server.tasks import RefreshTask
 
 # What the thin routes by symbol read: relation, column of the symbol, column of from and to.
 SERIES: Mapping[str, tuple[str, str | None]] = {
@@ -87,13 +88,15 @@ def list_relations(served: ServedHome, call: Call) -> RouteReply:
     """A piece of the relations, public ones unless all are asked for."""
     cursor = cursor_for(call.asked.cursor, digest_of("relations", call.asked.scope))
     generation, found = served.published.listed(cursor.generation)
+    sees = served.sight_of(call.caller)
     shown = [
         one
         for one in found.values()
-        if (one.is_public or call.asked.scope == "all")
-        and (call.caller.sees_private or not one.is_private)
+        if (one.is_public or call.asked.scope == "all") and sees(one.name, one.is_private)
     ]
     piece, following = _piece(shown, call.asked.limit, replace(cursor, generation=generation))
+    if not call.caller.sees_private:
+        piece = [one.without_accounts() for one in piece]
     document = {"generation": generation, "relations": [_relation(one) for one in piece]}
     return RouteReply({**document, "next": following}, headers=_generation(generation))
 
@@ -103,6 +106,8 @@ def describe_relation(served: ServedHome, call: Call) -> RouteReply:
     name = served.visible(call.caller, call.path["name"], call.asked.generation)
     relation = served.published.relation(name, call.asked.generation)
     generation = call.asked.generation or served.published.newest()
+    if not call.caller.sees_private:
+        relation = relation.without_accounts()
     return RouteReply(
         _relation(relation), headers={**_generation(generation), **_age(served, name)}
     )
@@ -155,6 +160,8 @@ class _OneRow:
 
 def _rows(served: ServedHome, call: Call, request: RowsRequest) -> RouteReply:
     query: RowsQuery = call.asked
+    if query.limit > served.settings.server_window_rows:
+        raise UsageError(f"limit is at most {served.settings.server_window_rows}")
     media_type = chosen_type(call.accept)
     digest = digest_of(request.relation, *map(str, _of_request(request)))
     if query.cursor:
@@ -163,6 +170,7 @@ def _rows(served: ServedHome, call: Call, request: RowsRequest) -> RouteReply:
         cursor = cursor_for(query.cursor, digest)
         request = replace(request, offset=cursor.offset, generation=cursor.generation)
     name = served.visible(call.caller, request.relation, request.generation)
+    request = replace(request, hides_accounts=not call.caller.sees_private)
     if query.refresh:
         _refresh(served, call, request)
     with served.published.reading(request.generation) as held:
@@ -201,8 +209,11 @@ def list_datasets(served: ServedHome, call: Call) -> RouteReply:
     """A piece of the datasets, as they are declared."""
     cursor = cursor_for(call.asked.cursor, digest_of("datasets"))
     generation, found = served.published.listed(cursor.generation)
-    shown = [one for one in found.values() if call.caller.sees_private or not one.is_private]
+    sees = served.sight_of(call.caller, is_data=False)
+    shown = [one for one in found.values() if sees(one.name, one.is_private)]
     piece, following = _piece(shown, call.asked.limit, replace(cursor, generation=generation))
+    declared = served.database.load_environment().datasets
+    shareable = {name for name, one in declared.items() if not one.is_personal}
     datasets = [
         {
             "dataset": one.name,
@@ -212,6 +223,7 @@ def list_datasets(served: ServedHome, call: Call) -> RouteReply:
             "ttl": one.ttl,
             "grain": list(one.grain),
             "is_private": one.is_private,
+            "licence": "shared" if one.name in shareable else "personal",
         }
         for one in piece
     ]
@@ -223,7 +235,11 @@ def read_status(served: ServedHome, call: Call) -> RouteReply:
     """How fresh every dataset is, or one."""
     environment = served.database.load_environment()
     name = call.path.get("dataset")
-    rows = [status_document(row) for row in operations.status(environment, name).rows]
+    if name is not None:
+        served.require_shown(call.caller, name)
+    sees = served.sight_of(call.caller, is_data=False)
+    found = operations.status(environment, name).rows
+    rows = [status_document(row) for row in found if sees(row.dataset, False)]
     if name is not None:
         return RouteReply(rows[0])
     generation = served.published.newest()
@@ -235,14 +251,18 @@ def read_status(served: ServedHome, call: Call) -> RouteReply:
 def read_plan(served: ServedHome, call: Call) -> RouteReply:
     """What a refresh would do."""
     request = Refresh(tuple(call.asked.dataset), force=call.asked.force)
+    served.require_shown(call.caller, *request.targets)
+    sees = served.sight_of(call.caller, is_data=False)
     steps = operations.plan(served.database.load_environment(), request)
-    return RouteReply({"steps": plan_document(steps)})
+    shown = [step for step in steps if sees(step.dataset, False)]
+    return RouteReply({"steps": plan_document(shown)})
 
 
 def ask_for_refresh(served: ServedHome, call: Call) -> RouteReply:
     """The task that refreshes what is named, or everything."""
     datasets = call.asked.datasets
     call.noted["datasets"] = ",".join(datasets) or "all"
+    served.require_shown(call.caller, *datasets)
     # What nobody knows is told now, not by a task that fails.
     operations.plan(served.database.load_environment(), Refresh(tuple(datasets)))
     task = served.queue.submit(datasets, force=call.asked.force, asked_by=call.caller.name)
@@ -254,17 +274,32 @@ def list_tasks(served: ServedHome, call: Call) -> RouteReply:
     """A piece of the refreshes that are remembered, the newest first."""
     cursor = cursor_for(call.asked.cursor, digest_of("tasks"))
     piece, following = _piece(served.queue.tasks(), call.asked.limit, cursor)
-    return RouteReply({"tasks": [task.document() for task in piece], "next": following})
+    tasks = [_task(served, call, task) for task in piece]
+    return RouteReply({"tasks": tasks, "next": following})
 
 
 def read_task(served: ServedHome, call: Call) -> RouteReply:
     """One refresh, and how far it is."""
-    return RouteReply(served.queue.task(call.path["task"]).document())
+    return RouteReply(_task(served, call, served.queue.task(call.path["task"])))
 
 
 def cancel_task(served: ServedHome, call: Call) -> RouteReply:
     """The refresh that shall end: at once where it waits, between two batches where it runs."""
-    return RouteReply(served.queue.cancel(call.path["task"]).document(), status=202)
+    task = served.queue.cancel(call.path["task"])
+    return RouteReply(_task(served, call, task), status=202)
+
+
+def _task(served: ServedHome, call: Call, task: RefreshTask) -> dict[str, Any]:
+    """The task as `call` may see it: without what it says of datasets that are hidden."""
+    document, sees = task.document(), served.sight_of(call.caller, is_data=False)
+    document["datasets"] = [name for name in document["datasets"] if sees(name, False)]
+    document["progress"] = {
+        name: parts for name, parts in document["progress"].items() if sees(name, False)
+    }
+    if document["outcome"] is not None:
+        parts = [one for one in document["outcome"]["datasets"] if sees(one["dataset"], False)]
+        document["outcome"] = {**document["outcome"], "datasets": parts}
+    return document
 
 
 def read_lineage(served: ServedHome, call: Call) -> RouteReply:

@@ -27,15 +27,12 @@ if TYPE_CHECKING:
 
     from ttapi.api import Hub
     from ttapi.server.answers import Call
-    from ttapi.server.audit_trail import AuditTrail
     from ttapi.server.served_home import ServedHome
 
     Identify = Callable[[str | None], Identity | None]
 
 log = logging.getLogger("ttapi.server")
 
-REQUESTS_PER_S, BURST = 100.0, 100
-"""Of one token."""
 GUESSES_PER_S, GUESSES = 5.0, 50
 """Of one address, with tokens that are wrong."""
 
@@ -58,14 +55,14 @@ def make_app(
         title="ttapi", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
     traffic = RequestCounts()
-    app.state.admit = _admission(identify, clock, served.audit)
+    app.state.admit = _admission(identify, clock, served)
     app.include_router(make_router([*routes, *_own_routes(app, traffic)], served))
     app.router.routes.append(
-        WebSocketRoute(f"{API}/stream", StreamSockets(identify, hub, served.audit).serve)
+        WebSocketRoute(f"{API}/stream", StreamSockets(identify, hub, served).serve)
     )
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
-    return Guard(app, place, traffic)
+    return Guard(app, place, traffic, served.settings.server_max_body)
 
 
 def _own_routes(app: FastAPI, traffic: RequestCounts) -> tuple[Route, ...]:
@@ -123,10 +120,11 @@ def _openapi_document(app: FastAPI) -> dict[str, Any]:
 
 
 def _admission(
-    identify: Identify, clock: Callable[[], float], audit: AuditTrail
+    identify: Identify, clock: Callable[[], float], served: ServedHome
 ) -> Callable[[Request, str], Identity]:
     """What lets a request in: says who asks, or raises the Problem."""
-    paces = RateLimit(REQUESTS_PER_S, BURST, clock)
+    audit, pace = served.audit, served.settings.server_requests_per_second
+    paces = RateLimit(pace, max(1, round(pace)), clock)
     guesses = RateLimit(GUESSES_PER_S, GUESSES, clock)
 
     def admit(request: Request, role: str) -> Identity:

@@ -24,6 +24,7 @@ import uvicorn
 from ttapi.api import Hub, RecordRequest, operations, record
 from ttapi.errors import LockedError, StoreError, TtapiError, UsageError
 from ttapi.server.app import make_app
+from ttapi.server.audit_trail import LOCAL
 from ttapi.server.auth import Tokens, new_token
 from ttapi.server.guard import Place
 from ttapi.server.private_document import replace_private
@@ -79,8 +80,9 @@ def serve(
         listener = stack.enter_context(_listener(options))
         base_url, authorities = _address(listener, options, scheme)
         token = new_token()
-        served = ServedHome(home, environ)
+        served = ServedHome(home, environ, is_open=not is_loopback(options.host) or bool(proxies))
         served.accounts.forget_owner()
+        _tell_licences(served, tell)
         is_over = True
         try:
             place = Place(authorities, scheme, proxies)
@@ -114,6 +116,19 @@ def serve(
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+def _tell_licences(served: ServedHome, tell: Callable[[str], None]) -> None:
+    """Nothing; who others reach is told what they see of data that is licensed to its owner."""
+    if not served.is_open and served.accounts.count() < 2:
+        return
+    about = {"is_open": served.is_open, "users": served.accounts.count()}
+    if served.settings.server_share_personal:
+        served.audit.write("personal datasets shared", "ok", who=LOCAL, about=about)
+        tell("ttapi: personal datasets are shared: [server] share_personal = true")
+    else:
+        served.audit.write("personal datasets hidden", "ok", who=LOCAL, about=about)
+        tell("ttapi: personal datasets are hidden; [server] share_personal = true would share them")
 
 
 class _Streaming:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ttapi.server")
 
-BODY_BYTES = 1024 * 1024
 BODY_S = 10.0
 """How long a body may take to come."""
 JSON_DEPTH = 32
@@ -80,12 +79,15 @@ class Place:
 class Guard:
     """The application behind it sees what may pass."""
 
-    def __init__(self, app: AsgiApp, place: Place, traffic: RequestCounts) -> None:
+    def __init__(
+        self, app: AsgiApp, place: Place, traffic: RequestCounts, body_bytes: int = 1024 * 1024
+    ) -> None:
+        """`body_bytes`: of the largest body that is read."""
         self._app = app
         self._authorities = {one.encode() for one in place.authorities}
         self._origins = {one.encode() for one in place.origins}
         self._place = place
-        self._traffic = traffic
+        self._traffic, self._body_bytes = traffic, body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request answered, whatever happens."""
@@ -111,7 +113,7 @@ class Guard:
         started = time.monotonic()
         try:
             self._look_at(scope, is_unsafe=scope["method"] not in _SAFE)
-            whole = await _read_body(scope, receive)
+            whole = await _read_body(scope, receive, self._body_bytes)
             await self._app(scope, whole, answer.send)
         except Problem as problem:
             await answer.tell(problem)
@@ -193,15 +195,15 @@ def _values(scope: Scope, name: bytes) -> list[bytes]:
     return [value for key, value in scope["headers"] if key == name]
 
 
-async def _read_body(scope: Scope, receive: Receive) -> Receive:
+async def _read_body(scope: Scope, receive: Receive, most: int) -> Receive:
     """What gives the body, which is there as a whole. *Raises* Problem for one too large, slow or deep."""
     lengths = _values(scope, b"content-length")
     if not lengths and not _values(scope, b"transfer-encoding"):
         return receive
-    if any(int(one) > BODY_BYTES for one in lengths if one.isdigit()):
-        raise Problem(413, f"a body has at most {BODY_BYTES} bytes")
+    if any(int(one) > most for one in lengths if one.isdigit()):
+        raise Problem(413, f"a body has at most {most} bytes")
     try:
-        body = await asyncio.wait_for(_whole(receive), BODY_S)
+        body = await asyncio.wait_for(_whole(receive, most), BODY_S)
     except TimeoutError as exc:
         raise Problem(408, f"the body did not come within {BODY_S:g} s") from exc
     if _depth(body) > JSON_DEPTH:
@@ -214,15 +216,15 @@ async def _read_body(scope: Scope, receive: Receive) -> Receive:
     return given
 
 
-async def _whole(receive: Receive) -> bytes:
+async def _whole(receive: Receive, most: int) -> bytes:
     body = b""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Problem(400, "the request broke off")
         body += bytes(message.get("body", b""))
-        if len(body) > BODY_BYTES:
-            raise Problem(413, f"a body has at most {BODY_BYTES} bytes")
+        if len(body) > most:
+            raise Problem(413, f"a body has at most {most} bytes")
         if not message.get("more_body"):
             return body
 

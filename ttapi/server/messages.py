@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-MAX_ROWS = 100_000
-"""Of one answer."""
+MAX_ROWS = 999_999
+"""Of one answer, whatever the settings allow."""
 _TEXT = 8_192
 _NAME = 200
 
@@ -290,6 +290,7 @@ class DatasetReply(BaseModel):
     ttl: str | None
     grain: list[str]
     is_private: bool
+    licence: Literal["personal", "shared"]
 
 
 class DatasetsReply(BaseModel):

@@ -38,7 +38,7 @@ def run_sql(served: ServedHome, call: Call) -> RouteReply:
     body: SqlBody = call.asked
     call.noted["sql_sha256"] = digest_of_sql(body.sql)
     media_type = chosen_type(call.accept)
-    sandbox = served.sandboxes.of(call.caller.sees_private)
+    sandbox = served.sandbox(call.caller)
     limits = replace(
         sandbox.limits,
         max_rows=min(body.max_rows or sandbox.limits.max_rows, sandbox.limits.max_rows),

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ttapi.api import Database, PublishedRelations, SandboxCache, operations
+from ttapi.api import Database, PublishedRelations, SandboxCache, SandboxLimits, operations
 from ttapi.errors import UnknownNameError, UsageError
-from ttapi.server.accounts import Accounts
+from ttapi.server.accounts import OWNER, Accounts
 from ttapi.server.audit_trail import AuditTrail
 from ttapi.server.auth import LoginPace
 from ttapi.server.tasks import RefreshQueue
@@ -19,7 +19,8 @@ from ttapi.server.tasks import RefreshQueue
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ttapi.api import LineageGraph
+    from ttapi.api import LineageGraph, SandboxedDatabase
+    from ttapi.config import Settings
     from ttapi.home import Home
     from ttapi.server.auth import Identity
 
@@ -33,17 +34,23 @@ class ServedHome:
         environ: Mapping[str, str],
         *,
         accounts: Accounts | None = None,
+        is_open: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`accounts`: of its users; None: those of the home. `clock`: seconds that never go back."""
+        """`accounts`: of its users; None: those of the home. `is_open`: others reach it from their machines.
+
+        `clock`: seconds that never go back.
+        """
         self.home = home
         self.accounts = accounts or Accounts(home.accounts)
+        self.is_open = is_open
         self.audit = AuditTrail(home.logs)
         self.login_pace = LoginPace(clock)
         self.database = Database(home, environ=environ)
         self.published = PublishedRelations(home, comments_of=self._macro_comments)
         self.queue = RefreshQueue(self.database)
-        self.sandboxes = SandboxCache(home, environ)
+        self.settings = self.database.load_environment().settings
+        self.sandboxes = SandboxCache(home, environ, _limits(self.settings))
         # Explanations read through the database's own connection, which belongs to one thread.
         self._questions = ThreadPoolExecutor(1, "questions")
         self._lineage: tuple[int, LineageGraph] | None = None
@@ -102,6 +109,57 @@ class ServedHome:
     def visible(self, caller: Identity, name: str, generation: int | None = None) -> str:
         """The catalog's name of a relation. *Raises* UnknownNameError for one that `caller` may not see."""
         relation = self.published.relation(name, generation)
-        if relation.is_private and not caller.sees_private:
+        if not self.sight_of(caller)(relation.name, relation.is_private):
             raise UnknownNameError(f"{name!r} is no relation")
         return relation.name
+
+    def sight_of(self, caller: Identity, *, is_data: bool = True) -> Callable[[str, bool], bool]:
+        """Says of a dataset, and of what a generation says of it (private), whether `caller` sees it.
+
+        `is_data`: its rows and columns; else how it stands, which a licence hides from nobody.
+        """
+        sees_private = caller.sees_private
+        sees_personal = not is_data or self.sees_personal(caller)
+        if sees_private and sees_personal:
+            return lambda _name, _private: True
+        datasets = self.database.load_environment().datasets
+
+        def sees(name: str, is_private: bool) -> bool:
+            dataset = datasets.get(name)
+            if not sees_personal and (dataset is None or dataset.is_personal):
+                return False
+            is_private = is_private or (dataset is not None and dataset.is_private)
+            return sees_private or not is_private
+
+        return sees
+
+    def require_shown(self, caller: Identity, *names: str) -> None:
+        """Nothing, or UnknownNameError for a dataset that is there and that `caller` may not see."""
+        sees = self.sight_of(caller, is_data=False)
+        for name in names:
+            if name in self.database.load_environment().datasets and not sees(name, False):
+                raise UnknownNameError(f"{name!r} is no dataset")
+
+    def sees_personal(self, caller: Identity) -> bool:
+        """Whether `caller` sees what is licensed to its owner alone.
+
+        That is who shows the daemon's own token, and the only user; nobody where others reach the
+        daemon, unless `[server] share_personal` says so.
+        """
+        if self.settings.server_share_personal:
+            return True
+        if self.is_open:
+            return False
+        return caller.name == OWNER or self.accounts.count() < 2
+
+    def sandbox(self, caller: Identity) -> SandboxedDatabase:
+        """Where SQL of `caller` runs."""
+        return self.sandboxes.of(caller.sees_private, self.sees_personal(caller))
+
+
+def _limits(settings: Settings) -> SandboxLimits:
+    return SandboxLimits(
+        timeout_s=settings.server_max_seconds,
+        max_rows=settings.server_max_rows,
+        max_bytes=settings.server_max_bytes,
+    )
