@@ -130,6 +130,7 @@ class SandboxedDatabase:
             slots=slots,
             spares=spares,
         )
+        self._explaining = threading.Lock()  # one connection answers one question at a time
         self._refreshing = threading.Lock()  # one process of one home refreshes once at a time
 
     @property
@@ -216,7 +217,8 @@ class SandboxedDatabase:
         with self._without_paths():
             environment = self._database.load_environment()
             self._require_visible(environment, [relation.rpartition(".")[2], relation])
-            found = self._database.why(relation, key)
+            with self._explaining:
+                found = self._database.why(relation, key)
             self._require_visible(environment, [found.relation])
         shown = [one for one in found.downstream if not self._is_hidden(environment, one)]
         return replace(found, downstream=shown)

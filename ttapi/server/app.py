@@ -18,6 +18,7 @@ from ttapi.server import messages
 from ttapi.server.answers import RouteReply
 from ttapi.server.auth import ANYONE, NOBODY, Identity, RateLimit
 from ttapi.server.guard import Guard, Place, RequestCounts
+from ttapi.server.mcp_http import McpDoor
 from ttapi.server.problems import MEDIA_TYPE, Problem, defect, haste, problem_of, unauthorized
 from ttapi.server.routes import API, ROUTES, Route, make_router
 from ttapi.server.stream import StreamSockets
@@ -60,6 +61,7 @@ def make_app(
     app.router.routes.append(
         WebSocketRoute(f"{API}/stream", StreamSockets(identify, hub, served).serve)
     )
+    app.router.routes.append(McpDoor(served).route)
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
     return Guard(app, place, traffic, served.settings.server_max_body)
@@ -132,7 +134,8 @@ def _admission(
             return NOBODY
         given = request.headers.getlist("authorization")
         caller = identify(given[0] if len(given) == 1 else None)
-        address, where = request.client.host if request.client else "", request.scope["route"].path
+        address = request.client.host if request.client else ""
+        where = getattr(request.scope.get("route"), "path", request.url.path)
         if caller is None:
             _refuse_haste(guesses.wait_s(address))
             audit.note_refusal(where, "refused: 401", address, request_id=_id_of(request))
