@@ -82,6 +82,18 @@ def test_a_user_logs_in_asks_renews_and_leaves(with_users, nobody, is_problem):
         assert is_problem(nobody.get(f"{API}/plan", headers=bearing(ended)), 401) == NO_TOKEN
 
 
+def test_a_refresh_token_is_taken_under_the_name_of_the_other_refresh_too(nobody, is_problem):
+    pair = log_in(nobody, "viewer1")
+    renewal = {"refresh_token": pair["refresh_token"]}
+    for headers in ({}, {"authorization": "Bearer expired"}):
+        following = nobody.post(f"{API}/refresh", json=renewal, headers=headers)
+        assert (following.status_code, following.json()["user"]) == (200, "viewer1")
+        renewal = {"refresh_token": following.json()["refresh_token"]}
+    for body in ({"refresh_token": "x"}, {"datasets": ["eod"]}, {}):
+        is_problem(nobody.post(f"{API}/refresh", json=body), 401)
+    is_problem(nobody.post(f"{API}/refresh", json={"refresh_token": "x", "datasets": []}), 422)
+
+
 def test_a_refresh_token_shown_twice_ends_the_login(with_users, nobody, is_problem):
     pair = log_in(nobody, "viewer1")
     renewal = {"refresh_token": pair["refresh_token"]}

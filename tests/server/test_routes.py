@@ -6,9 +6,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from fastapi import FastAPI
+from starlette.routing import WebSocketRoute
 
 from ttapi.errors import UsageError
 from ttapi.server import answers, messages
+from ttapi.server.app import refuse_undeclared
 from ttapi.server.auth import ANYONE, ROLES
 from ttapi.server.routes import API, ROUTES, Route
 
@@ -112,6 +115,16 @@ def test_a_route_without_a_role_stops_the_start(daemon, run_daemon, role):
     refused = pytest.raises(UsageError, match="GET /api/v1/planted declares no role")
     with refused, run_daemon(daemon.lab, routes=[*ROUTES, planted]):
         raise AssertionError("it started")
+
+
+def test_a_path_beside_the_tables_stops_the_start():
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    refuse_undeclared(app)
+    app.router.routes.append(WebSocketRoute("/planted", lambda _: None))
+    with pytest.raises(UsageError, match="/planted declares no role"):
+        refuse_undeclared(app)
+    with pytest.raises(UsageError, match=r"/openapi\.json declares no role"):
+        refuse_undeclared(FastAPI())
 
 
 @pytest.mark.parametrize(

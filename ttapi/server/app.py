@@ -13,12 +13,13 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.routing import WebSocketRoute
 
-from ttapi.errors import TtapiError
+from ttapi.errors import TtapiError, UsageError
 from ttapi.server import messages
 from ttapi.server.answers import RouteReply
 from ttapi.server.auth import ANYONE, NOBODY, Identity, RateLimit
 from ttapi.server.guard import Guard, Place, RequestCounts
-from ttapi.server.mcp_http import McpDoor
+from ttapi.server.logins import with_renewals
+from ttapi.server.mcp_http import PATH, McpDoor
 from ttapi.server.problems import MEDIA_TYPE, Problem, defect, haste, problem_of, unauthorized
 from ttapi.server.routes import API, ROUTES, Route, make_router
 from ttapi.server.stream import StreamSockets
@@ -64,7 +65,20 @@ def make_app(
     app.router.routes.append(McpDoor(served).route)
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
-    return Guard(app, place, traffic, served.settings.server_max_body)
+    refuse_undeclared(app)
+    return Guard(with_renewals(app, API), place, traffic, served.settings.server_max_body)
+
+
+_OTHER_DOORS = frozenset({f"{API}/stream", PATH})
+"""Paths that are no rows of a table, and ask who is there by themselves."""
+
+
+def refuse_undeclared(app: FastAPI) -> None:
+    """Nothing, or UsageError for a path beside the tables that is not known to ask who is there."""
+    for route in app.routes:
+        path = getattr(route, "path", None)  # the tables' are in routers, which were looked through
+        if path is not None and path not in _OTHER_DOORS:
+            raise UsageError(f"{path} declares no role")
 
 
 def _own_routes(app: FastAPI, traffic: RequestCounts) -> tuple[Route, ...]:

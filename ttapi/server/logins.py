@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ttapi.server.answers import Call
+    from ttapi.server.guard import AsgiApp, Message, Receive, Scope, Send
     from ttapi.server.served_home import ServedHome
 
 
@@ -48,6 +49,28 @@ def give_code(served: ServedHome, call: Call) -> RouteReply:
 def log_out(served: ServedHome, call: Call) -> RouteReply:
     """That the login of the token has ended: its tokens and sockets with it."""
     return RouteReply({"ended": served.accounts.logout(call.caller)})
+
+
+def with_renewals(app: AsgiApp, api: str) -> AsgiApp:
+    """`app`, in which `POST /refresh` with a refresh token is what `POST /login/refresh` is.
+
+    Datasets are refreshed under that name too; a body holds what it is about.
+    """
+
+    async def routed(scope: Scope, receive: Receive, send: Send) -> None:
+        if (scope.get("method"), scope.get("path")) != ("POST", f"{api}/refresh"):
+            await app(scope, receive, send)
+            return
+        waiting = [await receive()]  # whole: the guard has read it
+        if b'"refresh_token"' in waiting[0].get("body", b""):
+            scope["path"] = f"{api}/login/refresh"
+
+        async def given() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        await app(scope, given, send)
+
+    return routed
 
 
 def _slow_down(served: ServedHome, call: Call, name: str = "") -> None:
