@@ -308,14 +308,18 @@ def read_lineage(served: ServedHome, call: Call) -> RouteReply:
     environment = served.database.load_environment()
     node = find_node(graph, call.path["relation"], environment)
     served.visible(call.caller, node[0])
-    return RouteReply(lineage_document(graph, node, environment))
+    document, sees = lineage_document(graph, node, environment), served.sight_of(call.caller)
+    document["read_by"] = [one for one in document["read_by"] if sees(one, False)]
+    return RouteReply(document)
 
 
 def explain_row(served: ServedHome, call: Call) -> RouteReply:
     """One row explained, up to the lines of the files it comes from."""
     name = served.visible(call.caller, call.path["relation"])
     found = served.ask(lambda database: database.why(name, call.asked.key))
-    return RouteReply(explanation_document(found))
+    document, sees = explanation_document(found), served.sight_of(call.caller)
+    document["downstream"] = [one for one in document["downstream"] if sees(one, False)]
+    return RouteReply(document)
 
 
 def _piece(found: Sequence[Any], limit: int, cursor: Cursor) -> tuple[Sequence[Any], str | None]:

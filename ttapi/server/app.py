@@ -66,7 +66,17 @@ def make_app(
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
     refuse_undeclared(app)
-    return Guard(with_renewals(app, API), place, traffic, served.settings.server_max_body)
+
+    def refused(status: int, address: str, request_id: str) -> None:
+        served.audit.note_refusal("guard", f"refused: {status}", address, request_id=request_id)
+
+    return Guard(
+        with_renewals(app, API),
+        place,
+        traffic,
+        body_bytes=served.settings.server_max_body,
+        on_refusal=refused,
+    )
 
 
 _OTHER_DOORS = frozenset({f"{API}/stream", PATH})

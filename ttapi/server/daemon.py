@@ -82,7 +82,6 @@ def serve(
         token = new_token()
         served = ServedHome(home, environ, is_open=not is_loopback(options.host) or bool(proxies))
         served.accounts.forget_owner()
-        _tell_licences(served, tell)
         is_over = True
         try:
             place = Place(authorities, scheme, proxies)
@@ -100,6 +99,7 @@ def serve(
                     scheduler.start()
                 streaming.start()
                 tell(f"ttapi: serving at {base_url}; interrupt to stop")
+                _tell_licences(served, tell)
                 server.run(sockets=[listener])
             scheduler.close()
             streaming.close(END_S)

@@ -80,14 +80,21 @@ class Guard:
     """The application behind it sees what may pass."""
 
     def __init__(
-        self, app: AsgiApp, place: Place, traffic: RequestCounts, body_bytes: int = 1024 * 1024
+        self,
+        app: AsgiApp,
+        place: Place,
+        traffic: RequestCounts,
+        *,
+        body_bytes: int = 1024 * 1024,
+        on_refusal: Callable[[int, str, str], object] = lambda *_: None,
     ) -> None:
-        """`body_bytes`: of the largest body that is read."""
+        """`body_bytes`: of the largest body that is read. `on_refusal`: told status, address and request id."""
         self._app = app
         self._authorities = {one.encode() for one in place.authorities}
         self._origins = {one.encode() for one in place.origins}
         self._place = place
         self._traffic, self._body_bytes = traffic, body_bytes
+        self._on_refusal = on_refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request answered, whatever happens."""
@@ -102,7 +109,8 @@ class Guard:
         """Nobody opens a socket from another page: browsers send Origin, and no preflight asks first."""
         try:
             self._look_at(scope, is_unsafe=True)
-        except Problem:
+        except Problem as problem:
+            self._on_refusal(problem.status, _address(scope), "")
             await send({"type": "websocket.close", "code": 1008})
             return
         await self._app(scope, receive, send)
@@ -116,6 +124,7 @@ class Guard:
             whole = await _read_body(scope, receive, self._body_bytes)
             await self._app(scope, whole, answer.send)
         except Problem as problem:
+            self._on_refusal(problem.status, _address(scope), request_id)
             await answer.tell(problem)
         except Exception:
             log.exception("a request failed", extra={"request_id": request_id})
@@ -189,6 +198,10 @@ class _Answer:
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         await self.send({"type": "http.response.start", "status": problem.status, "headers": raw})
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _address(scope: Scope) -> str:
+    return str((scope.get("client") or ("",))[0])
 
 
 def _values(scope: Scope, name: bytes) -> list[bytes]:

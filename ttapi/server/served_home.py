@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ttapi.config import Settings
     from ttapi.home import Home
     from ttapi.server.auth import Identity
+    from ttapi.server.tasks import RefreshTask
 
 
 class ServedHome:
@@ -48,7 +49,7 @@ class ServedHome:
         self.login_pace = LoginPace(clock)
         self.database = Database(home, environ=environ)
         self.published = PublishedRelations(home, comments_of=self._macro_comments)
-        self.queue = RefreshQueue(self.database)
+        self.queue = RefreshQueue(self.database, self._note_refresh)
         self.settings = self.database.load_environment().settings
         self.sandboxes = SandboxCache(home, environ, _limits(self.settings))
         # Explanations read through the database's own connection, which belongs to one thread.
@@ -66,6 +67,10 @@ class ServedHome:
         if is_over:
             self.database.close()
         return is_over
+
+    def _note_refresh(self, task: RefreshTask) -> None:
+        about = {"task": task.id, "datasets": ",".join(task.datasets) or "all"}
+        self.audit.note("refresh ended", task.state, who=task.asked_by, about=about)
 
     def _macro_comments(self, name: str) -> Mapping[str, str]:
         model = self.database.load_environment().graph.models.get(name)
