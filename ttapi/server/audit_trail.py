@@ -35,6 +35,8 @@ LOCAL = "local"
 """Who did what a command did on the machine itself."""
 _TEXT = 200
 _FIRST = "0" * 64
+_TAIL, _NOTE = 8_192, 160
+"""Bytes: of the end of the log, in which its last line is; of the note of its number and hash."""
 
 
 class AuditTrail:
@@ -111,42 +113,23 @@ class AuditTrail:
         self.note(what, result, who=who, request_id=request_id, about=about)
 
     def _append(self, lock: int, said: dict[str, object]) -> None:
-        number, before = self._end(lock)
-        record = {"number": number + 1, **scrubbed_value(said), "before": before}
-        record["hash"] = audit_hash(record)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(self._file, flags, 0o600)
         try:
             size = os.fstat(descriptor).st_size
-            is_torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            tail = os.pread(descriptor, _TAIL, max(0, size - _TAIL))
+            number, before = _end(lock, tail)
+            record = {"number": number + 1, **scrubbed_value(said), "before": before}
+            record["hash"] = audit_hash(record)
             line = json.dumps(record, sort_keys=True).encode() + b"\n"
+            is_torn = bool(tail) and not tail.endswith(b"\n")
             os.write(descriptor, b"\n" + line if is_torn else line)
         finally:
             os.close(descriptor)
         end = json.dumps({"number": record["number"], "hash": record["hash"]}).encode()
-        os.pwrite(lock, end.ljust(160), 0)
+        os.pwrite(lock, end.ljust(_NOTE), 0)
         if size + len(line) >= self._file_bytes:
             self._file.rename(self._folder / f"audit.{record['number']:012d}.jsonl")
-
-    def _end(self, lock: int) -> tuple[int, str]:
-        """Number and hash of the last line: as was noted beside it, and as it stands where a kill came between."""
-        try:
-            noted = json.loads(os.pread(lock, 160, 0))
-            number, before = int(noted["number"]), str(noted["hash"])
-        except (ValueError, KeyError, TypeError):
-            number, before = 0, _FIRST
-        try:
-            lines = self._file.read_bytes()[-8192:].splitlines()
-        except FileNotFoundError:
-            return number, before
-        for line in reversed(lines):
-            try:
-                last = json.loads(line)
-                found = int(last["number"]), str(last["hash"])
-            except (ValueError, KeyError, TypeError):
-                continue
-            return max(found, (number, before))
-        return number, before
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
@@ -158,6 +141,22 @@ class AuditTrail:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _end(lock: int, tail: bytes) -> tuple[int, str]:
+    """Number and hash of the last line: as noted beside it, or as it stands where a kill came between."""
+    lines = (_number_and_hash(line) for line in reversed(tail.splitlines()))
+    last = next((found for found in lines if found is not None), None)
+    return max(last or (0, _FIRST), _number_and_hash(os.pread(lock, _NOTE, 0)) or (0, _FIRST))
+
+
+def _number_and_hash(text: bytes) -> tuple[int, str] | None:
+    """Those of one line; None: it is torn."""
+    try:
+        line = json.loads(text)
+        return int(line["number"]), str(line["hash"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def digest_of_sql(sql: str) -> str:
