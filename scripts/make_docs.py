@@ -45,6 +45,9 @@ def _commands() -> str:
     for name, command in sorted(group.commands.items()):
         lines += [f"\n## ttapi {name}\n", f"{inspect.cleandoc(command.help or '')}\n"]
         lines += _options(command.params)
+        for inner, one in getattr(command, "commands", {}).items():
+            lines += [f"\n## ttapi {name} {inner}\n", f"{inspect.cleandoc(one.help or '')}\n"]
+            lines += _options(one.params)
     return "\n".join(lines) + "\n"
 
 

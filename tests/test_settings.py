@@ -49,9 +49,20 @@ def test_every_setting_is_read_with_its_type(settings):
         snapshots_kept = 0
         [shell]
         editing_mode = "vi"
+        [server]
+        max_rows = 5
+        window_rows = 6
+        max_bytes = 7
+        max_seconds = 0.5
+        requests_per_second = 9
+        max_body = 10
+        sockets = 11
+        topics = 12
+        share_personal = true
         """
     ) == Settings(
-        "UTC", "json", ("eod", "returns"), ("csv", "parquet"), "dow_30", "1 session", 7, 1.5, "512 MiB", 0, 1.0, 0, "vi"
+        "UTC", "json", ("eod", "returns"), ("csv", "parquet"), "dow_30", "1 session", 7, 1.5, "512 MiB", 0, 1.0, 0, "vi",
+        5, 6, 7, 0.5, 9.0, 10, 11, 12, True,
     )  # fmt: skip
 
 

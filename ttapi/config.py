@@ -121,6 +121,37 @@ class Settings:
     stay."""
     shell_editing_mode: str = _setting("shell", "emacs", r"emacs|vi", "vi", key="editing_mode")
     """`[shell] editing_mode`: keys of the shell's line editor, `emacs` or `vi`."""
+    server_max_rows: int = _setting("server", 10_000, r"0*[1-9]\d{0,8}", "10000", key="max_rows")
+    """`[server] max_rows`: rows of one answer of SQL over HTTP."""
+    server_window_rows: int = _setting(
+        "server", 100_000, r"0*[1-9]\d{0,5}", "100000", key="window_rows"
+    )
+    """`[server] window_rows`: rows of one piece of a relation over HTTP."""
+    server_max_bytes: int = _setting(
+        "server", 16 * 1024 * 1024, r"0*[1-9]\d{0,9}", "16777216", key="max_bytes"
+    )
+    """`[server] max_bytes`: bytes of one answer of SQL over HTTP, as Arrow."""
+    server_max_seconds: float = _setting(
+        "server", 10.0, r"(?=.*[1-9])\d{1,4}(\.\d+)?", "10", key="max_seconds"
+    )
+    """`[server] max_seconds`: seconds one query of SQL over HTTP may run."""
+    server_requests_per_second: float = _setting(
+        "server", 100.0, r"(?=.*[1-9])\d{1,6}(\.\d+)?", "100", key="requests_per_second"
+    )
+    """`[server] requests_per_second`: of one user in the long run, and as many at once."""
+    server_max_body: int = _setting(
+        "server", 1024 * 1024, r"0*[1-9]\d{0,8}", "1048576", key="max_body"
+    )
+    """`[server] max_body`: bytes of the body of one request."""
+    server_sockets: int = _setting("server", 20, r"0*[1-9]\d{0,5}", "20", key="sockets")
+    """`[server] sockets`: WebSockets of one user."""
+    server_topics: int = _setting("server", 500, r"0*[1-9]\d{0,5}", "500", key="topics")
+    """`[server] topics`: topics of one WebSocket."""
+    server_share_personal: bool = _setting(
+        "server", default=False, form=r"true|false", example="false", key="share_personal"
+    )
+    """`[server] share_personal`: whether a second user of the daemon, and who reaches it from other machines,
+    sees data whose licence is personal, which terms of vendors mostly forbid."""
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """`[sources.<name>]`: each source's own fields, as text."""
     named_sources: tuple[str, ...] = ()
@@ -259,6 +290,8 @@ def _typed(name: str, value: object, file: Path) -> object:
         if isinstance(default, tuple):
             items = value.split(",") if isinstance(value, str) else value
             return tuple(str(item).strip() for item in items)  # type: ignore[attr-defined]  # no list is a TypeError, told below
+        if isinstance(default, bool):
+            return str(value).strip().lower() == "true"
         if isinstance(default, int | float):
             return _finite(type(default)(str(value)))
         return str(value)

@@ -172,6 +172,11 @@ class Home:
         """Where the log files are."""
         return self.root / "logs"
 
+    @property
+    def accounts(self) -> Path:
+        """Users of the daemon, and the keys that their tokens are signed with; made when first needed."""
+        return self.root / "accounts"
+
     def folders(self) -> tuple[Path, ...]:
         """Every folder `init` makes, the root first."""
         return (
@@ -187,7 +192,7 @@ class Home:
         )
 
 
-_OWN = frozenset({"live", "snapshots", "journal", "backups", "logs", "ttapi.toml"})
+_OWN = frozenset({"accounts", "live", "snapshots", "journal", "backups", "logs", "ttapi.toml"})
 """Names in a home, lower case; so is everything that begins like the published file."""
 _PUBLIC = "market.duckdb"
 _MARKS = (Path("live/market.duckdb"), Path("live/market.lock"), Path("live/state.json"))

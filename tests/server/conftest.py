@@ -15,15 +15,19 @@ from urllib.parse import unquote_plus
 import httpx
 import pytest
 import uvicorn
+from argon2 import PasswordHasher
 
 from ttapi.home import Home
-from ttapi.server.answers import ServedHome
+from ttapi.server.accounts import Accounts
 from ttapi.server.app import make_app
-from ttapi.server.auth import ROLES, Identity
+from ttapi.server.auth import ROLES, Identity, Tokens, new_token
 from ttapi.server.daemon import ServeOptions, server_config
 from ttapi.server.guard import Place
 from ttapi.server.routes import ROUTES
+from ttapi.server.served_home import ServedHome
 
+CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+"""Of passwords, for tests that have many."""
 BARS = {"AAA": 60, "BBB": 40, "C.C": 25}
 """Symbols, and how many daily bars each has."""
 LAST = date(2024, 6, 14)
@@ -94,9 +98,16 @@ def identify(authorization):
 
 
 @contextmanager
-def running(lab, *, routes=ROUTES, clock=None, hub=None, **place):
-    """The application of `lab`'s home, listening until the block is left."""
-    served = ServedHome(lab.home, lab.variables)
+def running(lab, *, routes=ROUTES, clock=None, hub=None, accounts=None, **place):
+    """The application of `lab`'s home, listening until the block is left.
+
+    `accounts`: whose tokens are good beside those of the tests.
+    """
+    accounts = accounts or Accounts(lab.home.accounts, hasher=CHEAP)
+    served = ServedHome(
+        lab.home, lab.variables, accounts=accounts, clock=clock or itertools.count().__next__
+    )
+    tokens = Tokens(new_token(), served.accounts.identify)
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
         names = {f"127.0.0.1:{port}", f"localhost:{port}"}
@@ -104,7 +115,14 @@ def running(lab, *, routes=ROUTES, clock=None, hub=None, **place):
         pace = clock or itertools.count().__next__
         try:
             where = Place(frozenset(names), **place)
-            app = make_app(served, identify, where, routes=routes, clock=pace, hub=hub)
+            app = make_app(
+                served,
+                lambda shown: identify(shown) or tokens.identify(shown),
+                where,
+                routes=routes,
+                clock=pace,
+                hub=hub,
+            )
             with listening(app, listener):
                 yield Daemon(lab, f"http://127.0.0.1:{port}", served)
         finally:

@@ -12,11 +12,13 @@ from contextlib import suppress
 import httpx
 import pytest
 
+from ttapi.config import Settings
 from ttapi.server import messages
-from ttapi.server.guard import BODY_BYTES, JSON_DEPTH, Place
+from ttapi.server.guard import JSON_DEPTH, Place
 from ttapi.server.routes import API, ROUTES, Route
 
 REFRESH = f"{API}/refresh"
+BODY_BYTES = Settings().server_max_body
 OTHER_HOSTS = [
     "evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example", "", "127.0.0.1:80@evil.example",
 ]  # fmt: skip
@@ -197,3 +199,29 @@ def test_a_connection_past_the_proxy_is_told(daemon, run_daemon, is_problem, mon
     monkeypatch.setattr(Place, "takes", lambda self, client: client != "127.0.0.1")
     with run_daemon(daemon.lab) as other, other.client() as client:
         assert is_problem(client.get("/live"), 403) == "connections are taken from the proxy alone"
+
+
+def test_who_is_refused_at_the_door_is_audited_as_the_proxy_names_him(
+    make_bars_lab, run_daemon, tmp_path
+):
+    lab = make_bars_lab(tmp_path)
+    networks = (ipaddress.ip_network("127.0.0.0/8"),)
+    with run_daemon(lab, proxies=networks) as daemon, daemon.client() as client:
+        forwarded = {"x-forwarded-for": "203.0.113.9, 192.0.2.7"}
+        client.get(f"{API}/status", headers={"host": "evil.example", **forwarded})
+        refused = client.post(
+            f"{API}/refresh", json={}, headers={"origin": "https://evil.example", **forwarded}
+        )
+        client.get(f"{API}/status", headers={"authorization": "Bearer wrong", **forwarded})
+        client.get(
+            f"{API}/status",
+            headers={"authorization": "Bearer wrong", "x-forwarded-for": "nonsense"},
+        )
+    lines = [json.loads(line) for line in (lab.home.logs / "audit.jsonl").read_text().splitlines()]
+    assert [(one["what"], one["result"], one["about"]) for one in lines] == [
+        ("guard", "refused: 421", {"address": "192.0.2.7"}),
+        ("guard", "refused: 403", {"address": "192.0.2.7"}),
+        ("/api/v1/status", "refused: 401", {"address": "192.0.2.7"}),
+        ("/api/v1/status", "refused: 401", {"address": "127.0.0.1"}),
+    ]
+    assert lines[1]["request_id"] == refused.headers["x-request-id"]

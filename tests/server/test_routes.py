@@ -6,9 +6,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from fastapi import FastAPI
+from starlette.routing import WebSocketRoute
 
 from ttapi.errors import UsageError
 from ttapi.server import answers, messages
+from ttapi.server.app import refuse_undeclared
 from ttapi.server.auth import ANYONE, ROLES
 from ttapi.server.routes import API, ROUTES, Route
 
@@ -25,8 +28,17 @@ ANSWERS = {
     f"{API}/refresh": 422,
     f"{API}/why/{{relation}}": 404,
     f"{API}/sql": 422,
+    f"{API}/login": 401,
+    f"{API}/login/refresh": 401,
+    f"{API}/login/code": 401,
+    f"{API}/code": 404,
 }
 """What the right caller is answered, where it is not 200."""
+BODIES = {
+    f"{API}/login": {"name": "nobody-has-it", "password": "x"},
+    f"{API}/login/refresh": {"refresh_token": "x"},
+    f"{API}/login/code": {"code": "x"},
+}
 
 
 def filled(path):
@@ -37,9 +49,7 @@ def filled(path):
 
 
 def ask(client, method, path, **changes):
-    body = (
-        {"json": {"datasets": ["nothing"]}} if method == "POST" and path.endswith("refresh") else {}
-    )
+    body = {"json": BODIES[path]} if path in BODIES else {}
     if path == f"{API}/refresh":
         body = {"content": b"{"}
     return client.request(method, filled(path), **body, **changes)
@@ -49,7 +59,7 @@ def ask(client, method, path, **changes):
 def test_nobody_gets_in_without_a_token_that_is_good(daemon, is_problem, method, path, role):
     with daemon.client(None) as nobody:
         if role == ANYONE:
-            assert ask(nobody, method, path).status_code == 200
+            assert ask(nobody, method, path).status_code == ANSWERS.get(path, 200)
             return
         details = {
             is_problem(ask(nobody, method, path, headers=headers), 401)
@@ -105,6 +115,16 @@ def test_a_route_without_a_role_stops_the_start(daemon, run_daemon, role):
     refused = pytest.raises(UsageError, match="GET /api/v1/planted declares no role")
     with refused, run_daemon(daemon.lab, routes=[*ROUTES, planted]):
         raise AssertionError("it started")
+
+
+def test_a_path_beside_the_tables_stops_the_start():
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    refuse_undeclared(app)
+    app.router.routes.append(WebSocketRoute("/planted", lambda _: None))
+    with pytest.raises(UsageError, match="/planted declares no role"):
+        refuse_undeclared(app)
+    with pytest.raises(UsageError, match=r"/openapi\.json declares no role"):
+        refuse_undeclared(FastAPI())
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,23 @@ def test_an_address_beyond_this_machine_needs_tls_or_a_proxy(whole_lab, host):
     )
 
 
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_what_others_see_of_personal_data_is_told_and_audited(whole_lab, is_shared):
+    if is_shared:
+        whole_lab.environ["TTAPI_SERVER_SHARE_PERSONAL"] = "true"
+    with serving(whole_lab, "--no-scheduler", "--behind-proxy", "127.0.0.0/8") as (process, _):
+        told = process.stderr.readline()
+        line = json.loads((whole_lab.home.logs / "audit.jsonl").read_text())
+    stands, cure = ("shared", "") if is_shared else ("hidden", "; [server] share_personal = true")
+    assert told.startswith(f"ttapi: personal datasets are {stands}{cure}")
+    assert (line["who"], line["what"], line["result"]) == (
+        "local",
+        f"personal datasets {stands}",
+        "ok",
+    )
+    assert line["about"] == {"is_open": True, "users": 0}
+
+
 def test_what_cannot_be_served_is_told_with_what_can(whole_lab, tmp_path):
     assert "given together" in fail(whole_lab, "--tls-cert", tmp_path / "c.pem")
     (tmp_path / "c.pem").write_text("nonsense")

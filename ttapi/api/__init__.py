@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from ttapi.api.saving import SaveRequest, save_query
     from ttapi.audit.doctor import Diagnosis
+    from ttapi.audit.home_findings import audit_hash
     from ttapi.audit.implied import ImpliedExplanation
     from ttapi.audit.lookahead import EarlyRow, LateInput, LookAhead
     from ttapi.audit.receipt import Receipt, read_receipt
@@ -119,6 +120,7 @@ _HOMES = {
     "Step": "refresh.datasets",
     "TreeLine": "models.lineage",
     "Watchers": "api.answer",
+    "audit_hash": "audit.home_findings",
     "connect_published": "api.published",
     "export_formats": "refresh.maintenance",
     "filler_of": "audit.replay",
@@ -186,6 +188,7 @@ __all__ = [
     "Step",
     "TreeLine",
     "Watchers",
+    "audit_hash",
     "connect_published",
     "export_formats",
     "filler_of",

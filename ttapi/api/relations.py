@@ -2,7 +2,7 @@
 """The published relations and their rows a piece at a time, from one generation, for any number of threads.
 
 Names are those of the catalog or refused, values are bound; rows of the same rank stand in the order of
-the grain, so that pieces put together are the whole. Nothing is refreshed here.
+the grain: pieces put together are the whole. Nothing is refreshed here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ttapi.errors import UnknownNameError, UsageError, did_you_mean
 from ttapi.sqltext import identifier
@@ -29,6 +29,7 @@ _COMPARED = re.compile(
 )
 """Types whose values a condition can name."""
 _COUNTS_KEPT = 256
+_ACCOUNT = "account_number"  # in names of columns that hold one
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,10 @@ class PublishedRelation:
         schema, _, stem = self.name.rpartition(".")
         return f"{identifier(schema or 'main')}.{identifier(stem)}"
 
+    def without_accounts(self) -> PublishedRelation:
+        """As it is where account numbers are not shown: without the columns that hold them."""
+        return replace(self, columns={k: v for k, v in self.columns.items() if _ACCOUNT not in k})
+
     @property
     def rank(self) -> tuple[str, ...]:
         """Columns that put its rows in an order of their own: all of them where its grain may repeat."""
@@ -115,6 +120,8 @@ class RowsRequest:
     """None: the newest."""
     arguments: tuple[str, ...] = ()
     """Of a table macro, in the order of its parameters."""
+    hides_accounts: bool = False
+    """Whether columns of account numbers are not there."""
 
 
 @dataclass(frozen=True)
@@ -203,18 +210,16 @@ class PublishedRelations:
 
     def rows_in(self, found: Generation, request: RowsRequest) -> RelationRows:
         """As `rows`, from a generation that is open."""
-        relation = _named(found, request.relation)
-        if relation.kind == "macro":
-            relation = self._called(found, relation, request)
-        return self._piece(found, relation, request)
+        return self._piece(found, self._asked(found, request), request)
 
     def select(self, request: RowsRequest) -> tuple[str, Sequence[Any]]:
         """The SELECT that `request` amounts to, and its values. *Raises* as `rows`."""
         with self.reading(request.generation) as found:
-            relation = _named(found, request.relation)
-            if relation.kind == "macro":
-                relation = self._called(found, relation, request)
-            return _Select(relation, request).limited()
+            return _Select(self._asked(found, request), request).limited()
+
+    def _asked(self, found: Generation, request: RowsRequest) -> PublishedRelation:
+        relation = self._called(found, _named(found, request.relation), request)
+        return relation.without_accounts() if request.hides_accounts else relation
 
     def _piece(
         self, found: Generation, relation: PublishedRelation, request: RowsRequest
@@ -225,8 +230,7 @@ class PublishedRelations:
         totals = found.facts.setdefault("totals", {})
         total = totals.get(counted)
         if total is None:
-            rows = found.rows(*select.counted(), deadline_s=self._deadline_s)
-            total = rows.table.column(0)[0].as_py()
+            total = found.rows(*counted[1:], deadline_s=self._deadline_s).table.column(0)[0].as_py()
             if len(totals) >= _COUNTS_KEPT:
                 totals.clear()
             totals[counted] = total
@@ -250,7 +254,9 @@ class PublishedRelations:
     def _called(
         self, found: Generation, macro: PublishedRelation, request: RowsRequest
     ) -> PublishedRelation:
-        """The macro as the relation that it is when it is called."""
+        """The macro as the relation that it is when it is called; what is none, as it is."""
+        if macro.kind != "macro":
+            return macro
         if len(request.arguments) != len(macro.parameters):
             call = f"{macro.name}({', '.join(macro.parameters)})"
             raise UsageError(
@@ -377,8 +383,7 @@ def _relations(found: Generation) -> Mapping[str, PublishedRelation]:
     if "relations" not in found.facts:
         rows = found.rows(_RELATIONS).table.to_pylist()
         found.facts["relations"] = {row["dataset"]: _relation(row) for row in rows}
-    relations: Mapping[str, PublishedRelation] = found.facts["relations"]
-    return relations
+    return cast("Mapping[str, PublishedRelation]", found.facts["relations"])
 
 
 def _relation(row: Mapping[str, Any]) -> PublishedRelation:

@@ -109,18 +109,28 @@ class SandboxedDatabase:
         environ: Mapping[str, str] | None = None,
         limits: SandboxLimits | None = None,
         is_private_hidden: bool = True,
+        is_personal_hidden: bool = False,
         slots: int = 2,
         spares: int = 1,
     ) -> None:
         """`slots`: queries at a time; `spares`: workers that wait for one.
 
+        `is_personal_hidden`: what is licensed to its owner alone is not there; nor is what is private.
+
         *Raises* UsageError where nothing was initialised, or for a wrong setting.
         """
-        self.is_private_hidden = is_private_hidden
+        self.is_private_hidden = is_private_hidden or is_personal_hidden
+        self.is_personal_hidden = is_personal_hidden
         self._database = Database(home, environ=os.environ if environ is None else environ)
         self._sandbox = Sandbox(
-            home, limits, is_private_hidden=is_private_hidden, slots=slots, spares=spares
+            home,
+            limits,
+            is_private_hidden=self.is_private_hidden,
+            hidden=self._personal if is_personal_hidden else frozenset,
+            slots=slots,
+            spares=spares,
         )
+        self._explaining = threading.Lock()  # one connection answers one question at a time
         self._refreshing = threading.Lock()  # one process of one home refreshes once at a time
 
     @property
@@ -207,7 +217,8 @@ class SandboxedDatabase:
         with self._without_paths():
             environment = self._database.load_environment()
             self._require_visible(environment, [relation.rpartition(".")[2], relation])
-            found = self._database.why(relation, key)
+            with self._explaining:
+                found = self._database.why(relation, key)
             self._require_visible(environment, [found.relation])
         shown = [one for one in found.downstream if not self._is_hidden(environment, one)]
         return replace(found, downstream=shown)
@@ -326,7 +337,14 @@ class SandboxedDatabase:
 
     def _is_hidden(self, environment: Environment, name: str) -> bool:
         dataset = environment.datasets.get(name)
-        return self.is_private_hidden and dataset is not None and dataset.is_private
+        if dataset is None:
+            return False
+        is_hidden = self.is_personal_hidden and dataset.is_personal
+        return is_hidden or (self.is_private_hidden and dataset.is_private)
+
+    def _personal(self) -> frozenset[str]:
+        datasets = self._database.load_environment().datasets
+        return frozenset(name for name, one in datasets.items() if one.is_personal)
 
     def _require_visible(self, environment: Environment, names: Sequence[str]) -> None:
         for name in names:
@@ -345,21 +363,28 @@ class SandboxedDatabase:
 
 
 class SandboxCache:
-    """One sandbox for those who see private data, one for those who do not; made when first needed."""
+    """A sandbox for those who see private data, for those who do not, and for those who see shared data alone."""
 
-    def __init__(self, home: Home, environ: Mapping[str, str]) -> None:
-        self._home, self._environ = home, environ
-        self._made: dict[bool, SandboxedDatabase] = {}
+    def __init__(
+        self, home: Home, environ: Mapping[str, str], limits: SandboxLimits | None = None
+    ) -> None:
+        self._home, self._environ, self._limits = home, environ, limits
+        self._made: dict[tuple[bool, bool], SandboxedDatabase] = {}
         self._lock = threading.Lock()
 
-    def of(self, sees_private: bool) -> SandboxedDatabase:
-        """The sandbox of those who see private data, or of those who do not."""
+    def of(self, sees_private: bool, sees_personal: bool = True) -> SandboxedDatabase:
+        """The sandbox of those who see so much, made when first needed."""
+        kind = sees_private and sees_personal, sees_personal
         with self._lock:
-            if sees_private not in self._made:
-                self._made[sees_private] = SandboxedDatabase(
-                    self._home, environ=self._environ, is_private_hidden=not sees_private
+            if kind not in self._made:
+                self._made[kind] = SandboxedDatabase(
+                    self._home,
+                    environ=self._environ,
+                    limits=self._limits,
+                    is_private_hidden=not sees_private,
+                    is_personal_hidden=not sees_personal,
                 )
-            return self._made[sees_private]
+            return self._made[kind]
 
     def close(self) -> None:
         """Nothing; every process of them is gone."""

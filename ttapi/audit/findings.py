@@ -34,6 +34,7 @@ CODES: dict[str, tuple[Severity, str]] = {
         "warning",
         "a dataset was asked at an instant that has not come yet, and counts as stale",
     ),
+    "audit-log-broken": ("error", "lines of the audit log were changed or are gone"),
     "backup-half": ("warning", "a backup was cut short"),
     "backup-missing": ("note", "no backup was ever made"),
     "backup-old": ("note", "an older backup cannot be used, a newer one can"),

@@ -6,6 +6,8 @@ Findings about the live file, its log and its lock.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import resource
 import shlex
@@ -26,7 +28,7 @@ from ttapi.store.restore import read_mark
 from ttapi.store.schema import pending_migrations, read_migrations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from ttapi.audit.findings import Examination
@@ -40,6 +42,7 @@ def find_in_folders(patient: Examination) -> Iterator[Finding]:
     """Findings that need no database."""
     yield from _missing(patient)
     yield from _modes(patient)
+    yield from _audit_log(patient)
     yield from _room(patient)
     yield from _left_over(patient)
     yield from _times(patient)
@@ -83,6 +86,53 @@ def _modes(patient: Examination) -> Iterator[Finding]:
             f"{home.settings_file} has mode {_mode(home.settings_file):04o}",
             f"chmod 600 {shlex.quote(str(home.settings_file))}",
         )
+
+
+def _audit_log(patient: Examination) -> Iterator[Finding]:
+    if broken := broken_audit_log(patient.home.logs):
+        logs, kept = patient.home.logs, shlex.quote(str(patient.home.logs / "kept"))
+        files = _arguments([*sorted(logs.glob("audit*.jsonl")), logs / ".audit.lock"])
+        yield Finding("audit-log-broken", broken, f"mkdir -p {kept} && mv {files} {kept}")
+
+
+def audit_hash(record: Mapping[str, object]) -> str:
+    """What seals one line of the audit log: SHA-256 of all of it, the hash of the line before it included."""
+    rest = {name: value for name, value in record.items() if name != "hash"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def broken_audit_log(folder: Path) -> str | None:
+    """Where the chain of the audit log in `folder` is broken, in words; None: nowhere."""
+    before, number = "", 0
+    # Names of ended files sort by the number of their first line; the one that grows comes last.
+    growing = folder / "audit.jsonl"
+    for file in (*sorted(set(folder.glob("audit.*.jsonl"))), growing):
+        if not file.is_file():
+            continue
+        for line, text in enumerate(file.read_text("utf-8", "replace").splitlines(), 1):
+            try:
+                record = json.loads(text)
+                found = record["number"], record["before"], record["hash"]
+            except (ValueError, KeyError, TypeError):
+                continue  # torn at a kill; were it more, the next line would not follow
+            if before and found[:2] != (number + 1, before):
+                return f"{file}, line {line} does not follow the one before it"
+            if found[2] != audit_hash(record):
+                return f"{file}, line {line} was changed"
+            number, before = found[0], found[2]
+    return _lost_end(folder, number)
+
+
+def _lost_end(folder: Path, number: int) -> str | None:
+    try:
+        last = json.loads((folder / ".audit.lock").read_text())["number"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return (
+        f"{folder / 'audit.jsonl'} ends at {number}, and {last} were written"
+        if number < last
+        else None
+    )
 
 
 def _room(patient: Examination) -> Iterator[Finding]:

@@ -39,6 +39,7 @@ _COMMANDS = (
     "serve.stream",
     "serve.mcp",
     "serve.serve",
+    "serve.user",
     "doctor.doctor",
     "doctor.verify",
     "doctor.backup",

@@ -4,12 +4,16 @@
 `ttapi stream`: a vendor's live events recorded into the home, readable by everyone as they come.
 
 `ttapi mcp`: what a language model may ask of a home, on standard streams.
+
+`ttapi user`: who may ask the daemon, kept in the home and changed on its machine alone.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +25,10 @@ from ttapi.errors import UsageError
 from ttapi.formats.values import amount
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ttapi.api import Environment, RecorderCounts, RecordOutcome
+    from ttapi.server.accounts import Accounts
 
 
 def register_serve(app: typer.Typer) -> None:
@@ -219,3 +226,124 @@ def mcp(
     ):
         database.start()
         make_server(database, max_calls=calls).run("stdio")
+
+
+def register_user(app: typer.Typer) -> None:
+    """Add the commands."""
+    users = typer.Typer(no_args_is_help=True, help="Users of the daemon: who may ask it what.")
+    users.command("add")(add_user)
+    users.command("list")(list_users)
+    users.command("disable")(disable_user)
+    users.command("token")(show_token)
+    users.command("rotate-keys")(rotate_keys)
+    app.add_typer(users, name="user")
+
+
+_UserName = Annotated[str, typer.Argument(metavar="NAME")]
+
+
+def add_user(
+    context: typer.Context,
+    name: _UserName,
+    role: Annotated[str, typer.Option(help="viewer, analyst, operator or admin.")],
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Add a user, or enable a disabled one with this role and password."""
+    from ttapi.cli.terminal import open_environment, tell
+
+    with _accounts(context, "user added", name, role=role) as accounts:
+        accounts.add(name, role, _password(password_stdin))
+        is_second = accounts.count() > 1
+    tell(f"ttapi: {name} may log in as {role}")
+    if is_second and not open_environment(context.obj).settings.server_share_personal:
+        tell(
+            "ttapi: users of the daemon see no data that is licensed to you alone;"
+            " [server] share_personal = true shares it"
+        )
+
+
+def list_users(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """List users: name, role, since when, logins that have not ended."""
+    with _accounts(context) as accounts:
+        users = accounts.users()
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in users]))
+        return
+    for one in users:
+        stands = f"disabled {one.disabled_at}" if one.disabled_at else amount(one.logins, "login")
+        typer.echo(f"{one.name:20} {one.role:9} {one.made_at}  {stands}")
+
+
+def disable_user(context: typer.Context, name: _UserName) -> None:
+    """Let a user in no more; their tokens and sockets end at once."""
+    from ttapi.cli.terminal import tell
+
+    with _accounts(context, "user disabled", name) as accounts:
+        accounts.disable(name)
+    tell(f"ttapi: {name} is disabled")
+
+
+def show_token(
+    context: typer.Context,
+    name: _UserName,
+    code: Annotated[
+        bool,
+        typer.Option("--code", help="A code for a browser instead: good once, for two minutes."),
+    ] = False,
+) -> None:
+    """Show tokens of a new login of a user, on a terminal alone."""
+    if not sys.stdout.isatty():
+        raise UsageError(
+            "a token is shown on a terminal only", hint="POST /api/v1/login gives a program one"
+        )
+    with _accounts(context, "code shown" if code else "tokens shown", name) as accounts:
+        if code:
+            typer.echo(accounts.give_code(name))
+            return
+        pair = accounts.issue(name)
+    typer.echo(f"access token, for {pair.expires_in_s // 60} min:\n{pair.access_token}")
+    typer.echo(f"refresh token, good once:\n{pair.refresh_token}")
+
+
+def rotate_keys(context: typer.Context) -> None:
+    """Have a new key sign tokens; those that older keys signed are good until they end."""
+    from ttapi.cli.terminal import tell
+
+    with _accounts(context, "keys rotated") as accounts:
+        found = accounts.rotate_keys()
+    tell(f"ttapi: tokens are signed with key {found[:8]} now")
+
+
+@contextmanager
+def _accounts(
+    context: typer.Context, what: str = "", name: str = "", **about: str
+) -> Iterator[Accounts]:
+    """The users of the home; what is done to them is audited."""
+    require_extra("server", "argon2", "ttapi user")
+    from ttapi.cli.terminal import open_environment, require_home
+    from ttapi.server.accounts import Accounts
+    from ttapi.server.audit_trail import LOCAL, AuditTrail
+
+    environment = open_environment(context.obj)
+    require_home(environment)
+    result = "failed"
+    try:
+        yield Accounts(environment.home.accounts)
+        result = "ok"
+    finally:
+        if what:
+            trail = AuditTrail(environment.home.logs)
+            trail.write(what, result, who=LOCAL, about={"user": name, **about})
+
+
+def _password(is_piped: bool) -> str:
+    if is_piped:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise UsageError("a password is asked for on a terminal", hint="--password-stdin works")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))

@@ -52,6 +52,8 @@ class Dataset:
     is_log: bool = False
     """Whether a stream alone fills it."""
     is_private: bool = False
+    is_personal: bool = False
+    """Whether its licence, or that of what it reads, is for the one who has it alone; see `Resource.licence`."""
     missing_setting: str | None = None
     """The setting its source lacks; None: it is configured."""
     lost: str | None = None
@@ -258,6 +260,7 @@ def raw_dataset(offer: SourceResource, fingerprint: str, missing_setting: str | 
         is_local=resource.is_local,
         is_log=resource.storage == "log",
         is_private=resource.is_private,
+        is_personal=resource.licence == "personal",
         missing_setting=missing_setting,
         max_stale=resource.max_stale,
         max_stale_on_error=resource.max_stale_on_error,
@@ -286,6 +289,7 @@ def model_dataset(
         through=model.through,
         tracked=model.incremental,
         is_private=model.is_private or any(known[u].is_private for u in upstreams),
+        is_personal=any(known[u].is_personal for u in upstreams),
         columns=flow.columns,
         parameters=flow.parameters,
         reads=flow.reads,

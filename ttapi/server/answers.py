@@ -3,17 +3,11 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ttapi.api import (
-    Database,
     Freshness,
-    PublishedRelations,
-    SandboxCache,
     Watchers,
     find_node,
     operations,
@@ -26,7 +20,7 @@ from ttapi.api.answer import (
     plan_document,
     status_document,
 )
-from ttapi.errors import UnknownNameError, UsageError
+from ttapi.errors import UsageError
 from ttapi.server.auth import NOBODY, Identity
 from ttapi.server.problems import Problem
 from ttapi.server.rows import (
@@ -39,14 +33,14 @@ from ttapi.server.rows import (
     encoded,
     rows_request,
 )
-from ttapi.server.tasks import RefreshQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ttapi.api import LineageGraph, PublishedRelation, RowsRequest
-    from ttapi.home import Home
+    from ttapi.api import PublishedRelation, RowsRequest
     from ttapi.server.messages import RowsQuery
+    from ttapi.server.served_home import ServedHome
+    from ttapi.server.tasks import RefreshTask
 
 # What the thin routes by symbol read: relation, column of the symbol, column of from and to.
 SERIES: Mapping[str, tuple[str, str | None]] = {
@@ -71,6 +65,11 @@ class Call:
     if_none_match: str = ""
     url: str = ""
     """Path and query, in the order they came."""
+    address: str = ""
+    """Where it comes from."""
+    request_id: str = ""
+    noted: dict[str, object] = field(default_factory=dict)
+    """What the audit log is to say of it."""
 
 
 @dataclass(frozen=True)
@@ -85,89 +84,19 @@ class RouteReply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class ServedHome:
-    """The home a daemon serves: its façade, what is published, and who refreshes it."""
-
-    def __init__(self, home: Home, environ: Mapping[str, str]) -> None:
-        self.home = home
-        self.database = Database(home, environ=environ)
-        self.published = PublishedRelations(home, comments_of=self._macro_comments)
-        self.queue = RefreshQueue(self.database)
-        self.sandboxes = SandboxCache(home, environ)
-        # Explanations read through the database's own connection, which belongs to one thread.
-        self._questions = ThreadPoolExecutor(1, "questions")
-        self._lineage: tuple[int, LineageGraph] | None = None
-        self._asked_at: dict[str, tuple[object, datetime | None]] = {}
-        self._lock = threading.Lock()
-
-    def close(self, timeout_s: float) -> bool:
-        """Whether all that ran has ended."""
-        is_over = self.queue.close(timeout_s)
-        self._questions.shutdown(wait=is_over, cancel_futures=True)
-        self.published.close()
-        self.sandboxes.close()
-        if is_over:
-            self.database.close()
-        return is_over
-
-    def _macro_comments(self, name: str) -> Mapping[str, str]:
-        model = self.database.load_environment().graph.models.get(name)
-        return model.column_comments if model else {}
-
-    def ask(self, question: Callable[[Database], Any]) -> Any:
-        """What `question` answers, the newest generation read."""
-
-        def follow_and_ask() -> Any:
-            self.database.reader.follow()
-            return question(self.database)
-
-        return self._questions.submit(follow_and_ask).result()
-
-    def lineage(self) -> LineageGraph:
-        """Where everything comes from, found out once a generation."""
-        newest = self.published.newest()
-        if self._lineage is None or self._lineage[0] != newest:
-            graph = self.ask(lambda database: database.lineage())
-            self._lineage = newest, graph
-        return self._lineage[1]
-
-    def age_s(self, relation: str) -> float | None:
-        """Seconds since the oldest input of `relation` was compared with the world; None: never."""
-        environment = self.database.load_environment()
-        state = environment.home_state
-        with self._lock:
-            left, asked_at = self._asked_at.get(relation, (None, None))
-        if left is not state:
-            try:
-                (row,) = operations.status(environment, relation).rows
-            except (UsageError, ValueError):  # a formula, which has no age
-                age_s = None
-            else:
-                age_s = row.age_s
-            asked_at = None if age_s is None else environment.now - timedelta(seconds=age_s)
-            with self._lock:
-                self._asked_at[relation] = state, asked_at
-        return None if asked_at is None else (environment.now - asked_at).total_seconds()
-
-    def visible(self, caller: Identity, name: str, generation: int | None = None) -> str:
-        """The catalog's name of a relation. *Raises* UnknownNameError for one that `caller` may not see."""
-        relation = self.published.relation(name, generation)
-        if relation.is_private and not caller.sees_private:
-            raise UnknownNameError(f"{name!r} is no relation")
-        return relation.name
-
-
 def list_relations(served: ServedHome, call: Call) -> RouteReply:
     """A piece of the relations, public ones unless all are asked for."""
     cursor = cursor_for(call.asked.cursor, digest_of("relations", call.asked.scope))
     generation, found = served.published.listed(cursor.generation)
+    sees = served.sight_of(call.caller)
     shown = [
         one
         for one in found.values()
-        if (one.is_public or call.asked.scope == "all")
-        and (call.caller.sees_private or not one.is_private)
+        if (one.is_public or call.asked.scope == "all") and sees(one.name, one.is_private)
     ]
     piece, following = _piece(shown, call.asked.limit, replace(cursor, generation=generation))
+    if not call.caller.sees_private:
+        piece = [one.without_accounts() for one in piece]
     document = {"generation": generation, "relations": [_relation(one) for one in piece]}
     return RouteReply({**document, "next": following}, headers=_generation(generation))
 
@@ -177,6 +106,8 @@ def describe_relation(served: ServedHome, call: Call) -> RouteReply:
     name = served.visible(call.caller, call.path["name"], call.asked.generation)
     relation = served.published.relation(name, call.asked.generation)
     generation = call.asked.generation or served.published.newest()
+    if not call.caller.sees_private:
+        relation = relation.without_accounts()
     return RouteReply(
         _relation(relation), headers={**_generation(generation), **_age(served, name)}
     )
@@ -229,6 +160,8 @@ class _OneRow:
 
 def _rows(served: ServedHome, call: Call, request: RowsRequest) -> RouteReply:
     query: RowsQuery = call.asked
+    if query.limit > served.settings.server_window_rows:
+        raise UsageError(f"limit is at most {served.settings.server_window_rows}")
     media_type = chosen_type(call.accept)
     digest = digest_of(request.relation, *map(str, _of_request(request)))
     if query.cursor:
@@ -237,6 +170,7 @@ def _rows(served: ServedHome, call: Call, request: RowsRequest) -> RouteReply:
         cursor = cursor_for(query.cursor, digest)
         request = replace(request, offset=cursor.offset, generation=cursor.generation)
     name = served.visible(call.caller, request.relation, request.generation)
+    request = replace(request, hides_accounts=not call.caller.sees_private)
     if query.refresh:
         _refresh(served, call, request)
     with served.published.reading(request.generation) as held:
@@ -275,8 +209,11 @@ def list_datasets(served: ServedHome, call: Call) -> RouteReply:
     """A piece of the datasets, as they are declared."""
     cursor = cursor_for(call.asked.cursor, digest_of("datasets"))
     generation, found = served.published.listed(cursor.generation)
-    shown = [one for one in found.values() if call.caller.sees_private or not one.is_private]
+    sees = served.sight_of(call.caller, is_data=False)
+    shown = [one for one in found.values() if sees(one.name, one.is_private)]
     piece, following = _piece(shown, call.asked.limit, replace(cursor, generation=generation))
+    declared = served.database.load_environment().datasets
+    shareable = {name for name, one in declared.items() if not one.is_personal}
     datasets = [
         {
             "dataset": one.name,
@@ -286,6 +223,7 @@ def list_datasets(served: ServedHome, call: Call) -> RouteReply:
             "ttl": one.ttl,
             "grain": list(one.grain),
             "is_private": one.is_private,
+            "licence": "shared" if one.name in shareable else "personal",
         }
         for one in piece
     ]
@@ -297,7 +235,11 @@ def read_status(served: ServedHome, call: Call) -> RouteReply:
     """How fresh every dataset is, or one."""
     environment = served.database.load_environment()
     name = call.path.get("dataset")
-    rows = [status_document(row) for row in operations.status(environment, name).rows]
+    if name is not None:
+        served.require_shown(call.caller, name)
+    sees = served.sight_of(call.caller, is_data=False)
+    found = operations.status(environment, name).rows
+    rows = [status_document(row) for row in found if sees(row.dataset, False)]
     if name is not None:
         return RouteReply(rows[0])
     generation = served.published.newest()
@@ -309,13 +251,18 @@ def read_status(served: ServedHome, call: Call) -> RouteReply:
 def read_plan(served: ServedHome, call: Call) -> RouteReply:
     """What a refresh would do."""
     request = Refresh(tuple(call.asked.dataset), force=call.asked.force)
+    served.require_shown(call.caller, *request.targets)
+    sees = served.sight_of(call.caller, is_data=False)
     steps = operations.plan(served.database.load_environment(), request)
-    return RouteReply({"steps": plan_document(steps)})
+    shown = [step for step in steps if sees(step.dataset, False)]
+    return RouteReply({"steps": plan_document(shown)})
 
 
 def ask_for_refresh(served: ServedHome, call: Call) -> RouteReply:
     """The task that refreshes what is named, or everything."""
     datasets = call.asked.datasets
+    call.noted["datasets"] = ",".join(datasets) or "all"
+    served.require_shown(call.caller, *datasets)
     # What nobody knows is told now, not by a task that fails.
     operations.plan(served.database.load_environment(), Refresh(tuple(datasets)))
     task = served.queue.submit(datasets, force=call.asked.force, asked_by=call.caller.name)
@@ -327,17 +274,32 @@ def list_tasks(served: ServedHome, call: Call) -> RouteReply:
     """A piece of the refreshes that are remembered, the newest first."""
     cursor = cursor_for(call.asked.cursor, digest_of("tasks"))
     piece, following = _piece(served.queue.tasks(), call.asked.limit, cursor)
-    return RouteReply({"tasks": [task.document() for task in piece], "next": following})
+    tasks = [_task(served, call, task) for task in piece]
+    return RouteReply({"tasks": tasks, "next": following})
 
 
 def read_task(served: ServedHome, call: Call) -> RouteReply:
     """One refresh, and how far it is."""
-    return RouteReply(served.queue.task(call.path["task"]).document())
+    return RouteReply(_task(served, call, served.queue.task(call.path["task"])))
 
 
 def cancel_task(served: ServedHome, call: Call) -> RouteReply:
     """The refresh that shall end: at once where it waits, between two batches where it runs."""
-    return RouteReply(served.queue.cancel(call.path["task"]).document(), status=202)
+    task = served.queue.cancel(call.path["task"])
+    return RouteReply(_task(served, call, task), status=202)
+
+
+def _task(served: ServedHome, call: Call, task: RefreshTask) -> dict[str, Any]:
+    """The task as `call` may see it: without what it says of datasets that are hidden."""
+    document, sees = task.document(), served.sight_of(call.caller, is_data=False)
+    document["datasets"] = [name for name in document["datasets"] if sees(name, False)]
+    document["progress"] = {
+        name: parts for name, parts in document["progress"].items() if sees(name, False)
+    }
+    if document["outcome"] is not None:
+        parts = [one for one in document["outcome"]["datasets"] if sees(one["dataset"], False)]
+        document["outcome"] = {**document["outcome"], "datasets": parts}
+    return document
 
 
 def read_lineage(served: ServedHome, call: Call) -> RouteReply:
@@ -346,14 +308,18 @@ def read_lineage(served: ServedHome, call: Call) -> RouteReply:
     environment = served.database.load_environment()
     node = find_node(graph, call.path["relation"], environment)
     served.visible(call.caller, node[0])
-    return RouteReply(lineage_document(graph, node, environment))
+    document, sees = lineage_document(graph, node, environment), served.sight_of(call.caller)
+    document["read_by"] = [one for one in document["read_by"] if sees(one, False)]
+    return RouteReply(document)
 
 
 def explain_row(served: ServedHome, call: Call) -> RouteReply:
     """One row explained, up to the lines of the files it comes from."""
     name = served.visible(call.caller, call.path["relation"])
     found = served.ask(lambda database: database.why(name, call.asked.key))
-    return RouteReply(explanation_document(found))
+    document, sees = explanation_document(found), served.sight_of(call.caller)
+    document["downstream"] = [one for one in document["downstream"] if sees(one, False)]
+    return RouteReply(document)
 
 
 def _piece(found: Sequence[Any], limit: int, cursor: Cursor) -> tuple[Sequence[Any], str | None]:

@@ -13,12 +13,14 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.routing import WebSocketRoute
 
-from ttapi.errors import TtapiError
+from ttapi.errors import TtapiError, UsageError
 from ttapi.server import messages
 from ttapi.server.answers import RouteReply
 from ttapi.server.auth import ANYONE, NOBODY, Identity, RateLimit
 from ttapi.server.guard import Guard, Place, RequestCounts
-from ttapi.server.problems import MEDIA_TYPE, Problem, defect, problem_of, unauthorized
+from ttapi.server.logins import with_renewals
+from ttapi.server.mcp_http import PATH, McpDoor
+from ttapi.server.problems import MEDIA_TYPE, Problem, defect, haste, problem_of, unauthorized
 from ttapi.server.routes import API, ROUTES, Route, make_router
 from ttapi.server.stream import StreamSockets
 
@@ -26,14 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
     from ttapi.api import Hub
-    from ttapi.server.answers import Call, ServedHome
+    from ttapi.server.answers import Call
+    from ttapi.server.served_home import ServedHome
 
     Identify = Callable[[str | None], Identity | None]
 
 log = logging.getLogger("ttapi.server")
 
-REQUESTS_PER_S, BURST = 100.0, 100
-"""Of one token."""
 GUESSES_PER_S, GUESSES = 5.0, 50
 """Of one address, with tokens that are wrong."""
 
@@ -56,12 +57,38 @@ def make_app(
         title="ttapi", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
     traffic = RequestCounts()
-    app.state.admit = _admission(identify, clock)
+    app.state.admit = _admission(identify, clock, served)
     app.include_router(make_router([*routes, *_own_routes(app, traffic)], served))
-    app.router.routes.append(WebSocketRoute(f"{API}/stream", StreamSockets(identify, hub).serve))
+    app.router.routes.append(
+        WebSocketRoute(f"{API}/stream", StreamSockets(identify, hub, served).serve)
+    )
+    app.router.routes.append(McpDoor(served).route)
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
-    return Guard(app, place, traffic)
+    refuse_undeclared(app)
+
+    def refused(status: int, address: str, request_id: str) -> None:
+        served.audit.note_refusal("guard", f"refused: {status}", address, request_id=request_id)
+
+    return Guard(
+        with_renewals(app, API),
+        place,
+        traffic,
+        body_bytes=served.settings.server_max_body,
+        on_refusal=refused,
+    )
+
+
+_OTHER_DOORS = frozenset({f"{API}/stream", PATH})
+"""Paths that are no rows of a table, and ask who is there by themselves."""
+
+
+def refuse_undeclared(app: FastAPI) -> None:
+    """Nothing, or UsageError for a path beside the tables that is not known to ask who is there."""
+    for route in app.routes:
+        path = getattr(route, "path", None)  # the tables' are in routers, which were looked through
+        if path is not None and path not in _OTHER_DOORS:
+            raise UsageError(f"{path} declares no role")
 
 
 def _own_routes(app: FastAPI, traffic: RequestCounts) -> tuple[Route, ...]:
@@ -119,10 +146,11 @@ def _openapi_document(app: FastAPI) -> dict[str, Any]:
 
 
 def _admission(
-    identify: Identify, clock: Callable[[], float]
+    identify: Identify, clock: Callable[[], float], served: ServedHome
 ) -> Callable[[Request, str], Identity]:
     """What lets a request in: says who asks, or raises the Problem."""
-    paces = RateLimit(REQUESTS_PER_S, BURST, clock)
+    audit, pace = served.audit, served.settings.server_requests_per_second
+    paces = RateLimit(pace, max(1, round(pace)), clock)
     guesses = RateLimit(GUESSES_PER_S, GUESSES, clock)
 
     def admit(request: Request, role: str) -> Identity:
@@ -130,12 +158,17 @@ def _admission(
             return NOBODY
         given = request.headers.getlist("authorization")
         caller = identify(given[0] if len(given) == 1 else None)
+        address = request.client.host if request.client else ""
+        where = getattr(request.scope.get("route"), "path", request.url.path)
         if caller is None:
-            address = request.client.host if request.client else ""
             _refuse_haste(guesses.wait_s(address))
+            audit.note_refusal(where, "refused: 401", address, request_id=_id_of(request))
             raise unauthorized()
         _refuse_haste(paces.wait_s(caller.name))
         if not caller.may(role):
+            audit.note_refusal(
+                where, "refused: 403", address, who=caller.name, request_id=_id_of(request)
+            )
             raise Problem(403, f"this needs role {role}, and yours is {caller.role}")
         return caller
 
@@ -144,7 +177,7 @@ def _admission(
 
 def _refuse_haste(wait_s: float) -> None:
     if wait_s > 0:
-        raise Problem(429, "too many requests", {"retry-after": str(max(1, round(wait_s)))})
+        raise haste(wait_s)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:

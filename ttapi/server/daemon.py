@@ -23,10 +23,12 @@ import uvicorn
 
 from ttapi.api import Hub, RecordRequest, operations, record
 from ttapi.errors import LockedError, StoreError, TtapiError, UsageError
-from ttapi.server.answers import ServedHome
 from ttapi.server.app import make_app
+from ttapi.server.audit_trail import LOCAL
 from ttapi.server.auth import Tokens, new_token
 from ttapi.server.guard import Place
+from ttapi.server.private_document import replace_private
+from ttapi.server.served_home import ServedHome
 from ttapi.server.tasks import Scheduler
 
 if TYPE_CHECKING:
@@ -78,12 +80,15 @@ def serve(
         listener = stack.enter_context(_listener(options))
         base_url, authorities = _address(listener, options, scheme)
         token = new_token()
-        served = ServedHome(home, environ)
+        served = ServedHome(home, environ, is_open=not is_loopback(options.host) or bool(proxies))
+        served.accounts.forget_owner()
         is_over = True
         try:
             place = Place(authorities, scheme, proxies)
             streaming = _Streaming(home, environ, options.symbols, tell)
-            app = make_app(served, Tokens(token).identify, place, hub=streaming.hub)
+            app = make_app(
+                served, Tokens(token, served.accounts.identify).identify, place, hub=streaming.hub
+            )
             scheduler = Scheduler(served.database, served.queue)
             server = _Server(server_config(app, options), lambda: served.queue.close(0.0))
             # Its signals are raised again when it has ended: that is how this ends well.
@@ -94,6 +99,7 @@ def serve(
                     scheduler.start()
                 streaming.start()
                 tell(f"ttapi: serving at {base_url}; interrupt to stop")
+                _tell_licences(served, tell)
                 server.run(sockets=[listener])
             scheduler.close()
             streaming.close(END_S)
@@ -110,6 +116,19 @@ def serve(
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+def _tell_licences(served: ServedHome, tell: Callable[[str], None]) -> None:
+    """Nothing; who others reach is told what they see of data that is licensed to its owner."""
+    if not served.is_open and served.accounts.count() < 2:
+        return
+    about = {"is_open": served.is_open, "users": served.accounts.count()}
+    if served.settings.server_share_personal:
+        served.audit.write("personal datasets shared", "ok", who=LOCAL, about=about)
+        tell("ttapi: personal datasets are shared: [server] share_personal = true")
+    else:
+        served.audit.write("personal datasets hidden", "ok", who=LOCAL, about=about)
+        tell("ttapi: personal datasets are hidden; [server] share_personal = true would share them")
 
 
 class _Streaming:
@@ -322,19 +341,5 @@ def _announce(home: Home, options: ServeOptions, base_url: str, token: Secret, n
     document = {"base_url": base_url, "token": token.reveal(), "pid": os.getpid()}
     for file in (home.token_file, options.port_file):
         if file is not None:
-            write_private(file, json.dumps(document) + "\n")
+            replace_private(file, json.dumps(document) + "\n")
     log.info("serving", extra=place)
-
-
-def write_private(file: Path, text: str) -> None:
-    """Nothing; `file` is `text`, whole or as before, for its owner alone. *Raises* UsageError."""
-    part = file.with_name(f"{file.name}.tmp-{os.getpid()}")
-    try:
-        part.unlink(missing_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        with os.fdopen(os.open(part, flags, 0o600), "w", encoding="utf-8") as stream:
-            stream.write(text)
-        part.replace(file)
-    except OSError as exc:
-        part.unlink(missing_ok=True)
-        raise UsageError(f"{file} cannot be written: {exc.strerror}") from exc

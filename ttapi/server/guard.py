@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ttapi.server")
 
-BODY_BYTES = 1024 * 1024
 BODY_S = 10.0
 """How long a body may take to come."""
 JSON_DEPTH = 32
@@ -80,12 +79,22 @@ class Place:
 class Guard:
     """The application behind it sees what may pass."""
 
-    def __init__(self, app: AsgiApp, place: Place, traffic: RequestCounts) -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        place: Place,
+        traffic: RequestCounts,
+        *,
+        body_bytes: int = 1024 * 1024,
+        on_refusal: Callable[[int, str, str], object] = lambda *_: None,
+    ) -> None:
+        """`body_bytes`: of the largest body that is read. `on_refusal`: told status, address and request id."""
         self._app = app
         self._authorities = {one.encode() for one in place.authorities}
         self._origins = {one.encode() for one in place.origins}
         self._place = place
-        self._traffic = traffic
+        self._traffic, self._body_bytes = traffic, body_bytes
+        self._on_refusal = on_refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request answered, whatever happens."""
@@ -100,7 +109,8 @@ class Guard:
         """Nobody opens a socket from another page: browsers send Origin, and no preflight asks first."""
         try:
             self._look_at(scope, is_unsafe=True)
-        except Problem:
+        except Problem as problem:
+            self._on_refusal(problem.status, _address(scope), "")
             await send({"type": "websocket.close", "code": 1008})
             return
         await self._app(scope, receive, send)
@@ -111,9 +121,10 @@ class Guard:
         started = time.monotonic()
         try:
             self._look_at(scope, is_unsafe=scope["method"] not in _SAFE)
-            whole = await _read_body(scope, receive)
+            whole = await _read_body(scope, receive, self._body_bytes)
             await self._app(scope, whole, answer.send)
         except Problem as problem:
+            self._on_refusal(problem.status, _address(scope), request_id)
             await answer.tell(problem)
         except Exception:
             log.exception("a request failed", extra={"request_id": request_id})
@@ -135,12 +146,23 @@ class Guard:
         client = scope.get("client") or ("", 0)
         if not self._place.takes(client[0]):
             raise Problem(403, "connections are taken from the proxy alone")
+        self._follow_proxy(scope)
         hosts = _values(scope, b"host")
         if len(hosts) != 1 or hosts[0].lower() not in self._authorities:
             raise Problem(421, "Host names another server")
         origins = _values(scope, b"origin")
         if is_unsafe and any(origin.lower() not in self._origins for origin in origins):
             raise Problem(403, "Origin is a page of another server")
+
+    def _follow_proxy(self, scope: Scope) -> None:
+        """Nothing; the client of the request is whom the proxy names: the last of a list that others may begin."""
+        named = _values(scope, b"x-forwarded-for")
+        if self._place.proxies and named:
+            try:
+                address = ipaddress.ip_address(named[-1].decode("latin-1").split(",")[-1].strip())
+            except ValueError:
+                return
+            scope["client"] = (str(address), 0)
 
 
 class _Answer:
@@ -178,19 +200,23 @@ class _Answer:
         await self._send({"type": "http.response.body", "body": body})
 
 
+def _address(scope: Scope) -> str:
+    return str((scope.get("client") or ("",))[0])
+
+
 def _values(scope: Scope, name: bytes) -> list[bytes]:
     return [value for key, value in scope["headers"] if key == name]
 
 
-async def _read_body(scope: Scope, receive: Receive) -> Receive:
+async def _read_body(scope: Scope, receive: Receive, most: int) -> Receive:
     """What gives the body, which is there as a whole. *Raises* Problem for one too large, slow or deep."""
     lengths = _values(scope, b"content-length")
     if not lengths and not _values(scope, b"transfer-encoding"):
         return receive
-    if any(int(one) > BODY_BYTES for one in lengths if one.isdigit()):
-        raise Problem(413, f"a body has at most {BODY_BYTES} bytes")
+    if any(int(one) > most for one in lengths if one.isdigit()):
+        raise Problem(413, f"a body has at most {most} bytes")
     try:
-        body = await asyncio.wait_for(_whole(receive), BODY_S)
+        body = await asyncio.wait_for(_whole(receive, most), BODY_S)
     except TimeoutError as exc:
         raise Problem(408, f"the body did not come within {BODY_S:g} s") from exc
     if _depth(body) > JSON_DEPTH:
@@ -203,15 +229,15 @@ async def _read_body(scope: Scope, receive: Receive) -> Receive:
     return given
 
 
-async def _whole(receive: Receive) -> bytes:
+async def _whole(receive: Receive, most: int) -> bytes:
     body = b""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Problem(400, "the request broke off")
         body += bytes(message.get("body", b""))
-        if len(body) > BODY_BYTES:
-            raise Problem(413, f"a body has at most {BODY_BYTES} bytes")
+        if len(body) > most:
+            raise Problem(413, f"a body has at most {most} bytes")
         if not message.get("more_body"):
             return body
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-MAX_ROWS = 100_000
-"""Of one answer."""
+MAX_ROWS = 999_999
+"""Of one answer, whatever the settings allow."""
 _TEXT = 8_192
 _NAME = 200
 
@@ -137,6 +137,25 @@ class SqlBody(_Asked):
     ] = True
 
 
+class LoginBody(_Asked):
+    """Who one is."""
+
+    name: _Name
+    password: Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class RenewalBody(_Asked):
+    """What the next pair of tokens is given for."""
+
+    refresh_token: Annotated[str, Field(min_length=1, max_length=2048)]
+
+
+class CodeBody(_Asked):
+    """What a browser was given, once."""
+
+    code: _Name
+
+
 class WhyQuery(_Asked):
     """Which row."""
 
@@ -154,6 +173,32 @@ class ProblemReply(BaseModel):
     status: int
     detail: str
     request_id: str
+
+
+class TokensReply(BaseModel):
+    """What a login is answered with (names of RFC 6749)."""
+
+    access_token: str
+    token_type: Literal["bearer"]
+    expires_in: Annotated[int, Field(description="Seconds until the access token ends.")]
+    refresh_token: Annotated[
+        str, Field(description="Good once, for the next pair; used again, it ends the login.")
+    ]
+    user: str
+    role: str
+
+
+class CodeReply(BaseModel):
+    """A code that gives one login."""
+
+    code: str
+    expires_in: int
+
+
+class LogoutReply(BaseModel):
+    """Whether a login ended; the token that a daemon was started with is of none."""
+
+    ended: bool
 
 
 class ColumnReply(BaseModel):
@@ -245,6 +290,7 @@ class DatasetReply(BaseModel):
     ttl: str | None
     grain: list[str]
     is_private: bool
+    licence: Literal["personal", "shared"]
 
 
 class DatasetsReply(BaseModel):

@@ -74,10 +74,14 @@ class Problem(Exception):  # noqa: N818 - as RFC 9457 calls it
         return json.dumps(document).encode()
 
 
-def unauthorized() -> Problem:
+def unauthorized(detail: str = "a bearer token that is good is needed") -> Problem:
     """The answer to who shows no good token: the same whatever was wrong."""
-    headers = {"www-authenticate": 'Bearer realm="ttapi"'}
-    return Problem(401, "a bearer token that is good is needed", headers)
+    return Problem(401, detail, {"www-authenticate": 'Bearer realm="ttapi"'})
+
+
+def haste(wait_s: float) -> Problem:
+    """The answer to who asks too often."""
+    return Problem(429, "too many requests", {"retry-after": str(max(1, round(wait_s)))})
 
 
 def defect() -> Problem:

@@ -11,13 +11,15 @@ import orjson
 from ttapi.api import Freshness
 from ttapi.errors import BusyError, QueryError, QueryTimeoutError, QueryTooBigError
 from ttapi.server.answers import RouteReply
+from ttapi.server.audit_trail import digest_of_sql
 from ttapi.server.problems import Problem
 from ttapi.server.rows import EncodedRows, chosen_type, json_rows, written_rows
 
 if TYPE_CHECKING:
     from ttapi.api import SandboxedAnswer
-    from ttapi.server.answers import Call, ServedHome
+    from ttapi.server.answers import Call
     from ttapi.server.messages import SqlBody
+    from ttapi.server.served_home import ServedHome
 
 _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (QueryTimeoutError, 504),
@@ -34,8 +36,9 @@ def run_sql(served: ServedHome, call: Call) -> RouteReply:
     where `refresh` is false, it is answered from what is held.
     """
     body: SqlBody = call.asked
+    call.noted["sql_sha256"] = digest_of_sql(body.sql)
     media_type = chosen_type(call.accept)
-    sandbox = served.sandboxes.of(call.caller.sees_private)
+    sandbox = served.sandbox(call.caller)
     limits = replace(
         sandbox.limits,
         max_rows=min(body.max_rows or sandbox.limits.max_rows, sandbox.limits.max_rows),

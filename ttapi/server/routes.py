@@ -6,6 +6,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Coroutine
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,17 +14,18 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.routing import APIRoute
 
-from ttapi.errors import UsageError
-from ttapi.server import answers
+from ttapi.errors import TtapiError, UsageError
+from ttapi.server import answers, logins
 from ttapi.server import messages as ask
-from ttapi.server.answers import Call, RouteReply, ServedHome
+from ttapi.server.answers import Call, RouteReply
 from ttapi.server.auth import ANYONE, NOBODY, ROLES
-from ttapi.server.problems import MEDIA_TYPE
+from ttapi.server.problems import MEDIA_TYPE, Problem
 from ttapi.server.queries import run_sql
 from ttapi.server.rows import MEDIA_TYPES
+from ttapi.server.served_home import ServedHome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from pydantic import BaseModel
 
@@ -97,6 +99,16 @@ ROUTES: tuple[Route, ...] = (
           ask.TaskReply, "One refresh."),
     Route("DELETE", f"{API}/refresh/tasks/{{task}}", "operator", ask.NothingAsked, answers.cancel_task,
           ask.TaskReply, "End a refresh.", 202),
+    Route("POST", f"{API}/login", ANYONE, ask.LoginBody, logins.log_in, ask.TokensReply,
+          "Tokens for a name and its password."),
+    Route("POST", f"{API}/login/refresh", ANYONE, ask.RenewalBody, logins.renew, ask.TokensReply,
+          "The next tokens of a login."),
+    Route("POST", f"{API}/login/code", ANYONE, ask.CodeBody, logins.exchange_code, ask.TokensReply,
+          "Tokens for a code, which is good once."),
+    Route("POST", f"{API}/code", "viewer", ask.NothingAsked, logins.give_code, ask.CodeReply,
+          "A code with which a browser logs in once, within two minutes."),
+    Route("POST", f"{API}/logout", "viewer", ask.NothingAsked, logins.log_out, ask.LogoutReply,
+          "End the login of the token."),
     Route("GET", f"{API}/lineage/{{relation}}", "viewer", ask.NothingAsked, answers.read_lineage,
           ask.DocumentReply, "Where a relation, or RELATION.COLUMN, comes from."),
     Route("GET", f"{API}/why/{{relation}}", "analyst", ask.WhyQuery, answers.explain_row, ask.DocumentReply,
@@ -173,13 +185,20 @@ def _endpoint(route: Route, served: ServedHome) -> Callable[..., Response]:
     """The function that FastAPI calls; its signature says what the route takes."""
 
     def endpoint(request: Request, asked: BaseModel, **path: str) -> Response:
-        reply = route.operation(served, _call(request, asked, path))
-        return _response(reply)
+        call = _call(request, asked, path)
+        with _audited(route, served, call):
+            return _response(route.operation(served, call))
 
     request = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
     kind = Body() if route.method == "POST" else Query()
     asked = inspect.Parameter(
-        "asked", inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[route.request, kind]
+        "asked",
+        inspect.Parameter.KEYWORD_ONLY,
+        annotation=Annotated[route.request, kind],
+        # Who asks nothing need not send a body that says so.
+        default=ask.NothingAsked()
+        if route.request is ask.NothingAsked and route.method == "POST"
+        else inspect.Parameter.empty,
     )
     named = [
         inspect.Parameter(
@@ -204,7 +223,39 @@ def _call(request: Request, asked: Any, path: dict[str, str]) -> Call:
         accept=request.headers.get("accept", "*/*") or "*/*",
         if_none_match=request.headers.get("if-none-match", ""),
         url=f"{request.url.path}?{query}",
+        address=request.client.host if request.client else "",
+        request_id=str(request.scope.get("ttapi.request_id", "")),
     )
+
+
+@contextmanager
+def _audited(route: Route, served: ServedHome, call: Call) -> Iterator[None]:
+    """Have what may change something, and every query, stand in the audit log with what came of it."""
+    if route.method == "GET":
+        yield
+        return
+    result = "failed"
+    try:
+        yield
+        result = "ok"
+    except Problem as problem:
+        result = f"refused: {problem.status}"
+        raise
+    except TtapiError as exc:
+        result = f"refused: {type(exc).__name__}"
+        raise
+    finally:
+        is_login = route.role == ANYONE
+        about = {"role": call.caller.role, **call.path, **call.noted}
+        if is_login:
+            about = {"address": call.address, **call.noted}
+        served.audit.note(
+            route.name,
+            result,
+            who=str(call.noted.get("user", "")) if is_login else call.caller.name,
+            request_id=call.request_id,
+            about=about,
+        )
 
 
 def _response(reply: RouteReply) -> Response:

@@ -9,6 +9,7 @@ what says how something stands, and is told how many prints it missed.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import time
@@ -26,34 +27,35 @@ if TYPE_CHECKING:
 
     from ttapi.api import Hub
     from ttapi.server.auth import Identity
+    from ttapi.server.served_home import ServedHome
 
     Identify = Callable[[str | None], Identity | None]
 
 AUTH_S = 10.0
 """How long a client may take to say who it is."""
 BATCH_S = 0.1
+_TURNS = 5
+"""Batches from one look at the token to the next: what is taken back ends within a second."""
 HEARTBEAT_S = 15.0
 """Silence after which a heartbeat goes out."""
 STUCK_S = 10.0
 """How long a client may take one message in."""
-TOPICS = 500
-"""Of a socket."""
-SOCKETS = 20
-"""Of a caller."""
 MESSAGE_BYTES = 64 * 1024
 _TOPIC = re.compile(
     r"(quote|trade|greeks|tick):[^\s:]{1,40}( *[^\s:]{1,20})?|bar:[^\s:]{1,40}:time:60"
 )
 _PROTOCOL, _BEARER = "ttapi", "bearer."
 _POLICY, _AGAIN = 1008, 1013
+HIDDEN = "what vendors stream is licensed to its owner alone: [server] share_personal"
 
 
 class StreamSockets:
     """All sockets of a daemon."""
 
-    def __init__(self, identify: Identify, hub: Hub | None) -> None:
+    def __init__(self, identify: Identify, hub: Hub | None, served: ServedHome) -> None:
         """`hub`: None where nothing is streamed."""
-        self._identify, self._hub = identify, hub
+        self._identify, self._hub, self._served = identify, hub, served
+        self._most = served.settings.server_sockets
         self._open: Counter[str] = Counter()
 
     async def serve(self, socket: WebSocket) -> None:
@@ -63,13 +65,17 @@ class StreamSockets:
         with suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
             caller = await self._caller(socket, offered)
             if caller is None:
+                address = socket.client.host if socket.client else ""
+                self._served.audit.note_refusal("stream", "refused", address)
                 await _end(socket, _POLICY, "a bearer token that is good is needed")
-            elif self._open[caller.name] >= SOCKETS:
-                await _end(socket, _AGAIN, f"{SOCKETS} sockets are open already")
+            elif self._open[caller.name] >= self._most:
+                await _end(socket, _AGAIN, f"{self._most} sockets are open already")
             else:
                 self._open[caller.name] += 1
                 try:
-                    await _Conversation(socket, self._identify, self._hub).run()
+                    await _Conversation(
+                        self._served, self._identify, self._hub, socket, caller
+                    ).run()
                 finally:
                     self._open[caller.name] -= 1
 
@@ -87,8 +93,17 @@ class StreamSockets:
 class _Conversation:
     """One client that was let in."""
 
-    def __init__(self, socket: WebSocket, identify: Identify, hub: Hub | None) -> None:
+    def __init__(
+        self,
+        served: ServedHome,
+        identify: Identify,
+        hub: Hub | None,
+        socket: WebSocket,
+        caller: Identity,
+    ) -> None:
         self._socket, self._identify, self._hub = socket, identify, hub
+        self._served, self._topics = served, served.settings.server_topics
+        self._caller = caller
         self._seen: dict[str, int] = {}
         """By topic the number of the event sent last."""
         self._sent_at = time.monotonic()
@@ -116,9 +131,11 @@ class _Conversation:
                 continue
             kind = message.get("type")
             if kind == "auth":
-                if _identified(self._identify, message) is None:
+                renewed = _identified(self._identify, message)
+                if renewed is None or renewed.name != self._caller.name:
                     await _end(self._socket, _POLICY, "a bearer token that is good is needed")
                     return
+                self._caller = renewed
                 await self._tell("status", {"action": "authenticated"})
             elif kind in {"subscribe", "unsubscribe", "resume"}:
                 await self._change(str(kind), message.get("data"))
@@ -129,8 +146,8 @@ class _Conversation:
         """Subscribe, unsubscribe or go on; the answer names all topics there are then."""
         asked = data if isinstance(data, dict) else {}
         topics = asked.get("topics", [asked["topic"]] if "topic" in asked else None)
-        if not isinstance(topics, list) or not topics or len(topics) > TOPICS:
-            await self._tell("error", {"detail": f"data names topics, at most {TOPICS}"})
+        if not isinstance(topics, list) or not topics or len(topics) > self._topics:
+            await self._tell("error", {"detail": f"data names topics, at most {self._topics}"})
             return
         for topic in topics:
             if kind == "unsubscribe":
@@ -145,10 +162,12 @@ class _Conversation:
         """Why `topic` cannot be had; None: it can."""
         if not isinstance(topic, str) or not _TOPIC.fullmatch(topic):
             return "no such topic: quote:SPY, trade:SPY, greeks:SPY, tick:SPY, bar:SPY:time:60"
+        if not self._served.sees_personal(self._caller):
+            return HIDDEN
         if self._hub is None:
             return "nothing is streamed here: ttapi serve --stream SYMBOLS"
-        if topic not in self._seen and len(self._seen) >= TOPICS:
-            return f"{TOPICS} topics are subscribed to already"
+        if topic not in self._seen and len(self._seen) >= self._topics:
+            return f"{self._topics} topics are subscribed to already"
         return None
 
     async def _join(self, topic: str, after: object) -> None:
@@ -169,8 +188,17 @@ class _Conversation:
         if isinstance(topic, str) and self._seen.pop(topic, None) is not None and self._hub:
             self._hub.unwatch(topic)
 
+    def _out(self) -> str | None:
+        """Why the client may not stay; None: it may."""
+        if not self._caller.is_good():
+            return "the token has ended, or was taken back"
+        return HIDDEN if self._seen and not self._served.sees_personal(self._caller) else None
+
     async def _send_events(self) -> None:
-        while True:
+        for turn in itertools.count():
+            if turn % _TURNS == 0 and (why := self._out()):
+                await _end(self._socket, _POLICY, why)
+                return
             for topic, seen in list(self._seen.items()):
                 if self._hub is None or topic not in self._seen:
                     continue

@@ -97,8 +97,11 @@ class RefreshTask:
 class RefreshQueue:
     """The one thread that refreshes, and what waits for it."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(
+        self, database: Database, on_end: Callable[[RefreshTask], object] = lambda _: None
+    ) -> None:
+        """`on_end`: told of each refresh that is over."""
+        self._database, self._on_end = database, on_end
         self._tasks: OrderedDict[str, RefreshTask] = OrderedDict()
         self._waiting: deque[Callable[[], None]] = deque()
         self._condition = threading.Condition()
@@ -235,10 +238,10 @@ class RefreshQueue:
             task.outcome = _without_paths(outcome_document(outcome))
             self._end(task, "failed" if outcome.exit_code else "done")
 
-    @staticmethod
-    def _end(task: RefreshTask, state: str, error: str | None = None) -> None:
+    def _end(self, task: RefreshTask, state: str, error: str | None = None) -> None:
         task.error, task.finished_at = error, SystemClock().now()
         task.state = state
+        self._on_end(task)
         task.over.set()
 
     def _forget_old_ones(self) -> None:

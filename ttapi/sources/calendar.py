@@ -45,6 +45,7 @@ DAYS = Resource(
     time_column="date",
     ttl="7d",
     is_local=True,
+    licence="shared",
     is_timeless=True,
 )
 LISTING_HORIZONS = Resource(
@@ -74,6 +75,7 @@ LISTING_HORIZONS = Resource(
     grain=("programme",),
     ttl="7d",
     is_local=True,
+    licence="shared",
     is_timeless=True,
 )
 
@@ -91,6 +93,7 @@ UNIVERSES = Resource(
     keys=("name",),
     ttl="7d",
     is_local=True,
+    licence="shared",
 )
 
 

@@ -26,6 +26,7 @@ ColumnType = Literal[
 ]
 LoadMode = Literal["append", "replace", "merge"]
 Storage = Literal["versioned", "log"]
+Licence = Literal["personal", "shared"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,9 @@ class Resource:
     is_local: bool = False
     """True: asking costs a directory listing, which is no source call."""
     is_private: bool = False
+    licence: Licence = "personal"
+    """shared: whoever may ask may see it, such as a calendar of public rules. personal: for the one who has
+    it alone, as terms of vendors say; a daemon that others reach hides it unless it is told not to."""
     is_timeless: bool = False
     """True: when a row was known says nothing (a rule, a setting); as-of queries read all as it is."""
     storage: Storage = "versioned"

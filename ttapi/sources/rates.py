@@ -30,6 +30,7 @@ CONSTANT_RATE = Resource(
     grain=("rate",),
     ttl="7d",
     is_local=True,
+    licence="shared",
     is_timeless=True,
     one_of="rates",
 )

@@ -2,8 +2,8 @@
 """SQL of people who are not trusted, each query in a process of its own, on what is published.
 
 A zygote (`store/sandbox_worker.py`) forks workers that have opened the published file before anybody
-asks; each answers one query and is killed, so nothing of one query meets another. What takes too long
-is killed here, whatever the engine thinks of its own limits. Threads may share a sandbox.
+asks; each answers one query and is killed, so nothing of one meets another. What takes too long is killed
+here, whatever the engine thinks of its own limits. Threads may share it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ttapi.store.shared_database import SharedSnapshots
 from ttapi.store.statements import places_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -114,16 +114,17 @@ class Sandbox:
         limits: SandboxLimits | None = None,
         *,
         is_private_hidden: bool = False,
+        hidden: Callable[[], Collection[str]] = frozenset,
         slots: int = 2,
         spares: int = 1,
     ) -> None:
         """`slots`: queries at a time; `spares`: workers that wait for one.
 
-        `is_private_hidden`: workers open a copy in which nothing private is.
+        `is_private_hidden`: workers open a copy in which nothing private is, and nothing that is `hidden`.
         """
         self.limits = limits or SandboxLimits()
         self._home = home
-        self._copies = SharedSnapshots(home) if is_private_hidden else None
+        self._copies = SharedSnapshots(home, hidden) if is_private_hidden else None
         self._slots = threading.BoundedSemaphore(slots)
         self._wanted, self._spares = spares, list[_Worker]()
         self._zygote: Zygote | None = None
@@ -302,9 +303,8 @@ class Sandbox:
         """What `worker` says to `request`; whatever it says is taken for no more than that."""
         try:
             deadline = time.monotonic() + limits.timeout_s + limits.grace_s
-            with suppress(
-                ConnectionError
-            ):  # what it said before it ended, if anything, is read below
+            # What it said before it ended, if anything, is read below.
+            with suppress(ConnectionError):
                 send(worker.line, request)
             # Beside its rows an Arrow stream has a schema and an end.
             answer, body = receive(worker.line, deadline, limits.max_bytes + HEAD_BYTES)

@@ -8,6 +8,7 @@ or macro that would lead nowhere is left out.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import tempfile
 import threading
@@ -33,7 +34,7 @@ from ttapi.store.files import remove, sync_file, sync_folder, temporary_name
 from ttapi.store.reader import published_file
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from ttapi.home import Home
 
@@ -43,6 +44,8 @@ _DATASET_COLUMNS = ("dataset", "relation", "upstream", "upstream_relation")
 """Columns of the catalog and of the rejects that name a dataset: rows about a private one stay at home."""
 _SHARED = "shared."
 """How the name of a kept copy begins."""
+_SHARED_IN_PART = "shared-"
+"""As that, of one that hides more than what is private."""
 _META = "name in ('generation', 'last_load_id')"
 """What is said of the file itself; the rest is between the home and its models."""
 
@@ -59,15 +62,16 @@ class SharedDatabase:
 
 
 class SharedSnapshots:
-    """Copies of published files in which nothing private is, one a generation, kept for their readers.
+    """Copies of published files in which nothing hidden is, one a generation, kept for their readers.
 
     A copy is made of blocks, and what is private is dropped from it: a fifth of the time that writing
     its rows takes. Bytes of what was dropped may lie in it, so it is for its owner alone, and for
     readers that reach it through the engine only.
     """
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
+    def __init__(self, home: Home, hidden: Callable[[], Collection[str]] = frozenset) -> None:
+        """`hidden`: datasets that are hidden beside those which the file itself declares private."""
+        self._home, self._hidden = home, hidden
         self._lock = threading.Lock()
         self._own: tempfile.TemporaryDirectory[str] | None = None
 
@@ -77,13 +81,18 @@ class SharedSnapshots:
         *Raises* StoreError, DiskFullError.
         """
         number = published.name.removeprefix("market.").removesuffix(".duckdb")
-        name = f"{_SHARED}{number}.{published.stat().st_mtime_ns:x}.duckdb"
+        hidden = sorted(self._hidden())
+        kind, tag = _SHARED, ""
+        if hidden:
+            kind = _SHARED_IN_PART
+            tag = hashlib.blake2b(repr(hidden).encode(), digest_size=4).hexdigest() + "."
+        name = f"{kind}{tag}{number}.{published.stat().st_mtime_ns:x}.duckdb"
         with self._lock:
             folder = self._folder()
             target = folder / name
             if not target.exists():
-                _make_shared(published, target)
-                for older in folder.glob(f"{_SHARED}*.duckdb"):
+                _make_shared(published, target, hidden)
+                for older in folder.glob(f"{kind}*.duckdb"):
                     if older != target:
                         remove(older)
             return target
@@ -104,7 +113,7 @@ class SharedSnapshots:
         return Path(self._own.name)
 
 
-def _make_shared(published: Path, target: Path) -> None:
+def _make_shared(published: Path, target: Path, hidden: Collection[str]) -> None:
     building = temporary_name(target)
     remove(building)
     try:
@@ -112,7 +121,7 @@ def _make_shared(published: Path, target: Path) -> None:
         with closing(connect_memory()) as connection, engine_errors(target):
             connection.execute(f"attach {literal(str(building))} as shared")
             connection.execute("use shared")
-            _empty_private(connection)
+            _empty_private(connection, hidden)
             connection.execute("checkpoint shared")
             connection.execute("use memory")
             connection.execute("detach shared")
@@ -124,8 +133,8 @@ def _make_shared(published: Path, target: Path) -> None:
         remove(building.with_name(f"{building.name}.wal"))
 
 
-def _empty_private(connection: Connection) -> None:
-    private = _declared_private(connection, "shared")
+def _empty_private(connection: Connection, hidden: Collection[str]) -> None:
+    private = _declared_private(connection, "shared") | set(hidden)
     gone = [*_drop_private(connection, private), *_drop_accounts(connection)]
     # Binding all of them takes a second: what reads nothing that is gone is left alone.
     _drop_dangling(connection, [name.rpartition(".")[2].lower() for name in gone])
@@ -233,18 +242,21 @@ def _drop_private(connection: Connection, private: set[str]) -> list[str]:
 
 
 def _drop_accounts(connection: Connection) -> list[str]:
+    """Drop columns that hold account numbers, and views that show one."""
     rows = connection.execute(
-        "select schema_name, table_name, column_name from duckdb_columns() as c"
-        " where c.database_name = 'shared' and lower(c.column_name) like '%' || ? || '%'"
-        " and c.table_oid in (select t.table_oid from duckdb_tables() as t"
-        " where t.database_name = 'shared')",
+        "select c.schema_name, c.table_name, c.column_name, v.view_name is not null"
+        " from duckdb_columns() as c left join duckdb_views() as v"
+        " on v.database_name = c.database_name and v.view_oid = c.table_oid"
+        " where c.database_name = 'shared' and lower(c.column_name) like '%' || ? || '%'",
         [_ACCOUNT],
     ).fetchall()
-    for schema, table, column in rows:
-        connection.execute(
-            f"alter table {identifier(schema)}.{identifier(table)} drop column {identifier(column)}"
-        )
-    return [".".join(row) for row in rows]
+    for schema, table, column, is_view in rows:
+        name = f"{identifier(schema)}.{identifier(table)}"
+        if is_view:
+            connection.execute(f"drop view if exists {name}")
+        else:
+            connection.execute(f"alter table {name} drop column {identifier(column)}")
+    return [".".join(row[: 2 if row[3] else 3]) for row in rows]
 
 
 def _drop_dangling(connection: Connection, naming: list[str] | None = None) -> list[str]:

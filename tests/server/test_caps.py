@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one caller may cost is a setting: each holds where it is set lower than it comes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from ttapi.api import Hub
+from ttapi.server.routes import API
+
+CAPS = {
+    "MAX_ROWS": "3", "WINDOW_ROWS": "5", "MAX_BYTES": "4000", "MAX_SECONDS": "0.3", "MAX_BODY": "300",
+    "SOCKETS": "1", "TOPICS": "2",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def capped(make_bars_lab, run_daemon, tmp_path_factory):
+    lab = make_bars_lab(tmp_path_factory.mktemp("capped"))
+    lab.environ |= {f"TTAPI_SERVER_{name}": value for name, value in CAPS.items()}
+    with run_daemon(lab, hub=Hub()) as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def client(capped):
+    with capped.client("admin") as found:
+        yield found
+
+
+def sql(client, text, **changes):
+    return client.post(f"{API}/sql", json={"sql": text, "refresh": False, **changes})
+
+
+def test_rows_of_a_query_are_cut_whatever_was_asked(client):
+    found = sql(client, "from range(10)", max_rows=9).json()
+    assert (found["row_count"], found["is_truncated"]) == (3, True)
+
+
+def test_a_piece_of_a_relation_has_so_many_rows(client, is_problem):
+    assert len(client.get(f"{API}/relations/eod/rows?limit=5").json()["rows"]) == 5
+    refused = client.get(f"{API}/relations/eod/rows?limit=6")
+    assert is_problem(refused, 422) == "limit is at most 5"
+
+
+def test_bytes_and_seconds_of_a_query_are_held(client, is_problem):
+    assert "byte" in is_problem(sql(client, "select repeat('x', 9000) as x"), 413)
+    slow = "select sum(a.range * b.range) from range(1000000) a, range(1000000) b"
+    assert "0.3" in is_problem(sql(client, slow, timeout_s=9), 504)
+
+
+def test_a_body_has_so_many_bytes(client, is_problem):
+    refused = sql(client, "select 1 -- " + "x" * 300)
+    assert is_problem(refused, 413) == "a body has at most 300 bytes"
+
+
+def test_a_user_has_so_many_sockets_and_a_socket_so_many_topics(capped):
+    url = capped.base_url.replace("http", "ws") + f"{API}/stream"
+
+    def say(socket, kind, **data):
+        socket.send(json.dumps({"type": kind, "data": data}))
+        return json.loads(socket.recv(timeout=60))["data"]
+
+    with connect(url, open_timeout=60) as first, connect(url, open_timeout=60) as second:
+        assert say(first, "auth", token="token-of-viewer") == {"action": "authenticated"}
+        topics = ["quote:A", "quote:B", "quote:C"]
+        assert say(first, "subscribe", topics=topics) == {"detail": "data names topics, at most 2"}
+        with pytest.raises(ConnectionClosed) as closed:
+            say(second, "auth", token="token-of-viewer")
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, "1 sockets are open already")  # fmt: skip
+
+
+def test_a_user_makes_so_many_requests(make_bars_lab, run_daemon, tmp_path, is_problem):
+    lab = make_bars_lab(tmp_path)
+    lab.environ["TTAPI_SERVER_REQUESTS_PER_SECOND"] = "2"
+    with run_daemon(lab, clock=lambda: 0.0) as daemon, daemon.client("viewer") as client:
+        answers = [client.get(f"{API}/status/eod") for _ in range(3)]
+    assert [one.status_code for one in answers] == [200, 200, 429]
+    assert is_problem(answers[2], 429) == "too many requests"

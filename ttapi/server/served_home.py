@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The home a daemon serves, as its routes are handed it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ttapi.api import Database, PublishedRelations, SandboxCache, SandboxLimits, operations
+from ttapi.errors import UnknownNameError, UsageError
+from ttapi.server.accounts import OWNER, Accounts
+from ttapi.server.audit_trail import AuditTrail
+from ttapi.server.auth import LoginPace
+from ttapi.server.tasks import RefreshQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ttapi.api import LineageGraph, SandboxedDatabase
+    from ttapi.config import Settings
+    from ttapi.home import Home
+    from ttapi.server.auth import Identity
+    from ttapi.server.tasks import RefreshTask
+
+
+class ServedHome:
+    """The home a daemon serves: its façade, what is published, and who refreshes it."""
+
+    def __init__(
+        self,
+        home: Home,
+        environ: Mapping[str, str],
+        *,
+        accounts: Accounts | None = None,
+        is_open: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`accounts`: of its users; None: those of the home. `is_open`: others reach it from their machines.
+
+        `clock`: seconds that never go back.
+        """
+        self.home = home
+        self.accounts = accounts or Accounts(home.accounts)
+        self.is_open = is_open
+        self.audit = AuditTrail(home.logs)
+        self.login_pace = LoginPace(clock)
+        self.database = Database(home, environ=environ)
+        self.published = PublishedRelations(home, comments_of=self._macro_comments)
+        self.queue = RefreshQueue(self.database, self._note_refresh)
+        self.settings = self.database.load_environment().settings
+        self.sandboxes = SandboxCache(home, environ, _limits(self.settings))
+        # Explanations read through the database's own connection, which belongs to one thread.
+        self._questions = ThreadPoolExecutor(1, "questions")
+        self._lineage: tuple[int, LineageGraph] | None = None
+        self._asked_at: dict[str, tuple[object, datetime | None]] = {}
+        self._lock = threading.Lock()
+
+    def close(self, timeout_s: float) -> bool:
+        """Whether all that ran has ended."""
+        is_over = self.queue.close(timeout_s)
+        self._questions.shutdown(wait=is_over, cancel_futures=True)
+        self.published.close()
+        self.sandboxes.close()
+        if is_over:
+            self.database.close()
+        return is_over
+
+    def _note_refresh(self, task: RefreshTask) -> None:
+        about = {"task": task.id, "datasets": ",".join(task.datasets) or "all"}
+        self.audit.note("refresh ended", task.state, who=task.asked_by, about=about)
+
+    def _macro_comments(self, name: str) -> Mapping[str, str]:
+        model = self.database.load_environment().graph.models.get(name)
+        return model.column_comments if model else {}
+
+    def ask(self, question: Callable[[Database], Any]) -> Any:
+        """What `question` answers, the newest generation read."""
+
+        def follow_and_ask() -> Any:
+            self.database.reader.follow()
+            return question(self.database)
+
+        return self._questions.submit(follow_and_ask).result()
+
+    def lineage(self) -> LineageGraph:
+        """Where everything comes from, found out once a generation."""
+        newest = self.published.newest()
+        if self._lineage is None or self._lineage[0] != newest:
+            graph = self.ask(lambda database: database.lineage())
+            self._lineage = newest, graph
+        return self._lineage[1]
+
+    def age_s(self, relation: str) -> float | None:
+        """Seconds since the oldest input of `relation` was compared with the world; None: never."""
+        environment = self.database.load_environment()
+        state = environment.home_state
+        with self._lock:
+            left, asked_at = self._asked_at.get(relation, (None, None))
+        if left is not state:
+            try:
+                (row,) = operations.status(environment, relation).rows
+            except (UsageError, ValueError):  # a formula, which has no age
+                age_s = None
+            else:
+                age_s = row.age_s
+            asked_at = None if age_s is None else environment.now - timedelta(seconds=age_s)
+            with self._lock:
+                self._asked_at[relation] = state, asked_at
+        return None if asked_at is None else (environment.now - asked_at).total_seconds()
+
+    def visible(self, caller: Identity, name: str, generation: int | None = None) -> str:
+        """The catalog's name of a relation. *Raises* UnknownNameError for one that `caller` may not see."""
+        relation = self.published.relation(name, generation)
+        if not self.sight_of(caller)(relation.name, relation.is_private):
+            raise UnknownNameError(f"{name!r} is no relation")
+        return relation.name
+
+    def sight_of(self, caller: Identity, *, is_data: bool = True) -> Callable[[str, bool], bool]:
+        """Says of a dataset, and of what a generation says of it (private), whether `caller` sees it.
+
+        `is_data`: its rows and columns; else how it stands, which a licence hides from nobody.
+        """
+        sees_private = caller.sees_private
+        sees_personal = not is_data or self.sees_personal(caller)
+        if sees_private and sees_personal:
+            return lambda _name, _private: True
+        datasets = self.database.load_environment().datasets
+
+        def sees(name: str, is_private: bool) -> bool:
+            dataset = datasets.get(name)
+            if not sees_personal and (dataset is None or dataset.is_personal):
+                return False
+            is_private = is_private or (dataset is not None and dataset.is_private)
+            return sees_private or not is_private
+
+        return sees
+
+    def require_shown(self, caller: Identity, *names: str) -> None:
+        """Nothing, or UnknownNameError for a dataset that is there and that `caller` may not see."""
+        sees = self.sight_of(caller, is_data=False)
+        for name in names:
+            if name in self.database.load_environment().datasets and not sees(name, False):
+                raise UnknownNameError(f"{name!r} is no dataset")
+
+    def sees_personal(self, caller: Identity) -> bool:
+        """Whether `caller` sees what is licensed to its owner alone.
+
+        That is who shows the daemon's own token, and the only user; nobody where others reach the
+        daemon, unless `[server] share_personal` says so.
+        """
+        if self.settings.server_share_personal:
+            return True
+        if self.is_open:
+            return False
+        return caller.name == OWNER or self.accounts.count() < 2
+
+    def sandbox(self, caller: Identity) -> SandboxedDatabase:
+        """Where SQL of `caller` runs."""
+        return self.sandboxes.of(caller.sees_private, self.sees_personal(caller))
+
+
+def _limits(settings: Settings) -> SandboxLimits:
+    return SandboxLimits(
+        timeout_s=settings.server_max_seconds,
+        max_rows=settings.server_max_rows,
+        max_bytes=settings.server_max_bytes,
+    )
