@@ -15,6 +15,7 @@ from ttapi.errors import QueryError
 from ttapi.live.watch import (
     InputVersions,
     RowDifference,
+    WatchedAnswer,
     WatchedQuery,
     difference_rows,
     row_difference,
@@ -120,10 +121,9 @@ class World:
 
     def run(self):
         self.runs += 1
-        self.now += self.cost
         if self.error:
             raise self.error
-        return Rows(table(self.rows), len(self.rows))
+        return WatchedAnswer(Rows(table(self.rows), len(self.rows)), self.cost)
 
     def look(self, **changes):
         vars(self).update(changes)
@@ -144,8 +144,8 @@ def test_runs_are_ten_times_their_cost_apart():
     world = World()
     world.look(cost=2.0)
     changes = {"marked": 1, "versions": {"raw.a": ("2", "f")}}
-    assert world.look(now=21.9, **changes) is None
-    assert world.look(now=22.0) == RowDifference()
+    assert world.look(now=19.9, **changes) is None
+    assert world.look(now=20.0) == RowDifference()
     assert world.runs == 2
 
 

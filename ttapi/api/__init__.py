@@ -39,12 +39,13 @@ if TYPE_CHECKING:
     from ttapi.audit.replay import Replay, filler_of, find_node
     from ttapi.audit.row_inputs import InputRows
     from ttapi.audit.why import Explanation, SourceCall
-    from ttapi.live.hub import Hub
+    from ttapi.live.hub import Hub, Missed
     from ttapi.live.record import RecordOutcome, RecordRequest, record
     from ttapi.live.recorder import RecorderCounts
     from ttapi.live.watch import (
         InputVersions,
         RowDifference,
+        WatchedAnswer,
         WatchedQuery,
         difference_rows,
         input_versions,
@@ -97,6 +98,7 @@ _HOMES = {
     "LineageGraph": "models.lineage",
     "LoginSource": "sources.contract",
     "LookAhead": "audit.lookahead",
+    "Missed": "live.hub",
     "NoProgress": "refresh.writer",
     "Node": "models.lineage",
     "PreparedQuery": "refresh.query",
@@ -129,6 +131,7 @@ _HOMES = {
     "StatusRow": "refresh.freshness",
     "Step": "refresh.datasets",
     "TreeLine": "models.lineage",
+    "WatchedAnswer": "live.watch",
     "WatchedQuery": "live.watch",
     "Watchers": "api.answer",
     "connect_published": "api.published",
@@ -171,6 +174,7 @@ __all__ = [
     "LineageGraph",
     "LoginSource",
     "LookAhead",
+    "Missed",
     "NoProgress",
     "Node",
     "PreparedQuery",
@@ -203,6 +207,7 @@ __all__ = [
     "StatusRow",
     "Step",
     "TreeLine",
+    "WatchedAnswer",
     "WatchedQuery",
     "Watchers",
     "connect_published",

@@ -188,6 +188,15 @@ def publication_mark(home: Home) -> tuple[str, int]:
     return os.path.realpath(home.public_file), left_at
 
 
+@dataclass(frozen=True)
+class WatchedAnswer:
+    """What one run gave."""
+
+    rows: Rows
+    seconds: float
+    """Of the query itself: what it costs again each time."""
+
+
 @dataclass
 class WatchedQuery:
     """One query and its last answer; one thread at a time looks."""
@@ -195,7 +204,7 @@ class WatchedQuery:
     mark: Callable[[], object]
     """Moves when something may have changed."""
     inputs: Callable[[], InputVersions]
-    run: Callable[[], Rows]
+    run: Callable[[], WatchedAnswer]
     clock: Callable[[], float] = monotonic
     rows: Rows | None = None
     """The last answer; None: there was none."""
@@ -211,8 +220,7 @@ class WatchedQuery:
         The first answer is all added. *Raises* what `inputs` and `run` raise; the next look tries again
         once something may have changed.
         """
-        began = self.clock()
-        if began < self._again_at or (mark := self.mark()) == self._marked:
+        if self.clock() < self._again_at or (mark := self.mark()) == self._marked:
             return None
         self._marked = mark
         inputs = self.inputs()
@@ -220,12 +228,16 @@ class WatchedQuery:
             return None
         began = self.clock()
         try:
-            rows = self.run()
-        finally:
-            ended = self.clock()
-            self._again_at = ended + _COSTS_APART * (ended - began)
+            answer = self.run()
+        except BaseException:
+            self._rest(self.clock() - began)
+            raise
+        self._rest(answer.seconds)
         self._seen = inputs
-        self.before, self.rows = self.rows, rows
+        self.before, self.rows = self.rows, answer.rows
         if self.before is None:
-            return RowDifference(added=tuple(range(rows.table.num_rows)))
-        return row_difference(self.before.table, rows.table)
+            return RowDifference(added=tuple(range(answer.rows.table.num_rows)))
+        return row_difference(self.before.table, answer.rows.table)
+
+    def _rest(self, cost_s: float) -> None:
+        self._again_at = self.clock() + _COSTS_APART * cost_s

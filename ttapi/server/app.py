@@ -21,6 +21,7 @@ from ttapi.server.guard import Guard, Place, RequestCounts
 from ttapi.server.problems import MEDIA_TYPE, Problem, defect, problem_of, unauthorized
 from ttapi.server.routes import API, ROUTES, Route, make_router
 from ttapi.server.stream import StreamSockets
+from ttapi.server.topics import Topics
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -50,7 +51,7 @@ def make_app(
     """The whole application. *Raises* UsageError for a route without a role.
 
     `identify`: whose token an Authorization header bears. `clock`: seconds that never go back, by
-    which the pace of callers is held. `hub`: of what is streamed; None: nothing is.
+    which the pace of callers and of watched queries is held. `hub`: of what is streamed; None: nothing is.
     """
     app = FastAPI(
         title="ttapi", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
@@ -58,7 +59,8 @@ def make_app(
     traffic = RequestCounts()
     app.state.admit = _admission(identify, clock)
     app.include_router(make_router([*routes, *_own_routes(app, traffic)], served))
-    app.router.routes.append(WebSocketRoute(f"{API}/stream", StreamSockets(identify, hub).serve))
+    sockets = StreamSockets(identify, hub, Topics(served, clock))
+    app.router.routes.append(WebSocketRoute(f"{API}/stream", sockets.serve))
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
     return Guard(app, place, traffic)

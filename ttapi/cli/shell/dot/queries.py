@@ -26,7 +26,7 @@ from ttapi.formats.text import count_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ttapi.api import InputVersions, RowDifference, Rows, WatchedQuery
+    from ttapi.api import InputVersions, RowDifference, WatchedAnswer, WatchedQuery
     from ttapi.cli.shell.session import Session
 
 _LOOK_S = 1.0
@@ -129,7 +129,7 @@ def watch_query(
     watched = WatchedQuery(
         lambda: (publication_mark(session.home), int(time.monotonic() / _REFRESHES_APART_S)),
         lambda: _inputs(session, sql, is_first=watched.rows is None),
-        lambda: _rows_of(session, sql),
+        lambda: _run_watched(session, sql),
     )
     shown = 0
     tell(f"-- looks every {seconds_text(every_s)} whether an input has changed; Ctrl-C ends it")
@@ -161,14 +161,18 @@ def _inputs(session: Session, sql: str, *, is_first: bool) -> InputVersions:
     return input_versions(database.load_environment(), database.request(sql, freshness))
 
 
-def _rows_of(session: Session, sql: str) -> Rows:
-    rows = None
+def _run_watched(session: Session, sql: str) -> WatchedAnswer:
+    """The answer of one run, its inputs made fresh first. *Raises* UsageError for what gives no rows."""
+    from ttapi.api import WatchedAnswer
+
+    found = None
     for answer in session.answers(sql, keep_rows=None):
-        rows = answer.rows
         session.last_sql, session.last = sql, answer
-    if rows is None:
+        if answer.rows is not None:
+            found = WatchedAnswer(answer.rows, answer.seconds)
+    if found is None:
         raise UsageError("nothing can be watched but a query", hint="watch select ...")
-    return rows
+    return found
 
 
 def _show_difference(session: Session, watched: WatchedQuery, found: RowDifference | None) -> None:
