@@ -68,7 +68,7 @@ class RecordOutcome:
     counts: Mapping[str, int]
     sources: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     forgotten: Mapping[str, int] = field(default_factory=dict)
-    """Rows of sessions that were older than `[stream] keep_days`, by dataset."""
+    """Rows removed, the oldest first, to keep `[stream] keep_days` and `keep_gb`, by dataset."""
 
 
 def record(
@@ -93,8 +93,6 @@ def record(
     recording = Recording(*file.open(request.wait_s, on_wait), clock, file.reopen)
     with closing(recording):
         journal = recording.open_journal()
-        keep_days = environment.settings.stream_keep_days
-        forgotten = recording.forget_old(keep_days) if keep_days else {}
         run = _Run(environment, recording, clock, on_published)
         recorder = Recorder(
             recording,
@@ -111,7 +109,7 @@ def record(
             recording.replayed,
             asdict(recorder.counts),
             [run.feed_entry(feed) for feed in run.feeds],
-            forgotten,
+            dict(recording.forgotten),
         )
 
 

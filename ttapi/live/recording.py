@@ -6,6 +6,7 @@ What the journal has and the file has not, after a crash, is appended before any
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -21,11 +22,12 @@ from ttapi.store.catalog import (
     mark_changed,
     read_slices,
     read_states,
+    replace_coded_notes,
     write_freshness,
 )
 from ttapi.store.catalog_rows import NoteRow
 from ttapi.store.lock import is_wanted
-from ttapi.store.log import LogRecord, LogWriter, forget_before
+from ttapi.store.log import LogRecord, LogWriter, Retention
 from ttapi.store.publish import publish
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ttapi.clock import Clock
+    from ttapi.config import Settings
     from ttapi.live.feed import StreamGap
     from ttapi.refresh.environment import Environment
     from ttapi.store.catalog import DatasetState
@@ -40,6 +43,9 @@ if TYPE_CHECKING:
 
 STREAM_GAP = "stream gap"
 """The note code of an interval in which nothing could arrive."""
+STREAM_RETENTION = "stream retention"
+"""The note code of events that were removed to keep within `[stream] keep_days` and `keep_gb`."""
+_FORGETS_APART = timedelta(minutes=1)
 _EXCHANGE = ZoneInfo("America/New_York")
 
 
@@ -63,6 +69,9 @@ class Recording:
         self.replayed = 0
         """Events that the journal had and the file had not."""
         self._notes: list[NoteRow] = []
+        self.forgotten: Counter[str] = Counter()
+        """Rows removed by the retention of the settings, by dataset."""
+        self._forgot_at: datetime | None = None
         self._take(store, environment)
 
     def _take(self, store: Store, environment: Environment) -> None:
@@ -165,7 +174,7 @@ class Recording:
             self._note(gap.datasets, f"nothing arrived from {span}: {gap.reason}")
         now = self._clock.now()
         fingerprints = {name: one.fingerprint for name, one in self._datasets.items()}
-        states = self._log.settle(fingerprints, now)
+        states = self._log.settle(fingerprints, now) | self._forget_old(now)
         self._write_notes()
         if states:
             self._write_freshness(now)
@@ -173,15 +182,25 @@ class Recording:
         self._leave_state(states)
         self.has_unpublished = False
 
-    def forget_old(self, keep_days: int) -> dict[str, int]:
-        """Delete the sessions that are more than `keep_days` old; the rows gone, by dataset."""
-        today = self._clock.now().astimezone(_EXCHANGE).date()
-        with self._store.transaction() as cursor:
-            gone = forget_before(cursor, self._logs.values(), today - timedelta(keep_days))
-            if gone:
+    def _forget_old(self, now: datetime) -> dict[str, DatasetState]:
+        """Once a minute, delete what is not to be kept, and note it; the states that moved."""
+        retention = _retention(self._environment.settings, now)
+        is_soon = self._forgot_at is not None and now < self._forgot_at + _FORGETS_APART
+        if is_soon or retention == Retention():
+            return {}
+        self._forgot_at = now
+        gone, states = self._log.forget(retention, now)
+        self.forgotten.update(gone)
+        if gone:
+            detail = "removed, the oldest first: [stream] keep_days, keep_gb"
+            notes = [
+                NoteRow(name, None, STREAM_RETENTION, f"{rows:,} rows {detail}", self._load_id, now)
+                for name, rows in sorted(self.forgotten.items())
+            ]
+            with self._store.transaction() as cursor:
+                replace_coded_notes(cursor, STREAM_RETENTION, notes)
                 mark_changed(cursor)
-        self.has_unpublished = self.has_unpublished or bool(gone)
-        return gone
+        return states
 
     def _note(self, datasets: Sequence[str], detail: str) -> None:
         now = self._clock.now()
@@ -211,3 +230,10 @@ class Recording:
             load_id=self._load_id,
         )
         write_home_state(self._environment.home, self._state)
+
+
+def _retention(settings: Settings, now: datetime) -> Retention:
+    """What `[stream]` keeps of the logs."""
+    today = now.astimezone(_EXCHANGE).date()
+    days, most = settings.stream_keep_days, settings.stream_keep_gb
+    return Retention(today - timedelta(days) if days else None, int(most * 1e9) if most else None)
