@@ -32,7 +32,14 @@ from ttapi.sources.contract import StreamBatch, StreamNotice
 from ttapi.sources.discovery import error_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        Awaitable,
+        Callable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from datetime import datetime
 
     from ttapi.sources.contract import Resource, SourceContext, StreamRequest, StreamSource
@@ -78,6 +85,16 @@ class StreamGap:
     reason: str
 
 
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where an earlier recorder of the same logs had come to."""
+
+    known: Mapping[str, Sequence[_Event]] = field(default_factory=dict)
+    """By table, symbol, tick_id and type of its newest events."""
+    lost_at: datetime | None = None
+    """Zone-aware UTC: its last event, where it did not end by itself; None: it did, or there was none."""
+
+
 @dataclass
 class FeedState:
     """How a feed stands, for whoever looks."""
@@ -104,11 +121,13 @@ class Feed:
         now: Callable[[], datetime],
         *,
         backoff: Backoff = Backoff(),
+        resume: ResumePoint = ResumePoint(),
         on_change: Callable[[FeedState], None] | None = None,
     ) -> None:
         self._source, self._requests, self._context, self._now = source, requests, context, now
         self._backoff, self._on_change = backoff, on_change
-        self._known: dict[str, _KnownEvents] = {}
+        self._known = {name: _known_from(rows) for name, rows in resume.known.items()}
+        self._lost_at = resume.lost_at
         self._attempt = self._refusals = 0
         self._last_at: datetime | None = None
         self.state = FeedState(str(getattr(source, "name", "stream")))
@@ -118,7 +137,9 @@ class Feed:
 
         *Raises* SourceDownError when the vendor refuses for good, UsageError for a wrong setting.
         """
-        lost_at: datetime | None = None
+        lost_at = self._lost_at
+        if lost_at is not None:
+            self.state.last_error = "the recorder before did not end by itself"
         while True:
             self._enter("connecting")
             lost: BaseException = StreamLostError("the source ended its stream")
@@ -296,6 +317,18 @@ class _KnownEvents:
             self.forgotten = max(self.forgotten, -1 if highest is None else highest)
 
 
+def _known_from(events: Sequence[_Event]) -> _KnownEvents:
+    """What is known where an earlier recorder had these events."""
+    columns = [list(column) for column in zip(*events, strict=True)]
+    types = (pa.string(), pa.int64(), pa.string())
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
+    known = _KnownEvents(has_history=True, count=len(events))
+    known.highest = max((number for _, number, _ in events if number is not None), default=-1)
+    known.batches.append(_Remembered(pa.RecordBatch.from_arrays(arrays, _NUMBERING)))
+    return known
+
+
+_NUMBERING = ["symbol", "tick_id", "type"]
 _NEW = frozenset({"NEW", None})
 """Types of what is no correction."""
 
@@ -304,7 +337,7 @@ def _numbers(rows: pa.RecordBatch) -> pa.RecordBatch:
     """What tells events apart: symbol, number, and type where there is one."""
     kinds = rows["type"] if "type" in rows.schema.names else pa.nulls(rows.num_rows, pa.string())
     columns = [rows["symbol"], rows["tick_id"], kinds]
-    return pa.RecordBatch.from_arrays(columns, ["symbol", "tick_id", "type"])
+    return pa.RecordBatch.from_arrays(columns, _NUMBERING)
 
 
 def _events_of(numbers: pa.RecordBatch) -> Iterator[_Event]:

@@ -205,6 +205,7 @@ class _Run:
         self._environment, self._recording = environment, recording
         self._clock, self._on_published = clock, on_published
         self._began = SystemClock().now()
+        self._resume = recording.resume_point()
         self.feeds: list[Feed] = []
 
     async def until_stopped(
@@ -227,7 +228,8 @@ class _Run:
             source = self._environment.resources[f"raw.{requests[0].resource.table}"].source
             assert isinstance(source, StreamSource), name
             context = self._environment.context(source, accounts)
-            self.feeds.append(Feed(source, requests, context, self._clock.now))
+            now, resume = self._clock.now, self._resume
+            self.feeds.append(Feed(source, requests, context, now, resume=resume))
         timer = loop.call_later(for_s, recorder.stop) if for_s is not None else None
         try:
             await recorder.run(self.feeds)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from ttapi.errors import CommitUnknownError
+from ttapi.live.feed import ResumePoint
 from ttapi.live.journal import Damage, Journal, last_position, read_journal
 from ttapi.refresh.datasets import market_clock
 from ttapi.refresh.freshness import status_rows
@@ -45,6 +46,8 @@ STREAM_GAP = "stream gap"
 """The note code of an interval in which nothing could arrive."""
 STREAM_RETENTION = "stream retention"
 """The note code of events that were removed to keep within `[stream] keep_days` and `keep_gb`."""
+_KNOWN_EVENTS = 100_000
+"""Numbered events of an earlier recorder that a history may repeat."""
 _FORGETS_APART = timedelta(minutes=1)
 _EXCHANGE = ZoneInfo("America/New_York")
 
@@ -72,6 +75,7 @@ class Recording:
         self.forgotten: Counter[str] = Counter()
         """Rows removed by the retention of the settings, by dataset."""
         self._forgot_at: datetime | None = None
+        self._was_cut_short = False
         self._take(store, environment)
 
     def _take(self, store: Store, environment: Environment) -> None:
@@ -127,9 +131,23 @@ class Recording:
         """The load that everything is recorded under."""
         return self._load_id
 
+    def resume_point(self) -> ResumePoint:
+        """Where an earlier recorder had come to; of one that did not end by itself with when that was.
+
+        To be asked once `open_journal` has appended what the journal had.
+        """
+        found = {
+            one.table: events
+            for one in self._logs.values()
+            if (events := self._log.newest_events(one, _KNOWN_EVENTS))
+        }
+        return ResumePoint(found, self._log.last_received() if self._was_cut_short else None)
+
     def open_journal(self) -> Journal:
         """The journal to go on with, after what it had and the file had not was appended."""
         folder = self._environment.home.journal
+        # Who ends by itself leaves none.
+        self._was_cut_short = last_position(folder) > 0
         for one in read_journal(folder, self.position):
             if isinstance(one, Damage):
                 detail = (

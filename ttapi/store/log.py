@@ -141,6 +141,23 @@ class LogWriter:
         self._unsettled.add((dataset, key))
         return self._sessions[dataset, key]
 
+    def newest_events(self, resource: Resource, most: int) -> list[tuple[str, int, str]]:
+        """symbol, tick_id and type of the newest events of a log that has these columns, oldest first."""
+        if not {"tick_id", "type"} <= {column.name for column in resource.columns}:
+            return []
+        asked = f"select symbol, tick_id, type from {raw_name(resource)} order by arrival desc"
+        with self._store.reading() as cursor:
+            return cursor.execute(f"{asked} limit {most:d}").fetchall()[::-1]
+
+    def last_received(self) -> datetime | None:
+        """When the newest event of all logs arrived, zone-aware UTC; None: none has."""
+        with self._store.reading() as cursor:
+            found = [
+                cursor.execute(f"select max(received_at) from {raw_name(one)}").fetchall()[0][0]
+                for one in self._resources.values()
+            ]
+        return utc_instant(max(filter(None, found), default=None))
+
     def settle(self, fingerprints: Mapping[str, str], now: datetime) -> dict[str, DatasetState]:
         """Write ledger and state of what was appended since the last time; the states by dataset.
 
