@@ -47,6 +47,10 @@ def test_every_setting_is_read_with_its_type(settings):
         [store]
         memory_limit = "512 MiB"
         snapshots_kept = 0
+        [stream]
+        interval = 0.5
+        keep_days = 30
+        keep_gb = 2.5
         [shell]
         editing_mode = "vi"
         [server]
@@ -61,7 +65,7 @@ def test_every_setting_is_read_with_its_type(settings):
         share_personal = true
         """
     ) == Settings(
-        "UTC", "json", ("eod", "returns"), ("csv", "parquet"), "dow_30", "1 session", 7, 1.5, "512 MiB", 0, 1.0, 0, "vi",
+        "UTC", "json", ("eod", "returns"), ("csv", "parquet"), "dow_30", "1 session", 7, 1.5, "512 MiB", 0, 0.5, 30, 2.5, "vi",
         5, 6, 7, 0.5, 9.0, 10, 11, 12, True,
     )  # fmt: skip
 

@@ -117,8 +117,11 @@ class Settings:
     """`[stream] interval`: seconds in which one quote, last price or Greeks a symbol is kept; 0: all of
     them. Prints are kept all."""
     stream_keep_days: int = _setting("stream", 0, r"\d+", "30", key="keep_days")
-    """`[stream] keep_days`: days after which recorded events are removed, when a stream begins; 0: they
+    """`[stream] keep_days`: days after which recorded events are removed, while a stream runs; 0: they
     stay."""
+    stream_keep_gb: float = _setting("stream", 0.0, r"\d+(\.\d+)?", "20", key="keep_gb")
+    """`[stream] keep_gb`: gigabytes that recorded events take in the file at most: the oldest are removed
+    first, while a stream runs; 0: as many as come."""
     shell_editing_mode: str = _setting("shell", "emacs", r"emacs|vi", "vi", key="editing_mode")
     """`[shell] editing_mode`: keys of the shell's line editor, `emacs` or `vi`."""
     server_max_rows: int = _setting("server", 10_000, r"0*[1-9]\d{0,8}", "10000", key="max_rows")

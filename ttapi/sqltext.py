@@ -157,6 +157,15 @@ def explained_query(statement: str) -> str | None:
     return statement[second.end :].lstrip()
 
 
+def watched_query(statement: str) -> str | None:
+    """The query behind `watch`, which the engine does not know; None for any other statement."""
+    words = (p for p in tokenize(statement) if p.kind not in {"space", "comment"})
+    first, second = next(words, None), next(words, None)
+    if first is None or second is None or first.text.lower() != "watch":
+        return None
+    return statement[first.end :].lstrip()
+
+
 def _add(found: list[str], text: str, *, is_statement: bool) -> None:
     if is_statement or not found:
         found.append(text)

@@ -13,6 +13,10 @@ select
     g.theta::double as theta,
     g.vega::double as vega,
     g.rho::double as rho,
+    g.vendor_implied_volatility::double as vendor_implied_volatility,
+    g.vendor_theta::double as vendor_theta,
+    g.vendor_vega::double as vendor_vega,
+    g.vendor_rho::double as vendor_rho,
     g.sequence::bigint as sequence,
     g.source::varchar as source,
     g.known_at::timestamp as known_at

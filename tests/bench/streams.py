@@ -28,7 +28,7 @@ LIMIT_US = 2.5
 LIMIT_UNPACED_US = 1.43
 """700,000 a second."""
 LIMIT_AGE_P50_S, LIMIT_AGE_MAX_S = 2.0, 5.0
-_FEED = """
+FEED = """
 import json, signal, sys, threading
 from ttapi.simulator.dxlink.feed import Firehose
 from ttapi.simulator.server import VendorServer
@@ -71,7 +71,7 @@ def recorded(home: Path, per_s: int, seconds: int, frame_events: int = 100) -> d
     ttapi = [sys.executable, "-m", "ttapi"]
     subprocess.run([*ttapi, "init"], env=environ, check=True, capture_output=True)
     feed = subprocess.Popen(
-        [sys.executable, "-c", _FEED, str(per_s), str(frame_events)],
+        [sys.executable, "-c", FEED, str(per_s), str(frame_events)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert feed.stdin and feed.stdout

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ttapi.api import RecordRequest, record
+from ttapi.market.dxfeed import event_index
 from ttapi.simulator.dxlink.feed import Firehose
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
@@ -33,7 +34,7 @@ def pouring(small_market):
         with VendorServer(
             small_market, vendors=["dxlink"], faults=faults, firehose=firehose
         ) as server:
-            server.truth = firehose.truth
+            server.truth, server.firehose = firehose.truth, firehose
             yield server
 
     return serve
@@ -44,11 +45,28 @@ def settings_of(served):
     return {"TTAPI_DXLINK_URL": served.dxlink_url, "TTAPI_DXLINK_TOKEN": served.credentials.quote_token}  # fmt: skip
 
 
+class Counting:
+    """Ends a recording once so many of the prints that the firehose numbered have arrived."""
+
+    def __init__(self, served, count):
+        self.served, self.left = served, count
+
+    def put(self, batch):
+        history = self.served.firehose.history
+        if history is not None:
+            first = event_index(history.first_time)
+            self.left -= sum(n >= first for n in batch.rows["tick_id"].to_pylist())
+        if self.left <= 0:
+            self.served.stop()
+
+
 @pytest.fixture
 def recorded():
     """Records into a lab what a server sends: the outcome."""
 
-    def run(lab, served, *, kinds=("quotes", "time_and_sales"), on_first=None, **facts):
+    def run(
+        lab, served, *, kinds=("quotes", "time_and_sales"), on_first=None, numbered=None, **facts
+    ):
         lab.environ |= settings_of(served)
         told = []
 
@@ -64,6 +82,8 @@ def recorded():
             request,
             environ=lab.variables,
             on_published=tell,
+            hub=numbered and Counting(served, numbered),
+            on_begun=numbered and (lambda stop: setattr(served, "stop", stop)),
         )
         lab.published = told
         return outcome

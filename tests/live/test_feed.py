@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttapi.errors import CredentialError, SourceDownError, StreamLostError, UsageError
-from ttapi.live.feed import Backoff, Feed, StreamGap
+from ttapi.live.feed import Backoff, Feed, StreamGap, _KnownEvents
 from ttapi.sources.contract import SourceContext, StreamBatch, StreamReady, StreamRequest
 from ttapi.sources.dxlink.live import BY_RESOURCE, LiveColumns
 
@@ -154,6 +154,70 @@ def test_a_batch_of_other_types_is_cast_and_one_of_other_columns_never_reaches_t
     reasons = [one.reason for one in events if isinstance(one, StreamGap)]
     assert all("time_and_sales: a batch is not as its log declares" in reason for reason in reasons)
     assert feed.state.losses == len(reasons) == 2
+
+
+def test_what_fell_silent_was_lost_at_its_last_word_and_is_asked_for_from_before_it():
+    """The silence is noticed forty seconds later: what came in them is missed too."""
+
+    source = Scripted(
+        [StreamReady(), prints((1, 1.0)), StreamLostError("mute")],
+        [StreamReady(), prints((2, 2.0))],
+    )
+    stream = source.stream
+
+    async def slow(requests, context, now):
+        async with aclosing(stream(requests, context, now)) as events:
+            try:
+                async for event in events:
+                    yield event
+            except StreamLostError:
+                for _ in range(40):
+                    now()
+                raise
+
+    source.stream = slow
+    events, _ = collected(source, 3)
+    (gap,) = [one for one in events if isinstance(one, StreamGap)]
+    assert gap.back_at - gap.lost_at > timedelta(seconds=40)
+    assert gap.lost_at < START + timedelta(seconds=10)
+    since = dict(source.asked[1])["time_and_sales"]
+    assert since == gap.lost_at - timedelta(seconds=5)
+
+
+def test_an_event_that_comes_twice_over_one_connection_is_held_once_and_a_late_one_is_held():
+    sent = [
+        prints((1, 1.0), (3, 3.0)),
+        prints((3, 3.0), (2, 2.0)),
+        prints((4, 4.0), (4, 4.0)),
+        prints((2, 2.0)),
+    ]
+    events, feed = collected(Scripted([StreamReady(), *sent, CredentialError("over")]), 4)
+    assert prices(events) == [1.0, 3.0, 2.0, 4.0]
+    assert feed.state.events == 4
+
+
+def test_a_correction_has_the_number_of_what_it_corrects_and_is_an_event_of_its_own():
+    names = ("eventSymbol", "index", "price", "type")
+    columns = LiveColumns({"SPY": "SPY"})
+    told = [("SPY", 1, 1.0, "NEW"), ("SPY", 1, 1.5, "CORRECTION"), ("SPY", 1, 1.5, "CORRECTION")]
+    columns.take(["TimeAndSale", [v for one in told for v in one]], {"TimeAndSale": names}, START)
+    ((_, rows, _),) = columns.cut()
+    events, _ = collected(Scripted([StreamReady(), StreamBatch(PRINTS, rows)]), 1)
+    assert prices(events) == [1.0, 1.5]
+
+
+def test_what_is_remembered_no_more_is_known_by_its_number_once_a_connection_was_lost():
+    known = _KnownEvents(most=4)
+    for n in range(1, 9, 2):
+        known.without_known(prints((n, float(n)), (n + 1, n + 1.0)))
+    assert (known.count, known.forgotten) == (4, 4)
+    assert known.without_known(prints((3, 3.0))).rows.num_rows == 1, (
+        "late, over the same connection"
+    )
+    known.has_history = True
+    assert known.without_known(prints((4, 4.0), (7, 7.0), (9, 9.0))).rows[
+        "tick_id"
+    ].to_pylist() == [9]
 
 
 @given(st.lists(st.integers(1, 30), unique=True, max_size=12), st.data())

@@ -7,7 +7,7 @@ import errno
 import os
 import signal
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
@@ -22,7 +22,7 @@ from ttapi.live.journal import Journal
 from ttapi.live.recorder import latest_rows
 from ttapi.live.recording import Recording
 from ttapi.sources.dxlink.live import BY_RESOURCE, LiveColumns
-from ttapi.store.log import LogRows, forget_before
+from ttapi.store.log import LogRows
 from ttapi.store.store import open_store
 
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
@@ -246,37 +246,6 @@ def test_what_belongs_to_no_log_any_more_is_told_and_keeps_nobody_from_starting(
     assert told == [("raw.gone", "1 events of the journal belong to no log any more")]
 
 
-def test_old_sessions_are_removed_and_counted(lab):
-    journal = Journal(lab.home.journal, 0)
-    journal.append([prints(1.0, 2.0)])
-    journal.close()
-    store, recording = open_recording(lab)
-    with store:
-        recording.open_journal()
-        assert recording.forget_old(30) == {}
-    lab.now += timedelta(days=31)
-    store, recording = open_recording(lab)
-    with store:
-        assert recording.forget_old(30) == {"raw.dxlink_time_and_sales": 2}
-        assert recording.forget_old(30) == {}
-        recording.publish([])
-    assert lab.rows("select count(*) from ticks") == [(0,)]
-
-
-def test_the_session_of_the_day_itself_stays(lab):
-    journal = Journal(lab.home.journal, 0)
-    journal.append([prints(1.0)])
-    journal.close()
-    store, recording = open_recording(lab)
-    resource = BY_RESOURCE["time_and_sales"].resource
-    with store:
-        recording.open_journal()
-        day = lab.now.date()
-        with store.transaction() as cursor:
-            assert forget_before(cursor, [resource], day) == {}
-            assert forget_before(cursor, [resource], day + timedelta(days=1)) == {"raw.dxlink_time_and_sales": 1}  # fmt: skip
-
-
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 2)), max_size=30))
 def test_the_last_of_each_key_is_kept_in_the_order_of_arrival(drawn):
     table = pa.table(
@@ -288,3 +257,32 @@ def test_the_last_of_each_key_is_kept_in_the_order_of_arrival(drawn):
     )
     last = {key: n for n, key in enumerate(drawn)}
     assert latest_rows(table, ("symbol", "time"))["n"].to_pylist() == sorted(last.values())
+
+
+def test_greeks_are_in_the_units_of_the_house_with_the_vendor_s_beside(lab, small_market):
+    """What an option's Greeks are by the simulated surface, is what `greeks` shows: no factor is lost or added."""
+    symbol, streamer = "SPY   240719C00500000", ".SPY240719C500"
+    known = small_market.greeks(streamer)
+    assert known is not None
+    names = ("volatility", "theta", "vega", "rho", "delta")
+    columns = LiveColumns({streamer: symbol})
+    values = [streamer, *(getattr(known, name) for name in names)]
+    columns.take(["Greeks", values], {"Greeks": ("eventSymbol", *names)}, NOW)
+    ((_, rows, _),) = columns.cut()
+    journal = Journal(lab.home.journal, 0)
+    journal.append([LogRows("raw.dxlink_greeks", pa.Table.from_batches([rows]))])
+    journal.close()
+    store, recording = open_recording(lab)
+    with store:
+        recording.open_journal()
+    (found,) = lab.rows(
+        "select symbol, implied_volatility, theta, vega, rho, delta, vendor_implied_volatility, vendor_theta, vendor_vega, vendor_rho from greeks"
+    )
+    sent = [getattr(known, name) for name in names]
+    assert found == (symbol, *sent, *sent[:4])
+    # A volatility point, a day: by the Greeks of the house at the same surface, within what a spot rounded does.
+    ((vega, theta),) = lab.rows(
+        f"select g.vega, g.theta from (select bsm_greeks({small_market.spot('SPY')}, 500, 35 / 365, 0.05, 0.013, {known.volatility}, 'C') as g)"
+    )  # fmt: skip
+    assert found[3] == pytest.approx(vega, rel=0.2)
+    assert found[2] == pytest.approx(theta, rel=0.5)

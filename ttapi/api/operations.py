@@ -206,6 +206,13 @@ def status(environment: Environment, dataset: str | None = None) -> Status:
     return Status(rows, traffic, universe_error, sources, *facts)
 
 
+def stream_state(home: Home) -> dict[str, Any] | None:
+    """What records streams at this moment said at its last publication; None: nothing does."""
+    from ttapi.store.files import recorder_state
+
+    return recorder_state(home)
+
+
 def _held(environment: Environment) -> tuple[PlanInputs, str | None]:
     """What is there, and why the default list names nobody."""
     from ttapi.refresh.datasets import PlanInputs

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ttapi.api.database import Database
 from ttapi.errors import BudgetError, QueryError, TtapiError, UsageError, did_you_mean
+from ttapi.live.watch import input_versions
 from ttapi.refresh.freshness import Freshness
 from ttapi.refresh.query import QueryRequest, explain_refresh, plan_query, prepare_query
 from ttapi.refresh.request import declared_instants
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from ttapi.audit.why import Explanation
     from ttapi.home import Home
+    from ttapi.live.watch import InputVersions
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.freshness import StatusRow
     from ttapi.refresh.query import PlannedSlice, PreparedQuery
@@ -171,6 +173,12 @@ class SandboxedDatabase:
             tuple(self._sandbox.without_paths(note) for note in notes),
             instants,
         )
+
+    def input_versions(self, sql: str) -> InputVersions:
+        """What `sql` reads, as it stands; nothing is refreshed. *Raises* QueryError."""
+        with self._without_paths():
+            environment = self._database.load_environment()
+            return input_versions(environment, self._request(sql, (), None))
 
     def check(self, sql: str) -> None:
         """Nothing, or QueryError for what would be refused; nothing is read or refreshed."""

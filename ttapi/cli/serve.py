@@ -179,7 +179,7 @@ def _tell_outcome(outcome: RecordOutcome) -> None:
     if outcome.replayed:
         tell(f"ttapi: {amount(outcome.replayed, 'event')} of an earlier run stored first")
     for dataset, rows in outcome.forgotten.items():
-        tell(f"ttapi: {dataset}: {amount(rows, 'row')} older than [stream] keep_days removed")
+        tell(f"ttapi: {dataset}: {amount(rows, 'row')} removed: [stream] keep_days, keep_gb")
     for source in outcome.sources:
         lost = f", lost {amount(source['losses'], 'time')}" if source["losses"] else ""
         said = f"; it said last: {source['last_error']}" if source["last_error"] else ""

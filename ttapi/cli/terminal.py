@@ -6,6 +6,8 @@ Progress bars, on a terminal's standard error only.
 What is said on standard error around a query: what was refreshed, how old its inputs are.
 
 An error as the shell tells it: what happened, the line with a caret, and what was meant.
+
+Ctrl-C while a statement runs: the engine is told at once, wherever the main thread is.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ from __future__ import annotations
 import math
 import os
 import re
+import signal
+import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -27,7 +32,7 @@ from ttapi.secret import scrubbed
 from ttapi.sqltext import tokenize
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
 _PLAIN_WIDTH = 80
 
 __all__ = [
+    "interrupting",
     "open_environment",
     "require_home",
     "seconds_text",
@@ -261,3 +267,34 @@ def load_arrow_alone() -> None:
         import_module("pyarrow")
     finally:
         del sys.modules["numpy"]
+
+
+@contextmanager
+def interrupting(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Call `interrupt` for each SIGINT inside the block.
+
+    Python's own handler runs when the main thread is back from the engine, which may be minutes
+    later; the byte that the signal writes is read at once, by a thread. Outside the main thread
+    there is no signal to hear, and nothing happens.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    receiver, written = socket.socketpair()
+    written.setblocking(False)
+    before = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
+    listener = threading.Thread(target=_listen, args=(receiver, interrupt), daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        written.close()
+        listener.join()
+        receiver.close()
+
+
+def _listen(receiver: socket.socket, interrupt: Callable[[], None]) -> None:
+    while number := receiver.recv(1):
+        if number[0] == signal.SIGINT:
+            interrupt()

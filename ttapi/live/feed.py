@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import deque
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ttapi.errors import (
     CredentialError,
@@ -29,16 +32,29 @@ from ttapi.sources.contract import StreamBatch, StreamNotice
 from ttapi.sources.discovery import error_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        Awaitable,
+        Callable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from datetime import datetime
 
     from ttapi.sources.contract import Resource, SourceContext, StreamRequest, StreamSource
 
 log = logging.getLogger(__name__)
 
+_Event = tuple[str, int | None, str | None]
+"""Symbol, number and type."""
 FeedPhase = Literal["connecting", "streaming", "waiting", "stopped"]
 _REFUSALS = 3
 """Connections in a row that the vendor may refuse before nobody asks again."""
+_SILENCE = timedelta(seconds=90)
+"""Sooner than this a connection that is dead is noticed, by its keepalives."""
+_CLOCKS_APART = timedelta(seconds=5)
+"""The vendor's clock may be behind: of a history that much more is asked for, what is known left out."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +85,16 @@ class StreamGap:
     reason: str
 
 
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where an earlier recorder of the same logs had come to."""
+
+    known: Mapping[str, Sequence[_Event]] = field(default_factory=dict)
+    """By table, symbol, tick_id and type of its newest events."""
+    lost_at: datetime | None = None
+    """Zone-aware UTC: its last event, where it did not end by itself; None: it did, or there was none."""
+
+
 @dataclass
 class FeedState:
     """How a feed stands, for whoever looks."""
@@ -95,12 +121,15 @@ class Feed:
         now: Callable[[], datetime],
         *,
         backoff: Backoff = Backoff(),
+        resume: ResumePoint = ResumePoint(),
         on_change: Callable[[FeedState], None] | None = None,
     ) -> None:
         self._source, self._requests, self._context, self._now = source, requests, context, now
         self._backoff, self._on_change = backoff, on_change
-        self._known = _KnownEvents()
+        self._known = {name: _known_from(rows) for name, rows in resume.known.items()}
+        self._lost_at = resume.lost_at
         self._attempt = self._refusals = 0
+        self._last_at: datetime | None = None
         self.state = FeedState(str(getattr(source, "name", "stream")))
 
     async def events(self) -> AsyncGenerator[StreamBatch | StreamGap]:
@@ -108,7 +137,9 @@ class Feed:
 
         *Raises* SourceDownError when the vendor refuses for good, UsageError for a wrong setting.
         """
-        lost_at: datetime | None = None
+        lost_at = self._lost_at
+        if lost_at is not None:
+            self.state.last_error = "the recorder before did not end by itself"
         while True:
             self._enter("connecting")
             lost: BaseException = StreamLostError("the source ended its stream")
@@ -121,9 +152,11 @@ class Feed:
                 lost = exc
             self._note_loss(lost)
             if lost_at is None and self.state.connections:
-                lost_at = self._now()
+                # What fell silent is noticed later than it was lost.
+                lost_at = max(self._last_at or self._now(), self._now() - _SILENCE)
                 self.state.losses += 1
-            self._known.close()
+            for known in self._known.values():
+                known.has_history = True
             self._enter("waiting")
             await self._backoff.sleep(self._backoff.pause_s(self._attempt))
 
@@ -135,6 +168,7 @@ class Feed:
         async with aclosing(stream) as events:
             async for event in events:
                 self._attempt = self._refusals = 0
+                self._last_at = self._now()
                 if isinstance(event, StreamBatch):
                     yield self._counted(event)
                     continue
@@ -162,12 +196,15 @@ class Feed:
         if lost_at is None:
             return list(self._requests)
         return [
-            one if one.resource.conflates_by else replace(one, since=lost_at)
+            one if one.resource.conflates_by else replace(one, since=lost_at - _CLOCKS_APART)
             for one in self._requests
         ]
 
     def _counted(self, batch: StreamBatch) -> StreamBatch:
-        fresh = self._known.without_known(_conforming(batch))
+        fresh = _conforming(batch)
+        if not batch.resource.conflates_by and "tick_id" in fresh.rows.schema.names:
+            known = self._known.setdefault(batch.resource.table, _KnownEvents())
+            fresh = known.without_known(fresh)
         self.state.events += fresh.rows.num_rows
         self.state.refused += fresh.refused
         return fresh
@@ -208,40 +245,100 @@ def _declared(resource: Resource) -> pa.Schema:
 
 
 @dataclass
+class _Remembered:
+    """The numbers of one batch."""
+
+    numbers: pa.RecordBatch
+    events: list[_Event] | None = None
+    """The same one by one, where they had to be compared."""
+
+
+@dataclass
 class _KnownEvents:
-    """Which numbered events came over earlier connections: a history repeats some of them."""
+    """Which numbered events of one log came before: a history repeats some, and a vendor may send one twice.
 
-    highest: dict[tuple[str, str], int] = field(default_factory=dict)
-    """By table and symbol, over connections that are closed."""
-    seen: dict[tuple[str, str], int] = field(default_factory=dict)
-    """The same over the open one."""
+    Where numbers rise from batch to batch, as they do as a rule, no event is looked at alone.
+    """
 
-    def close(self) -> None:
-        """The connection is gone."""
-        self.highest |= self.seen
-        self.seen = {}
+    most: int = 100_000
+    """Events that are remembered one by one."""
+    batches: deque[_Remembered] = field(default_factory=deque)
+    count: int = 0
+    seen: set[_Event] = field(default_factory=set)
+    """Of the batches that were compared."""
+    highest: int = -1
+    forgotten: int = -1
+    """The highest number that is remembered no more."""
+    has_history: bool = False
+    """Whether a connection was lost: what comes since may repeat what is remembered no more."""
 
     def without_known(self, batch: StreamBatch) -> StreamBatch:
-        """`batch` without the events that are held already."""
-        if batch.resource.conflates_by or "tick_id" not in batch.rows.schema.names:
+        """`batch` without the events that are held already; a correction is an event of its own."""
+        numbers = _numbers(batch.rows)
+        bounds = pc.min_max(numbers["tick_id"]).as_py()
+        if bounds["min"] is None:
             return batch
-        table, rows = batch.resource.table, batch.rows
-        kept = [
-            place
-            for place, (symbol, number) in enumerate(_numbered(rows) if self.highest else ())
-            if number is None or number > self.highest.get((table, symbol), -1)
-        ]
-        self._see(table, rows)
-        if not self.highest:
-            return batch
-        return replace(batch, rows=rows.take(pa.array(kept, pa.int64())))
+        is_rising = bounds["min"] > self.highest and not numbers["tick_id"].null_count
+        if not is_rising or pc.count_distinct(numbers["tick_id"]).as_py() < numbers.num_rows:
+            kept = self._new_places(numbers)
+            if len(kept) < numbers.num_rows:
+                rows = batch.rows.take(pa.array(kept, pa.int64()))
+                batch, numbers = replace(batch, rows=rows), _numbers(rows)
+        self.highest = max(self.highest, bounds["max"])
+        self._remember(numbers)
+        return batch
 
-    def _see(self, table: str, rows: pa.RecordBatch) -> None:
-        highest = pa.table(rows).group_by("symbol").aggregate([("tick_id", "max")])
-        for symbol, number in zip(*(column.to_pylist() for column in highest.columns), strict=True):
-            if number is not None and number > self.seen.get((table, symbol), -1):
-                self.seen[table, symbol] = number
+    def _new_places(self, numbers: pa.RecordBatch) -> list[int]:
+        """Places of the events that are new."""
+        for one in self.batches:
+            if one.events is None:
+                one.events = list(_events_of(one.numbers))
+                self.seen.update(one.events)
+        here: set[_Event] = set()
+        kept = []
+        for place, event in enumerate(_events_of(numbers)):
+            _, number, kind = event
+            if number is not None:
+                is_old = self.has_history and kind in _NEW and number <= self.forgotten
+                if is_old or event in self.seen or event in here:
+                    continue
+                here.add(event)
+            kept.append(place)
+        return kept
+
+    def _remember(self, numbers: pa.RecordBatch) -> None:
+        self.batches.append(_Remembered(numbers))
+        self.count += numbers.num_rows
+        while self.count > self.most:
+            oldest = self.batches.popleft()
+            self.count -= oldest.numbers.num_rows
+            self.seen.difference_update(oldest.events or ())
+            highest = pc.max(oldest.numbers["tick_id"]).as_py()
+            self.forgotten = max(self.forgotten, -1 if highest is None else highest)
 
 
-def _numbered(rows: pa.RecordBatch) -> Iterator[tuple[str, int | None]]:
-    return zip(rows["symbol"].to_pylist(), rows["tick_id"].to_pylist(), strict=True)
+def _known_from(events: Sequence[_Event]) -> _KnownEvents:
+    """What is known where an earlier recorder had these events."""
+    columns = [list(column) for column in zip(*events, strict=True)]
+    types = (pa.string(), pa.int64(), pa.string())
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
+    known = _KnownEvents(has_history=True, count=len(events))
+    known.highest = max((number for _, number, _ in events if number is not None), default=-1)
+    known.batches.append(_Remembered(pa.RecordBatch.from_arrays(arrays, _NUMBERING)))
+    return known
+
+
+_NUMBERING = ["symbol", "tick_id", "type"]
+_NEW = frozenset({"NEW", None})
+"""Types of what is no correction."""
+
+
+def _numbers(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """What tells events apart: symbol, number, and type where there is one."""
+    kinds = rows["type"] if "type" in rows.schema.names else pa.nulls(rows.num_rows, pa.string())
+    columns = [rows["symbol"], rows["tick_id"], kinds]
+    return pa.RecordBatch.from_arrays(columns, _NUMBERING)
+
+
+def _events_of(numbers: pa.RecordBatch) -> Iterator[_Event]:
+    return zip(*(column.to_pylist() for column in numbers.columns), strict=True)

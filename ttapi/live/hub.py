@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -121,7 +122,8 @@ class Hub:
         with self._lock:
             topic = self._topics[name]
             newest = topic.sequence
-            found = tuple(message for number, message in topic.messages if number > sequence)
+            recent = takewhile(lambda one: one[0] > sequence, reversed(topic.messages))
+            found = tuple(message for _, message in recent)[::-1]
         if sequence > newest:  # numbers of a daemon that is gone
             return Missed(found, newest, lost=newest - len(found))
         return Missed(found, newest, lost=newest - sequence - len(found))

@@ -68,7 +68,7 @@ class RecordOutcome:
     counts: Mapping[str, int]
     sources: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     forgotten: Mapping[str, int] = field(default_factory=dict)
-    """Rows of sessions that were older than `[stream] keep_days`, by dataset."""
+    """Rows removed, the oldest first, to keep `[stream] keep_days` and `keep_gb`, by dataset."""
 
 
 def record(
@@ -93,8 +93,6 @@ def record(
     recording = Recording(*file.open(request.wait_s, on_wait), clock, file.reopen)
     with closing(recording):
         journal = recording.open_journal()
-        keep_days = environment.settings.stream_keep_days
-        forgotten = recording.forget_old(keep_days) if keep_days else {}
         run = _Run(environment, recording, clock, on_published)
         recorder = Recorder(
             recording,
@@ -111,7 +109,7 @@ def record(
             recording.replayed,
             asdict(recorder.counts),
             [run.feed_entry(feed) for feed in run.feeds],
-            forgotten,
+            dict(recording.forgotten),
         )
 
 
@@ -207,6 +205,7 @@ class _Run:
         self._environment, self._recording = environment, recording
         self._clock, self._on_published = clock, on_published
         self._began = SystemClock().now()
+        self._resume = recording.resume_point()
         self.feeds: list[Feed] = []
 
     async def until_stopped(
@@ -229,7 +228,8 @@ class _Run:
             source = self._environment.resources[f"raw.{requests[0].resource.table}"].source
             assert isinstance(source, StreamSource), name
             context = self._environment.context(source, accounts)
-            self.feeds.append(Feed(source, requests, context, self._clock.now))
+            now, resume = self._clock.now, self._resume
+            self.feeds.append(Feed(source, requests, context, now, resume=resume))
         timer = loop.call_later(for_s, recorder.stop) if for_s is not None else None
         try:
             await recorder.run(self.feeds)

@@ -6,12 +6,14 @@ What the journal has and the file has not, after a crash, is appended before any
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from ttapi.errors import CommitUnknownError
+from ttapi.live.feed import ResumePoint
 from ttapi.live.journal import Damage, Journal, last_position, read_journal
 from ttapi.refresh.datasets import market_clock
 from ttapi.refresh.freshness import status_rows
@@ -21,11 +23,12 @@ from ttapi.store.catalog import (
     mark_changed,
     read_slices,
     read_states,
+    replace_coded_notes,
     write_freshness,
 )
 from ttapi.store.catalog_rows import NoteRow
 from ttapi.store.lock import is_wanted
-from ttapi.store.log import LogRecord, LogWriter, forget_before
+from ttapi.store.log import LogRecord, LogWriter, Retention
 from ttapi.store.publish import publish
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ttapi.clock import Clock
+    from ttapi.config import Settings
     from ttapi.live.feed import StreamGap
     from ttapi.refresh.environment import Environment
     from ttapi.store.catalog import DatasetState
@@ -40,6 +44,11 @@ if TYPE_CHECKING:
 
 STREAM_GAP = "stream gap"
 """The note code of an interval in which nothing could arrive."""
+STREAM_RETENTION = "stream retention"
+"""The note code of events that were removed to keep within `[stream] keep_days` and `keep_gb`."""
+_KNOWN_EVENTS = 100_000
+"""Numbered events of an earlier recorder that a history may repeat."""
+_FORGETS_APART = timedelta(minutes=1)
 _EXCHANGE = ZoneInfo("America/New_York")
 
 
@@ -63,6 +72,10 @@ class Recording:
         self.replayed = 0
         """Events that the journal had and the file had not."""
         self._notes: list[NoteRow] = []
+        self.forgotten: Counter[str] = Counter()
+        """Rows removed by the retention of the settings, by dataset."""
+        self._forgot_at: datetime | None = None
+        self._was_cut_short = False
         self._take(store, environment)
 
     def _take(self, store: Store, environment: Environment) -> None:
@@ -118,9 +131,23 @@ class Recording:
         """The load that everything is recorded under."""
         return self._load_id
 
+    def resume_point(self) -> ResumePoint:
+        """Where an earlier recorder had come to; of one that did not end by itself with when that was.
+
+        To be asked once `open_journal` has appended what the journal had.
+        """
+        found = {
+            one.table: events
+            for one in self._logs.values()
+            if (events := self._log.newest_events(one, _KNOWN_EVENTS))
+        }
+        return ResumePoint(found, self._log.last_received() if self._was_cut_short else None)
+
     def open_journal(self) -> Journal:
         """The journal to go on with, after what it had and the file had not was appended."""
         folder = self._environment.home.journal
+        # Who ends by itself leaves none.
+        self._was_cut_short = last_position(folder) > 0
         for one in read_journal(folder, self.position):
             if isinstance(one, Damage):
                 detail = (
@@ -165,7 +192,7 @@ class Recording:
             self._note(gap.datasets, f"nothing arrived from {span}: {gap.reason}")
         now = self._clock.now()
         fingerprints = {name: one.fingerprint for name, one in self._datasets.items()}
-        states = self._log.settle(fingerprints, now)
+        states = self._log.settle(fingerprints, now) | self._forget_old(now)
         self._write_notes()
         if states:
             self._write_freshness(now)
@@ -173,15 +200,25 @@ class Recording:
         self._leave_state(states)
         self.has_unpublished = False
 
-    def forget_old(self, keep_days: int) -> dict[str, int]:
-        """Delete the sessions that are more than `keep_days` old; the rows gone, by dataset."""
-        today = self._clock.now().astimezone(_EXCHANGE).date()
-        with self._store.transaction() as cursor:
-            gone = forget_before(cursor, self._logs.values(), today - timedelta(keep_days))
-            if gone:
+    def _forget_old(self, now: datetime) -> dict[str, DatasetState]:
+        """Once a minute, delete what is not to be kept, and note it; the states that moved."""
+        retention = _retention(self._environment.settings, now)
+        is_soon = self._forgot_at is not None and now < self._forgot_at + _FORGETS_APART
+        if is_soon or retention == Retention():
+            return {}
+        self._forgot_at = now
+        gone, states = self._log.forget(retention, now)
+        self.forgotten.update(gone)
+        if gone:
+            detail = "removed, the oldest first: [stream] keep_days, keep_gb"
+            notes = [
+                NoteRow(name, None, STREAM_RETENTION, f"{rows:,} rows {detail}", self._load_id, now)
+                for name, rows in sorted(self.forgotten.items())
+            ]
+            with self._store.transaction() as cursor:
+                replace_coded_notes(cursor, STREAM_RETENTION, notes)
                 mark_changed(cursor)
-        self.has_unpublished = self.has_unpublished or bool(gone)
-        return gone
+        return states
 
     def _note(self, datasets: Sequence[str], detail: str) -> None:
         now = self._clock.now()
@@ -211,3 +248,10 @@ class Recording:
             load_id=self._load_id,
         )
         write_home_state(self._environment.home, self._state)
+
+
+def _retention(settings: Settings, now: datetime) -> Retention:
+    """What `[stream]` keeps of the logs."""
+    today = now.astimezone(_EXCHANGE).date()
+    days, most = settings.stream_keep_days, settings.stream_keep_gb
+    return Retention(today - timedelta(days) if days else None, int(most * 1e9) if most else None)

@@ -86,6 +86,8 @@ class QueryPlan:
     """What was not understood; its inputs are meant as a whole."""
     load_id: int = 0
     """The last load that the plan knows of."""
+    reads_catalog: bool = False
+    """Whether it reads what says how data stands, or what is no dataset: every publication changes that."""
 
     @property
     def stale(self) -> tuple[Step, ...]:
@@ -150,7 +152,11 @@ def plan_query(environment: Environment, request: QueryRequest) -> QueryPlan:
     limit = request.freshness.age_limit
     refetch = _older_than(environment, closure(datasets, targets), held, limit)
     steps = plan_refresh(datasets, states, targets, clock=clock, held=held, refetch=refetch)
-    return QueryPlan(targets, held, steps, found.unresolved, environment.home_state.load_id)
+    reads_catalog = any(
+        read.relation in _ABOUT_DATA or read.relation not in datasets for read in found.reads
+    )
+    load_id = environment.home_state.load_id
+    return QueryPlan(targets, held, steps, found.unresolved, load_id, reads_catalog)
 
 
 def _resolved(environment: Environment, request: QueryRequest, names: NameScope) -> Resolution:

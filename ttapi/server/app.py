@@ -23,6 +23,7 @@ from ttapi.server.mcp_http import PATH, McpDoor
 from ttapi.server.problems import MEDIA_TYPE, Problem, defect, haste, problem_of, unauthorized
 from ttapi.server.routes import API, ROUTES, Route, make_router
 from ttapi.server.stream import StreamSockets
+from ttapi.server.topics import Topics
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -51,7 +52,7 @@ def make_app(
     """The whole application. *Raises* UsageError for a route without a role.
 
     `identify`: whose token an Authorization header bears. `clock`: seconds that never go back, by
-    which the pace of callers is held. `hub`: of what is streamed; None: nothing is.
+    which the pace of callers and of watched queries is held. `hub`: of what is streamed; None: nothing is.
     """
     app = FastAPI(
         title="ttapi", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
@@ -59,9 +60,8 @@ def make_app(
     traffic = RequestCounts()
     app.state.admit = _admission(identify, clock, served)
     app.include_router(make_router([*routes, *_own_routes(app, traffic)], served))
-    app.router.routes.append(
-        WebSocketRoute(f"{API}/stream", StreamSockets(identify, hub, served).serve)
-    )
+    sockets = StreamSockets(identify, hub, served, Topics(served, clock))
+    app.router.routes.append(WebSocketRoute(f"{API}/stream", sockets.serve))
     app.router.routes.append(McpDoor(served).route)
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)

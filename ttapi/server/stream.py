@@ -3,7 +3,8 @@
 
 The first message authenticates, or a subprotocol `bearer.TOKEN` beside `ttapi`. Then topics are
 subscribed to: a snapshot each, then what changes, ten times a second. Who is slow gets the newest of
-what says how something stands, and is told how many prints it missed.
+what says how something stands, and is told how many prints it missed. A query is subscribed to by its
+text, `{"watch": "select ..."}`; the answer names its topic.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from ttapi.server.topics import topic_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from ttapi.api import Hub
     from ttapi.server.auth import Identity
     from ttapi.server.served_home import ServedHome
+    from ttapi.server.topics import CallerTopics, Topics
 
     Identify = Callable[[str | None], Identity | None]
 
@@ -44,6 +48,11 @@ MESSAGE_BYTES = 64 * 1024
 _TOPIC = re.compile(
     r"(quote|trade|greeks|tick):[^\s:]{1,40}( *[^\s:]{1,20})?|bar:[^\s:]{1,40}:time:60"
 )
+_STANDING = re.compile(r"grid|health|tasks|system|watch:[0-9a-f]{16}")
+"""Topics that are no live events."""
+_EXAMPLES = (
+    "quote:SPY, trade:SPY, greeks:SPY, tick:SPY, bar:SPY:time:60, grid, health, tasks, system"
+)
 _PROTOCOL, _BEARER = "ttapi", "bearer."
 _POLICY, _AGAIN = 1008, 1013
 HIDDEN = "what vendors stream is licensed to its owner alone: [server] share_personal"
@@ -52,9 +61,12 @@ HIDDEN = "what vendors stream is licensed to its owner alone: [server] share_per
 class StreamSockets:
     """All sockets of a daemon."""
 
-    def __init__(self, identify: Identify, hub: Hub | None, served: ServedHome) -> None:
+    def __init__(
+        self, identify: Identify, hub: Hub | None, served: ServedHome, topics: Topics
+    ) -> None:
         """`hub`: None where nothing is streamed."""
         self._identify, self._hub, self._served = identify, hub, served
+        self._topics = topics
         self._most = served.settings.server_sockets
         self._open: Counter[str] = Counter()
 
@@ -73,8 +85,9 @@ class StreamSockets:
             else:
                 self._open[caller.name] += 1
                 try:
+                    topics = self._topics.of(caller)
                     await _Conversation(
-                        self._served, self._identify, self._hub, socket, caller
+                        socket, self._identify, self._hub, self._served, topics
                     ).run()
                 finally:
                     self._open[caller.name] -= 1
@@ -95,15 +108,15 @@ class _Conversation:
 
     def __init__(
         self,
-        served: ServedHome,
+        socket: WebSocket,
         identify: Identify,
         hub: Hub | None,
-        socket: WebSocket,
-        caller: Identity,
+        served: ServedHome,
+        topics: CallerTopics,
     ) -> None:
         self._socket, self._identify, self._hub = socket, identify, hub
-        self._served, self._topics = served, served.settings.server_topics
-        self._caller = caller
+        self._served, self._topics, self._caller = served, topics, topics.caller
+        self._most = served.settings.server_topics
         self._seen: dict[str, int] = {}
         """By topic the number of the event sent last."""
         self._sent_at = time.monotonic()
@@ -119,9 +132,8 @@ class _Conversation:
             for task in (sending, hearing):
                 task.cancel()
             await asyncio.gather(sending, hearing, return_exceptions=True)
-            for topic in self._seen:
-                if self._hub is not None:
-                    self._hub.unwatch(topic)
+            for topic in list(self._seen):
+                self._leave(topic)
 
     async def _heed(self) -> None:
         while True:
@@ -145,9 +157,12 @@ class _Conversation:
     async def _change(self, kind: str, data: object) -> None:
         """Subscribe, unsubscribe or go on; the answer names all topics there are then."""
         asked = data if isinstance(data, dict) else {}
+        if kind == "subscribe" and "watch" in asked:
+            await self._watch(asked["watch"])
+            return
         topics = asked.get("topics", [asked["topic"]] if "topic" in asked else None)
-        if not isinstance(topics, list) or not topics or len(topics) > self._topics:
-            await self._tell("error", {"detail": f"data names topics, at most {self._topics}"})
+        if not isinstance(topics, list) or not topics or len(topics) > self._most:
+            await self._tell("error", {"detail": f"data names topics, at most {self._most}"})
             return
         for topic in topics:
             if kind == "unsubscribe":
@@ -158,26 +173,58 @@ class _Conversation:
                 await self._join(topic, asked.get("sequence") if kind == "resume" else None)
         await self._tell("status", {"action": f"{kind}d", "topics": sorted(self._seen)})
 
+    async def _watch(self, sql: object) -> None:
+        """Subscribe to the answer of a query."""
+        if not isinstance(sql, str) or not sql.strip():
+            await self._tell("error", {"detail": "watch is the text of one SELECT"})
+            return
+        topic = topic_of(sql)
+        complaint = None if topic in self._seen else self._topics.refusal(topic)
+        if complaint or len(self._seen) >= self._most:
+            detail = complaint or f"{self._most} topics are subscribed to already"
+            await self._tell("error", {"topic": topic, "detail": detail})
+            return
+        if topic not in self._seen:
+            self._seen[topic], snapshot = self._topics.watch(topic, sql)
+            if snapshot is not None:
+                await self._send(snapshot)
+        topics = sorted(self._seen)
+        await self._tell("status", {"action": "subscribed", "watch": topic, "topics": topics})
+
     def _refusal(self, topic: object) -> str | None:
         """Why `topic` cannot be had; None: it can."""
-        if not isinstance(topic, str) or not _TOPIC.fullmatch(topic):
-            return "no such topic: quote:SPY, trade:SPY, greeks:SPY, tick:SPY, bar:SPY:time:60"
+        if not isinstance(topic, str) or not (
+            _TOPIC.fullmatch(topic) or _STANDING.fullmatch(topic)
+        ):
+            return f"no such topic: {_EXAMPLES}"
+        if topic not in self._seen and len(self._seen) >= self._most:
+            return f"{self._most} topics are subscribed to already"
+        if _STANDING.fullmatch(topic):
+            is_lost = topic.startswith("watch:") and topic not in self._seen
+            return "a query is watched by its text" if is_lost else self._topics.refusal(topic)
         if not self._served.sees_personal(self._caller):
             return HIDDEN
         if self._hub is None:
             return "nothing is streamed here: ttapi serve --stream SYMBOLS"
-        if topic not in self._seen and len(self._seen) >= self._topics:
-            return f"{self._topics} topics are subscribed to already"
         return None
 
-    async def _join(self, topic: str, after: object) -> None:
+    def _home_of(self, topic: str) -> Hub | CallerTopics:
+        """Who keeps the messages of a topic."""
+        if ":" not in topic or topic.startswith("watch:"):
+            return self._topics
         assert self._hub is not None
+        return self._hub
+
+    async def _join(self, topic: str, after: Any) -> None:
         if topic in self._seen:
             return
-        sequence, snapshot = self._hub.watch(topic)
+        home = self._home_of(topic)
+        sequence, snapshot = home.watch(topic)
         self._seen[topic] = sequence
-        if isinstance(after, int) and not isinstance(after, bool) and 0 <= after <= sequence:
-            missed = self._hub.missed(topic, after)
+        # Of an answer only what it is now counts: it goes on with a snapshot.
+        is_number = isinstance(after, int) and not isinstance(after, bool)
+        if home is self._hub and is_number and 0 <= after <= sequence:
+            missed = home.missed(topic, after)
             if not missed.lost:
                 self._seen[topic] = after
                 return
@@ -185,14 +232,17 @@ class _Conversation:
             await self._send(snapshot)
 
     def _leave(self, topic: object) -> None:
-        if isinstance(topic, str) and self._seen.pop(topic, None) is not None and self._hub:
-            self._hub.unwatch(topic)
+        if isinstance(topic, str) and self._seen.pop(topic, None) is not None:
+            self._home_of(topic).unwatch(topic)
 
     def _out(self) -> str | None:
         """Why the client may not stay; None: it may."""
         if not self._caller.is_good():
             return "the token has ended, or was taken back"
-        return HIDDEN if self._seen and not self._served.sees_personal(self._caller) else None
+        if not self._seen or self._served.sees_personal(self._caller):
+            return None
+        is_live = any(not _STANDING.fullmatch(topic) for topic in self._seen)
+        return HIDDEN if is_live or self._topics.sees_personal else None
 
     async def _send_events(self) -> None:
         for turn in itertools.count():
@@ -200,23 +250,27 @@ class _Conversation:
                 await _end(self._socket, _POLICY, why)
                 return
             for topic, seen in list(self._seen.items()):
-                if self._hub is None or topic not in self._seen:
-                    continue
-                missed = self._hub.missed(topic, seen)
-                if missed.sequence == seen:
-                    continue
-                self._seen[topic] = missed.sequence
-                messages = missed.messages
-                if topic.startswith("tick:"):
-                    if missed.lost:
-                        await self._tell("status", {"topic": topic, "lost": missed.lost})
-                else:
-                    messages = messages[-1:]
-                for message in messages:
-                    await self._send(message)
+                if topic in self._seen:
+                    await self._send_missed(topic, seen)
             if time.monotonic() - self._sent_at >= HEARTBEAT_S:
                 await self._tell("heartbeat", {})
             await asyncio.sleep(BATCH_S)
+
+    async def _send_missed(self, topic: str, seen: int) -> None:
+        """Send what a topic told after message `seen`; of live events but prints the newest alone."""
+        home = self._home_of(topic)
+        missed = home.missed(topic, seen)
+        if missed.sequence == seen:
+            return
+        self._seen[topic] = missed.sequence
+        messages = missed.messages
+        if topic.startswith("tick:"):
+            if missed.lost:
+                await self._tell("status", {"topic": topic, "lost": missed.lost})
+        elif home is self._hub:
+            messages = messages[-1:]
+        for message in messages:
+            await self._send(message)
 
     async def _tell(self, kind: str, data: dict[str, Any]) -> None:
         now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
@@ -225,7 +279,9 @@ class _Conversation:
 
     async def _send(self, message: bytes) -> None:
         try:
-            await asyncio.wait_for(self._socket.send_text(message.decode()), STUCK_S)
+            # No task of its own, as wait_for makes one: a thousand clients take ten thousand messages a second.
+            async with asyncio.timeout(STUCK_S):
+                await self._socket.send_text(message.decode())
         except TimeoutError:
             await _end(self._socket, _AGAIN, "too slow")
             raise WebSocketDisconnect(_AGAIN) from None

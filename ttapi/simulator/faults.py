@@ -68,8 +68,28 @@ FAULTS: dict[str, FaultKind] = {
         "the connection breaks after so many frames made beforehand",
         {"after": 5, "times": 1},
     ),
+    "close-1006": FaultKind(
+        "dxlink",
+        "the connection ends without a close frame after so many frames made beforehand",
+        {"after": 5, "times": 1},
+    ),
+    "duplicate-feed": FaultKind(
+        "dxlink",
+        "every frame made beforehand whose number it divides comes twice",
+        {"every": 3, "times": 0},
+    ),
     "duplicates": FaultKind("dxlink", "every candle comes twice"),
+    "expire-feed": FaultKind(
+        "dxlink",
+        "the token ends after so many frames made beforehand: AUTH_STATE UNAUTHORIZED, and nothing more",
+        {"after": 5, "times": 1},
+    ),
     "fewer-fields": FaultKind("dxlink", "VWAP and impVolatility are not granted"),
+    "gap-feed": FaultKind(
+        "dxlink",
+        "after so many frames made beforehand so many are never sent, then the connection breaks",
+        {"after": 5, "count": 3, "times": 1},
+    ),
     "late-rows": FaultKind("dxlink", "candles come out of order, one wrong and corrected later"),
     "mute": FaultKind(
         "dxlink",
@@ -79,6 +99,11 @@ FAULTS: dict[str, FaultKind] = {
     "nan": FaultKind("dxlink", "quotes lack prices at times, histories end in a row of NaN"),
     "one-event-per-array": FaultKind("dxlink", "each message holds one event"),
     "refuse-token": FaultKind("dxlink", "a good token is refused", {"times": 1}),
+    "reorder-feed": FaultKind(
+        "dxlink",
+        "every frame made beforehand whose number it divides comes behind the next",
+        {"every": 3, "times": 0},
+    ),
     "reorder-fields": FaultKind("dxlink", "the fields are granted in another order"),
     "slow-auth": FaultKind("dxlink", "authorisation takes so many seconds", {"s": 0.5}),
     "snip": FaultKind("dxlink", "histories end after so many candles", {"at": 100}),
@@ -154,6 +179,41 @@ class Faults:
         if fault is not None:
             fault.struck += 1
         return fault
+
+
+_ENDINGS = ("drop-feed", "close-1006", "gap-feed", "expire-feed", "mute")
+"""Faults after so many live frames; the first that is set happens."""
+
+
+class LiveFaults:
+    """What faults do to the live frames of one connection, which are counted from 1."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._late: list[str] = []
+
+    def texts(self, text: str, count: int) -> list[str]:
+        """What is sent instead of a frame: nothing, it alone, it twice, or with one before it that is late."""
+        texts = [text, text] if self._divides("duplicate-feed", count) else [text]
+        if self._late:
+            texts, self._late = texts + self._late, []
+        elif self._divides("reorder-feed", count):
+            texts, self._late = [], texts
+        return texts
+
+    def ending(self, count: int) -> Fault | None:
+        """The fault that happens behind this frame, after which no more are sent."""
+        for name in _ENDINGS:
+            fault = self._faults.active(name)
+            if fault is not None and count >= fault.number("after"):
+                return self._faults.strike(name)
+        return None
+
+    def _divides(self, name: str, count: int) -> bool:
+        fault = self._faults.active(name)
+        if fault is None or count % max(1, int(fault.number("every"))):
+            return False
+        return self._faults.strike(name) is not None
 
 
 @dataclass

@@ -181,12 +181,20 @@ def is_as_published(home: Home) -> bool:
     return not is_same_file or [facts.st_size, facts.st_mtime_ns] == note.get("facts")
 
 
+def recorder_state(home: Home) -> dict[str, Any] | None:
+    """What the recorder that owns `home` said at its last publication; None: none does, or it begins."""
+    owner = current_owner(home)
+    if owner is None or owner.command not in RECORDERS:
+        return None
+    return read_document(home.stream_file) or None
+
+
 def recorder_text(home: Home) -> str | None:
     """What the recorder that owns `home` says of itself, in words; None: none does."""
     owner = current_owner(home)
     if owner is None or owner.command not in RECORDERS:
         return None
-    document = read_document(home.stream_file)
+    document = recorder_state(home) or {}
     try:
         feeds = [f"{one['source']} {one['phase']}" for one in document["sources"]]
         published_at = datetime.fromisoformat(document["published_at"])

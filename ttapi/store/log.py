@@ -20,6 +20,7 @@ from ttapi.store.catalog import (
     DatasetState,
     mark_changed,
     read_meta,
+    read_states,
     write_changed_keys,
     write_meta,
     write_state,
@@ -42,6 +43,8 @@ JOURNAL_POSITION = "journal_position"
 _RECORD_BITS = 24
 """Arrivals are numbered by record and place in it; a record holds fewer events than this allows."""
 _EXCHANGE = ZoneInfo("America/New_York")
+_ROOM = 0.1
+"""Share of what logs may take that is free once something had to go."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,23 @@ class LogWriter:
         self._unsettled.add((dataset, key))
         return self._sessions[dataset, key]
 
+    def newest_events(self, resource: Resource, most: int) -> list[tuple[str, int, str]]:
+        """symbol, tick_id and type of the newest events of a log that has these columns, oldest first."""
+        if not {"tick_id", "type"} <= {column.name for column in resource.columns}:
+            return []
+        asked = f"select symbol, tick_id, type from {raw_name(resource)} order by arrival desc"
+        with self._store.reading() as cursor:
+            return cursor.execute(f"{asked} limit {most:d}").fetchall()[::-1]
+
+    def last_received(self) -> datetime | None:
+        """When the newest event of all logs arrived, zone-aware UTC; None: none has."""
+        with self._store.reading() as cursor:
+            found = [
+                cursor.execute(f"select max(received_at) from {raw_name(one)}").fetchall()[0][0]
+                for one in self._resources.values()
+            ]
+        return utc_instant(max(filter(None, found), default=None))
+
     def settle(self, fingerprints: Mapping[str, str], now: datetime) -> dict[str, DatasetState]:
         """Write ledger and state of what was appended since the last time; the states by dataset.
 
@@ -167,6 +187,33 @@ class LogWriter:
                 self._note_load(cursor, dataset, now)
             mark_changed(cursor)
         return states
+
+    def forget(
+        self, retention: Retention, now: datetime
+    ) -> tuple[dict[str, int], dict[str, DatasetState]]:
+        """Delete what `retention` does not keep of what is settled; the rows gone, and the states that moved.
+
+        Sessions are counted anew when the next events come.
+        """
+        assert not self._unsettled, "what is not settled cannot be counted"
+        states: dict[str, DatasetState] = {}
+        with self._store.transaction() as cursor:
+            gone = forget(cursor, self._resources.values(), retention)
+            held = read_states(cursor) if gone else {}
+            for dataset in gone.keys() & held.keys():
+                states[dataset] = replace(
+                    held[dataset],
+                    version=f"{self.position}, {now.isoformat()}",
+                    changed_at=now,
+                    load_id=self._load_id,
+                    rows=_rows_of(cursor, dataset),
+                )
+                write_state(cursor, dataset, states[dataset])
+            if gone:
+                mark_changed(cursor)
+        if gone:
+            self._sessions.clear()
+        return gone, states
 
     def _settled(self, session: _Session, now: datetime) -> UnitRecord:
         record, day = session.record, _day_of(session.record.key)
@@ -233,6 +280,104 @@ def _rows_of(cursor: Connection, dataset: str) -> int:
     ((rows,),) = cursor.execute(
         "select coalesce(sum(rows_accepted), 0) from catalog.units where dataset = ?", [dataset]
     ).fetchall()
+    return int(rows)
+
+
+@dataclass(frozen=True)
+class Retention:
+    """What is kept of the logs."""
+
+    since: date | None = None
+    """The first session kept; None: all are."""
+    most_bytes: int | None = None
+    """What all logs take in the file at most; None: as much as comes."""
+
+
+@dataclass(frozen=True)
+class SessionSize:
+    """What one session of one log takes in the file."""
+
+    dataset: str
+    day: date
+    rows: int
+    size: float
+    """Bytes, by the share of its rows in those of the log."""
+
+
+def rows_to_forget(sessions: Iterable[SessionSize], excess: float) -> dict[tuple[str, date], float]:
+    """Which share of each session is to go so that `excess` bytes do: whole days first, the oldest first.
+
+    Of the last day that is needed every log loses the same share.
+    """
+    days: dict[date, list[SessionSize]] = {}
+    for one in sessions:
+        days.setdefault(one.day, []).append(one)
+    found: dict[tuple[str, date], float] = {}
+    for day in sorted(days):
+        size = sum(one.size for one in days[day])
+        if excess <= 0 or not size:
+            continue
+        found |= {(one.dataset, day): min(1.0, excess / size) for one in days[day] if one.rows}
+        excess -= size
+    return found
+
+
+def forget(
+    cursor: Connection, resources: Iterable[Resource], retention: Retention
+) -> dict[str, int]:
+    """Delete what `retention` does not keep, ledger and rows; the rows gone, by dataset."""
+    logs = {f"raw.{one.table}": one for one in resources}
+    gone = forget_before(cursor, logs.values(), retention.since) if retention.since else {}
+    if retention.most_bytes is None:
+        return gone
+    sizes = {name: _bytes_of(cursor, one) for name, one in logs.items()}
+    excess = sum(sizes.values()) - retention.most_bytes
+    if excess <= 0:
+        return gone
+    # A little more than must be, so that this is not to be done at every look.
+    excess += int(retention.most_bytes * _ROOM)
+    sessions = [one for name, size in sizes.items() for one in _sessions_of(cursor, name, size)]
+    for (name, day), share in rows_to_forget(sessions, excess).items():
+        rows = _forget_share(cursor, logs[name], day, share)
+        gone[name] = gone.get(name, 0) + rows
+    return gone
+
+
+def _bytes_of(cursor: Connection, resource: Resource) -> int:
+    """What a log takes in the file, as of the last checkpoint."""
+    ((blocks,),) = cursor.execute(
+        "select count(distinct block_id) from pragma_storage_info(?) where persistent",
+        [f"raw.{resource.table}"],
+    ).fetchall()
+    ((size,),) = cursor.execute("select block_size from pragma_database_size() limit 1").fetchall()
+    return int(blocks) * int(size)
+
+
+def _sessions_of(cursor: Connection, dataset: str, size: int) -> list[SessionSize]:
+    units = read_units(cursor, dataset).values()
+    rows = sum(unit.rows_accepted for unit in units)
+    return [
+        SessionSize(dataset, _day_of(u.key), u.rows_accepted, size * u.rows_accepted / rows)
+        for u in units
+        if rows
+    ]
+
+
+def _forget_share(cursor: Connection, resource: Resource, day: date, share: float) -> int:
+    """Delete the first rows of a session, so much of it; how many they were."""
+    dataset, table = f"raw.{resource.table}", raw_name(resource)
+    unit = read_units(cursor, dataset, [day.isoformat()])[day.isoformat()]
+    if share >= 1:
+        cursor.execute(f"delete from {table} where unit_id = ?", [unit.unit_id])
+        cursor.execute("delete from catalog.units where unit_id = ?", [unit.unit_id])
+        return unit.rows_accepted
+    ((rows,),) = cursor.execute(
+        f"delete from {table} where unit_id = ? and arrival <="
+        f" (select approx_quantile(arrival, {share:.6f}) from {table} where unit_id = ?)",
+        [unit.unit_id, unit.unit_id],
+    ).fetchall()
+    left = replace(unit, rows_accepted=unit.rows_accepted - rows, rows_in=unit.rows_in - rows)
+    write_units(cursor, [left])
     return int(rows)
 
 

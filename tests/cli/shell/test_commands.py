@@ -196,9 +196,9 @@ def test_commands_about_the_last_query_say_when_there_is_none(said):
         assert said(command)[1].startswith("there is no answer yet"), command
 
 
-def test_watch_runs_the_last_query_again(said):
-    out, _ = said("select 7 as n;\n.watch 0 2")
-    assert out.split() == ["n", "-", "7"] * 3
+def test_watch_shows_the_last_query_again_and_then_what_differs(said):
+    out, _ = said("select 7 as n;\n.watch 0 3")
+    assert out.split() == ["n", "-", "7"] * 2
     usage = "usage: .watch [SECONDS] [TIMES]"
     assert said(".watch soon")[1].splitlines() == ["'soon' is no number", usage]
     assert said(".watch 1 0")[1].splitlines() == ["0 is too many or too few", usage]

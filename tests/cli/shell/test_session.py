@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from ttapi.cli.shell.session import interrupting
+from ttapi.cli.terminal import interrupting
 from ttapi.errors import InterruptedQueryError
 
 

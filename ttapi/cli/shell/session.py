@@ -1,63 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One session: statements and dot-commands run one after the other, from a prompt or a script.
-
-Ctrl-C while a statement runs: the engine is told at once, wherever the main thread is.
-"""
+"""One session: statements and dot-commands run one after the other, from a prompt or a script."""
 
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import sys
-import threading
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ttapi.cli.shell.options import DisplayOptions
-from ttapi.cli.terminal import seconds_text, tell, tell_waiting
+from ttapi.cli.terminal import interrupting, seconds_text, tell, tell_waiting
 from ttapi.errors import InterruptedQueryError, QueryError, TtapiError, UsageError
-from ttapi.sqltext import Entry, entries_of, explained_query, first_words, is_command, without_end
+from ttapi.sqltext import (
+    Entry,
+    entries_of,
+    explained_query,
+    first_words,
+    is_command,
+    watched_query,
+    without_end,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ttapi.api import Answer, Database, Freshness, PreparedQuery
+    from ttapi.api import Answer, Database, Freshness, PreparedQuery, Rows
     from ttapi.cli.shell.names import Relation, SqlNames
     from ttapi.home import Home
-
-
-@contextmanager
-def interrupting(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Call `interrupt` for each SIGINT inside the block.
-
-    Python's own handler runs when the main thread is back from the engine, which may be minutes
-    later; the byte that the signal writes is read at once, by a thread. Outside the main thread
-    there is no signal to hear, and nothing happens.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    receiver, written = socket.socketpair()
-    written.setblocking(False)
-    before = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
-    listener = threading.Thread(target=_listen, args=(receiver, interrupt), daemon=True)
-    listener.start()
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(before)
-        written.close()
-        listener.join()
-        receiver.close()
-
-
-def _listen(receiver: socket.socket, interrupt: Callable[[], None]) -> None:
-    while number := receiver.recv(1):
-        if number[0] == signal.SIGINT:
-            interrupt()
 
 
 _REACHES_OUT = {"copy", "export", "import", "attach", "install", "load"}
@@ -149,8 +119,7 @@ class Session:
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         """Rows about the session itself; nothing is refreshed for them."""
         found = self.database.reader.run(sql)
-        table = found.table if found else None
-        return [tuple(row.values()) for row in table.to_pylist()] if table else []
+        return [tuple(row.values()) for row in found.table.to_pylist()] if found else []
 
     def open(self, home: Home) -> None:
         """Go on in another home; temporary tables are gone."""
@@ -232,6 +201,11 @@ class Session:
 
             explain_refresh(self, without_end(query))
             return
+        if (query := watched_query(sql)) is not None:
+            from ttapi.cli.shell.dot.queries import watch_query
+
+            watch_query(self, without_end(query))
+            return
         for answer in self.answers(sql):
             if answer.rows is not None:
                 self.last_sql, self.last = without_end(sql), answer
@@ -281,20 +255,32 @@ class Session:
 
     def show(self, answer: Answer) -> None:
         """Write an answer's rows and say how many they are."""
-        from ttapi.cli.shell.options import show_rows
         from ttapi.formats.text import count_text
 
         if answer.rows is None:
             return
         rows = answer.rows
-        zone = self.database.load_environment().settings.display_timezone
-        remark = show_rows(rows, self.options, self.options.look(zone))
+        remark = self.show_rows(rows)
         if self.options.has_timer or rows.is_cut:
             tell(f"-- {count_text(rows)}, {seconds_text(answer.seconds)}")
         if rows.is_cut and self.manners.is_interactive:
             tell("-- .maxrows 0 shows all, .export FILE writes all")
         if remark:
             tell(f"-- {remark}")
+
+    def show_rows(self, rows: Rows, *, has_header: bool = True) -> str | None:
+        """Write rows where answers go; the remark of their format. `has_header` False: none again."""
+        from ttapi.cli.shell.options import show_rows
+
+        look = self.options.look(self.database.load_environment().settings.display_timezone)
+        look = look if has_header else replace(look, has_header=False)
+        return show_rows(rows, self.options, look)
+
+    def require_room_for_several(self, what: str) -> None:
+        """Nothing, or UsageError where one answer only fits; `what` gives more."""
+        holder = "" if self.manners.is_interactive else self._holder()
+        if holder:
+            raise self._does_not_fit(what, holder)
 
     def complain(self, error: TtapiError, text: str) -> None:
         """Tell an error, with the place in `text` that it is about."""

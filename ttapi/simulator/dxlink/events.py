@@ -9,6 +9,8 @@ Candles as the feed sends them: a history newest first with its flags, or the on
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -320,3 +322,47 @@ def _spoilt(events: list[Event], faults: Faults) -> list[Event]:
             for copy in ([event] if event["eventFlags"] & plain else [event, dict(event)])
         ]
     return events
+
+
+def end_of_history(event_type: str, symbol: str, flags: int) -> Event:
+    """The row that ends a history that is no candles'."""
+    nothing = dict.fromkeys(("eventTime", "time", "index", "sequence"), 0)
+    return {"eventType": event_type, "eventSymbol": symbol, **nothing, "eventFlags": flags}
+
+
+@dataclass
+class PrintHistory:
+    """The newest prints that were numbered, whether anybody was sent them or not."""
+
+    first_time: int
+    """Of the first print, milliseconds since 1970; each is a millisecond later than the one before."""
+    most: int = 100_000
+    """Prints that are kept."""
+    prints: deque[Event] = field(default_factory=deque)
+    count: int = 0
+    """All there were."""
+
+    def number(self, event: Event) -> Event:
+        """`event` with a number and a time of its own: it happens now."""
+        time = self.first_time + self.count
+        self.count += 1
+        numbered = event | {"time": time, "index": event_index(time), "sequence": 0}
+        self.prints.append(numbered)
+        if len(self.prints) > self.most:
+            self.prints.popleft()
+        return numbered
+
+    def since(self, symbol: str, from_time: int) -> list[Event]:
+        """The history of one symbol, newest first; it ends with a word that more was there, where it was."""
+        kept = [
+            event
+            for event in reversed(self.prints)
+            if event["eventSymbol"] == symbol and event["time"] >= from_time
+        ]
+        is_cut = self.count > len(self.prints) and self.prints[0]["time"] > from_time
+        end = end_of_history("TimeAndSale", symbol, 0x12 if is_cut else 0x0A)
+        if kept:
+            kept[0] = kept[0] | {"eventFlags": 0x04}
+        else:
+            end["eventFlags"] |= 0x04
+        return [*kept, end]

@@ -11,17 +11,20 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ttapi.market.dxfeed import EVENT_FIELDS, TIME_SERIES, normalise_candle_symbol
 from ttapi.simulator.dxlink.events import (
     LAST_EVENTS,
+    PrintHistory,
     candle_history,
     empty_history,
+    end_of_history,
     forming_candle,
     last_event,
+    milliseconds,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +45,15 @@ _SPELLINGS = {"vwap": "VWAP"}
 _TEXTS = frozenset({"bidExchangeCode", "askExchangeCode", "exchangeCode", "description"})
 _NULLS = frozenset({"buyer", "seller"})
 """Texts that are null where there are none."""
+
+
+@dataclass(frozen=True)
+class Close:
+    """The connection ends here."""
+
+    code: int | None
+    """None: it breaks, without a close frame."""
+    reason: str = ""
 
 
 class BadActionError(Exception):
@@ -81,6 +93,8 @@ class FeedChannel:
     is_configured: bool = False
     is_mid_history: bool = False
     """More of a history follows the message made last."""
+    prints: PrintHistory | None = None
+    """What is kept of numbered prints; None: of a print only the last is."""
 
     def configure(self, message: Message) -> Message:
         """Take a FEED_SETUP; the FEED_CONFIG that answers it."""
@@ -175,16 +189,11 @@ class FeedChannel:
         return candle_history(self.market, one.echo, one.from_time, self.faults)
 
     def _single(self, one: Wanted) -> list[Event]:
-        """A history of what is kept of these types: the last one."""
+        """A history of what is kept of these types: the last one, of numbered prints those kept."""
+        if one.type == "TimeAndSale" and self.prints is not None and one.from_time is not None:
+            return self.prints.since(one.echo, one.from_time)
         event = one.last = self._now(one)
-        end = {
-            "eventType": one.type,
-            "eventSymbol": one.echo,
-            "eventTime": 0,
-            "time": 0,
-            "index": 0,
-        }
-        end |= {"sequence": 0, "eventFlags": 0x0A if event else 0x0E}
+        end = end_of_history(one.type, one.echo, 0x0A if event else 0x0E)
         return [event | {"eventFlags": 0x04}, end] if event else [end]
 
     def _now(self, one: Wanted) -> Event | None:
@@ -275,6 +284,11 @@ class Frame:
     events: int
     cents: int
     """Sum of the first of the fields that move, in cents."""
+    channel: int = 0
+    names: tuple[str, ...] = ()
+    """The columns granted."""
+    rows: tuple[Event, ...] = ()
+    """The events, of a type that is numbered as it is sent; (): the text is as it is."""
 
 
 @dataclass
@@ -304,10 +318,27 @@ class Firehose:
     nan_share: float = 0.0
     """Share of events whose first price is NaN."""
     truth: FirehoseTruth = field(default_factory=FirehoseTruth)
+    is_numbered: bool = False
+    """Whether each print has a number and a time of its own, and is kept for who missed it."""
+    kept_prints: int = 100_000
+    """Numbered prints that are kept."""
+    history: PrintHistory | None = None
+    """The prints numbered so far; None: none is."""
+
+    def happened(self, frame: Frame) -> Frame:
+        """`frame` as it is sent, counted as the truth."""
+        self.truth.add(frame)
+        if self.history is None or not frame.rows:
+            return frame
+        events = [self.history.number(event) for event in frame.rows]
+        flat = [_cell(event, name) for event in events for name in frame.names]
+        return replace(frame, text=_frame_text(frame.channel, frame.event_type, flat))
 
     def frames(self, market: VendorMarket, channels: Iterable[FeedChannel]) -> list[Frame]:
         """Frames of everything these channels want that the firehose has, in turns of type."""
         rng = market.tape.past.random("firehose")
+        if self.is_numbered and self.history is None:
+            self.history = PrintHistory(milliseconds(market.now), self.kept_prints)
         kinds = [
             (channel, event_type, events)
             for channel in channels
@@ -330,6 +361,7 @@ class Firehose:
     ) -> Frame:
         names, (first, *others) = channel.fields[event_type], PRICED[event_type]
         flat: list[object] = []
+        rows: list[Event] = []
         cents = 0
         for event in rng.choices(last, k=self.frame_events):
             price = max(1, round(100 * (event[first] or 1)) + rng.randint(-50, 50))
@@ -339,10 +371,17 @@ class Firehose:
                 values[first], price = None, 0
             row = [values.get(name) for name in names]
             flat += ["NaN" if value is None else value for value in row]
+            rows.append(values)
             cents += price
-        message = {"type": "FEED_DATA", "channel": channel.number, "data": [event_type, flat]}
-        text = json.dumps(message, separators=(",", ":"))
-        return Frame(text, event_type, self.frame_events, cents)
+        text = _frame_text(channel.number, event_type, flat)
+        is_numbered = self.is_numbered and event_type == "TimeAndSale"
+        kept = tuple(rows) if is_numbered else ()
+        return Frame(text, event_type, self.frame_events, cents, channel.number, names, kept)
+
+
+def _frame_text(channel: int, event_type: str, flat: list[Any]) -> str:
+    message = {"type": "FEED_DATA", "channel": channel, "data": [event_type, flat]}
+    return json.dumps(message, separators=(",", ":"))
 
 
 def _last_events(market: VendorMarket, event_type: str, wanted: list[Wanted]) -> list[Event]:

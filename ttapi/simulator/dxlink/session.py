@@ -4,10 +4,7 @@
 What comes before the state allows it is kept and done when it does: some clients wait a tenth of
 a second for an answer and go on regardless.
 
-The simulated feed on a WebSocket route of an aiohttp application.
-
-app[DXLINK] = DxLinkService(market, accepts_token=tokens.__contains__)
-app.router.add_get("/realtime", serve_dxlink)
+`app[DXLINK] = DxLinkService(...)`, `app.router.add_get("/realtime", serve_dxlink)`: on a route of aiohttp's.
 """
 
 from __future__ import annotations
@@ -22,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
-from ttapi.simulator.dxlink.feed import CONTRACTS, BadActionError, FeedChannel
-from ttapi.simulator.faults import Faults
+from ttapi.simulator.dxlink.feed import CONTRACTS, BadActionError, Close, FeedChannel
+from ttapi.simulator.faults import Faults, LiveFaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,15 +38,6 @@ _LARGEST = 1_000_000
 _BEFORE_AUTH = frozenset({"SETUP", "AUTH", "KEEPALIVE", "ERROR"})
 
 
-@dataclass(frozen=True)
-class Close:
-    """The connection ends here."""
-
-    code: int | None
-    """None: it breaks, without a close frame."""
-    reason: str = ""
-
-
 class DxLinkSession:
     """The server's side of one connection."""
 
@@ -60,9 +48,12 @@ class DxLinkSession:
         faults: Faults,
         now: float,
         log: Callable[[str, tuple[str, ...]], None] | None = None,
+        *,
+        firehose: Firehose | None = None,
     ) -> None:
         self.is_mute = False
         self.is_closed = False
+        self._firehose = firehose
         self._market, self._accepts_token, self._faults = market, accepts_token, faults
         self._log = log or (lambda _what, _symbols: None)
         self._outgoing: list[str | Close] = []
@@ -119,6 +110,11 @@ class DxLinkSession:
         if self._serving or self._outgoing:
             return ()
         return tuple(len(one.wanted) for one in self._channels.values() if one.wanted)
+
+    def expire(self) -> None:
+        """Have the token end: what is sent from here on is not meant for this client."""
+        self._state("UNAUTHORIZED")
+        self._is_authorized = False
 
     def frames(self, firehose: Firehose) -> list[Frame]:
         """What `firehose` has of everything that is wanted over this connection."""
@@ -228,7 +224,10 @@ class DxLinkSession:
             raise BadActionError(f"service {message.get('service')} is not served")
         if contract not in CONTRACTS:
             raise BadActionError(f"contract {contract} is not served")
-        self._channels[number] = FeedChannel(number, contract, self._market, self._faults)
+        kept = self._firehose.history if self._firehose else None
+        self._channels[number] = FeedChannel(
+            number, contract, self._market, self._faults, prints=kept
+        )
         opened = {"type": "CHANNEL_OPENED", "channel": number, "service": "FEED"}
         self._send({**opened, "parameters": {"contract": contract}})
 
@@ -298,9 +297,8 @@ async def serve_dxlink(request: web.Request) -> web.StreamResponse:
         return web.Response(status=502, text="<html><h1>502 Bad Gateway</h1></html>")
     socket = web.WebSocketResponse(max_msg_size=0, autoping=True)
     await socket.prepare(request)
-    session = DxLinkSession(
-        service.market, service.accepts_token, service.faults, monotonic(), service.log
-    )
+    shared = service.market, service.accepts_token, service.faults
+    session = DxLinkSession(*shared, monotonic(), service.log, firehose=service.firehose)
     await _Connection(service, session, socket).run(request)
     return socket
 
@@ -315,12 +313,13 @@ class _Connection:
         self._sending = asyncio.Lock()
         self._was_mute = False
         self._texts_sent = 0
+        self._is_over = False
+        self._live_faults = LiveFaults(service.faults)
 
     async def run(self, request: web.Request) -> None:
-        pouring = self._service.firehose
-        clock = asyncio.create_task(
-            self._pour(request, pouring) if pouring else self._tick(request)
-        )
+        firehose = self._service.firehose
+        timed = self._pour(request, firehose) if firehose else self._tick(request)
+        clock = asyncio.create_task(timed)
         try:
             async for message in self._socket:
                 if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
@@ -349,29 +348,34 @@ class _Connection:
                 wanted, frames = asked, self._session.frames(firehose)
                 began = began if sent else monotonic()
             is_due = firehose.due(sent, monotonic() - began) >= firehose.frame_events
-            if frames and is_due and not self._session.is_mute:
+            is_sending = frames and is_due and not self._is_over
+            if is_sending:
                 frame = frames[count % len(frames)]
-                with suppress(ConnectionError):
-                    await self._socket.send_str(frame.text)
-                    firehose.truth.add(frame)
                 sent, count = sent + frame.events, count + 1
-                self._fail_live(count, request)
-            if not (frames and is_due) or not firehose.per_s:
+                with suppress(ConnectionError):
+                    for text in self._live_faults.texts(firehose.happened(frame).text, count):
+                        await self._socket.send_str(text)
+                await self._fail_live(count, frames, request)
+            if not is_sending or not firehose.per_s:
                 await asyncio.sleep(_POUR_S if firehose.per_s or not frames else 0)
                 self._session.pass_time(monotonic())
                 await self._flush(request)
 
-    def _fail_live(self, count: int, request: web.Request) -> None:
+    async def _fail_live(self, count: int, frames: list[Frame], request: web.Request) -> None:
         """Let faults have their way after so many frames of the firehose."""
-        faults = self._service.faults
-        drop, mute = faults.active("drop-feed"), faults.active("mute")
-        if drop and count >= drop.number("after"):
-            faults.strike("drop-feed")
-            if request.transport is not None:
-                request.transport.abort()
-        elif mute and count >= mute.number("after"):
-            faults.strike("mute")
-            self._session.is_mute = True
+        fault, firehose = self._live_faults.ending(count), self._service.firehose
+        if fault is None or firehose is None:
+            return
+        self._session.is_mute, self._is_over = fault.name == "mute", True
+        if fault.name == "expire-feed":
+            self._session.expire()
+            await self._flush(request)
+        elif fault.name != "mute" and request.transport is not None:
+            for place in range(int(fault.arguments.get("count", 0))):
+                firehose.happened(frames[(count + place) % len(frames)])
+            # Without a close frame: as if all had been said, or by a reset.
+            is_quiet = fault.name == "close-1006"
+            (request.transport.close if is_quiet else request.transport.abort)()
 
     async def _flush(self, request: web.Request) -> None:
         """Send all there is; who comes second waits, so that the order stands."""

@@ -6,28 +6,32 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import sys
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttapi.cli.shell.dot.command import DotCommand, words_in
 from ttapi.cli.shell.dot.files import last_query, whole_answer
 from ttapi.cli.shell.dot.inspect import show_lines
-from ttapi.cli.shell.options import is_dumb, screen_width
+from ttapi.cli.shell.options import screen_width
 from ttapi.cli.shell.start import script_text
 from ttapi.cli.terminal import seconds_text, tell
-from ttapi.errors import UsageError
+from ttapi.errors import InterruptedQueryError, TtapiError, UsageError
 from ttapi.formats.records import write_result
 from ttapi.formats.text import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ttapi.api import InputVersions, RowDifference, WatchedAnswer, WatchedQuery
     from ttapi.cli.shell.session import Session
 
-_CLEAR = "\x1b[H\x1b[2J"
+_LOOK_S = 1.0
+_REFRESHES_APART_S = 60.0
+"""How often a watch asks whether what it reads is past its TTL."""
 
 
 def _last(session: Session, rest: str) -> None:
@@ -98,24 +102,96 @@ def _watch(session: Session, rest: str) -> None:
     usage = ".watch [SECONDS] [TIMES]"
     words = words_in(rest, usage, most=2)
     try:
-        every = float(words[0]) if words else 2.0
+        every = float(words[0]) if words else _LOOK_S
         times = int(words[1]) if len(words) > 1 else None
     except ValueError as exc:
         raise UsageError(f"{rest.strip()!r} is no number", hint=f"usage: {usage}") from exc
     if not 0 <= every < 86_400 or (times is not None and times < 1):
         wrong = words[0] if not 0 <= every < 86_400 else words[1]
         raise UsageError(f"{wrong} is too many or too few", hint=f"usage: {usage}")
-    sql = last_query(session, usage)
-    is_cleared = sys.stdout.isatty() and not is_dumb()
-    done = 0
-    while times is None or done < times:
-        if done:
-            time.sleep(every)
-        if is_cleared:
-            sys.stdout.write(_CLEAR)
-        tell(f"-- every {seconds_text(every)}, Ctrl-C ends it")
-        session.run_statement(sql)
-        done += 1
+    watch_query(session, last_query(session, usage), every, times)
+
+
+def watch_query(
+    session: Session, sql: str, every_s: float = _LOOK_S, times: int | None = None
+) -> None:
+    """Show the answer of `sql`, then the rows that differ whenever what it reads has changed.
+
+    It ends with Ctrl-C, or after so many looks. Where programs read, rows come as a column
+    `difference` and the answer's from the first on.
+
+    *Raises* UsageError for what gives no rows, and where one answer only fits.
+    """
+    from ttapi.api import WatchedQuery, publication_mark
+
+    session.require_room_for_several("a watch answers again and again")
+    pause = threading.Event()
+    watched = WatchedQuery(
+        lambda: (publication_mark(session.home), int(time.monotonic() / _REFRESHES_APART_S)),
+        lambda: _inputs(session, sql, is_first=watched.rows is None),
+        lambda: _run_watched(session, sql),
+    )
+    shown = 0
+    tell(f"-- looks every {seconds_text(every_s)} whether an input has changed; Ctrl-C ends it")
+    with suppress(KeyboardInterrupt, InterruptedQueryError):
+        while True:
+            try:
+                _show_difference(session, watched, watched.look())
+            except InterruptedQueryError:
+                raise
+            except TtapiError as exc:
+                if watched.rows is None:
+                    raise
+                session.complain(exc, "")
+            shown += 1
+            if shown == times:
+                return
+            pause.wait(every_s)
+    if session.manners.is_interactive:
+        tell("")
+
+
+def _inputs(session: Session, sql: str, *, is_first: bool) -> InputVersions:
+    """What `sql` reads; what is past its TTL is refreshed, the first time by the query itself."""
+    from ttapi.api import Freshness, input_versions
+
+    database, freshness = session.database, session.manners.freshness or Freshness()
+    if not is_first:
+        database.prepare(sql, freshness=freshness)
+    return input_versions(database.load_environment(), database.request(sql, freshness))
+
+
+def _run_watched(session: Session, sql: str) -> WatchedAnswer:
+    """The answer of one run, its inputs made fresh first. *Raises* UsageError for what gives no rows."""
+    from ttapi.api import WatchedAnswer
+
+    found = None
+    for answer in session.answers(sql, keep_rows=None):
+        session.last_sql, session.last = sql, answer
+        if answer.rows is not None:
+            found = WatchedAnswer(answer.rows, answer.seconds)
+    if found is None:
+        raise UsageError("nothing can be watched but a query", hint="watch select ...")
+    return found
+
+
+def _show_difference(session: Session, watched: WatchedQuery, found: RowDifference | None) -> None:
+    """Show what `found` says of the answer; nothing where it is as it was."""
+    from ttapi.api import difference_rows
+
+    rows, before = watched.rows, watched.before
+    if found is None or rows is None:
+        return
+    is_typed = session.manners.is_interactive
+    if before is None and is_typed:
+        session.show_rows(rows)
+        return
+    if found:
+        counts = (len(found.added), len(found.gone), len(found.changed))
+        tell("-- {:,} added, {:,} gone, {:,} changed".format(*counts))
+    if found or before is None:
+        shown = difference_rows(before, rows, found)
+        session.show_rows(shown, has_header=before is None or is_typed)
 
 
 def _edit(session: Session, rest: str) -> None:
@@ -191,7 +267,11 @@ COMMANDS = (
         (),
         "chart",
     ),
-    DotCommand(".watch", "[SECONDS] [TIMES]", "the last query again and again, until Ctrl-C", _watch, ("\\watch",)),
+    DotCommand(
+        ".watch", "[SECONDS] [TIMES]",
+        "the last query watched, as `watch select ...`: what differs when an input has changed",
+        _watch, ("\\watch",),
+    ),
     DotCommand(".edit", "", "the last query in $EDITOR, then run", _edit, ("\\e",), is_unsafe=True),
     DotCommand(".profile", "[SELECT]", "where a query spends its time", _profile, (), "sql"),
     DotCommand(

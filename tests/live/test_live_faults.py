@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever goes wrong with live frames: every print that happened is held once, or the gap is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from ttapi.market.dxfeed import event_index
+
+HELD = "select symbol, tick_id, round(price * 100)::bigint from ticks where tick_id % 4194304 = 0 and tick_id >= {first} order by tick_id"
+PRINTS = ("time_and_sales",)
+
+
+def happened(served):
+    """The prints of the firehose, as the file should hold them."""
+    return [(one["eventSymbol"].replace("/", "."), one["index"], round(100 * one["price"])) for one in served.firehose.history.prints]  # fmt: skip
+
+
+def held(lab, served):
+    return lab.rows(HELD.format(first=event_index(served.firehose.history.first_time)))
+
+
+def gaps(lab):
+    return lab.rows("select dataset, detail from health where code = 'stream gap' order by all")
+
+
+@pytest.fixture
+def numbering(pouring):
+    """A firehose whose prints have numbers of their own, forty frames of ten."""
+
+    def serve(*faults, **facts):
+        return pouring(*faults, **({"channels": 1, "is_numbered": True, "frame_events": 10, "per_s": 4_000.0} | facts))  # fmt: skip
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    ("fault", "gone"),
+    [
+        ("duplicate-feed:every=2", []),
+        ("reorder-feed:every=3", []),
+        ("drop-feed:after=8", [80]),
+        ("drop-feed:after=8,times=3", [80, 80, 80]),
+        ("close-1006:after=8", [80]),
+        ("gap-feed:after=8,count=4,times=2", [120, 120]),
+        ("expire-feed:after=8", [80]),
+        ("502-upgrade:times=2", []),
+    ],
+)
+def test_every_print_that_happened_is_held_once(lab, numbering, recorded, fault, gone):
+    """`gone`: prints that happened during each connection that broke; the last one sends 400."""
+    total = sum(gone) + 400
+    with numbering(fault, limit=400) as served:
+        outcome = recorded(lab, served, kinds=PRINTS, numbered=total)
+        assert served.firehose.history.count == total
+        assert held(lab, served) == happened(served)
+    assert (outcome.counts["gaps"], len(gaps(lab))) == (len(gone), len(gone))
+    assert outcome.counts["refused"] == 0
+
+
+def test_what_the_vendor_no_longer_has_stands_as_a_gap(lab, numbering, recorded):
+    """The vendor keeps the last 20 prints only: those before are lost, and that is told."""
+    with numbering("gap-feed:after=8,count=10", limit=100, kept_prints=20) as served:
+        outcome = recorded(lab, served, kinds=PRINTS, numbered=20 + 100)
+        there = {one["index"] for one in served.firehose.history.prints}
+        found = {number for _, number, _ in held(lab, served)}
+    assert len(there) == 20
+    assert there <= found
+    assert len(found) < served.firehose.history.count == 80 + 100 + 100
+    ((dataset, detail),) = gaps(lab)
+    assert dataset == "raw.dxlink_time_and_sales"
+    assert detail.startswith("nothing arrived from 2024-06-14 ")
+    assert outcome.counts["gaps"] == 1
+
+
+def test_quotes_that_come_twice_or_late_leave_the_newest(lab, numbering, recorded):
+    with numbering("duplicate-feed:every=2", limit=200) as served:
+        recorded(lab, served, kinds=("quotes",), limit=200)
+    assert lab.rows("select count(*) from quotes") == [(3,)]
