@@ -45,6 +45,19 @@ if TYPE_CHECKING:
     from ttapi.market.calendar import parse_duration
     from ttapi.models.as_of import parse_as_of
     from ttapi.models.lineage import LineageGraph, Node, TreeLine
+    from ttapi.refresh.daemon_client import (
+        ALIVE_S,
+        Channel,
+        DaemonGreeting,
+        error_to_json,
+        home_id,
+        outcome_to_json,
+        peer_uid,
+        request_from_json,
+        schema_version,
+        setup_digest,
+        socket_path,
+    )
     from ttapi.refresh.datasets import Step
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.freshness import Freshness, StatusRow
@@ -60,6 +73,7 @@ if TYPE_CHECKING:
     from ttapi.refresh.writer import NoProgress, Progress
     from ttapi.sources.contract import LoginSource
     from ttapi.sources.discovery import InstalledSource
+    from ttapi.sources.in_thread import allow_reading, interrupt_reading
     from ttapi.store.backup import Backup, list_backups
     from ttapi.store.catalog import DatasetOutcome
     from ttapi.store.rows import ResultColumn, Rows
@@ -130,13 +144,29 @@ _HOMES = {
     "read_receipt": "audit.receipt",
     "record": "live.record",
     "save_query": "api.saving",
+    "ALIVE_S": "refresh.daemon_client",
+    "Channel": "refresh.daemon_client",
+    "DaemonGreeting": "refresh.daemon_client",
+    "error_to_json": "refresh.daemon_client",
+    "home_id": "refresh.daemon_client",
+    "outcome_to_json": "refresh.daemon_client",
+    "peer_uid": "refresh.daemon_client",
+    "request_from_json": "refresh.daemon_client",
+    "schema_version": "refresh.daemon_client",
+    "setup_digest": "refresh.daemon_client",
+    "socket_path": "refresh.daemon_client",
+    "allow_reading": "sources.in_thread",
+    "interrupt_reading": "sources.in_thread",
 }
 
 __all__ = [
+    "ALIVE_S",
     "Answer",
     "Backup",
     "BackupRequest",
+    "Channel",
     "ConfiguredResource",
+    "DaemonGreeting",
     "Database",
     "DatasetOutcome",
     "DescribedRelation",
@@ -186,17 +216,27 @@ __all__ = [
     "Step",
     "TreeLine",
     "Watchers",
+    "allow_reading",
     "connect_published",
+    "error_to_json",
     "export_formats",
     "filler_of",
     "find_node",
+    "home_id",
+    "interrupt_reading",
     "list_backups",
     "open_database",
+    "outcome_to_json",
     "parse_as_of",
     "parse_duration",
+    "peer_uid",
     "read_receipt",
     "record",
+    "request_from_json",
     "save_query",
+    "schema_version",
+    "setup_digest",
+    "socket_path",
 ]
 
 

@@ -206,6 +206,13 @@ def status(environment: Environment, dataset: str | None = None) -> Status:
     return Status(rows, traffic, universe_error, sources, *facts)
 
 
+def daemon_text(home: Home) -> str | None:
+    """Whether a daemon serves `home`, answers or hangs, in words; None: none does, and none was killed."""
+    from ttapi.refresh.daemon_client import daemon_text as text
+
+    return text(home)
+
+
 def _held(environment: Environment) -> tuple[PlanInputs, str | None]:
     """What is there, and why the default list names nobody."""
     from ttapi.refresh.datasets import PlanInputs

@@ -15,7 +15,7 @@ import socket
 import ssl
 import sys
 import threading
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from ttapi.errors import LockedError, StoreError, TtapiError, UsageError
 from ttapi.server.answers import ServedHome
 from ttapi.server.app import make_app
 from ttapi.server.auth import Tokens, new_token
+from ttapi.server.commands import CommandSocket
 from ttapi.server.guard import Place
 from ttapi.server.tasks import Scheduler
 
@@ -85,11 +86,13 @@ def serve(
             streaming = _Streaming(home, environ, options.symbols, tell)
             app = make_app(served, Tokens(token).identify, place, hub=streaming.hub)
             scheduler = Scheduler(served.database, served.queue)
+            commands = stack.enter_context(closing(CommandSocket(served, base_url, dict)))
             server = _Server(server_config(app, options), lambda: served.queue.close(0.0))
             # Its signals are raised again when it has ended: that is how this ends well.
             with suppress(KeyboardInterrupt):
                 # The address listens already: who reads it here waits for the first answer, no longer.
                 _announce(home, options, base_url, token, note)
+                commands.start()
                 if options.is_scheduled:
                     scheduler.start()
                 streaming.start()

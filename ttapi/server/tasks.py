@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ttapi.api import RefreshRequest, Watchers, operations
+from ttapi.api import RefreshRequest, Watchers, allow_reading, interrupt_reading, operations
 from ttapi.api.answer import iso_instant, outcome_document
 from ttapi.clock import SystemClock
 from ttapi.errors import TtapiError, UnknownNameError
@@ -21,7 +21,7 @@ from ttapi.server.problems import Problem, problem_of, without_paths
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ttapi.api import Database, Progress, StatusRow
+    from ttapi.api import Database, Progress, RefreshOutcome, StatusRow
 
 log = logging.getLogger("ttapi.server.tasks")
 
@@ -57,6 +57,13 @@ class RefreshTask:
     is_cancelled: bool = False
     """Whether it shall end."""
     over: threading.Event = field(default_factory=threading.Event, repr=False)
+    work: Callable[[RefreshTask], RefreshOutcome] | None = field(default=None, repr=False)
+    """What carries it out; None: a refresh of `datasets`."""
+    on_event: Callable[[dict[str, Any]], object] | None = field(default=None, repr=False)
+    """Told of progress, and by nothing (`{}`) of the end."""
+    result: RefreshOutcome | None = field(default=None, repr=False)
+    failure: BaseException | None = field(default=None, repr=False)
+    """What it raised."""
 
     def document(self) -> dict[str, Any]:
         """The task as JSON."""
@@ -80,14 +87,22 @@ class RefreshTask:
         """Work on `what` begins, unless it shall not."""
         self._go_on()
         self.progress[what] = [0, total]
+        self.tell({"started": [what, total]})
 
     def advanced(self, what: str, done: int) -> None:
         """`done` units are finished; here it can end."""
         self.progress[what][0] = done
+        self.tell({"advanced": [what, done]})
         self._go_on()
 
     def finished(self, what: str) -> None:
         """Work on `what` is over; how far it came stays."""
+        self.tell({"finished": [what]})
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Pass `event` on to whoever watches."""
+        if self.on_event:
+            self.on_event(event)
 
     def _go_on(self) -> None:
         if self.is_cancelled:
@@ -108,18 +123,28 @@ class RefreshQueue:
         self._thread.start()
 
     def submit(
-        self, datasets: Sequence[str] = (), *, force: bool = False, asked_by: str
+        self,
+        datasets: Sequence[str] = (),
+        *,
+        force: bool = False,
+        asked_by: str,
+        work: Callable[[RefreshTask], RefreshOutcome] | None = None,
+        on_event: Callable[[dict[str, Any]], object] | None = None,
     ) -> RefreshTask:
-        """The task that refreshes these; one that waits already for the same.
+        """The task that refreshes these; one that waits already for the same, unless it has `work` of its own.
 
         *Raises* Problem where too many wait, or the daemon ends.
         """
         wanted = tuple(datasets)
         with self._condition:
             for task in self._tasks.values():
-                if (task.state, task.datasets, task.force) == ("queued", wanted, force):
+                is_same = (task.state, task.datasets, task.force) == ("queued", wanted, force)
+                if is_same and work is None and task.work is None:
                     return task
-            task = RefreshTask(secrets.token_hex(8), wanted, force, asked_by, SystemClock().now())
+            task = RefreshTask(
+                secrets.token_hex(8), wanted, force, asked_by, SystemClock().now(),
+                work=work, on_event=on_event,
+            )  # fmt: skip
             self._put(lambda: self._carry_out(task))
             self._tasks[task.id] = task
             self._forget_old_ones()
@@ -134,9 +159,11 @@ class RefreshQueue:
         def carry_out() -> None:
             watcher.is_cancelled = self._is_closed
             self._watcher = watcher
+            if not self._is_closed:
+                allow_reading(threading.get_ident())
             try:
                 done.set_result(work(watcher))
-            except _Cancelled:
+            except KeyboardInterrupt:
                 done.set_exception(_ending())
             except BaseException as exc:  # noqa: BLE001 - raised again where it is waited for
                 done.set_exception(exc)
@@ -170,6 +197,8 @@ class RefreshQueue:
             task.is_cancelled = True
             if task.state == "queued":
                 self._end(task, "cancelled")
+            else:
+                self._interrupt()
         return task
 
     def counts(self) -> dict[str, int]:
@@ -189,9 +218,20 @@ class RefreshQueue:
                 task.is_cancelled = True
                 if task.state == "queued":
                     self._end(task, "cancelled")
+            self._interrupt()
             self._condition.notify_all()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the daemon ends."""
+        return self._is_closed
+
+    def _interrupt(self) -> None:
+        """End what the refresh waits for: a source may be silent for minutes."""
+        if self._thread.ident is not None:
+            interrupt_reading(self._thread.ident)
 
     def _put(self, work: Callable[[], None]) -> None:
         if self._is_closed:
@@ -215,31 +255,40 @@ class RefreshQueue:
             if task.state != "queued":
                 return
             task.state, task.started_at = "running", SystemClock().now()
+            if not self._is_closed:
+                allow_reading(threading.get_ident())
         log.info("refresh began", extra={"task": task.id, "asked_by": task.asked_by})
         try:
-            outcome = self._database.refresh(
-                *task.datasets,
-                force=task.force,
-                command="ttapi serve",
-                watchers=Watchers(progress=task),
-            )
-        except _Cancelled:
+            outcome = task.result = (task.work or self._refresh)(task)
+        except KeyboardInterrupt as exc:
+            task.failure = exc
             self._end(task, "cancelled")
         except TtapiError as exc:
             log.warning("refresh failed", extra={"task": task.id, "error": str(exc)})
+            task.failure = exc
             self._end(task, "failed", error=without_paths(problem_of(exc).detail))
-        except Exception:
+        except Exception as exc:
             log.exception("refresh failed", extra={"task": task.id})
+            task.failure = exc
             self._end(task, "failed", error="the daemon's log tells why, under the task's id")
         else:
             task.outcome = _without_paths(outcome_document(outcome))
             self._end(task, "failed" if outcome.exit_code else "done")
+
+    def _refresh(self, task: RefreshTask) -> RefreshOutcome:
+        return self._database.refresh(
+            *task.datasets,
+            force=task.force,
+            command="ttapi serve",
+            watchers=Watchers(progress=task),
+        )
 
     @staticmethod
     def _end(task: RefreshTask, state: str, error: str | None = None) -> None:
         task.error, task.finished_at = error, SystemClock().now()
         task.state = state
         task.over.set()
+        task.tell({})
 
     def _forget_old_ones(self) -> None:
         for task in list(self._tasks.values()):

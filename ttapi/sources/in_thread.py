@@ -19,6 +19,29 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 
+_lock = threading.Lock()
+_reading: dict[int, list[_Thread]] = {}
+"""What is read at this moment, by the thread that reads it."""
+_stopped: set[int] = set()
+
+
+def interrupt_reading(reader: int) -> None:
+    """Nothing; what the thread of that number reads ends in KeyboardInterrupt, until it may read again.
+
+    As an interrupt does in the main thread, whether it waits at that moment or comes to it later.
+    """
+    with _lock:
+        _stopped.add(reader)
+        for thread in _reading.get(reader, ()):
+            thread.items.put(_End(KeyboardInterrupt()))
+
+
+def allow_reading(reader: int) -> None:
+    """Nothing; what the thread of that number reads is no longer interrupted."""
+    with _lock:
+        _stopped.discard(reader)
+
+
 class _End:
     """What the thread says last: how it ended."""
 
@@ -75,7 +98,11 @@ class _Thread(threading.Thread):
 
 def iterate_in_thread(make: Callable[[], AsyncGenerator[Item]], ahead: int = 8) -> Iterator[Item]:
     """What `make()` yields, at most `ahead` of them waiting; its error is raised here."""
-    thread = _Thread(make, ahead)
+    thread, reader = _Thread(make, ahead), threading.get_ident()
+    with _lock:
+        if reader in _stopped:
+            raise KeyboardInterrupt
+        _reading.setdefault(reader, []).append(thread)
     thread.start()
     try:
         while not isinstance(item := thread.items.get(), _End):
@@ -84,4 +111,6 @@ def iterate_in_thread(make: Callable[[], AsyncGenerator[Item]], ahead: int = 8) 
         if item.error is not None:
             raise item.error
     finally:
+        with _lock:
+            _reading[reader].remove(thread)
         thread.stop()
