@@ -119,6 +119,19 @@ class Settings:
     stream_keep_days: int = _setting("stream", 0, r"\d+", "30", key="keep_days")
     """`[stream] keep_days`: days after which recorded events are removed, when a stream begins; 0: they
     stay."""
+    serve_keep_fresh: tuple[str, ...] = _setting(
+        "serve", ("all",), example="eod,market_metrics", key="keep_fresh"
+    )
+    """`[serve] keep_fresh`: datasets, views or sources that the daemon keeps inside their TTL; `all`, or
+    `none`."""
+    serve_max_calls: int = _setting("serve", 2000, r"\d+", "2000", key="max_calls")
+    """`[serve] max_calls`: source calls that the daemon makes by itself in an hour; what would take more is
+    left alone, and told."""
+    serve_closing_chains: tuple[str, ...] = _setting(
+        "serve", (), example="SPY,SPX", key="closing_chains"
+    )
+    """`[serve] closing_chains`: underlyings (upper case) and lists whose option chains the daemon asks for five
+    minutes before each close, early ones too."""
     shell_editing_mode: str = _setting("shell", "emacs", r"emacs|vi", "vi", key="editing_mode")
     """`[shell] editing_mode`: keys of the shell's line editor, `emacs` or `vi`."""
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ttapi.live.hub import Hub
     from ttapi.live.record import RecordOutcome, RecordRequest, record
     from ttapi.live.recorder import RecorderCounts
-    from ttapi.market.calendar import parse_duration
+    from ttapi.market.calendar import options_close, parse_duration
     from ttapi.models.as_of import parse_as_of
     from ttapi.models.lineage import LineageGraph, Node, TreeLine
     from ttapi.refresh.daemon_client import (
@@ -140,6 +140,7 @@ _HOMES = {
     "list_backups": "store.backup",
     "open_database": "api.database",
     "parse_as_of": "models.as_of",
+    "options_close": "market.calendar",
     "parse_duration": "market.calendar",
     "read_receipt": "audit.receipt",
     "record": "live.record",
@@ -226,6 +227,7 @@ __all__ = [
     "interrupt_reading",
     "list_backups",
     "open_database",
+    "options_close",
     "outcome_to_json",
     "parse_as_of",
     "parse_duration",

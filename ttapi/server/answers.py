@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from ttapi.api import LineageGraph, PublishedRelation, RowsRequest
     from ttapi.home import Home
     from ttapi.server.messages import RowsQuery
+    from ttapi.server.scheduler import Scheduler
 
 # What the thin routes by symbol read: relation, column of the symbol, column of from and to.
 SERIES: Mapping[str, tuple[str, str | None]] = {
@@ -94,6 +95,8 @@ class ServedHome:
         self.published = PublishedRelations(home, comments_of=self._macro_comments)
         self.queue = RefreshQueue(self.database)
         self.sandboxes = SandboxCache(home, environ)
+        self.scheduler: Scheduler | None = None
+        """None: nothing is refreshed by itself."""
         # Explanations read through the database's own connection, which belongs to one thread.
         self._questions = ThreadPoolExecutor(1, "questions")
         self._lineage: tuple[int, LineageGraph] | None = None
@@ -109,6 +112,12 @@ class ServedHome:
         if is_over:
             self.database.close()
         return is_over
+
+    def schedule(self) -> dict[str, Any]:
+        """What the scheduler says of itself."""
+        if self.scheduler is None:
+            return {"text": "its scheduler is off"}
+        return self.scheduler.document()
 
     def _macro_comments(self, name: str) -> Mapping[str, str]:
         model = self.database.load_environment().graph.models.get(name)

@@ -87,6 +87,11 @@ def _own_routes(app: FastAPI, traffic: RequestCounts) -> tuple[Route, ...]:
         del call
         return RouteReply(text=traffic.text(_figures(served)))
 
+    def schedule(served: ServedHome, call: Call) -> RouteReply:
+        """What is kept fresh, when it is looked at next, what fails and what is left alone."""
+        del call
+        return RouteReply(served.schedule())
+
     def openapi(served: ServedHome, call: Call) -> RouteReply:
         """This interface, as OpenAPI says it."""
         del served, call
@@ -97,8 +102,10 @@ def _own_routes(app: FastAPI, traffic: RequestCounts) -> tuple[Route, ...]:
         Route("GET", "/live", ANYONE, nothing, live, None, "Whether it answers."),
         Route("GET", "/ready", ANYONE, nothing, ready, None, "Whether it can read."),
         Route("GET", "/metrics", "viewer", nothing, metrics, None, "Figures for Prometheus."),
+        Route("GET", f"{API}/schedule", "analyst", nothing, schedule, messages.DocumentReply,
+              "What is refreshed by itself, and when."),
         Route("GET", f"{API}/openapi.json", "viewer", nothing, openapi, None, "This interface."),
-    )
+    )  # fmt: skip
 
 
 def _figures(served: ServedHome) -> Iterator[tuple[str, str, float]]:
@@ -106,6 +113,20 @@ def _figures(served: ServedHome) -> Iterator[tuple[str, str, float]]:
     for state, count in served.queue.counts().items():
         about = "Refreshes that are remembered, by state."
         yield f'ttapi_refresh_tasks{{state="{state}"}}', about, count
+    yield from _schedule_figures(served.schedule())
+
+
+def _schedule_figures(schedule: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
+    yield (
+        "ttapi_scheduler_up",
+        "Whether something is refreshed by itself.",
+        float("failing" in schedule),
+    )
+    about = "Source calls that the scheduler made in the last hour."
+    yield "ttapi_scheduler_calls", about, schedule.get("calls_in_hour", 0)
+    for name, what in (("failing", "fails"), ("left_alone", "is left alone")):
+        about = f"Datasets of which the scheduler says: {what}."
+        yield f"ttapi_scheduler_{name}", about, len(schedule.get(name, ()))
 
 
 def _openapi_document(app: FastAPI) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from ttapi.server.app import make_app
 from ttapi.server.auth import Tokens, new_token
 from ttapi.server.commands import CommandSocket
 from ttapi.server.guard import Place
-from ttapi.server.tasks import Scheduler
+from ttapi.server.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -86,7 +86,9 @@ def serve(
             streaming = _Streaming(home, environ, options.symbols, tell)
             app = make_app(served, Tokens(token).identify, place, hub=streaming.hub)
             scheduler = Scheduler(served.database, served.queue)
-            commands = stack.enter_context(closing(CommandSocket(served, base_url, dict)))
+            commands = stack.enter_context(
+                closing(CommandSocket(served, base_url, served.schedule))
+            )
             server = _Server(server_config(app, options), lambda: served.queue.close(0.0))
             # Its signals are raised again when it has ended: that is how this ends well.
             with suppress(KeyboardInterrupt):
@@ -94,6 +96,7 @@ def serve(
                 _announce(home, options, base_url, token, note)
                 commands.start()
                 if options.is_scheduled:
+                    served.scheduler = scheduler
                     scheduler.start()
                 streaming.start()
                 tell(f"ttapi: serving at {base_url}; interrupt to stop")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refreshes, one after the other in one thread: asked for, watched, cancelled; and what is due, by itself."""
+"""Refreshes, one after the other in one thread: asked for, watched, cancelled."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import threading
 from collections import OrderedDict, deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ttapi.api import RefreshRequest, Watchers, allow_reading, interrupt_reading, operations
+from ttapi.api import Watchers, allow_reading, interrupt_reading
 from ttapi.api.answer import iso_instant, outcome_document
 from ttapi.clock import SystemClock
 from ttapi.errors import TtapiError, UnknownNameError
@@ -20,17 +19,15 @@ from ttapi.server.problems import Problem, problem_of, without_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
-    from ttapi.api import Database, Progress, RefreshOutcome, StatusRow
+    from ttapi.api import Database, Progress, RefreshOutcome
 
 log = logging.getLogger("ttapi.server.tasks")
 
 _TASKS_KEPT = 200
 _QUEUED = 50
 _OVER = frozenset({"done", "failed", "cancelled"})
-_SHORTEST_S, _LONGEST_S = 1.0, 900.0
-_AFTER_TASK_S = 60.0
-"""What a refresh could not have is not asked for again at once."""
 
 
 class _Cancelled(KeyboardInterrupt):
@@ -308,61 +305,3 @@ def _without_paths(outcome: dict[str, Any]) -> dict[str, Any]:
         one["error"] = without_paths(one["error"]) if one["error"] else None
         one["reasons"] = [without_paths(reason) for reason in one["reasons"]]
     return outcome
-
-
-class Scheduler:
-    """Keeps what is configured inside its TTL: looks when something is due, and has it refreshed."""
-
-    def __init__(self, database: Database, queue: RefreshQueue) -> None:
-        self._database, self._queue = database, queue
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="scheduler", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Look no more."""
-        self._ends.set()
-
-    def look(self) -> tuple[RefreshTask | None, float]:
-        """The task for what is stale, None where nothing is; and the seconds until the next look."""
-        environment = self._database.load_environment()
-        task = None
-        steps = operations.plan(environment, RefreshRequest())
-        if any(step.action != "none" for step in steps):
-            task = self._queue.submit(asked_by="scheduler")
-        # What is due already and asks for nothing, as a log that nobody records, is none to look for.
-        rows = [
-            row
-            for row in operations.status(environment).rows
-            if task or (row.due_at is not None and row.due_at.astimezone(UTC) > environment.now)
-        ]
-        return task, seconds_to_next(rows, environment.now)
-
-    def _watch(self) -> None:
-        while not self._ends.is_set():
-            try:
-                task, pause_s = self.look()
-                if task is not None:
-                    self._await(task)
-                    pause_s = _AFTER_TASK_S
-            except (TtapiError, Problem) as exc:
-                log.warning("the scheduler could not look", extra={"error": str(exc)})
-                pause_s = _AFTER_TASK_S
-            self._ends.wait(pause_s)
-
-    def _await(self, task: RefreshTask) -> None:
-        while not task.over.wait(_SHORTEST_S) and not self._ends.is_set():
-            continue
-
-
-def seconds_to_next(rows: Sequence[StatusRow], now: datetime) -> float:
-    """Seconds until the first configured dataset is due, within reason: a folder's clock may be wrong."""
-    dues = [
-        (row.due_at.astimezone(UTC) - now).total_seconds()
-        for row in rows
-        if row.due_at is not None and row.verdict != "not configured"
-    ]
-    return min(max(min(dues, default=_LONGEST_S), _SHORTEST_S), _LONGEST_S)
