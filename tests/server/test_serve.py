@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 import trustme
 
-from ttapi.server.daemon import is_loopback
+from ttapi.server.daemon import DRAIN_S, END_S, STREAM_S, _Ending, is_loopback
+from ttapi.simulator.server import VendorServer
+from ttapi.simulator.vendor_market import VendorMarket
 
 BLOCKED = """
 import sys
@@ -207,3 +210,79 @@ def test_nothing_of_it_is_loaded_by_what_does_not_serve(whole_lab):
 )  # fmt: skip
 def test_loopback_is_what_nobody_else_reaches(host, is_this_machine):
     assert is_loopback(host) == is_this_machine
+
+
+def test_its_end_has_ten_seconds_whatever_the_steps_take():
+    now, taken = [100.0], []
+    ending = _Ending(clock=lambda: now[0])
+    ending.begin(lambda: taken.append("scheduler"), lambda: taken.append("queue"))
+    now[0] += 4.0
+    ending.begin(lambda: taken.append("again"))
+    assert (taken, ending.left_s()) == (["scheduler", "queue", "again"], 5.0)
+    now[0] += 60.0
+    assert ending.left_s() == 0.0
+    assert DRAIN_S + STREAM_S < END_S < 10.0
+
+
+@pytest.fixture(scope="module")
+def vendors():
+    """A small market at its vendor's, whose metrics take ten minutes to answer."""
+    now = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
+    market = VendorMarket(7, now, symbols=30)
+    faults = ["slow:path=/market-metrics,s=600"]
+    with VendorServer(market, vendors=["tastytrade"], faults=faults) as server:
+        yield server
+
+
+def test_a_refresh_that_a_source_keeps_waiting_ends_and_what_came_is_kept(whole_lab, vendors):
+    lab, grant = whole_lab, vendors.credentials.grant
+    lab.environ |= {
+        "TTAPI_TASTYTRADE_BASE_URL": vendors.base_url,
+        "TTAPI_TASTYTRADE_CLIENT_SECRET": grant.client_secret,
+        "TTAPI_TASTYTRADE_REFRESH_TOKEN": grant.refresh_token,
+        "TTAPI_TASTYTRADE_GIVE_UP_S": "600",
+        "TTAPI_UNIVERSE_DEFAULT": "AAPL,SPX,SPY",
+    }
+    names = ["raw.tastytrade_chains", "raw.tastytrade_market_metrics"]
+    with serving(lab, "--no-scheduler") as (process, _):
+        token = json.loads(lab.home.token_file.read_text())
+        headers = {"authorization": f"Bearer {token['token']}"}
+        with httpx.Client(base_url=token["base_url"], headers=headers, trust_env=False) as client:
+            task = client.post("/api/v1/refresh", json={"datasets": names}).json()
+            while names[1] not in task["progress"]:
+                task = client.get(f"/api/v1/refresh/tasks/{task['id']}").json()
+        assert task["state"] == "running"
+        assert task["progress"] == {names[0]: [3, 3], names[1]: [0, 3]}
+        process.terminate()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == "ttapi: stopped\n"
+    log = (lab.home.logs / "ttapi.log").read_text()
+    assert "a refresh was cut off" not in log
+    assert '"event": "refresh began"' in log
+    assert lab.refresh("calendar").exit_code == 0
+    assert lab.rows("select count(distinct symbol) from raw.tastytrade_chains") == [(3,)]
+    assert lab.rows("select count(*) from raw.tastytrade_market_metrics") == [(0,)]
+
+
+def test_a_refresh_is_cancelled_over_rest_while_its_source_is_silent(
+    whole_lab, vendors, run_daemon
+):
+    lab, grant = whole_lab, vendors.credentials.grant
+    lab.environ |= {
+        "TTAPI_TASTYTRADE_BASE_URL": vendors.base_url,
+        "TTAPI_TASTYTRADE_CLIENT_SECRET": grant.client_secret,
+        "TTAPI_TASTYTRADE_REFRESH_TOKEN": grant.refresh_token,
+        "TTAPI_TASTYTRADE_GIVE_UP_S": "600",
+        "TTAPI_UNIVERSE_DEFAULT": "SPX,",
+    }
+    with run_daemon(lab) as daemon, daemon.client("operator") as client:
+        wanted = {"datasets": ["raw.tastytrade_market_metrics"]}
+        place = client.post("/api/v1/refresh", json=wanted).headers["location"]
+        while "raw.tastytrade_market_metrics" not in client.get(place).json()["progress"]:
+            continue
+        assert client.delete(place).status_code == 202
+        assert daemon.served.queue.task(place.rpartition("/")[2]).over.wait(60)
+        assert client.get(place).json()["state"] == "cancelled"
+        after = client.post("/api/v1/refresh", json={"datasets": ["calendar"]}).headers["location"]
+        assert daemon.served.queue.task(after.rpartition("/")[2]).over.wait(60)
+        assert client.get(after).json()["state"] == "done", "the next one may read again"

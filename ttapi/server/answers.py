@@ -106,6 +106,7 @@ class ServedHome:
     def close(self, timeout_s: float) -> bool:
         """Whether all that ran has ended."""
         is_over = self.queue.close(timeout_s)
+        self.database.interrupt()  # an explanation may take its time
         self._questions.shutdown(wait=is_over, cancel_futures=True)
         self.published.close()
         self.sandboxes.close()

@@ -15,6 +15,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,10 +40,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ttapi.server")
 
-DRAIN_S = 6
-"""How long requests may take to end, once the daemon shall."""
-END_S = 3.0
-"""How long a refresh may, after them."""
+END_S = 9.0
+"""How long all that runs may take to end, once the daemon shall; what does not is cut off, before ten are over."""
+DRAIN_S = 4
+"""Of these: requests, at most."""
+STREAM_S = 3.0
+"""Of these: what a stream has to store and publish."""
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -80,7 +83,7 @@ def serve(
         base_url, authorities = _address(listener, options, scheme)
         token = new_token()
         served = ServedHome(home, environ)
-        is_over = True
+        is_over, ending = True, _Ending()
         try:
             place = Place(authorities, scheme, proxies)
             streaming = _Streaming(home, environ, options.symbols, tell)
@@ -89,7 +92,12 @@ def serve(
             commands = stack.enter_context(
                 closing(CommandSocket(served, base_url, served.schedule))
             )
-            server = _Server(server_config(app, options), lambda: served.queue.close(0.0))
+            server = _Server(
+                server_config(app, options),
+                lambda: ending.begin(
+                    scheduler.close, lambda: served.queue.close(0.0), streaming.stop
+                ),
+            )
             # Its signals are raised again when it has ended: that is how this ends well.
             with suppress(KeyboardInterrupt):
                 # The address listens already: who reads it here waits for the first answer, no longer.
@@ -101,10 +109,10 @@ def serve(
                 streaming.start()
                 tell(f"ttapi: serving at {base_url}; interrupt to stop")
                 server.run(sockets=[listener])
-            scheduler.close()
-            streaming.close(END_S)
+            ending.begin(scheduler.close, commands.close)
+            streaming.close(min(STREAM_S, ending.left_s()))
         finally:
-            is_over = served.close(END_S)
+            is_over = served.close(ending.left_s())
             for file in (home.token_file, options.port_file):
                 if file is not None:
                     file.unlink(missing_ok=True)
@@ -116,6 +124,27 @@ def serve(
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+class _Ending:
+    """The end of a daemon, which takes so long and no longer from its first moment on."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until: float | None = None
+
+    def begin(self, *steps: Callable[[], object]) -> None:
+        """Take `steps`; the time runs from the first call on."""
+        if self._until is None:
+            self._until = self._clock() + END_S
+        for step in steps:
+            step()
+
+    def left_s(self) -> float:
+        """How many of the seconds are left."""
+        self.begin()
+        assert self._until is not None
+        return max(0.0, self._until - self._clock())
 
 
 class _Streaming:
@@ -139,11 +168,15 @@ class _Streaming:
         if self.hub is not None:
             self._thread.start()
 
-    def close(self, timeout_s: float) -> None:
-        """Nothing; what has arrived is stored and published, unless that takes longer."""
+    def stop(self) -> None:
+        """Nothing; it is to end."""
         if self._stop is not None:
             with suppress(RuntimeError):  # its loop has ended by itself
                 self._stop()
+
+    def close(self, timeout_s: float) -> None:
+        """Nothing; what has arrived is stored and published, unless that takes longer."""
+        self.stop()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
