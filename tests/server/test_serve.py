@@ -234,15 +234,24 @@ def vendors():
         yield server
 
 
-def test_a_refresh_that_a_source_keeps_waiting_ends_and_what_came_is_kept(whole_lab, vendors):
-    lab, grant = whole_lab, vendors.credentials.grant
+VENDOR = {"TTAPI_TASTYTRADE_GIVE_UP_S": "600", "TTAPI_UNIVERSE_DEFAULT": "AAPL,SPX,SPY"}
+
+
+def asking(lab, vendors, **environ):
+    """`lab` with those vendors' credentials."""
+    grant = vendors.credentials.grant
     lab.environ |= {
         "TTAPI_TASTYTRADE_BASE_URL": vendors.base_url,
         "TTAPI_TASTYTRADE_CLIENT_SECRET": grant.client_secret,
         "TTAPI_TASTYTRADE_REFRESH_TOKEN": grant.refresh_token,
-        "TTAPI_TASTYTRADE_GIVE_UP_S": "600",
-        "TTAPI_UNIVERSE_DEFAULT": "AAPL,SPX,SPY",
+        **VENDOR,
+        **environ,
     }
+    return lab
+
+
+def test_a_refresh_that_a_source_keeps_waiting_ends_and_what_came_is_kept(whole_lab, vendors):
+    lab = asking(whole_lab, vendors)
     names = ["raw.tastytrade_chains", "raw.tastytrade_market_metrics"]
     with serving(lab, "--no-scheduler") as (process, _):
         token = json.loads(lab.home.token_file.read_text())
@@ -267,14 +276,7 @@ def test_a_refresh_that_a_source_keeps_waiting_ends_and_what_came_is_kept(whole_
 def test_a_refresh_is_cancelled_over_rest_while_its_source_is_silent(
     whole_lab, vendors, run_daemon
 ):
-    lab, grant = whole_lab, vendors.credentials.grant
-    lab.environ |= {
-        "TTAPI_TASTYTRADE_BASE_URL": vendors.base_url,
-        "TTAPI_TASTYTRADE_CLIENT_SECRET": grant.client_secret,
-        "TTAPI_TASTYTRADE_REFRESH_TOKEN": grant.refresh_token,
-        "TTAPI_TASTYTRADE_GIVE_UP_S": "600",
-        "TTAPI_UNIVERSE_DEFAULT": "SPX,",
-    }
+    lab = asking(whole_lab, vendors)
     with run_daemon(lab) as daemon, daemon.client("operator") as client:
         wanted = {"datasets": ["raw.tastytrade_market_metrics"]}
         place = client.post("/api/v1/refresh", json=wanted).headers["location"]
@@ -286,3 +288,30 @@ def test_a_refresh_is_cancelled_over_rest_while_its_source_is_silent(
         after = client.post("/api/v1/refresh", json={"datasets": ["calendar"]}).headers["location"]
         assert daemon.served.queue.task(after.rpartition("/")[2]).over.wait(60)
         assert client.get(after).json()["state"] == "done", "the next one may read again"
+
+
+def test_an_interrupted_command_ends_its_refresh_in_the_daemon(whole_lab, vendors):
+    lab = asking(whole_lab, vendors)
+    with serving(lab, "--no-scheduler"):
+        token = json.loads(lab.home.token_file.read_text())
+        headers = {"authorization": f"Bearer {token['token']}"}
+        command = subprocess.Popen(
+            [sys.executable, "-m", "ttapi", "refresh", "raw.tastytrade_market_metrics"],
+            env=lab.variables, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        with httpx.Client(base_url=token["base_url"], headers=headers, trust_env=False) as client:
+
+            def progress():
+                tasks = client.get("/api/v1/refresh/tasks").json()["tasks"]
+                return [(one["asked_by"], one["progress"]) for one in tasks]
+
+            asked = f"ttapi refresh (process {command.pid})"
+            while progress() != [(asked, {"raw.tastytrade_market_metrics": [0, 3]})]:
+                assert command.poll() is None
+            command.send_signal(signal.SIGINT)
+            _, talk = command.communicate(timeout=60)
+            assert (command.returncode, talk) == (
+                130, "ttapi: interrupted; what was committed stands\n",
+            )  # fmt: skip
+            (task,) = client.get("/api/v1/refresh/tasks").json()["tasks"]
+            assert task["state"] == "cancelled"
