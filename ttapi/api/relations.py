@@ -230,7 +230,8 @@ class PublishedRelations:
             if len(totals) >= _COUNTS_KEPT:
                 totals.clear()
             totals[counted] = total
-        rows = found.rows(*select.limited(), deadline_s=self._deadline_s)
+        wanted = range(request.offset, request.offset + request.limit)
+        rows = found.window(*select.ordered(), wanted, total, self._deadline_s)
         instants = frozenset(c.name.lower() for c in select.columns if c.is_instant)
         return RelationRows(
             relation, select.columns, rows.with_instants(instants), total, found.number, request
@@ -290,9 +291,13 @@ class _Select:
 
     def limited(self) -> tuple[str, tuple[Any, ...]]:
         """The SELECT of the rows, and its values."""
+        sql, values = self.ordered()
+        return f"{sql} limit ? offset ?", (*values, self._request.limit, self._request.offset)
+
+    def ordered(self) -> tuple[str, tuple[str, ...]]:
+        """The SELECT of all of them, in their order, and its values."""
         names = ", ".join(identifier(column.name) for column in self.columns)
-        sql = f"select {names}{self._from}{self._where} order by {self._order()} limit ? offset ?"
-        return sql, (*self._bound(), self._request.limit, self._request.offset)
+        return f"select {names}{self._from}{self._where} order by {self._order()}", self._bound()
 
     def _bound(self) -> tuple[str, ...]:
         return (*self._request.arguments, *(value for _, value in self.values))
