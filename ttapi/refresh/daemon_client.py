@@ -146,6 +146,8 @@ class DaemonGreeting:
     home_id: str
     schedule: Mapping[str, Any] = field(default_factory=dict)
     """What its scheduler is about: `server.scheduler`."""
+    started_at: str = ""
+    """ISO instant, UTC."""
 
 
 def home_id(home: Home) -> str:
@@ -229,9 +231,10 @@ def daemon_text(home: Home) -> str | None:
 
 
 def _text_of(greeting: DaemonGreeting) -> str:
+    since = f" since {greeting.started_at}"
     version = "" if greeting.version == _version() else f", of ttapi {greeting.version}"
     text = greeting.schedule.get("text")
-    return f"{version}; {text}" if text else version
+    return f"{since}{version}; {text}" if text else f"{since}{version}"
 
 
 def setup_digest(environment: Environment) -> str:

@@ -59,7 +59,7 @@ class CommandSocket:
     ) -> None:
         """`schedule`: what the scheduler says of itself."""
         self._served, self._base_url, self._schedule = served, base_url, schedule
-        self._started_at = datetime.now(UTC)
+        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._listener: socket.socket | None = None
         self._askers = threading.BoundedSemaphore(_MOST_ASKERS)
         self._thread = threading.Thread(target=self._accept, name="commands", daemon=True)
@@ -136,10 +136,15 @@ class CommandSocket:
             channel.send({"elsewhere": exc.detail})
 
     def _greeting(self) -> DaemonGreeting:
-        home = self._served.home
         return DaemonGreeting(
-            os.getpid(), self._base_url, __version__, schema_version(), home_id(home), self._schedule()
-        )  # fmt: skip
+            os.getpid(),
+            self._base_url,
+            __version__,
+            schema_version(),
+            home_id(self._served.home),
+            self._schedule(),
+            self._started_at,
+        )
 
 
 class _CommandRefresh:
