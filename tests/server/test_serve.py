@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -288,6 +289,12 @@ def test_a_refresh_is_cancelled_over_rest_while_its_source_is_silent(
         after = client.post("/api/v1/refresh", json={"datasets": ["calendar"]}).headers["location"]
         assert daemon.served.queue.task(after.rpartition("/")[2]).over.wait(60)
         assert client.get(after).json()["state"] == "done", "the next one may read again"
+        named = {"datasets": ["raw.tastytrade_chains"], "symbols": ["aapl"]}
+        task = client.post("/api/v1/refresh", json=named).json()
+        assert task["symbols"] == ["AAPL"]
+        assert daemon.served.queue.task(task["id"]).over.wait(60)
+        assert client.get(f"/api/v1/refresh/tasks/{task['id']}").json()["state"] == "done"
+    assert lab.rows("select distinct symbol from raw.tastytrade_chains") == [("AAPL",)]
 
 
 def test_an_interrupted_command_ends_its_refresh_in_the_daemon(whole_lab, vendors):
@@ -315,3 +322,28 @@ def test_an_interrupted_command_ends_its_refresh_in_the_daemon(whole_lab, vendor
             )  # fmt: skip
             (task,) = client.get("/api/v1/refresh/tasks").json()["tasks"]
             assert task["state"] == "cancelled"
+
+
+def test_a_query_that_refreshes_when_the_daemon_is_to_end_ends_with_it(whole_lab, vendors):
+    lab = asking(whole_lab, vendors)
+    answers = []
+    with serving(lab, "--no-scheduler") as (process, _):
+        token = json.loads(lab.home.token_file.read_text())
+        headers = {"authorization": f"Bearer {token['token']}"}
+        sql = {"sql": "select symbol from raw.tastytrade_market_metrics where symbol = 'SPY'"}
+
+        def ask():
+            url = f"{token['base_url']}/api/v1/sql"
+            answers.append(httpx.post(url, json=sql, headers=headers, trust_env=False, timeout=60))
+
+        asking_thread = threading.Thread(target=ask)
+        asking_thread.start()
+        progress = lab.home.live / "progress.json"
+        while not progress.exists() or "tastytrade_market_metrics" not in progress.read_text():
+            assert process.poll() is None
+        process.terminate()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == "ttapi: stopped\n"
+        asking_thread.join(60)
+    assert [answer.status_code for answer in answers] == [503]
+    assert "a refresh was cut off" not in (lab.home.logs / "ttapi.log").read_text()

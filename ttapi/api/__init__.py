@@ -73,9 +73,10 @@ if TYPE_CHECKING:
     from ttapi.refresh.writer import NoProgress, Progress
     from ttapi.sources.contract import LoginSource
     from ttapi.sources.discovery import InstalledSource
-    from ttapi.sources.in_thread import allow_reading, interrupt_reading
+    from ttapi.sources.in_thread import allow_reading, interrupt_reading, no_reading
     from ttapi.store.backup import Backup, list_backups
     from ttapi.store.catalog import DatasetOutcome
+    from ttapi.store.lock import current_owner
     from ttapi.store.rows import ResultColumn, Rows
     from ttapi.store.sandbox import SandboxLimits
 
@@ -158,6 +159,8 @@ _HOMES = {
     "socket_path": "refresh.daemon_client",
     "allow_reading": "sources.in_thread",
     "interrupt_reading": "sources.in_thread",
+    "no_reading": "sources.in_thread",
+    "current_owner": "store.lock",
 }
 
 __all__ = [
@@ -219,6 +222,7 @@ __all__ = [
     "Watchers",
     "allow_reading",
     "connect_published",
+    "current_owner",
     "error_to_json",
     "export_formats",
     "filler_of",
@@ -226,6 +230,7 @@ __all__ = [
     "home_id",
     "interrupt_reading",
     "list_backups",
+    "no_reading",
     "open_database",
     "options_close",
     "outcome_to_json",

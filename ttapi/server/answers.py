@@ -325,10 +325,13 @@ def read_plan(served: ServedHome, call: Call) -> RouteReply:
 
 def ask_for_refresh(served: ServedHome, call: Call) -> RouteReply:
     """The task that refreshes what is named, or everything."""
-    datasets = call.asked.datasets
+    asked, datasets = call.asked, call.asked.datasets
+    symbols = frozenset(one.strip().upper() for one in asked.symbols) or None
     # What nobody knows is told now, not by a task that fails.
-    operations.plan(served.database.load_environment(), Refresh(tuple(datasets)))
-    task = served.queue.submit(datasets, force=call.asked.force, asked_by=call.caller.name)
+    operations.plan(served.database.load_environment(symbols=symbols), Refresh(tuple(datasets)))
+    task = served.queue.submit(
+        datasets, symbols=symbols, force=asked.force, asked_by=call.caller.name
+    )
     place = f"/api/v1/refresh/tasks/{task.id}"
     return RouteReply(task.document(), status=202, headers={"location": place})
 

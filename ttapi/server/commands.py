@@ -171,6 +171,7 @@ class _CommandRefresh:
             who = f"{self._request.command} (process {self._asked['pid']})"
             task = queue.submit(
                 self._request.targets,
+                symbols=self._environment.symbols,
                 force=self._request.force,
                 asked_by=who,
                 work=self._refresh,

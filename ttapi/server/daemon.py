@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from ttapi.api import Hub, RecordRequest, operations, record
+from ttapi.api import Hub, RecordRequest, current_owner, no_reading, operations, record
 from ttapi.errors import LockedError, StoreError, TtapiError, UsageError
 from ttapi.server.answers import ServedHome
 from ttapi.server.app import make_app
@@ -46,6 +46,7 @@ DRAIN_S = 4
 """Of these: requests, at most."""
 STREAM_S = 3.0
 """Of these: what a stream has to store and publish."""
+_LOOK_S = 0.05
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -95,7 +96,10 @@ def serve(
             server = _Server(
                 server_config(app, options),
                 lambda: ending.begin(
-                    scheduler.close, lambda: served.queue.close(0.0), streaming.stop
+                    scheduler.close,
+                    lambda: served.queue.close(0.0),
+                    streaming.stop,
+                    lambda: stack.enter_context(no_reading()),
                 ),
             )
             # Its signals are raised again when it has ended: that is how this ends well.
@@ -112,7 +116,7 @@ def serve(
             ending.begin(scheduler.close, commands.close)
             streaming.close(min(STREAM_S, ending.left_s()))
         finally:
-            is_over = served.close(ending.left_s())
+            is_over = served.close(ending.left_s()) and ending.sees(lambda: not _is_writing(home))
             for file in (home.token_file, options.port_file):
                 if file is not None:
                     file.unlink(missing_ok=True)
@@ -124,6 +128,12 @@ def serve(
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+def _is_writing(home: Home) -> bool:
+    """Whether a thread of this process holds the live file: a query's refresh, or a stream's last rows."""
+    owner = current_owner(home)
+    return owner is not None and owner.pid == os.getpid()
 
 
 class _Ending:
@@ -139,6 +149,14 @@ class _Ending:
             self._until = self._clock() + END_S
         for step in steps:
             step()
+
+    def sees(self, is_so: Callable[[], bool], sleep: Callable[[float], None] = time.sleep) -> bool:
+        """Whether it comes to be so in the seconds that are left."""
+        while not is_so():
+            if self.left_s() <= 0.0:
+                return False
+            sleep(_LOOK_S)
+        return True
 
     def left_s(self) -> float:
         """How many of the seconds are left."""

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ttapi.api import Watchers, allow_reading, interrupt_reading
+from ttapi.api import RefreshRequest, Watchers, allow_reading, interrupt_reading, operations
 from ttapi.api.answer import iso_instant, outcome_document
 from ttapi.clock import SystemClock
 from ttapi.errors import TtapiError, UnknownNameError
@@ -54,6 +54,8 @@ class RefreshTask:
     is_cancelled: bool = False
     """Whether it shall end."""
     over: threading.Event = field(default_factory=threading.Event, repr=False)
+    symbols: frozenset[str] | None = None
+    """None: all that is wanted."""
     work: Callable[[RefreshTask], RefreshOutcome] | None = field(default=None, repr=False)
     """What carries it out; None: a refresh of `datasets`."""
     on_event: Callable[[dict[str, Any]], object] | None = field(default=None, repr=False)
@@ -68,6 +70,7 @@ class RefreshTask:
             "id": self.id,
             "state": self.state,
             "datasets": list(self.datasets),
+            "symbols": sorted(self.symbols or ()),
             "force": self.force,
             "asked_by": self.asked_by,
             "asked_at": iso_instant(self.asked_at),
@@ -123,6 +126,7 @@ class RefreshQueue:
         self,
         datasets: Sequence[str] = (),
         *,
+        symbols: frozenset[str] | None = None,
         force: bool = False,
         asked_by: str,
         work: Callable[[RefreshTask], RefreshOutcome] | None = None,
@@ -133,14 +137,15 @@ class RefreshQueue:
         *Raises* Problem where too many wait, or the daemon ends.
         """
         wanted = tuple(datasets)
+        asked = ("queued", wanted, symbols, force)
         with self._condition:
             for task in self._tasks.values():
-                is_same = (task.state, task.datasets, task.force) == ("queued", wanted, force)
+                is_same = (task.state, task.datasets, task.symbols, task.force) == asked
                 if is_same and work is None and task.work is None:
                     return task
             task = RefreshTask(
                 secrets.token_hex(8), wanted, force, asked_by, SystemClock().now(),
-                work=work, on_event=on_event,
+                symbols=symbols, work=work, on_event=on_event,
             )  # fmt: skip
             self._put(lambda: self._carry_out(task))
             self._tasks[task.id] = task
@@ -273,6 +278,10 @@ class RefreshQueue:
             self._end(task, "failed" if outcome.exit_code else "done")
 
     def _refresh(self, task: RefreshTask) -> RefreshOutcome:
+        if task.symbols is not None:
+            environment = self._database.load_environment(symbols=task.symbols)
+            request = RefreshRequest(task.datasets, force=task.force, command="ttapi serve")
+            return operations.refresh(environment, request, progress=task)
         return self._database.refresh(
             *task.datasets,
             force=task.force,

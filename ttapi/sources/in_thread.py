@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import aclosing, suppress
+from contextlib import aclosing, contextmanager, suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,6 +23,8 @@ _lock = threading.Lock()
 _reading: dict[int, list[_Thread]] = {}
 """What is read at this moment, by the thread that reads it."""
 _stopped: set[int] = set()
+_EVERYBODY = -1
+"""No thread's number."""
 
 
 def interrupt_reading(reader: int) -> None:
@@ -34,6 +36,21 @@ def interrupt_reading(reader: int) -> None:
         _stopped.add(reader)
         for thread in _reading.get(reader, ()):
             thread.items.put(_End(KeyboardInterrupt()))
+
+
+@contextmanager
+def no_reading() -> Iterator[None]:
+    """Interrupt what any thread reads, or comes to read inside the block: the process is to end."""
+    with _lock:
+        _stopped.add(_EVERYBODY)
+        readers = [reader for reader, threads in _reading.items() if threads]
+    for reader in readers:
+        interrupt_reading(reader)
+    try:
+        yield
+    finally:
+        for reader in (*readers, _EVERYBODY):
+            allow_reading(reader)
 
 
 def allow_reading(reader: int) -> None:
@@ -100,7 +117,7 @@ def iterate_in_thread(make: Callable[[], AsyncGenerator[Item]], ahead: int = 8) 
     """What `make()` yields, at most `ahead` of them waiting; its error is raised here."""
     thread, reader = _Thread(make, ahead), threading.get_ident()
     with _lock:
-        if reader in _stopped:
+        if _stopped & {reader, _EVERYBODY}:
             raise KeyboardInterrupt
         _reading.setdefault(reader, []).append(thread)
     thread.start()
