@@ -53,7 +53,10 @@ def test_every_setting_is_read_with_its_type(settings):
         keep_gb = 2.5
         [shell]
         editing_mode = "vi"
-        [server]
+        [serve]
+        keep_fresh = ["eod"]
+        max_calls = 3
+        closing_chains = ["SPY", "SPX"]
         max_rows = 5
         window_rows = 6
         max_bytes = 7
@@ -66,7 +69,7 @@ def test_every_setting_is_read_with_its_type(settings):
         """
     ) == Settings(
         "UTC", "json", ("eod", "returns"), ("csv", "parquet"), "dow_30", "1 session", 7, 1.5, "512 MiB", 0, 0.5, 30, 2.5, "vi",
-        5, 6, 7, 0.5, 9.0, 10, 11, 12, True,
+        ("eod",), 3, ("SPY", "SPX"), 5, 6, 7, 0.5, 9.0, 10, 11, 12, True,
     )  # fmt: skip
 
 

@@ -124,36 +124,49 @@ class Settings:
     first, while a stream runs; 0: as many as come."""
     shell_editing_mode: str = _setting("shell", "emacs", r"emacs|vi", "vi", key="editing_mode")
     """`[shell] editing_mode`: keys of the shell's line editor, `emacs` or `vi`."""
-    server_max_rows: int = _setting("server", 10_000, r"0*[1-9]\d{0,8}", "10000", key="max_rows")
-    """`[server] max_rows`: rows of one answer of SQL over HTTP."""
-    server_window_rows: int = _setting(
-        "server", 100_000, r"0*[1-9]\d{0,5}", "100000", key="window_rows"
+    serve_keep_fresh: tuple[str, ...] = _setting(
+        "serve", ("all",), example="eod,market_metrics", key="keep_fresh"
     )
-    """`[server] window_rows`: rows of one piece of a relation over HTTP."""
-    server_max_bytes: int = _setting(
-        "server", 16 * 1024 * 1024, r"0*[1-9]\d{0,9}", "16777216", key="max_bytes"
+    """`[serve] keep_fresh`: datasets, views or sources that the daemon keeps inside their TTL; `all`, or
+    `none`."""
+    serve_max_calls: int = _setting("serve", 2000, r"\d+", "2000", key="max_calls")
+    """`[serve] max_calls`: source calls that the daemon makes by itself in an hour; what would take more is
+    left alone, and told."""
+    serve_closing_chains: tuple[str, ...] = _setting(
+        "serve", (), example="SPY,SPX", key="closing_chains"
     )
-    """`[server] max_bytes`: bytes of one answer of SQL over HTTP, as Arrow."""
-    server_max_seconds: float = _setting(
-        "server", 10.0, r"(?=.*[1-9])\d{1,4}(\.\d+)?", "10", key="max_seconds"
+    """`[serve] closing_chains`: underlyings (upper case) and lists whose option chains the daemon asks for five
+    minutes before each close, early ones too."""
+    serve_max_rows: int = _setting("serve", 10_000, r"0*[1-9]\d{0,8}", "10000", key="max_rows")
+    """`[serve] max_rows`: rows of one answer of SQL over HTTP."""
+    serve_window_rows: int = _setting(
+        "serve", 100_000, r"0*[1-9]\d{0,5}", "100000", key="window_rows"
     )
-    """`[server] max_seconds`: seconds one query of SQL over HTTP may run."""
-    server_requests_per_second: float = _setting(
-        "server", 100.0, r"(?=.*[1-9])\d{1,6}(\.\d+)?", "100", key="requests_per_second"
+    """`[serve] window_rows`: rows of one piece of a relation over HTTP."""
+    serve_max_bytes: int = _setting(
+        "serve", 16 * 1024 * 1024, r"0*[1-9]\d{0,9}", "16777216", key="max_bytes"
     )
-    """`[server] requests_per_second`: of one user in the long run, and as many at once."""
-    server_max_body: int = _setting(
-        "server", 1024 * 1024, r"0*[1-9]\d{0,8}", "1048576", key="max_body"
+    """`[serve] max_bytes`: bytes of one answer of SQL over HTTP, as Arrow."""
+    serve_max_seconds: float = _setting(
+        "serve", 10.0, r"(?=.*[1-9])\d{1,4}(\.\d+)?", "10", key="max_seconds"
     )
-    """`[server] max_body`: bytes of the body of one request."""
-    server_sockets: int = _setting("server", 20, r"0*[1-9]\d{0,5}", "20", key="sockets")
-    """`[server] sockets`: WebSockets of one user."""
-    server_topics: int = _setting("server", 500, r"0*[1-9]\d{0,5}", "500", key="topics")
-    """`[server] topics`: topics of one WebSocket."""
-    server_share_personal: bool = _setting(
-        "server", default=False, form=r"true|false", example="false", key="share_personal"
+    """`[serve] max_seconds`: seconds one query of SQL over HTTP may run."""
+    serve_requests_per_second: float = _setting(
+        "serve", 100.0, r"(?=.*[1-9])\d{1,6}(\.\d+)?", "100", key="requests_per_second"
     )
-    """`[server] share_personal`: whether a second user of the daemon, and who reaches it from other machines,
+    """`[serve] requests_per_second`: of one user in the long run, and as many at once."""
+    serve_max_body: int = _setting(
+        "serve", 1024 * 1024, r"0*[1-9]\d{0,8}", "1048576", key="max_body"
+    )
+    """`[serve] max_body`: bytes of the body of one request."""
+    serve_sockets: int = _setting("serve", 20, r"0*[1-9]\d{0,5}", "20", key="sockets")
+    """`[serve] sockets`: WebSockets of one user."""
+    serve_topics: int = _setting("serve", 500, r"0*[1-9]\d{0,5}", "500", key="topics")
+    """`[serve] topics`: topics of one WebSocket."""
+    serve_share_personal: bool = _setting(
+        "serve", default=False, form=r"true|false", example="false", key="share_personal"
+    )
+    """`[serve] share_personal`: whether a second user of the daemon, and who reaches it from other machines,
     sees data whose licence is personal, which terms of vendors mostly forbid."""
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """`[sources.<name>]`: each source's own fields, as text."""

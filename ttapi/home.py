@@ -133,6 +133,11 @@ class Home:
         return self.live / "serve.json"
 
     @property
+    def command_socket(self) -> Path:
+        """Where the daemon listens to the commands of its user on this machine; 0600, gone with it."""
+        return self.live / "serve.sock"
+
+    @property
     def pinned(self) -> Path:
         """Second names of published files that a daemon pages through."""
         return self.live / "pinned"

@@ -3,19 +3,25 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from ttapi import __version__
 from ttapi.audit import data_findings, home_findings
 from ttapi.audit.data_findings import _verdicts
 from ttapi.audit.findings import edit
 from ttapi.home import Home
+from ttapi.refresh.daemon_client import DaemonGreeting, schema_version
 from ttapi.refresh.datasets import CLOCK_SLACK, Dataset, market_clock
 from ttapi.refresh.freshness import StatusRow
+from ttapi.store.lock import DaemonNote
 
 SECOND = timedelta(seconds=1)
 NOW = datetime(2024, 6, 14, 22, tzinfo=UTC)
@@ -185,3 +191,72 @@ def test_an_instant_within_the_slack_of_clocks_is_no_future(monkeypatch, ahead, 
 )
 def test_three_files_are_named_and_the_rest_counted(count, told):
     assert home_findings._named([Path(f"/{n}") for n in range(count)]) == told
+
+
+@pytest.fixture
+def daemon_of(tmp_path):
+    """An examination of a home whose daemon is this very process, as far as its note goes."""
+    home = Home(tmp_path)
+    home.live.mkdir()
+    note = {"pid": os.getpid(), "base_url": "http://127.0.0.1:1"}
+    home.daemon_note.write_text(json.dumps(note))
+    return SimpleNamespace(home=home, ttapi=str)
+
+
+def test_what_a_killed_daemon_left_is_named_and_removed(daemon_of):
+    home = daemon_of.home
+    home.token_file.write_text("{}")
+    ((code, text, command),) = told_by(home_findings._daemon(daemon_of))
+    assert (code, text) == (
+        "daemon-gone",
+        f"process {os.getpid()} at http://127.0.0.1:1 runs no more, and left {home.token_file}, {home.daemon_note}",
+    )  # fmt: skip
+    subprocess.run(["/bin/sh", "-c", command], check=True)
+    assert list(home.live.iterdir()) == []
+    assert told_by(home_findings._daemon(daemon_of)) == []
+    home.token_file.write_text("{}")
+    ((_, text, _),) = told_by(home_findings._daemon(daemon_of))
+    assert text == f"nobody serves this home, and left {home.token_file}"
+    home.token_file.unlink()
+    home.daemon_note.write_text("")
+    assert told_by(home_findings._daemon(daemon_of)) == [], "one that ended well leaves it empty"
+
+
+def test_a_daemon_that_does_not_answer_is_named_with_how_to_end_it(daemon_of):
+    with daemon_of.home.daemon_note.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        ((code, text, command),) = told_by(home_findings._daemon(daemon_of))
+    assert (code, command) == ("daemon-hangs", f"kill {os.getpid()}")
+    assert text.startswith(f"process {os.getpid()} at http://127.0.0.1:1 does not answer: ")
+
+
+def greeting(schedule, version=__version__):
+    return DaemonGreeting(7, "http://x", version, schema_version(), "1:2", schedule, "noon")
+
+
+NOTE = DaemonNote(7, "http://x", is_held=True)
+WHO = "process 7 at http://x, up since noon"
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (greeting({"text": "keeps all fresh", "failing": {}, "left_alone": {}, "trouble": None}), []),
+        (greeting({}), []),
+        (
+            greeting({}, version="0.0.9"),
+            [("daemon-other-version", f"{WHO}, is ttapi 0.0.9 (schema {schema_version()}), and this is {__version__} ({schema_version()})", "kill 7")],
+        ),
+        (
+            greeting({"failing": {"raw.x": {"failures": 2, "error": "it is down"}}, "trouble": "no list"}),
+            [("daemon-troubled", f"{WHO}: raw.x failed 2 times: it is down; no list", "status")],
+        ),
+        (
+            greeting({"left_alone": {"raw.x": "9 source calls, and 1 of the hour's 1 are left"}}),
+            [("daemon-limited", f"{WHO}: raw.x (9 source calls, and 1 of the hour's 1 are left)", "refresh raw.x")],
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_daemon_says_of_itself_is_judged(found, told):
+    patient = SimpleNamespace(ttapi=str)
+    assert told_by(home_findings._of_greeting(patient, NOTE, found)) == told

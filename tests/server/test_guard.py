@@ -18,7 +18,7 @@ from ttapi.server.guard import JSON_DEPTH, Place
 from ttapi.server.routes import API, ROUTES, Route
 
 REFRESH = f"{API}/refresh"
-BODY_BYTES = Settings().server_max_body
+BODY_BYTES = Settings().serve_max_body
 OTHER_HOSTS = [
     "evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example", "", "127.0.0.1:80@evil.example",
 ]  # fmt: skip

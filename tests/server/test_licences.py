@@ -125,7 +125,7 @@ def test_what_is_streamed_is_personal_and_ends_when_a_second_user_comes(served):
         for name in ("ann", "bob"):
             accounts.add(name, "viewer", PASSWORD)
         told = say("subscribe", topics=["quote:AAA"])
-        assert told == {"topic": "quote:AAA", "detail": "what vendors stream is licensed to its owner alone: [server] share_personal"}  # fmt: skip
+        assert told == {"topic": "quote:AAA", "detail": "what vendors stream is licensed to its owner alone: [serve] share_personal"}  # fmt: skip
     for name in ("ann", "bob"):
         accounts.disable(name)
 

@@ -8,13 +8,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 import trustme
 
 from ttapi.server.daemon import is_loopback
+from ttapi.server.ending import DRAIN_S, END_S, STREAM_S, Ending
+from ttapi.simulator.server import VendorServer
+from ttapi.simulator.vendor_market import VendorMarket
 
 BLOCKED = """
 import sys
@@ -131,7 +136,7 @@ def test_what_others_see_of_personal_data_is_told_and_audited(whole_lab, is_shar
     with serving(whole_lab, "--no-scheduler", "--behind-proxy", "127.0.0.0/8") as (process, _):
         told = process.stderr.readline()
         line = json.loads((whole_lab.home.logs / "audit.jsonl").read_text())
-    stands, cure = ("shared", "") if is_shared else ("hidden", "; [server] share_personal = true")
+    stands, cure = ("shared", "") if is_shared else ("hidden", "; [serve] share_personal = true")
     assert told.startswith(f"ttapi: personal datasets are {stands}{cure}")
     assert (line["who"], line["what"], line["result"]) == (
         "local",
@@ -224,3 +229,139 @@ def test_nothing_of_it_is_loaded_by_what_does_not_serve(whole_lab):
 )  # fmt: skip
 def test_loopback_is_what_nobody_else_reaches(host, is_this_machine):
     assert is_loopback(host) == is_this_machine
+
+
+def test_its_end_has_ten_seconds_whatever_the_steps_take():
+    now, taken = [100.0], []
+    ending = Ending(clock=lambda: now[0])
+    ending.begin(lambda: taken.append("scheduler"), lambda: taken.append("queue"))
+    now[0] += 4.0
+    ending.begin(lambda: taken.append("again"))
+    assert (taken, ending.left_s()) == (["scheduler", "queue", "again"], 5.0)
+    now[0] += 60.0
+    assert ending.left_s() == 0.0
+    assert DRAIN_S + STREAM_S < END_S < 10.0
+
+
+@pytest.fixture(scope="module")
+def vendors():
+    """A small market at its vendor's, whose metrics take ten minutes to answer."""
+    now = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
+    market = VendorMarket(7, now, symbols=30)
+    faults = ["slow:path=/market-metrics,s=600"]
+    with VendorServer(market, vendors=["tastytrade"], faults=faults) as server:
+        yield server
+
+
+VENDOR = {"TTAPI_TASTYTRADE_GIVE_UP_S": "600", "TTAPI_UNIVERSE_DEFAULT": "AAPL,SPX,SPY"}
+
+
+def asking(lab, vendors, **environ):
+    """`lab` with those vendors' credentials."""
+    grant = vendors.credentials.grant
+    lab.environ |= {
+        "TTAPI_TASTYTRADE_BASE_URL": vendors.base_url,
+        "TTAPI_TASTYTRADE_CLIENT_SECRET": grant.client_secret,
+        "TTAPI_TASTYTRADE_REFRESH_TOKEN": grant.refresh_token,
+        **VENDOR,
+        **environ,
+    }
+    return lab
+
+
+def test_a_refresh_that_a_source_keeps_waiting_ends_and_what_came_is_kept(whole_lab, vendors):
+    lab = asking(whole_lab, vendors)
+    names = ["raw.tastytrade_chains", "raw.tastytrade_market_metrics"]
+    with serving(lab, "--no-scheduler") as (process, _):
+        token = json.loads(lab.home.token_file.read_text())
+        headers = {"authorization": f"Bearer {token['token']}"}
+        with httpx.Client(base_url=token["base_url"], headers=headers, trust_env=False) as client:
+            task = client.post("/api/v1/refresh", json={"datasets": names}).json()
+            while names[1] not in task["progress"]:
+                task = client.get(f"/api/v1/refresh/tasks/{task['id']}").json()
+        assert task["state"] == "running"
+        assert task["progress"] == {names[0]: [3, 3], names[1]: [0, 3]}
+        process.terminate()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == "ttapi: stopped\n"
+    log = (lab.home.logs / "ttapi.log").read_text()
+    assert "a refresh was cut off" not in log
+    assert '"event": "refresh began"' in log
+    assert lab.refresh("calendar").exit_code == 0
+    assert lab.rows("select count(distinct symbol) from raw.tastytrade_chains") == [(3,)]
+    assert lab.rows("select count(*) from raw.tastytrade_market_metrics") == [(0,)]
+
+
+def test_a_refresh_is_cancelled_over_rest_while_its_source_is_silent(
+    whole_lab, vendors, run_daemon
+):
+    lab = asking(whole_lab, vendors)
+    with run_daemon(lab) as daemon, daemon.client("operator") as client:
+        wanted = {"datasets": ["raw.tastytrade_market_metrics"]}
+        place = client.post("/api/v1/refresh", json=wanted).headers["location"]
+        while "raw.tastytrade_market_metrics" not in client.get(place).json()["progress"]:
+            continue
+        assert client.delete(place).status_code == 202
+        assert daemon.served.queue.task(place.rpartition("/")[2]).over.wait(60)
+        assert client.get(place).json()["state"] == "cancelled"
+        after = client.post("/api/v1/refresh", json={"datasets": ["calendar"]}).headers["location"]
+        assert daemon.served.queue.task(after.rpartition("/")[2]).over.wait(60)
+        assert client.get(after).json()["state"] == "done", "the next one may read again"
+        named = {"datasets": ["raw.tastytrade_chains"], "symbols": ["aapl"]}
+        task = client.post("/api/v1/refresh", json=named).json()
+        assert task["symbols"] == ["AAPL"]
+        assert daemon.served.queue.task(task["id"]).over.wait(60)
+        assert client.get(f"/api/v1/refresh/tasks/{task['id']}").json()["state"] == "done"
+    assert lab.rows("select distinct symbol from raw.tastytrade_chains") == [("AAPL",)]
+
+
+def test_an_interrupted_command_ends_its_refresh_in_the_daemon(whole_lab, vendors):
+    lab = asking(whole_lab, vendors)
+    with serving(lab, "--no-scheduler"):
+        token = json.loads(lab.home.token_file.read_text())
+        headers = {"authorization": f"Bearer {token['token']}"}
+        command = subprocess.Popen(
+            [sys.executable, "-m", "ttapi", "refresh", "raw.tastytrade_market_metrics"],
+            env=lab.variables, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        with httpx.Client(base_url=token["base_url"], headers=headers, trust_env=False) as client:
+
+            def progress():
+                tasks = client.get("/api/v1/refresh/tasks").json()["tasks"]
+                return [(one["asked_by"], one["progress"]) for one in tasks]
+
+            asked = f"ttapi refresh (process {command.pid})"
+            while progress() != [(asked, {"raw.tastytrade_market_metrics": [0, 3]})]:
+                assert command.poll() is None
+            command.send_signal(signal.SIGINT)
+            _, talk = command.communicate(timeout=60)
+            assert (command.returncode, talk) == (
+                130, "ttapi: interrupted; what was committed stands\n",
+            )  # fmt: skip
+            (task,) = client.get("/api/v1/refresh/tasks").json()["tasks"]
+            assert task["state"] == "cancelled"
+
+
+def test_a_query_that_refreshes_when_the_daemon_is_to_end_ends_with_it(whole_lab, vendors):
+    lab = asking(whole_lab, vendors)
+    answers = []
+    with serving(lab, "--no-scheduler") as (process, _):
+        token = json.loads(lab.home.token_file.read_text())
+        headers = {"authorization": f"Bearer {token['token']}"}
+        sql = {"sql": "select symbol from raw.tastytrade_market_metrics where symbol = 'SPY'"}
+
+        def ask():
+            url = f"{token['base_url']}/api/v1/sql"
+            answers.append(httpx.post(url, json=sql, headers=headers, trust_env=False, timeout=60))
+
+        asking_thread = threading.Thread(target=ask)
+        asking_thread.start()
+        progress = lab.home.live / "progress.json"
+        while not progress.exists() or "tastytrade_market_metrics" not in progress.read_text():
+            assert process.poll() is None
+        process.terminate()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == "ttapi: stopped\n"
+        asking_thread.join(60)
+    assert [answer.status_code for answer in answers] == [503]
+    assert "a refresh was cut off" not in (lab.home.logs / "ttapi.log").read_text()

@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import pytest
 
-from ttapi.refresh.freshness import StatusRow
 from ttapi.server.routes import API
-from ttapi.server.tasks import RefreshQueue, Scheduler, seconds_to_next
+from ttapi.server.tasks import RefreshQueue
 
 TASKS = f"{API}/refresh/tasks"
-NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -145,38 +143,3 @@ def test_a_queue_that_ends_cancels_all_and_takes_no_more(own):
         queue.submit(asked_by="a")
     with pytest.raises(Exception, match="about to end"):
         queue.run(lambda progress: None)
-
-
-def test_the_scheduler_has_refreshed_what_is_due(own):
-    database = own.served.database
-    scheduler = Scheduler(database, own.served.queue)
-    task, pause_s = scheduler.look()
-    assert task is None and pause_s > 1.0, "everything is inside its TTL"
-    database._environ["TTAPI_NOW"] = "2024-06-18T22:00:00Z"
-    own.lab.write_bars("NEW.csv", [(datetime(2024, 6, 17), 1, 2, 1, 2)])
-    task, pause_s = scheduler.look()
-    assert task.asked_by == "scheduler" and pause_s == 1.0
-    assert task.over.wait(60) and task.state == "done"
-    with own.client("viewer") as viewer:
-        assert viewer.get(f"{API}/eod?symbol=NEW").json()["total"] == 1
-    assert scheduler.look()[0] is None
-
-
-def row(due_in_s, verdict="fresh"):
-    due_at = None if due_in_s is None else NOW + timedelta(seconds=due_in_s)
-    return StatusRow("d", verdict, (), None, None, None, due_at)
-
-
-@pytest.mark.parametrize(
-    ("rows", "pause_s"),
-    [
-        ([], 900.0),
-        ([row(None)], 900.0),
-        ([row(100), row(50), row(70)], 50.0),
-        ([row(5, "not configured"), row(80)], 80.0),
-        ([row(-1e6), row(80)], 1.0),
-        ([row(1e6)], 900.0),
-    ],
-)
-def test_the_next_look_is_when_something_is_due(rows, pause_s):
-    assert seconds_to_next(rows, NOW) == pause_s

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from datetime import date
 
 import pytest
 
-from ttapi.errors import GenerationError, InterruptedQueryError, QueryError
+from ttapi.errors import DiskFullError, GenerationError, InterruptedQueryError, QueryError
+from ttapi.store import publish as publication
 from ttapi.store.publish import Generations
 
 COUNT = "select count(*) as n from eod"
@@ -113,3 +115,89 @@ def test_a_home_that_takes_no_second_name_is_read_all_the_same(whole_lab):
     with generations.reading() as held:
         assert (held.name, count(held)) == (None, 0)
     generations.close()
+
+
+CALENDAR = "select market, date, close_utc, holiday_name from main.calendar where date >= cast(? as date) order by "
+FROM = ("2020-01-01",)
+ORDERS = (
+    "market, date desc",
+    "holiday_name nulls last, date, market",
+    "close_utc desc, market, date",
+)
+
+
+@pytest.fixture
+def sorted_soon(monkeypatch):
+    """What is sorted for one window is kept, of any relation and offset."""
+    monkeypatch.setattr("ttapi.store.publish.LARGE", 10)
+    monkeypatch.setattr("ttapi.store.publish.DEEP", 3)
+
+
+def test_windows_far_into_an_order_are_those_of_the_order(whole_lab, sorted_soon):
+    generations = Generations(whole_lab.home)
+    with closing(generations), generations.reading() as found:
+        for order in ORDERS:
+            whole = found.rows(CALENDAR + order, FROM).table
+            total = whole.num_rows
+            for first in (0, 3, 3, 1000, total - 2, total + 5):
+                rows = found.window(CALENDAR + order, FROM, range(first, first + 7), total, 60.0)
+                assert rows.table == whole.slice(first, 7), (order, first)
+                assert [(c.name, c.type.text) for c in rows.columns] == [
+                    ("market", "VARCHAR"), ("date", "DATE"), ("close_utc", "TIMESTAMP"), ("holiday_name", "VARCHAR"),
+                ]  # fmt: skip
+
+
+def test_an_order_is_stored_when_it_is_asked_for_again_and_the_last_two_are_kept(
+    whole_lab, sorted_soon
+):
+    generations = Generations(whole_lab.home)
+    with closing(generations), generations.reading() as found:
+
+        def files():
+            return sorted(path.name for path in whole_lab.home.pinned.iterdir())
+
+        def ask(order, first):
+            found.window(CALENDAR + order, FROM, range(first, first + 5), 1000, 60.0)
+
+        own = f"{os.getpid()}.duckdb"
+        number = f"market.{found.number:06d}"
+        ask(ORDERS[0], 10)
+        assert files() == [f"{number}.{own}"]
+        for first in (20, 30):
+            ask(ORDERS[0], first)
+        assert files() == [f"{number}-1.{own}", f"{number}.{own}"]
+        for order in (ORDERS[1], ORDERS[1], ORDERS[0], ORDERS[2], ORDERS[2]):
+            ask(order, 10)
+        assert files() == [f"{number}-1.{own}", f"{number}-3.{own}", f"{number}.{own}"]
+    assert list(whole_lab.home.pinned.iterdir()) == []
+
+
+def test_where_there_is_no_room_for_an_order_it_is_sorted_for_each_window(
+    whole_lab, sorted_soon, monkeypatch
+):
+    def refuse(*_):
+        raise DiskFullError("no room")
+
+    monkeypatch.setattr("ttapi.store.reader.SortedRows.__init__", refuse)
+    generations = Generations(whole_lab.home)
+    with closing(generations), generations.reading() as found:
+        for _ in range(2):
+            rows = found.window(CALENDAR + ORDERS[0], FROM, range(5, 9), 1000, 60.0)
+            assert rows.table == found.rows(CALENDAR + ORDERS[0], FROM).table.slice(5, 4)
+
+
+def test_requests_for_one_generation_open_its_file_once(whole_lab, monkeypatch):
+    opened = []
+    connect = publication.connect_snapshot
+    monkeypatch.setattr(publication, "connect_snapshot", lambda file: opened.append(file) or connect(file))  # fmt: skip
+    generations = Generations(whole_lab.home)
+    with closing(generations):
+        for _ in range(20):
+            with generations.reading() as found:
+                assert found.rows("select 1").total == 1
+        assert len(opened) == 1
+        publish(whole_lab, 1)
+        for _ in range(20):
+            with generations.reading() as found:
+                assert count(found) == 1
+        assert len(opened) == 2

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import random
 import shutil
@@ -11,8 +13,9 @@ import pytest
 from store_samples import tree_bytes
 
 from ttapi.config import bundled_folder
-from ttapi.errors import MigrationError
+from ttapi.errors import MigrationError, UsageError
 from ttapi.store import open_store
+from ttapi.store.backup import check_backup, list_backups
 from ttapi.store.schema import read_migrations
 
 
@@ -152,3 +155,35 @@ def bundled_or(folder, home, now):
         if int(step.name[:4]) > reached:
             step.unlink()
     return folder
+
+
+def test_a_migration_takes_a_backup_first(lab, folder):
+    add(folder, 9999, "create table catalog.more (i integer);")
+    generation = lab.rows("select value from catalog.meta where name = 'generation'")[0][0]
+    opened(lab.home, lab.now, folder).close()
+    (backup,) = list_backups(lab.home.backups)
+    assert backup.manifest.generation == int(generation)
+    assert backup.manifest.migration < 9999
+    check_backup(backup.folder)
+    opened(lab.home, lab.now, folder).close()
+    assert len(list_backups(lab.home.backups)) == 1
+
+
+def test_a_migration_is_refused_while_a_daemon_serves_the_home(lab, folder):
+    add(folder, 9999, "create table catalog.more (i integer);")
+    other = os.getppid()
+    note = {"pid": other, "base_url": "http://127.0.0.1:8321"}
+    with lab.home.daemon_note.open("w") as file:
+        file.write(json.dumps(note))
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(UsageError) as caught:
+            opened(lab.home, lab.now, folder)
+        assert caught.value.message == (
+            f"{lab.home.live_file} must be migrated to version 9999, and process {other} at"
+            f" http://127.0.0.1:8321 serves {lab.home.root} with another version of ttapi"
+        )
+        assert caught.value.hint == f"kill {other} ends it; ttapi serve starts the new one"
+        assert list_backups(lab.home.backups) == []
+    # Who was killed holds nothing.
+    opened(lab.home, lab.now, folder).close()

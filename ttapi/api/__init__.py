@@ -53,9 +53,22 @@ if TYPE_CHECKING:
         picked_rows,
         publication_mark,
     )
-    from ttapi.market.calendar import parse_duration
+    from ttapi.market.calendar import options_close, parse_duration
     from ttapi.models.as_of import parse_as_of
     from ttapi.models.lineage import LineageGraph, Node, TreeLine
+    from ttapi.refresh.daemon_client import (
+        ALIVE_S,
+        Channel,
+        DaemonGreeting,
+        error_to_json,
+        home_id,
+        outcome_to_json,
+        peer_uid,
+        request_from_json,
+        schema_version,
+        setup_digest,
+        socket_path,
+    )
     from ttapi.refresh.datasets import Step
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.freshness import Freshness, StatusRow
@@ -71,8 +84,10 @@ if TYPE_CHECKING:
     from ttapi.refresh.writer import NoProgress, Progress
     from ttapi.sources.contract import LoginSource
     from ttapi.sources.discovery import InstalledSource
+    from ttapi.sources.in_thread import allow_reading, interrupt_reading, no_reading
     from ttapi.store.backup import Backup, list_backups
     from ttapi.store.catalog import DatasetOutcome
+    from ttapi.store.lock import current_owner
     from ttapi.store.rows import ResultColumn, Rows
     from ttapi.store.sandbox import SandboxLimits
 
@@ -145,19 +160,38 @@ _HOMES = {
     "list_backups": "store.backup",
     "open_database": "api.database",
     "parse_as_of": "models.as_of",
+    "options_close": "market.calendar",
     "parse_duration": "market.calendar",
     "picked_rows": "live.watch",
     "publication_mark": "live.watch",
     "read_receipt": "audit.receipt",
     "record": "live.record",
     "save_query": "api.saving",
+    "ALIVE_S": "refresh.daemon_client",
+    "Channel": "refresh.daemon_client",
+    "DaemonGreeting": "refresh.daemon_client",
+    "error_to_json": "refresh.daemon_client",
+    "home_id": "refresh.daemon_client",
+    "outcome_to_json": "refresh.daemon_client",
+    "peer_uid": "refresh.daemon_client",
+    "request_from_json": "refresh.daemon_client",
+    "schema_version": "refresh.daemon_client",
+    "setup_digest": "refresh.daemon_client",
+    "socket_path": "refresh.daemon_client",
+    "allow_reading": "sources.in_thread",
+    "interrupt_reading": "sources.in_thread",
+    "no_reading": "sources.in_thread",
+    "current_owner": "store.lock",
 }
 
 __all__ = [
+    "ALIVE_S",
     "Answer",
     "Backup",
     "BackupRequest",
+    "Channel",
     "ConfiguredResource",
+    "DaemonGreeting",
     "Database",
     "DatasetOutcome",
     "DescribedRelation",
@@ -212,22 +246,35 @@ __all__ = [
     "WatchedAnswer",
     "WatchedQuery",
     "Watchers",
+    "allow_reading",
     "audit_hash",
     "connect_published",
+    "current_owner",
     "difference_rows",
+    "error_to_json",
     "export_formats",
     "filler_of",
     "find_node",
+    "home_id",
     "input_versions",
+    "interrupt_reading",
     "list_backups",
+    "no_reading",
     "open_database",
+    "options_close",
+    "outcome_to_json",
     "parse_as_of",
     "parse_duration",
+    "peer_uid",
     "picked_rows",
     "publication_mark",
     "read_receipt",
     "record",
+    "request_from_json",
     "save_query",
+    "schema_version",
+    "setup_digest",
+    "socket_path",
 ]
 
 

@@ -20,7 +20,7 @@ from weakref import WeakSet
 from ttapi.api import operations
 from ttapi.api.answer import Answer, Watchers, frames_in_scope
 from ttapi.api.suggestions import as_written, with_suggestion
-from ttapi.clock import clock_from
+from ttapi.clock import FixedClock, clock_from
 from ttapi.errors import InterruptedQueryError, QueryError, UsageError
 from ttapi.home import Home, find_home
 from ttapi.refresh.environment import Environment, environment_of
@@ -41,7 +41,7 @@ from ttapi.store.rows import Rows
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
-    from datetime import date
+    from datetime import date, datetime
 
     from ttapi.api.answer import Status
     from ttapi.audit.lookahead import LookAhead
@@ -79,13 +79,16 @@ class Database:
         self._schema = "main"
         self._is_closed = False
 
-    def load_environment(self) -> Environment:
+    def load_environment(
+        self, *, now: datetime | None = None, symbols: frozenset[str] | None = None
+    ) -> Environment:
         """The installation, its state and the instant as they are now: for one statement.
 
-        *Raises* UsageError for a wrong setting.
+        `now`: another instant; `symbols`: what is named. *Raises* UsageError for a wrong setting.
         """
         installation = load_installation(self.home, self._environ, self._cache)
-        return environment_of(installation, clock_from(self._environ))
+        clock = FixedClock(now) if now else clock_from(self._environ)
+        return environment_of(installation, clock, symbols=symbols)
 
     @property
     def reader(self) -> Reader:

@@ -213,6 +213,13 @@ def stream_state(home: Home) -> dict[str, Any] | None:
     return recorder_state(home)
 
 
+def daemon_text(home: Home) -> str | None:
+    """Whether a daemon serves `home`, answers or hangs, in words; None: none does, and none was killed."""
+    from ttapi.refresh.daemon_client import daemon_text as text
+
+    return text(home)
+
+
 def _held(environment: Environment) -> tuple[PlanInputs, str | None]:
     """What is there, and why the default list names nobody."""
     from ttapi.refresh.datasets import PlanInputs

@@ -215,7 +215,8 @@ class PublishedRelations:
     def select(self, request: RowsRequest) -> tuple[str, Sequence[Any]]:
         """The SELECT that `request` amounts to, and its values. *Raises* as `rows`."""
         with self.reading(request.generation) as found:
-            return _Select(self._asked(found, request), request).limited()
+            sql, values = _Select(self._asked(found, request), request).ordered()
+        return f"{sql} limit ? offset ?", (*values, request.limit, request.offset)
 
     def _asked(self, found: Generation, request: RowsRequest) -> PublishedRelation:
         relation = self._called(found, _named(found, request.relation), request)
@@ -234,7 +235,8 @@ class PublishedRelations:
             if len(totals) >= _COUNTS_KEPT:
                 totals.clear()
             totals[counted] = total
-        rows = found.rows(*select.limited(), deadline_s=self._deadline_s)
+        wanted = range(request.offset, request.offset + request.limit)
+        rows = found.window(*select.ordered(), wanted, total, self._deadline_s)
         instants = frozenset(c.name.lower() for c in select.columns if c.is_instant)
         return RelationRows(
             relation, select.columns, rows.with_instants(instants), total, found.number, request
@@ -294,11 +296,10 @@ class _Select:
         """The SELECT of how many rows there are, and its values."""
         return f"select count(*) as total{self._from}{self._where}", self._bound()
 
-    def limited(self) -> tuple[str, tuple[Any, ...]]:
-        """The SELECT of the rows, and its values."""
+    def ordered(self) -> tuple[str, tuple[str, ...]]:
+        """The SELECT of all of them, in their order, and its values."""
         names = ", ".join(identifier(column.name) for column in self.columns)
-        sql = f"select {names}{self._from}{self._where} order by {self._order()} limit ? offset ?"
-        return sql, (*self._bound(), self._request.limit, self._request.offset)
+        return f"select {names}{self._from}{self._where} order by {self._order()}", self._bound()
 
     def _bound(self) -> tuple[str, ...]:
         return (*self._request.arguments, *(value for _, value in self.values))

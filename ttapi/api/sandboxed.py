@@ -36,11 +36,7 @@ if TYPE_CHECKING:
     from ttapi.store.sandbox import SandboxAnswer
 
 _RELATIONS = """
-    select
-        d.dataset as relation,
-        d.kind,
-        d.grain,
-        d.about,
+    select d.dataset as relation, d.kind, d.grain, d.about
     from catalog.datasets as d
     where contains(lower(d.dataset || ' ' || coalesce(d.about, '')), lower(?))
     order by d.dataset

@@ -16,13 +16,17 @@ import socket
 import stat
 from typing import TYPE_CHECKING
 
+from ttapi import __version__
 from ttapi.audit.findings import Finding
 from ttapi.config import bundled_folder
 from ttapi.errors import LockedError, StoreError, TtapiError
+from ttapi.formats.values import amount
+from ttapi.refresh.daemon_client import greeted, schema_version
 from ttapi.store.backup import list_backups
 from ttapi.store.engine import inspect_file
 from ttapi.store.files import leftovers
 from ttapi.store.integrity import inspect_log, log_of
+from ttapi.store.lock import read_daemon
 from ttapi.store.publish import snapshot_files
 from ttapi.store.restore import read_mark
 from ttapi.store.schema import pending_migrations, read_migrations
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ttapi.audit.findings import Examination
+    from ttapi.refresh.daemon_client import DaemonGreeting
+    from ttapi.store.lock import DaemonNote
 
 _CLOCK_SLACK_S = 120.0
 _ROOM = 1.1
@@ -48,6 +54,7 @@ def find_in_folders(patient: Examination) -> Iterator[Finding]:
     yield from _times(patient)
     yield from _restores(patient)
     yield from _backups(patient)
+    yield from _daemon(patient)
 
 
 def _missing(patient: Examination) -> Iterator[Finding]:
@@ -216,6 +223,51 @@ def _backups(patient: Examination) -> Iterator[Finding]:
         if usable and newest_name in {one.folder.name for one in broken}:
             code = "backup-unusable"
         yield Finding(code, str(broken[0].error), patient.ttapi("backup"))
+
+
+def _daemon(patient: Examination) -> Iterator[Finding]:
+    """Of the daemon: what one that was killed left, and whether one that runs is well."""
+    home, note = patient.home, read_daemon(patient.home)
+    if note is None or not note.is_held:
+        left = [file for file in (home.token_file, home.command_socket) if file.exists()]
+        if note is not None or left:
+            who = f"{note.text} runs no more" if note else "nobody serves this home"
+            files = [*left, *([home.daemon_note] if note else [])]
+            yield Finding(
+                "daemon-gone", f"{who}, and left {_named(files)}", f"rm -f {_arguments(files)}"
+            )
+        return
+    try:
+        with greeted(home) as (_, greeting):
+            yield from _of_greeting(patient, note, greeting)
+    except OSError as exc:
+        text = f"{note.text} does not answer: {exc}"
+        yield Finding("daemon-hangs", text, f"kill {note.pid}")
+
+
+def _of_greeting(
+    patient: Examination, note: DaemonNote, greeting: DaemonGreeting
+) -> Iterator[Finding]:
+    who = f"{note.text}, up since {greeting.started_at}"
+    if (greeting.version, greeting.schema) != (__version__, schema_version()):
+        its = f"ttapi {greeting.version} (schema {greeting.schema})"
+        text = f"{who}, is {its}, and this is {__version__} ({schema_version()})"
+        yield Finding("daemon-other-version", text, f"kill {note.pid}")
+    schedule = greeting.schedule
+    troubles = [
+        f"{name} failed {amount(one['failures'], 'time')}: {one['error']}"
+        for name, one in schedule.get("failing", {}).items()
+    ]
+    troubles += [str(trouble)] if (trouble := schedule.get("trouble")) else []
+    if troubles:
+        text = f"{who}: {'; '.join(troubles[:3])}"
+        yield Finding("daemon-troubled", text, patient.ttapi("status"))
+    alone = schedule.get("left_alone", {})
+    if alone:
+        names = ", ".join(f"{name} ({why})" for name, why in alone.items())
+        yield Finding(
+            "daemon-limited", f"{who}: {names}", patient.ttapi(f"refresh {next(iter(alone))}")
+        )
 
 
 def _files(folder: Path) -> list[Path]:

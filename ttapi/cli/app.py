@@ -22,14 +22,14 @@ app = typer.Typer(
 
 # One line a command, in the order of the help: the module in this folder, and its command.
 _COMMANDS = (
-    "init.init",
+    "sources.init",
     "refresh.refresh",
     "refresh.status",
     "sql.sql",
     "export.export",
     "grid.grid",
     "sources.sources",
-    "init.login",
+    "sources.login",
     "why.lineage",
     "why.why",
     "proof.lookahead",

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,7 @@ from ttapi.formats.values import amount
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ttapi.api import Step
+    from ttapi.api import Environment, Step
 
 
 def register_refresh(app: typer.Typer) -> None:
@@ -43,6 +44,13 @@ def refresh(
         bool, typer.Option("--plan", help="Say what would be done; do nothing.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Ask again even where fresh.")] = False,
+    before_close: Annotated[
+        str | None,
+        typer.Option(
+            "--before-close",
+            help="Only symbols whose options close within so long, as 5m; half days are known.",
+        ),
+    ] = None,
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for the lock.")] = 60.0,
     yes: Annotated[bool, typer.Option("--yes", help="Never ask before a large refresh.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON.")] = False,
@@ -50,8 +58,15 @@ def refresh(
     """Bring datasets and everything they read up to date."""
     from ttapi.api import RefreshRequest, operations
     from ttapi.cli.report import refresh_environment, run_refresh
+    from ttapi.cli.terminal import tell
 
     environment = refresh_environment(context.obj, _symbols(symbols), universe, wait)
+    if before_close is not None:
+        closing = _closing(environment, before_close)
+        if not closing.symbols:
+            tell(f"no options close within {before_close}: nothing was asked")
+            return
+        environment = closing
     request = RefreshRequest(
         targets=tuple(datasets or ()),
         force=force,
@@ -85,6 +100,23 @@ def _symbols(text: str | None) -> frozenset[str] | None:
     if text is None:
         return None
     return frozenset(part.strip().upper() for part in text.split(",") if part.strip())
+
+
+def _closing(environment: Environment, text: str) -> Environment:
+    """`environment` for those of its symbols whose options close within a time. *Raises* UsageError."""
+    from ttapi.api import options_close, parse_duration
+
+    if not environment.symbols:
+        raise UsageError(
+            "--before-close is about symbols", hint="--symbols SPY,SPX, or --list NAME"
+        )
+    try:
+        within = parse_duration(text)
+    except UsageError as exc:
+        raise UsageError(f"--before-close {text!r} is no duration", hint="5m works") from exc
+    now = environment.now
+    soon = {one for one in environment.symbols if options_close(one, now) - now <= within}
+    return replace(environment, symbols=frozenset(soon))
 
 
 def _span(start: str | None, end: str | None) -> tuple[date | None, date | None]:

@@ -195,8 +195,8 @@ def status_lines(
         if is_whole
         else _summary(found, zone)
     )
-    recording = [found.stream] if found.stream else []
-    return [*lines, *asked, *recording, _market_line(environment.now)]
+    beside = [one for one in (found.stream, operations.daemon_text(environment.home)) if one]
+    return [*lines, *asked, *beside, _market_line(environment.now)]
 
 
 def _summary(found: Status, zone: ZoneInfo) -> list[str]:

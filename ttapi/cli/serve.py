@@ -257,10 +257,10 @@ def add_user(
         accounts.add(name, role, _password(password_stdin))
         is_second = accounts.count() > 1
     tell(f"ttapi: {name} may log in as {role}")
-    if is_second and not open_environment(context.obj).settings.server_share_personal:
+    if is_second and not open_environment(context.obj).settings.serve_share_personal:
         tell(
             "ttapi: users of the daemon see no data that is licensed to you alone;"
-            " [server] share_personal = true shares it"
+            " [serve] share_personal = true shares it"
         )
 
 

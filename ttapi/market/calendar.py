@@ -204,6 +204,17 @@ def sessions(market: str = "XNYS") -> Sessions:
     )
 
 
+def options_market(underlying: str) -> str:
+    """The market whose closes end the trading of an underlying's options: CBOE_IDX of an index, else XNYS."""
+    is_index = underlying in shipped.EUROPEAN_INDICES or underlying == shipped.AMERICAN_INDEX
+    return "CBOE_IDX" if is_index else "XNYS"
+
+
+def options_close(underlying: str, now: datetime) -> datetime:
+    """The next close of an underlying's options, strictly after `now`; half days are known."""
+    return sessions(options_market(underlying)).next_close_after(now)
+
+
 def expiration_session(day: date) -> date:
     """The session on which an option of this date last trades: Saturdays stand for the session before.
 

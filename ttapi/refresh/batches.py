@@ -39,7 +39,7 @@ def joined(
 ) -> Iterator[Batch]:
     """`batches` in order, neighbours joined within `bounds`.
 
-    When the source raises, what it yielded before is passed on first.
+    When the source raises, or is interrupted while it is waited for, what it yielded before is passed on first.
     """
     waiting: list[Batch] = []
     since = 0.0
@@ -53,7 +53,7 @@ def joined(
             if clock() - since >= bounds.seconds:
                 yield _join(waiting)
                 waiting = []
-    except Exception:
+    except (Exception, KeyboardInterrupt):
         if waiting:
             yield _join(waiting)
         raise

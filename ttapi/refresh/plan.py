@@ -55,6 +55,8 @@ class RefreshRequest:
     """Raw datasets to ask again though their TTL has not passed."""
     already_refreshed: frozenset[str] = frozenset()
     """Raw datasets that another command asked while this one waited: `force` leaves them out."""
+    left_alone: frozenset[str] = frozenset()
+    """Raw datasets that are not asked, however stale."""
     planned: tuple[Step, ...] | None = None
     """The plan this is made from: carried out as it is where nothing was written since."""
     planned_after: int = 0
@@ -262,10 +264,15 @@ def make_plan(
     differences = {
         name: found.difference for name, found in listings.items() if isinstance(found, UnitListing)
     }
+    alone = {
+        name: replace(one, lost="left alone")
+        for name, one in environment.raw_datasets.items()
+        if name in request.left_alone
+    }
     held = environment.held(_demands(environment, request))
     held = replace(held, slices=environment.home_state.with_absences(stored.slices))
     return plan_refresh(
-        environment.datasets,
+        {**environment.datasets, **alone} if alone else environment.datasets,
         stored.states,
         targets_of(environment, request.targets, is_named=request.is_named),
         clock=environment.clock,
@@ -339,6 +346,8 @@ def _list_outside(
     for name, offer in environment.resources.items():
         dataset = environment.datasets[name]
         if name not in considered or dataset.missing_setting or dataset.requires:
+            continue
+        if name in request.left_alone:
             continue
         if name in asked or (dataset.is_local and request.survey_local):
             try:

@@ -33,7 +33,7 @@ from ttapi.refresh.plan import (
 )
 from ttapi.refresh.planner import ASKED_FOR, closure, plan_refresh
 from ttapi.refresh.request import refuse_writes
-from ttapi.refresh.writer import THIS_PROCESS, Writer
+from ttapi.refresh.writer import Writer, writer_for
 from ttapi.store.files import is_as_published
 
 if TYPE_CHECKING:
@@ -179,9 +179,11 @@ def prepare_query(
     progress: Progress | None = None,
     on_wait: OnWait = None,
     confirm: Callable[[str], bool] | None = None,
-    writer: Writer = THIS_PROCESS,
+    writer: Writer | None = None,
 ) -> PreparedQuery:
     """Have `writer` refresh what `request` reads and is stale; nothing at all when everything is fresh.
+
+    `writer`: None: the daemon of the home where one serves it, else this process.
 
     `confirm` is asked on a terminal when the refresh would exceed its budget.
 
@@ -207,7 +209,8 @@ def prepare_query(
             _within_budget(environment, plan.stale, request, confirm)
             began = time.monotonic()
             try:
-                outcome = writer.refresh(environment, wanted, progress=progress, on_wait=on_wait)
+                chosen = writer or writer_for(environment.home)
+                outcome = chosen.refresh(environment, wanted, progress=progress, on_wait=on_wait)
                 environment = environment.after(outcome.home_state)
             except (LockedError, ReadOnlyHomeError, DiskFullError) as exc:
                 require_recent(environment, plan, exc)

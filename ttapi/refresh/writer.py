@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who carries out what writes: this process, holding the lock from the first stale slice to publication.
 
+Or the daemon of the home, which is asked; where it does not answer, the lock decides as between any two processes.
+
 One refresh at a time: its owner announces how far it is, and those who wait see it.
 
 Who waits for the lock joins the refresh under way: once it has the lock it plans anew, and what
@@ -12,19 +14,23 @@ What a refresh tells whoever watches it.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ttapi.errors import LockOwner
 from ttapi.home import read_file
+from ttapi.store.lock import DaemonNote, read_daemon
 from ttapi.store.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ttapi.home import Home
+    from ttapi.refresh.daemon_client import Channel
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.maintenance import (
         BackupOutcome,
@@ -35,6 +41,9 @@ if TYPE_CHECKING:
     from ttapi.refresh.plan import RefreshRequest
     from ttapi.refresh.runner import RefreshOutcome
     from ttapi.store.lock import OnWait
+
+
+log = logging.getLogger(__name__)
 
 
 class Writer(Protocol):
@@ -132,7 +141,132 @@ class LocalWriter:
 
 
 THIS_PROCESS = LocalWriter()
-"""The writer where no daemon holds the file."""
+"""The writer where no daemon serves the home."""
+
+
+class DaemonWriter(LocalWriter):
+    """The daemon of the home, asked to refresh; backup and restore are this process's, under the lock.
+
+    A daemon that does not answer, ends meanwhile, or works under other settings leaves the refresh to this
+    process, which then waits for the lock as without a daemon.
+    """
+
+    def __init__(self, note: DaemonNote) -> None:
+        self._note = note
+
+    def refresh(
+        self,
+        environment: Environment,
+        request: RefreshRequest,
+        *,
+        progress: Progress | None = None,
+        on_wait: OnWait = None,
+    ) -> RefreshOutcome:
+        """As `Writer.refresh`; *raises* UsageError for a daemon of another version too."""
+        from ttapi.refresh import daemon_client  # noqa: PLC0415 - where there is no daemon nobody needs it
+
+        asked = daemon_client.request_to_json(environment, request)
+        shown = _Shown(progress or NoProgress(), environment.home, on_wait)
+        try:
+            with closing(shown), daemon_client.greeted(environment.home) as (channel, greeting):
+                daemon_client.require_same_version(greeting, environment.home)
+                channel.send({"refresh": asked})
+                outcome = self._outcome(channel, shown)
+        except OSError as exc:
+            log.warning(
+                "the daemon did not answer", extra={"pid": self._note.pid, "error": str(exc)}
+            )
+            outcome = None
+        if outcome is None:
+            return super().refresh(environment, request, progress=progress, on_wait=on_wait)
+        from ttapi.refresh.home_state import read_home_state  # noqa: PLC0415 - it comes with a refresh
+
+        return replace(outcome, home_state=read_home_state(environment.home))
+
+    @staticmethod
+    def _outcome(channel: Channel, shown: _Shown) -> RefreshOutcome | None:
+        """What came of it; None: the daemon leaves it to others. *Raises* what it raised there."""
+        from ttapi.refresh import daemon_client  # noqa: PLC0415 - as above
+
+        silent_since = time.monotonic()
+        try:
+            while True:
+                said = channel.receive(_EVERY_S)
+                if said is None:
+                    if time.monotonic() - silent_since > daemon_client.SILENT_S:
+                        raise TimeoutError("it hangs")
+                    shown.pause()
+                    continue
+                silent_since = time.monotonic()
+                if "outcome" in said:
+                    return daemon_client.outcome_from_json(said["outcome"])
+                if "error" in said:
+                    raise daemon_client.error_from_json(said["error"])
+                if "elsewhere" in said:
+                    log.info(
+                        "the daemon leaves it to this process", extra={"why": said["elsewhere"]}
+                    )
+                    return None
+                shown.tell(said)
+        except KeyboardInterrupt:
+            # Whoever goes on after this finds it at its end, if that comes soon.
+            with suppress(OSError):
+                channel.send({"cancel": True})
+                daemon_client.await_end(channel)
+            raise
+
+
+class _Shown:
+    """What a watcher is told of a refresh that another process carries out."""
+
+    def __init__(self, progress: Progress, home: Home, on_wait: OnWait) -> None:
+        self._progress, self._on_wait = progress, on_wait
+        self._waiting: ProgressReader | None = None
+        self._home = home
+        self._open: list[str] = []
+
+    def tell(self, said: dict[str, Any]) -> None:
+        """Pass on what the daemon said, where it is for a watcher."""
+        match said:
+            case {"started": [what, total]}:
+                self._end_waiting()
+                self._open.append(what)
+                self._progress.started(what, total)
+            case {"advanced": [what, done]}:
+                self._progress.advanced(what, done)
+            case {"finished": [what]}:
+                self._open.remove(what)
+                self._progress.finished(what)
+            case {"waiting": owner}:
+                self._waiting = self._waiting or ProgressReader(
+                    self._progress, self._home, sleep=lambda _: None
+                )
+                if self._on_wait:
+                    self._on_wait(LockOwner(**owner) if owner else None)
+
+    def pause(self) -> None:
+        """Show how far the refresh is that is waited for."""
+        if self._waiting:
+            self._waiting.pause(0.0)
+
+    def close(self) -> None:
+        """End what is shown."""
+        self._end_waiting()
+        while self._open:
+            self._progress.finished(self._open.pop())
+
+    def _end_waiting(self) -> None:
+        if self._waiting:
+            self._waiting.close()
+        self._waiting = None
+
+
+def writer_for(home: Home) -> Writer:
+    """Who carries out what writes to `home`: the daemon that serves it, else this process."""
+    note = read_daemon(home)
+    if note is None or not note.is_held or note.pid == os.getpid():
+        return THIS_PROCESS
+    return DaemonWriter(note)
 
 
 def run_refresh(
@@ -142,8 +276,10 @@ def run_refresh(
     progress: Progress | None = None,
     on_wait: OnWait = None,
 ) -> RefreshOutcome:
-    """What came of a refresh by this process; *raises* as `Writer.refresh`."""
-    return THIS_PROCESS.refresh(environment, request, progress=progress, on_wait=on_wait)
+    """What came of a refresh, by the daemon where one serves the home; *raises* as `Writer.refresh`."""
+    return writer_for(environment.home).refresh(
+        environment, request, progress=progress, on_wait=on_wait
+    )
 
 
 _EVERY_S = 0.2

@@ -160,8 +160,8 @@ class _OneRow:
 
 def _rows(served: ServedHome, call: Call, request: RowsRequest) -> RouteReply:
     query: RowsQuery = call.asked
-    if query.limit > served.settings.server_window_rows:
-        raise UsageError(f"limit is at most {served.settings.server_window_rows}")
+    if query.limit > served.settings.serve_window_rows:
+        raise UsageError(f"limit is at most {served.settings.serve_window_rows}")
     media_type = chosen_type(call.accept)
     digest = digest_of(request.relation, *map(str, _of_request(request)))
     if query.cursor:
@@ -260,12 +260,15 @@ def read_plan(served: ServedHome, call: Call) -> RouteReply:
 
 def ask_for_refresh(served: ServedHome, call: Call) -> RouteReply:
     """The task that refreshes what is named, or everything."""
-    datasets = call.asked.datasets
+    asked, datasets = call.asked, call.asked.datasets
+    symbols = frozenset(one.strip().upper() for one in asked.symbols) or None
     call.noted["datasets"] = ",".join(datasets) or "all"
     served.require_shown(call.caller, *datasets)
     # What nobody knows is told now, not by a task that fails.
-    operations.plan(served.database.load_environment(), Refresh(tuple(datasets)))
-    task = served.queue.submit(datasets, force=call.asked.force, asked_by=call.caller.name)
+    operations.plan(served.database.load_environment(symbols=symbols), Refresh(tuple(datasets)))
+    task = served.queue.submit(
+        datasets, symbols=symbols, force=asked.force, asked_by=call.caller.name
+    )
     place = f"/api/v1/refresh/tasks/{task.id}"
     return RouteReply(task.document(), status=202, headers={"location": place})
 

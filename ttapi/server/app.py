@@ -74,7 +74,7 @@ def make_app(
         with_renewals(app, API),
         place,
         traffic,
-        body_bytes=served.settings.server_max_body,
+        body_bytes=served.settings.serve_max_body,
         on_refusal=refused,
     )
 
@@ -114,6 +114,11 @@ def _own_routes(app: FastAPI, traffic: RequestCounts) -> tuple[Route, ...]:
         del call
         return RouteReply(text=traffic.text(_figures(served)))
 
+    def schedule(served: ServedHome, call: Call) -> RouteReply:
+        """What is kept fresh, when it is looked at next, what fails and what is left alone."""
+        del call
+        return RouteReply(served.schedule())
+
     def openapi(served: ServedHome, call: Call) -> RouteReply:
         """This interface, as OpenAPI says it."""
         del served, call
@@ -124,8 +129,10 @@ def _own_routes(app: FastAPI, traffic: RequestCounts) -> tuple[Route, ...]:
         Route("GET", "/live", ANYONE, nothing, live, None, "Whether it answers."),
         Route("GET", "/ready", ANYONE, nothing, ready, None, "Whether it can read."),
         Route("GET", "/metrics", "viewer", nothing, metrics, None, "Figures for Prometheus."),
+        Route("GET", f"{API}/schedule", "analyst", nothing, schedule, messages.DocumentReply,
+              "What is refreshed by itself, and when."),
         Route("GET", f"{API}/openapi.json", "viewer", nothing, openapi, None, "This interface."),
-    )
+    )  # fmt: skip
 
 
 def _figures(served: ServedHome) -> Iterator[tuple[str, str, float]]:
@@ -133,6 +140,20 @@ def _figures(served: ServedHome) -> Iterator[tuple[str, str, float]]:
     for state, count in served.queue.counts().items():
         about = "Refreshes that are remembered, by state."
         yield f'ttapi_refresh_tasks{{state="{state}"}}', about, count
+    yield from _schedule_figures(served.schedule())
+
+
+def _schedule_figures(schedule: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
+    yield (
+        "ttapi_scheduler_up",
+        "Whether something is refreshed by itself.",
+        float("failing" in schedule),
+    )
+    about = "Source calls that the scheduler made in the last hour."
+    yield "ttapi_scheduler_calls", about, schedule.get("calls_in_hour", 0)
+    for name, what in (("failing", "fails"), ("left_alone", "is left alone")):
+        about = f"Datasets of which the scheduler says: {what}."
+        yield f"ttapi_scheduler_{name}", about, len(schedule.get(name, ()))
 
 
 def _openapi_document(app: FastAPI) -> dict[str, Any]:
@@ -149,7 +170,7 @@ def _admission(
     identify: Identify, clock: Callable[[], float], served: ServedHome
 ) -> Callable[[Request, str], Identity]:
     """What lets a request in: says who asks, or raises the Problem."""
-    audit, pace = served.audit, served.settings.server_requests_per_second
+    audit, pace = served.audit, served.settings.serve_requests_per_second
     paces = RateLimit(pace, max(1, round(pace)), clock)
     guesses = RateLimit(GUESSES_PER_S, GUESSES, clock)
 

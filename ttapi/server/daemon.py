@@ -15,21 +15,23 @@ import socket
 import ssl
 import sys
 import threading
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from ttapi.api import Hub, RecordRequest, operations, record
+from ttapi.api import Hub, RecordRequest, current_owner, no_reading, operations, record
 from ttapi.errors import LockedError, StoreError, TtapiError, UsageError
 from ttapi.server.app import make_app
 from ttapi.server.audit_trail import LOCAL
 from ttapi.server.auth import Tokens, new_token
+from ttapi.server.commands import CommandSocket
+from ttapi.server.ending import DRAIN_S, STREAM_S, Ending
 from ttapi.server.guard import Place
 from ttapi.server.private_document import replace_private
+from ttapi.server.scheduler import Scheduler
 from ttapi.server.served_home import ServedHome
-from ttapi.server.tasks import Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -40,10 +42,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ttapi.server")
 
-DRAIN_S = 6
-"""How long requests may take to end, once the daemon shall."""
-END_S = 3.0
-"""How long a refresh may, after them."""
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -82,7 +80,7 @@ def serve(
         token = new_token()
         served = ServedHome(home, environ, is_open=not is_loopback(options.host) or bool(proxies))
         served.accounts.forget_owner()
-        is_over = True
+        is_over, ending = True, Ending()
         try:
             place = Place(authorities, scheme, proxies)
             streaming = _Streaming(home, environ, options.symbols, tell)
@@ -90,21 +88,34 @@ def serve(
                 served, Tokens(token, served.accounts.identify).identify, place, hub=streaming.hub
             )
             scheduler = Scheduler(served.database, served.queue)
-            server = _Server(server_config(app, options), lambda: served.queue.close(0.0))
+            commands = stack.enter_context(
+                closing(CommandSocket(served, base_url, served.schedule))
+            )
+            server = _Server(
+                server_config(app, options),
+                lambda: ending.begin(
+                    scheduler.close,
+                    lambda: served.queue.close(0.0),
+                    streaming.stop,
+                    lambda: stack.enter_context(no_reading()),
+                ),
+            )
             # Its signals are raised again when it has ended: that is how this ends well.
             with suppress(KeyboardInterrupt):
                 # The address listens already: who reads it here waits for the first answer, no longer.
                 _announce(home, options, base_url, token, note)
+                commands.start()
                 if options.is_scheduled:
+                    served.scheduler = scheduler
                     scheduler.start()
                 streaming.start()
                 tell(f"ttapi: serving at {base_url}; interrupt to stop")
                 _tell_licences(served, tell)
                 server.run(sockets=[listener])
-            scheduler.close()
-            streaming.close(END_S)
+            ending.begin(scheduler.close, commands.close)
+            streaming.close(min(STREAM_S, ending.left_s()))
         finally:
-            is_over = served.close(END_S)
+            is_over = served.close(ending.left_s()) and ending.sees(lambda: not _is_writing(home))
             for file in (home.token_file, options.port_file):
                 if file is not None:
                     file.unlink(missing_ok=True)
@@ -123,12 +134,18 @@ def _tell_licences(served: ServedHome, tell: Callable[[str], None]) -> None:
     if not served.is_open and served.accounts.count() < 2:
         return
     about = {"is_open": served.is_open, "users": served.accounts.count()}
-    if served.settings.server_share_personal:
+    if served.settings.serve_share_personal:
         served.audit.write("personal datasets shared", "ok", who=LOCAL, about=about)
-        tell("ttapi: personal datasets are shared: [server] share_personal = true")
+        tell("ttapi: personal datasets are shared: [serve] share_personal = true")
     else:
         served.audit.write("personal datasets hidden", "ok", who=LOCAL, about=about)
-        tell("ttapi: personal datasets are hidden; [server] share_personal = true would share them")
+        tell("ttapi: personal datasets are hidden; [serve] share_personal = true would share them")
+
+
+def _is_writing(home: Home) -> bool:
+    """Whether a thread of this process holds the live file: a query's refresh, or a stream's last rows."""
+    owner = current_owner(home)
+    return owner is not None and owner.pid == os.getpid()
 
 
 class _Streaming:
@@ -152,11 +169,15 @@ class _Streaming:
         if self.hub is not None:
             self._thread.start()
 
-    def close(self, timeout_s: float) -> None:
-        """Nothing; what has arrived is stored and published, unless that takes longer."""
+    def stop(self) -> None:
+        """Nothing; it is to end."""
         if self._stop is not None:
             with suppress(RuntimeError):  # its loop has ended by itself
                 self._stop()
+
+    def close(self, timeout_s: float) -> None:
+        """Nothing; what has arrived is stored and published, unless that takes longer."""
+        self.stop()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 

@@ -116,6 +116,9 @@ class RefreshBody(_Asked):
     """What to refresh."""
 
     datasets: Annotated[list[_Name], Field(max_length=100, description="None: everything.")] = []
+    symbols: Annotated[
+        list[_Name], Field(max_length=1000, description="Only these; none: all that is wanted.")
+    ] = []
     force: Annotated[bool, Field(description="Ask again even where fresh.")] = False
 
 
@@ -322,6 +325,7 @@ class TaskReply(BaseModel):
     id: str
     state: Literal["queued", "running", "done", "failed", "cancelled"]
     datasets: list[str]
+    symbols: list[str]
     force: bool
     asked_by: str
     asked_at: str

@@ -54,6 +54,9 @@ def run_sql(served: ServedHome, call: Call) -> RouteReply:
             max_calls=max_calls,
             freshness=Freshness(refresh=may_refresh, max_age=body.max_age),
         )
+    except KeyboardInterrupt:
+        # Its refresh was interrupted, and only the end of the daemon does that.
+        raise Problem(503, "the daemon is about to end", {"retry-after": "10"}) from None
     except BusyError as exc:
         raise Problem(503, str(exc), {"retry-after": "1"}) from exc
     except QueryError as exc:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ttapi.config import Settings
     from ttapi.home import Home
     from ttapi.server.auth import Identity
+    from ttapi.server.scheduler import Scheduler
     from ttapi.server.tasks import RefreshTask
 
 
@@ -52,6 +53,8 @@ class ServedHome:
         self.queue = RefreshQueue(self.database, self._note_refresh)
         self.settings = self.database.load_environment().settings
         self.sandboxes = SandboxCache(home, environ, _limits(self.settings))
+        self.scheduler: Scheduler | None = None
+        """None: nothing is refreshed by itself."""
         # Explanations read through the database's own connection, which belongs to one thread.
         self._questions = ThreadPoolExecutor(1, "questions")
         self._lineage: tuple[int, LineageGraph] | None = None
@@ -61,12 +64,19 @@ class ServedHome:
     def close(self, timeout_s: float) -> bool:
         """Whether all that ran has ended."""
         is_over = self.queue.close(timeout_s)
+        self.database.interrupt()  # an explanation may take its time
         self._questions.shutdown(wait=is_over, cancel_futures=True)
         self.published.close()
         self.sandboxes.close()
         if is_over:
             self.database.close()
         return is_over
+
+    def schedule(self) -> dict[str, Any]:
+        """What the scheduler says of itself."""
+        if self.scheduler is None:
+            return {"text": "its scheduler is off"}
+        return self.scheduler.document()
 
     def _note_refresh(self, task: RefreshTask) -> None:
         about = {"task": task.id, "datasets": ",".join(task.datasets) or "all"}
@@ -149,9 +159,9 @@ class ServedHome:
         """Whether `caller` sees what is licensed to its owner alone.
 
         That is who shows the daemon's own token, and the only user; nobody where others reach the
-        daemon, unless `[server] share_personal` says so.
+        daemon, unless `[serve] share_personal` says so.
         """
-        if self.settings.server_share_personal:
+        if self.settings.serve_share_personal:
             return True
         if self.is_open:
             return False
@@ -164,7 +174,7 @@ class ServedHome:
 
 def _limits(settings: Settings) -> SandboxLimits:
     return SandboxLimits(
-        timeout_s=settings.server_max_seconds,
-        max_rows=settings.server_max_rows,
-        max_bytes=settings.server_max_bytes,
+        timeout_s=settings.serve_max_seconds,
+        max_rows=settings.serve_max_rows,
+        max_bytes=settings.serve_max_bytes,
     )

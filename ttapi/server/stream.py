@@ -55,7 +55,7 @@ _EXAMPLES = (
 )
 _PROTOCOL, _BEARER = "ttapi", "bearer."
 _POLICY, _AGAIN = 1008, 1013
-HIDDEN = "what vendors stream is licensed to its owner alone: [server] share_personal"
+HIDDEN = "what vendors stream is licensed to its owner alone: [serve] share_personal"
 
 
 class StreamSockets:
@@ -67,7 +67,7 @@ class StreamSockets:
         """`hub`: None where nothing is streamed."""
         self._identify, self._hub, self._served = identify, hub, served
         self._topics = topics
-        self._most = served.settings.server_sockets
+        self._most = served.settings.serve_sockets
         self._open: Counter[str] = Counter()
 
     async def serve(self, socket: WebSocket) -> None:
@@ -116,7 +116,7 @@ class _Conversation:
     ) -> None:
         self._socket, self._identify, self._hub = socket, identify, hub
         self._served, self._topics, self._caller = served, topics, topics.caller
-        self._most = served.settings.server_topics
+        self._most = served.settings.serve_topics
         self._seen: dict[str, int] = {}
         """By topic the number of the event sent last."""
         self._sent_at = time.monotonic()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refreshes, one after the other in one thread: asked for, watched, cancelled; and what is due, by itself."""
+"""Refreshes, one after the other in one thread: asked for, watched, cancelled."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import threading
 from collections import OrderedDict, deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ttapi.api import RefreshRequest, Watchers, operations
+from ttapi.api import RefreshRequest, Watchers, allow_reading, interrupt_reading, operations
 from ttapi.api.answer import iso_instant, outcome_document
 from ttapi.clock import SystemClock
 from ttapi.errors import TtapiError, UnknownNameError
@@ -20,17 +19,15 @@ from ttapi.server.problems import Problem, problem_of, without_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
-    from ttapi.api import Database, Progress, StatusRow
+    from ttapi.api import Database, Progress, RefreshOutcome
 
 log = logging.getLogger("ttapi.server.tasks")
 
 _TASKS_KEPT = 200
 _QUEUED = 50
 _OVER = frozenset({"done", "failed", "cancelled"})
-_SHORTEST_S, _LONGEST_S = 1.0, 900.0
-_AFTER_TASK_S = 60.0
-"""What a refresh could not have is not asked for again at once."""
 
 
 class _Cancelled(KeyboardInterrupt):
@@ -57,6 +54,15 @@ class RefreshTask:
     is_cancelled: bool = False
     """Whether it shall end."""
     over: threading.Event = field(default_factory=threading.Event, repr=False)
+    symbols: frozenset[str] | None = None
+    """None: all that is wanted."""
+    work: Callable[[RefreshTask], RefreshOutcome] | None = field(default=None, repr=False)
+    """What carries it out; None: a refresh of `datasets`."""
+    on_event: Callable[[dict[str, Any]], object] | None = field(default=None, repr=False)
+    """Told of progress, and by nothing (`{}`) of the end."""
+    result: RefreshOutcome | None = field(default=None, repr=False)
+    failure: BaseException | None = field(default=None, repr=False)
+    """What it raised."""
 
     def document(self) -> dict[str, Any]:
         """The task as JSON."""
@@ -64,6 +70,7 @@ class RefreshTask:
             "id": self.id,
             "state": self.state,
             "datasets": list(self.datasets),
+            "symbols": sorted(self.symbols or ()),
             "force": self.force,
             "asked_by": self.asked_by,
             "asked_at": iso_instant(self.asked_at),
@@ -80,14 +87,22 @@ class RefreshTask:
         """Work on `what` begins, unless it shall not."""
         self._go_on()
         self.progress[what] = [0, total]
+        self.tell({"started": [what, total]})
 
     def advanced(self, what: str, done: int) -> None:
         """`done` units are finished; here it can end."""
         self.progress[what][0] = done
+        self.tell({"advanced": [what, done]})
         self._go_on()
 
     def finished(self, what: str) -> None:
         """Work on `what` is over; how far it came stays."""
+        self.tell({"finished": [what]})
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Pass `event` on to whoever watches."""
+        if self.on_event:
+            self.on_event(event)
 
     def _go_on(self) -> None:
         if self.is_cancelled:
@@ -111,18 +126,30 @@ class RefreshQueue:
         self._thread.start()
 
     def submit(
-        self, datasets: Sequence[str] = (), *, force: bool = False, asked_by: str
+        self,
+        datasets: Sequence[str] = (),
+        *,
+        symbols: frozenset[str] | None = None,
+        force: bool = False,
+        asked_by: str,
+        work: Callable[[RefreshTask], RefreshOutcome] | None = None,
+        on_event: Callable[[dict[str, Any]], object] | None = None,
     ) -> RefreshTask:
-        """The task that refreshes these; one that waits already for the same.
+        """The task that refreshes these; one that waits already for the same, unless it has `work` of its own.
 
         *Raises* Problem where too many wait, or the daemon ends.
         """
         wanted = tuple(datasets)
+        asked = ("queued", wanted, symbols, force)
         with self._condition:
             for task in self._tasks.values():
-                if (task.state, task.datasets, task.force) == ("queued", wanted, force):
+                is_same = (task.state, task.datasets, task.symbols, task.force) == asked
+                if is_same and work is None and task.work is None:
                     return task
-            task = RefreshTask(secrets.token_hex(8), wanted, force, asked_by, SystemClock().now())
+            task = RefreshTask(
+                secrets.token_hex(8), wanted, force, asked_by, SystemClock().now(),
+                symbols=symbols, work=work, on_event=on_event,
+            )  # fmt: skip
             self._put(lambda: self._carry_out(task))
             self._tasks[task.id] = task
             self._forget_old_ones()
@@ -137,9 +164,11 @@ class RefreshQueue:
         def carry_out() -> None:
             watcher.is_cancelled = self._is_closed
             self._watcher = watcher
+            if not self._is_closed:
+                allow_reading(threading.get_ident())
             try:
                 done.set_result(work(watcher))
-            except _Cancelled:
+            except KeyboardInterrupt:
                 done.set_exception(_ending())
             except BaseException as exc:  # noqa: BLE001 - raised again where it is waited for
                 done.set_exception(exc)
@@ -173,6 +202,8 @@ class RefreshQueue:
             task.is_cancelled = True
             if task.state == "queued":
                 self._end(task, "cancelled")
+            else:
+                self._interrupt()
         return task
 
     def counts(self) -> dict[str, int]:
@@ -192,9 +223,20 @@ class RefreshQueue:
                 task.is_cancelled = True
                 if task.state == "queued":
                     self._end(task, "cancelled")
+            self._interrupt()
             self._condition.notify_all()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the daemon ends."""
+        return self._is_closed
+
+    def _interrupt(self) -> None:
+        """End what the refresh waits for: a source may be silent for minutes."""
+        if self._thread.ident is not None:
+            interrupt_reading(self._thread.ident)
 
     def _put(self, work: Callable[[], None]) -> None:
         if self._is_closed:
@@ -218,31 +260,44 @@ class RefreshQueue:
             if task.state != "queued":
                 return
             task.state, task.started_at = "running", SystemClock().now()
+            if not self._is_closed:
+                allow_reading(threading.get_ident())
         log.info("refresh began", extra={"task": task.id, "asked_by": task.asked_by})
         try:
-            outcome = self._database.refresh(
-                *task.datasets,
-                force=task.force,
-                command="ttapi serve",
-                watchers=Watchers(progress=task),
-            )
-        except _Cancelled:
+            outcome = task.result = (task.work or self._refresh)(task)
+        except KeyboardInterrupt as exc:
+            task.failure = exc
             self._end(task, "cancelled")
         except TtapiError as exc:
             log.warning("refresh failed", extra={"task": task.id, "error": str(exc)})
+            task.failure = exc
             self._end(task, "failed", error=without_paths(problem_of(exc).detail))
-        except Exception:
+        except Exception as exc:
             log.exception("refresh failed", extra={"task": task.id})
+            task.failure = exc
             self._end(task, "failed", error="the daemon's log tells why, under the task's id")
         else:
             task.outcome = _without_paths(outcome_document(outcome))
             self._end(task, "failed" if outcome.exit_code else "done")
+
+    def _refresh(self, task: RefreshTask) -> RefreshOutcome:
+        if task.symbols is not None:
+            environment = self._database.load_environment(symbols=task.symbols)
+            request = RefreshRequest(task.datasets, force=task.force, command="ttapi serve")
+            return operations.refresh(environment, request, progress=task)
+        return self._database.refresh(
+            *task.datasets,
+            force=task.force,
+            command="ttapi serve",
+            watchers=Watchers(progress=task),
+        )
 
     def _end(self, task: RefreshTask, state: str, error: str | None = None) -> None:
         task.error, task.finished_at = error, SystemClock().now()
         task.state = state
         self._on_end(task)
         task.over.set()
+        task.tell({})
 
     def _forget_old_ones(self) -> None:
         for task in list(self._tasks.values()):
@@ -262,61 +317,3 @@ def _without_paths(outcome: dict[str, Any]) -> dict[str, Any]:
         one["error"] = without_paths(one["error"]) if one["error"] else None
         one["reasons"] = [without_paths(reason) for reason in one["reasons"]]
     return outcome
-
-
-class Scheduler:
-    """Keeps what is configured inside its TTL: looks when something is due, and has it refreshed."""
-
-    def __init__(self, database: Database, queue: RefreshQueue) -> None:
-        self._database, self._queue = database, queue
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="scheduler", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Look no more."""
-        self._ends.set()
-
-    def look(self) -> tuple[RefreshTask | None, float]:
-        """The task for what is stale, None where nothing is; and the seconds until the next look."""
-        environment = self._database.load_environment()
-        task = None
-        steps = operations.plan(environment, RefreshRequest())
-        if any(step.action != "none" for step in steps):
-            task = self._queue.submit(asked_by="scheduler")
-        # What is due already and asks for nothing, as a log that nobody records, is none to look for.
-        rows = [
-            row
-            for row in operations.status(environment).rows
-            if task or (row.due_at is not None and row.due_at.astimezone(UTC) > environment.now)
-        ]
-        return task, seconds_to_next(rows, environment.now)
-
-    def _watch(self) -> None:
-        while not self._ends.is_set():
-            try:
-                task, pause_s = self.look()
-                if task is not None:
-                    self._await(task)
-                    pause_s = _AFTER_TASK_S
-            except (TtapiError, Problem) as exc:
-                log.warning("the scheduler could not look", extra={"error": str(exc)})
-                pause_s = _AFTER_TASK_S
-            self._ends.wait(pause_s)
-
-    def _await(self, task: RefreshTask) -> None:
-        while not task.over.wait(_SHORTEST_S) and not self._ends.is_set():
-            continue
-
-
-def seconds_to_next(rows: Sequence[StatusRow], now: datetime) -> float:
-    """Seconds until the first configured dataset is due, within reason: a folder's clock may be wrong."""
-    dues = [
-        (row.due_at.astimezone(UTC) - now).total_seconds()
-        for row in rows
-        if row.due_at is not None and row.verdict != "not configured"
-    ]
-    return min(max(min(dues, default=_LONGEST_S), _SHORTEST_S), _LONGEST_S)

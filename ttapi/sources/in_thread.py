@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import aclosing, suppress
+from contextlib import aclosing, contextmanager, suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +17,46 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
 
 Item = TypeVar("Item")
+
+
+_lock = threading.Lock()
+_reading: dict[int, list[_Thread]] = {}
+"""What is read at this moment, by the thread that reads it."""
+_stopped: set[int] = set()
+_EVERYBODY = -1
+"""No thread's number."""
+
+
+def interrupt_reading(reader: int) -> None:
+    """Nothing; what the thread of that number reads ends in KeyboardInterrupt, until it may read again.
+
+    As an interrupt does in the main thread, whether it waits at that moment or comes to it later.
+    """
+    with _lock:
+        _stopped.add(reader)
+        for thread in _reading.get(reader, ()):
+            thread.items.put(_End(KeyboardInterrupt()))
+
+
+@contextmanager
+def no_reading() -> Iterator[None]:
+    """Interrupt what any thread reads, or comes to read inside the block: the process is to end."""
+    with _lock:
+        _stopped.add(_EVERYBODY)
+        readers = [reader for reader, threads in _reading.items() if threads]
+    for reader in readers:
+        interrupt_reading(reader)
+    try:
+        yield
+    finally:
+        for reader in (*readers, _EVERYBODY):
+            allow_reading(reader)
+
+
+def allow_reading(reader: int) -> None:
+    """Nothing; what the thread of that number reads is no longer interrupted."""
+    with _lock:
+        _stopped.discard(reader)
 
 
 class _End:
@@ -75,7 +115,11 @@ class _Thread(threading.Thread):
 
 def iterate_in_thread(make: Callable[[], AsyncGenerator[Item]], ahead: int = 8) -> Iterator[Item]:
     """What `make()` yields, at most `ahead` of them waiting; its error is raised here."""
-    thread = _Thread(make, ahead)
+    thread, reader = _Thread(make, ahead), threading.get_ident()
+    with _lock:
+        if _stopped & {reader, _EVERYBODY}:
+            raise KeyboardInterrupt
+        _reading.setdefault(reader, []).append(thread)
     thread.start()
     try:
         while not isinstance(item := thread.items.get(), _End):
@@ -84,4 +128,6 @@ def iterate_in_thread(make: Callable[[], AsyncGenerator[Item]], ahead: int = 8) 
         if item.error is not None:
             raise item.error
     finally:
+        with _lock:
+            _reading[reader].remove(thread)
         thread.stop()

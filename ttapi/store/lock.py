@@ -155,12 +155,63 @@ def read_lock(home: Home) -> LockNote:
         inode = os.fstat(descriptor).st_ino
     finally:
         os.close(descriptor)
+    is_held = _is_locked(inode)
+    if is_held is None:
+        is_ours = owner is not None and owner.host == socket.gethostname()
+        is_held = is_ours and owner is not None and is_alive(owner.pid)
+    return LockNote(owner, is_held=is_held)
+
+
+@dataclass(frozen=True)
+class DaemonNote:
+    """What the daemon of a home says of itself where everybody can read it."""
+
+    pid: int
+    base_url: str
+    is_held: bool
+    """Whether it runs; False: it was killed, and this is what it left."""
+
+    @property
+    def text(self) -> str:
+        """The daemon, named."""
+        return f"process {self.pid} at {self.base_url}"
+
+
+def read_daemon(home: Home) -> DaemonNote | None:
+    """The daemon that serves `home`, whether or not it answers, or that was killed; None: there is none."""
+    try:
+        descriptor = os.open(home.daemon_note, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        found = json.loads(os.pread(descriptor, _MAX_TEXT, 0))
+        pid, base_url = int(found["pid"]), str(found["base_url"])
+        inode = os.fstat(descriptor).st_ino
+    except (ValueError, KeyError, TypeError, OSError):
+        return None
+    finally:
+        os.close(descriptor)
+    is_held = _is_locked(inode)
+    return DaemonNote(pid, base_url, is_alive(pid) if is_held is None else is_held)
+
+
+def require_no_other_daemon(home: Home, doing: str) -> None:
+    """Nothing, or UsageError where another process serves `home`, which `doing` would break."""
+    note = read_daemon(home)
+    if note is not None and note.is_held and note.pid != os.getpid():
+        raise UsageError(
+            f"{doing}, and {note.text} serves {home.root} with another version of ttapi",
+            hint=f"kill {note.pid} ends it; ttapi serve starts the new one",
+        )
+
+
+def _is_locked(inode: int) -> bool | None:
+    """Whether a process of this machine holds a lock on that file; None: the machine does not tell."""
     try:
         table = _HELD.read_text(encoding="ascii", errors="replace")
     except OSError:
-        is_ours = owner is not None and owner.host == socket.gethostname()
-        return LockNote(owner, is_held=is_ours and owner is not None and is_alive(owner.pid))
-    return LockNote(owner, is_held=bool(re.search(rf"FLOCK .*:{inode} 0 EOF", table)))
+        return None
+    return bool(re.search(rf"FLOCK .*:{inode} 0 EOF", table))
 
 
 def is_alive(pid: int) -> bool:

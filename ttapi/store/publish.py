@@ -41,14 +41,14 @@ from ttapi.store.files import (
     write_document,
 )
 from ttapi.store.lock import is_alive
-from ttapi.store.reader import interrupts, published_file
-from ttapi.store.rows import Rows, columns_of, with_arrow_types
+from ttapi.store.reader import DEEP, LARGE, SortedWindows, published_file, select_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from ttapi.home import Home
+    from ttapi.store.rows import Rows
     from ttapi.store.store import Store
 
 
@@ -245,6 +245,7 @@ class Generation:
     """Whether somebody goes on reading it: asked for it by its number, or was given it to."""
     asked: int = 0
     """When it was last asked, counted."""
+    _sorted: SortedWindows | None = field(default=None, repr=False)
 
     def rows(
         self, sql: str, parameters: Sequence[Any] = (), *, deadline_s: float | None = None
@@ -253,24 +254,25 @@ class Generation:
 
         *Raises* QueryError; InterruptedQueryError past `deadline_s`.
         """
-        cursor = self.connection.cursor()
-        timer = threading.Timer(deadline_s or 0.0, cursor.interrupt)
-        timer.daemon = True
-        if deadline_s is not None:
-            timer.start()
-        try:
-            with interrupts(), engine_errors():
-                relation = cursor.sql(sql, params=list(parameters) or None)
-                columns = columns_of(relation)
-                table = with_arrow_types(relation, columns).to_arrow_table()
-        finally:
-            timer.cancel()
-        table = table.rename_columns([column.name for column in columns])
-        return Rows(table, table.num_rows, columns, cursor)
+        return select_rows(self.connection, sql, parameters, deadline_s=deadline_s)
+
+    def window(
+        self, ordered: str, parameters: Sequence[Any], rows: range, total: int, deadline_s: float
+    ) -> Rows:
+        """The `rows`, counted from 0, of the `total` that an ordered SELECT has; *raises* as `rows`."""
+        if self.name is not None and total >= LARGE and rows.stop > DEEP:
+            if self._sorted is None:
+                self._sorted = SortedWindows(self.name)
+            if (found := self._sorted.window(ordered, parameters, rows, deadline_s)) is not None:
+                return found
+        values = (*parameters, len(rows), rows.start)
+        return self.rows(f"{ordered} limit ? offset ?", values, deadline_s=deadline_s)
 
     def close(self) -> None:
-        """Let go of the file, and of its second name."""
+        """Let go of the file, of its second name and of what was sorted."""
         self.connection.close()
+        if self._sorted is not None:
+            self._sorted.close()
         if self.name is not None:
             with suppress(OSError):
                 self.name.unlink(missing_ok=True)

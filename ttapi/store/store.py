@@ -25,7 +25,7 @@ from ttapi.store.engine import (
     write_number,
 )
 from ttapi.store.files import remove_leftovers, sync_file, sync_folder
-from ttapi.store.lock import OnWait, OwnerLock, acquire
+from ttapi.store.lock import OnWait, OwnerLock, acquire, require_no_other_daemon
 from ttapi.store.schema import Migration, apply_migrations, pending_migrations, read_migrations
 
 if TYPE_CHECKING:
@@ -278,7 +278,10 @@ def open_owned(
     """
     if not home.live_file.exists():
         _create_file(home, steps, now=now)
-    pending = pending_migrations(inspect_file(home.live_file).applied, steps, home.live_file)
+    applied = inspect_file(home.live_file).applied
+    pending = pending_migrations(applied, steps, home.live_file)
+    if pending:
+        _prepare_migration(home, pending, now=now)
     connection = connect_live(home.live_file, memory_limit=memory_limit)
     try:
         apply_migrations(connection, pending, now=now, file=home.live_file)
@@ -286,6 +289,18 @@ def open_owned(
         connection.close()
         raise
     return Store(home, lock, connection, memory_limit=memory_limit)
+
+
+def _prepare_migration(home: Home, pending: Sequence[Migration], *, now: datetime) -> None:
+    """Have a copy of what is published, to go back to. *Raises* UsageError while a daemon serves `home`."""
+    from ttapi import __version__  # noqa: PLC0415 - for a migration only
+    from ttapi.store.backup import make_backup  # noqa: PLC0415 - likewise
+
+    require_no_other_daemon(
+        home, f"{home.live_file} must be migrated to version {pending[-1].version}"
+    )
+    if home.public_file.exists():
+        make_backup(home, home.backups, created_at=now, version=__version__)
 
 
 def _create_file(home: Home, steps: Sequence[Migration], *, now: datetime) -> None:
