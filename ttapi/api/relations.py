@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from ttapi.clock import stored_instant
 from ttapi.errors import UnknownNameError, UsageError, did_you_mean
 from ttapi.sqltext import identifier
 from ttapi.store.publish import Generation, Generations
@@ -347,9 +348,7 @@ def _as_stored(column: RelationColumn, text: str) -> str:
         instant = datetime.fromisoformat(text)
     except ValueError:
         return text
-    if instant.tzinfo is None:
-        return text
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat()
+    return text if instant.tzinfo is None else stored_instant(instant).isoformat()
 
 
 def _named(found: Generation, name: str) -> PublishedRelation:

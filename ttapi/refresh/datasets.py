@@ -260,7 +260,7 @@ def raw_dataset(offer: SourceResource, fingerprint: str, missing_setting: str | 
         is_local=resource.is_local,
         is_log=resource.storage == "log",
         is_private=resource.is_private,
-        is_personal=resource.licence == "personal",
+        is_personal=resource.licence != "shared",  # what is misspelt is not shared
         missing_setting=missing_setting,
         max_stale=resource.max_stale,
         max_stale_on_error=resource.max_stale_on_error,
