@@ -73,7 +73,8 @@ def test_nothing_is_lost_or_doubled_whenever_a_recorder_dies(lab, numbering):
             raise AssertionError("the last recorder has not everything, and says nothing more")
     process.send_signal(signal.SIGTERM)
     _, talk = process.communicate(timeout=60)
-    assert process.returncode == 0, talk
+    # Where everything was there before it had begun, it is interrupted as any command is.
+    assert process.returncode in {0, 130}, talk
     assert held(lab, first) == happened(numbering)
     assert len(happened(numbering)) > 100 * KILLS / 20
     ((rows, accepted),) = lab.rows("select (select count(*) from raw.dxlink_time_and_sales), (select sum(rows_accepted) from catalog.units where dataset = 'raw.dxlink_time_and_sales')")  # fmt: skip

@@ -28,6 +28,7 @@ from planning import planned
 from pricing import lines as pricing_lines
 from shell import measure
 from streams import lines as stream_lines
+from subscribers import lines as subscriber_lines
 from vendors import lines as vendor_lines
 from volatility import lines as volatility_lines
 
@@ -244,6 +245,7 @@ def main() -> int:
         lines += measured(group)
     lines += measured(lambda: answer_lines(CACHE / "answers", sorted(folder.glob("*.csv"))[:10]))
     lines += measured(lambda: stream_lines(CACHE / "streams"))
+    lines += measured(lambda: subscriber_lines(CACHE / "subscribers"))
     lines += measured(lambda: vendor_lines(CACHE / "vendors"))
     market = (HOME / "market.duckdb").resolve()
     lines += measured(lambda: pricing_lines(market, CACHE / "pricing"))
