@@ -119,6 +119,8 @@ class Settings:
     stream_keep_days: int = _setting("stream", 0, r"\d+", "30", key="keep_days")
     """`[stream] keep_days`: days after which recorded events are removed, when a stream begins; 0: they
     stay."""
+    shell_editing_mode: str = _setting("shell", "emacs", r"emacs|vi", "vi", key="editing_mode")
+    """`[shell] editing_mode`: keys of the shell's line editor, `emacs` or `vi`."""
     serve_keep_fresh: tuple[str, ...] = _setting(
         "serve", ("all",), example="eod,market_metrics", key="keep_fresh"
     )
@@ -132,8 +134,6 @@ class Settings:
     )
     """`[serve] closing_chains`: underlyings (upper case) and lists whose option chains the daemon asks for five
     minutes before each close, early ones too."""
-    shell_editing_mode: str = _setting("shell", "emacs", r"emacs|vi", "vi", key="editing_mode")
-    """`[shell] editing_mode`: keys of the shell's line editor, `emacs` or `vi`."""
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """`[sources.<name>]`: each source's own fields, as text."""
     named_sources: tuple[str, ...] = ()
