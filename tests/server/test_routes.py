@@ -15,7 +15,7 @@ from ttapi.server.app import refuse_undeclared
 from ttapi.server.auth import ANYONE, ROLES
 from ttapi.server.routes import API, ROUTES, Route
 
-OWN = [("GET", "/live", ANYONE), ("GET", "/ready", ANYONE), ("GET", "/metrics", "viewer"), ("GET", f"{API}/openapi.json", "viewer")]  # fmt: skip
+OWN = [("GET", "/live", ANYONE), ("GET", "/ready", ANYONE), ("GET", "/metrics", "viewer"), ("GET", f"{API}/openapi.json", "viewer"), ("GET", f"{API}/schedule", "analyst")]  # fmt: skip
 EVERY = [*((route.method, route.path, route.role) for route in ROUTES), *OWN]
 FILLED = {
     "{name}": "eod",

@@ -269,6 +269,13 @@ def asking(lab, vendors, **environ):
     return lab
 
 
+def await_progress(lab, *processes):
+    """Nothing, once the metrics are being asked for; a client that asked for it would be too hasty."""
+    progress = lab.home.live / "progress.json"
+    while not progress.exists() or "tastytrade_market_metrics" not in progress.read_text():
+        assert [process.poll() for process in processes] == [None] * len(processes)
+
+
 def test_a_refresh_that_a_source_keeps_waiting_ends_and_what_came_is_kept(whole_lab, vendors):
     lab = asking(whole_lab, vendors)
     names = ["raw.tastytrade_chains", "raw.tastytrade_market_metrics"]
@@ -277,8 +284,8 @@ def test_a_refresh_that_a_source_keeps_waiting_ends_and_what_came_is_kept(whole_
         headers = {"authorization": f"Bearer {token['token']}"}
         with httpx.Client(base_url=token["base_url"], headers=headers, trust_env=False) as client:
             task = client.post("/api/v1/refresh", json={"datasets": names}).json()
-            while names[1] not in task["progress"]:
-                task = client.get(f"/api/v1/refresh/tasks/{task['id']}").json()
+            await_progress(lab, process)
+            task = client.get(f"/api/v1/refresh/tasks/{task['id']}").json()
         assert task["state"] == "running"
         assert task["progress"] == {names[0]: [3, 3], names[1]: [0, 3]}
         process.terminate()
@@ -317,7 +324,7 @@ def test_a_refresh_is_cancelled_over_rest_while_its_source_is_silent(
 
 def test_an_interrupted_command_ends_its_refresh_in_the_daemon(whole_lab, vendors):
     lab = asking(whole_lab, vendors)
-    with serving(lab, "--no-scheduler"):
+    with serving(lab, "--no-scheduler") as (process, _):
         token = json.loads(lab.home.token_file.read_text())
         headers = {"authorization": f"Bearer {token['token']}"}
         command = subprocess.Popen(
@@ -325,14 +332,10 @@ def test_an_interrupted_command_ends_its_refresh_in_the_daemon(whole_lab, vendor
             env=lab.variables, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         with httpx.Client(base_url=token["base_url"], headers=headers, trust_env=False) as client:
-
-            def progress():
-                tasks = client.get("/api/v1/refresh/tasks").json()["tasks"]
-                return [(one["asked_by"], one["progress"]) for one in tasks]
-
-            asked = f"ttapi refresh (process {command.pid})"
-            while progress() != [(asked, {"raw.tastytrade_market_metrics": [0, 3]})]:
-                assert command.poll() is None
+            await_progress(lab, process, command)
+            (task,) = client.get("/api/v1/refresh/tasks").json()["tasks"]
+            assert task["asked_by"] == f"ttapi refresh (process {command.pid})"
+            assert task["progress"] == {"raw.tastytrade_market_metrics": [0, 3]}
             command.send_signal(signal.SIGINT)
             _, talk = command.communicate(timeout=60)
             assert (command.returncode, talk) == (
@@ -356,9 +359,7 @@ def test_a_query_that_refreshes_when_the_daemon_is_to_end_ends_with_it(whole_lab
 
         asking_thread = threading.Thread(target=ask)
         asking_thread.start()
-        progress = lab.home.live / "progress.json"
-        while not progress.exists() or "tastytrade_market_metrics" not in progress.read_text():
-            assert process.poll() is None
+        await_progress(lab, process)
         process.terminate()
         assert process.wait(60) == 0
         assert process.stderr.read() == "ttapi: stopped\n"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ttapi.api import plugins
 from ttapi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +64,6 @@ def login(
 
     They go into the platform's keyring where there is one, else into a sealed file of the home.
     """
-    from ttapi.api import plugins
     from ttapi.cli.terminal import open_environment, require_home, tell
 
     environment = open_environment(context.obj)
@@ -112,7 +112,6 @@ def sources(
     ] = False,
 ) -> None:
     """List installed sources and what they offer."""
-    from ttapi.api import plugins
     from ttapi.cli.terminal import open_environment
 
     environment = open_environment(context.obj)
@@ -146,7 +145,6 @@ def _validate(
     installed: Sequence[InstalledSource], environment: Environment, *, as_json: bool
 ) -> None:
     """Say what in each declaration breaks the contract, and which last fetch failed; exit 1 for either."""
-    from ttapi.api import plugins
     from ttapi.cli.terminal import tell
 
     problems = {one.origin: plugins.contract_problems(one) for one in installed}
@@ -180,7 +178,6 @@ def _verdict(problems: Sequence[str], failures: Sequence[str]) -> str:
 
 
 def _document(installed: InstalledSource, environment: Environment) -> dict[str, Any]:
-    from ttapi.api import plugins
 
     source = installed.source
     resources = plugins.configured_resources(environment, source) if source else []

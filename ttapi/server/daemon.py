@@ -92,7 +92,7 @@ def serve(
                 closing(CommandSocket(served, base_url, served.schedule))
             )
             server = _Server(
-                server_config(app, options),
+                server_config(app, options, served.settings.serve_sockets),
                 lambda: ending.begin(
                     scheduler.close,
                     lambda: served.queue.close(0.0),
@@ -213,8 +213,8 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def server_config(app: object, options: ServeOptions) -> uvicorn.Config:
-    """How uvicorn serves `app`: what it logs goes where ttapi's own does."""
+def server_config(app: object, options: ServeOptions, sockets: int = 0) -> uvicorn.Config:
+    """How uvicorn serves `app`, so many sockets beside requests: what it logs goes where ttapi's own does."""
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         library = logging.getLogger(name)
         library.handlers = list(logging.getLogger("ttapi").handlers) or [logging.NullHandler()]
@@ -231,7 +231,7 @@ def server_config(app: object, options: ServeOptions) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         backlog=256,
-        limit_concurrency=512,
+        limit_concurrency=512 + sockets,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=DRAIN_S,
         ssl_certfile=str(options.tls_cert) if options.tls_cert else None,
