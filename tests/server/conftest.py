@@ -104,9 +104,8 @@ def running(lab, *, routes=ROUTES, clock=None, hub=None, accounts=None, **place)
     `accounts`: whose tokens are good beside those of the tests.
     """
     accounts = accounts or Accounts(lab.home.accounts, hasher=CHEAP)
-    served = ServedHome(
-        lab.home, lab.variables, accounts=accounts, clock=clock or itertools.count().__next__
-    )
+    minutes = clock or itertools.count(step=60).__next__
+    served = ServedHome(lab.home, lab.variables, accounts=accounts, clock=minutes)
     tokens = Tokens(new_token(), served.accounts.identify)
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]

@@ -21,7 +21,7 @@ CAPS = {
 @pytest.fixture(scope="module")
 def capped(make_bars_lab, run_daemon, tmp_path_factory):
     lab = make_bars_lab(tmp_path_factory.mktemp("capped"))
-    lab.environ |= {f"TTAPI_SERVER_{name}": value for name, value in CAPS.items()}
+    lab.environ |= {f"TTAPI_SERVE_{name}": value for name, value in CAPS.items()}
     with run_daemon(lab, hub=Hub()) as daemon:
         yield daemon
 
@@ -76,7 +76,7 @@ def test_a_user_has_so_many_sockets_and_a_socket_so_many_topics(capped):
 
 def test_a_user_makes_so_many_requests(make_bars_lab, run_daemon, tmp_path, is_problem):
     lab = make_bars_lab(tmp_path)
-    lab.environ["TTAPI_SERVER_REQUESTS_PER_SECOND"] = "2"
+    lab.environ["TTAPI_SERVE_REQUESTS_PER_SECOND"] = "2"
     with run_daemon(lab, clock=lambda: 0.0) as daemon, daemon.client("viewer") as client:
         answers = [client.get(f"{API}/status/eod") for _ in range(3)]
     assert [one.status_code for one in answers] == [200, 200, 429]

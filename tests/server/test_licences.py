@@ -92,7 +92,7 @@ def test_the_setting_shares_it_and_one_user_less_shows_it_again(two_users):
         assert seen(client, "eod")[2] == 404
         two_users.served.settings = operations.open_environment(
             two_users.lab.home.root,
-            environ=two_users.lab.variables | {"TTAPI_SERVER_SHARE_PERSONAL": "true"},
+            environ=two_users.lab.variables | {"TTAPI_SERVE_SHARE_PERSONAL": "true"},
         ).settings
         assert seen(client, "eod") == [200, 200, 200, 200, True]
         two_users.served.settings = settings

@@ -93,6 +93,7 @@ def session(served):
     return tools, results[:first], results[first:last], results[last:]
 
 
+@pytest.mark.compat
 def test_a_question_is_answered_end_to_end(session):
     tools, (listed, described, planned, answered, explained), _, _ = session
     assert [tool.name for tool in tools] == ["list_relations", "describe_relation", "query", "plan_refresh", "why"]  # fmt: skip
@@ -110,6 +111,7 @@ def test_a_question_is_answered_end_to_end(session):
     assert "SPY.csv" in text(explained)
 
 
+@pytest.mark.compat
 def test_what_is_refused_is_one_clear_message_and_the_next_is_answered(session):
     _, _, refused, after = session
     for (_, _, message), result in zip(REFUSED, refused, strict=True):
@@ -119,6 +121,7 @@ def test_what_is_refused_is_one_clear_message_and_the_next_is_answered(session):
     assert [result.is_error for result in after] == [False, False, False]
 
 
+@pytest.mark.compat
 def test_an_answer_is_capped_and_no_value_can_end_its_marks(session):
     _, _, _, (long, odd, cut) = session
     assert len(text(long)) < 20_500
@@ -128,6 +131,7 @@ def test_an_answer_is_capped_and_no_value_can_end_its_marks(session):
     assert "only the first 10 rows: there are more" in text(cut)
 
 
+@pytest.mark.compat
 def test_what_was_allowed_is_there(served):
     tools, (found,) = ask(
         served,
@@ -139,6 +143,7 @@ def test_what_was_allowed_is_there(served):
     assert not tools[-1].annotations.read_only_hint
 
 
+@pytest.mark.compat
 def test_a_query_is_made_fresh_where_that_was_allowed(served, tmp_path):
     lab = served.copied(tmp_path)
     lab.now += timedelta(days=3)
@@ -157,6 +162,7 @@ def test_a_query_is_made_fresh_where_that_was_allowed(served, tmp_path):
     assert "raw.calendar_days" in {json.loads(line)["dataset"] for line in data(refreshed)}
 
 
+@pytest.mark.compat
 def test_standard_output_carries_the_protocol_alone(served):
     hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}}}  # fmt: skip
     call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "list_relations", "arguments": {}}}  # fmt: skip

@@ -132,7 +132,7 @@ def test_an_address_beyond_this_machine_needs_tls_or_a_proxy(whole_lab, host):
 @pytest.mark.parametrize("is_shared", [False, True])
 def test_what_others_see_of_personal_data_is_told_and_audited(whole_lab, is_shared):
     if is_shared:
-        whole_lab.environ["TTAPI_SERVER_SHARE_PERSONAL"] = "true"
+        whole_lab.environ["TTAPI_SERVE_SHARE_PERSONAL"] = "true"
     with serving(whole_lab, "--no-scheduler", "--behind-proxy", "127.0.0.0/8") as (process, _):
         told = process.stderr.readline()
         line = json.loads((whole_lab.home.logs / "audit.jsonl").read_text())

@@ -46,7 +46,7 @@ class ServedHome:
         self.home = home
         self.accounts = accounts or Accounts(home.accounts)
         self.is_open = is_open
-        self.audit = AuditTrail(home.logs)
+        self.audit = AuditTrail(home.logs, clock=clock)
         self.login_pace = LoginPace(clock)
         self.database = Database(home, environ=environ)
         self.published = PublishedRelations(home, comments_of=self._macro_comments)
