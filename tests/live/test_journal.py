@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import os
-import resource
+import subprocess
+import sys
 from datetime import datetime
 
 import pyarrow as pa
@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.errors import DiskFullError
 from ttapi.live import journal as journal_module
 from ttapi.live.journal import Damage, Journal, last_position, read_journal
 from ttapi.store.log import LogRecord, LogRows
@@ -157,33 +156,35 @@ def test_the_next_run_writes_behind_a_record_that_was_cut_short(tmp_path):
     assert prices_of(read_journal(tmp_path, 0)) == [(1, [1.0]), (2, [9.0])]
 
 
-def test_a_disk_that_refuses_a_record_leaves_those_before_and_takes_the_next(tmp_path):
-    """The limit of file sizes refuses as a full disk does; in a child, for it holds for a process."""
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:  # pragma: no cover - the child's coverage is not measured
-        try:
-            journal = Journal(tmp_path, 0)
-            journal.append([part(1.0)])
-            size = next(tmp_path.iterdir()).stat().st_size
-            import signal
+ON_A_FULL_DISK = """
+import resource, runpy, signal, sys
+from pathlib import Path
+part = runpy.run_path(sys.argv[1])["part"]
+from ttapi.errors import DiskFullError
+from ttapi.live.journal import Journal
+folder = Path(sys.argv[2])
+journal = Journal(folder, 0)
+journal.append([part(1.0)])
+size = next(folder.iterdir()).stat().st_size
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, resource.RLIM_INFINITY))
+said = "no error"
+try:
+    journal.append([part(2.0)])
+except DiskFullError as exc:
+    said = exc.hint
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+print(said, journal.append([part(3.0)]))
+"""
 
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, resource.RLIM_INFINITY))
-            try:
-                journal.append([part(2.0)])
-                os.write(write, b"no error; ")
-            except DiskFullError as exc:
-                os.write(write, str(exc.hint).encode())
-            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-            os.write(write, str(journal.append([part(3.0)])).encode())
-        finally:
-            os._exit(0)
-    os.close(write)
-    os.waitpid(child, 0)
-    told = os.read(read, 1000).decode()
-    os.close(read)
-    assert told == "free some space; what was acknowledged stands2"
+
+def test_a_disk_that_refuses_a_record_leaves_those_before_and_takes_the_next(tmp_path):
+    """The limit of file sizes refuses as a full disk does; in a process of its own, which it holds for."""
+    done = subprocess.run(
+        [sys.executable, "-c", ON_A_FULL_DISK, __file__, tmp_path],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "free some space; what was acknowledged stands 2\n"
     assert prices_of(read_journal(tmp_path, 0)) == [(1, [1.0]), (2, [3.0])]
 
 
