@@ -239,6 +239,28 @@ def golden(request):
     return compare
 
 
+class Watcher:
+    """Notes what it is told of a refresh."""
+
+    def __init__(self):
+        self.seen = []
+
+    def started(self, what, total):
+        self.seen.append(("started", what, total))
+
+    def advanced(self, what, done):
+        self.seen.append(("advanced", what, done))
+
+    def finished(self, what):
+        self.seen.append(("finished", what))
+
+
+@pytest.fixture
+def make_watcher():
+    """Makes watchers of refreshes."""
+    return Watcher
+
+
 @pytest.fixture(scope="session")
 def lab_type():
     """The Lab class, for fixtures that outlive one test."""

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 from client_probe import SAMPLES
 from outside import plain_environ
+from vendor_settings import settings_of
 
 from ttapi.clock import FixedClock
 from ttapi.home import Home
@@ -124,14 +125,7 @@ def write_options(folder, lab, symbol):
 def ask_a_vendor(lab):
     """Everything two simulated vendors say of two underlyings, loaded."""
     with VendorServer(VendorMarket(7, lab.now, symbols=30)) as server:
-        grant = server.credentials.grant
-        vendor = {
-            "TTAPI_TASTYTRADE_BASE_URL": server.base_url,
-            "TTAPI_TASTYTRADE_CLIENT_SECRET": grant.client_secret,
-            "TTAPI_TASTYTRADE_REFRESH_TOKEN": grant.refresh_token,
-            "TTAPI_DXLINK_URL": server.dxlink_url,
-            "TTAPI_DXLINK_TOKEN": server.credentials.quote_token,
-        }
+        vendor = settings_of(server, has_streams=True)
         for words in (
             ("refresh", "--symbols", "AAPL,SPX", "--from", "2024-01-02"),
             ("refresh", "future_options", "--symbols", "ES"),

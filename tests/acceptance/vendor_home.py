@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from vendor_settings import patient_settings_of
+
 from ttapi.cli.report import status_lines
 from ttapi.refresh.plan import RefreshRequest
 from ttapi.refresh.writer import run_refresh
@@ -80,13 +82,5 @@ def vendor_home(lab, market, *faults, **arguments):
     """`lab` with a server of its own."""
     log = lab.data / "requests.jsonl"
     with VendorServer(market, faults=faults, request_log=log, **arguments) as server:
-        grant = server.credentials.grant
-        lab.environ |= {
-            "TTAPI_TASTYTRADE_BASE_URL": server.base_url,
-            "TTAPI_TASTYTRADE_CLIENT_SECRET": grant.client_secret,
-            "TTAPI_TASTYTRADE_REFRESH_TOKEN": grant.refresh_token,
-            "TTAPI_TASTYTRADE_REQUESTS_PER_S": "1000",
-            # Nobody gives up because a machine is slow; who tests giving up says so.
-            "TTAPI_TASTYTRADE_GIVE_UP_S": "600",
-        }
+        lab.environ |= patient_settings_of(server)
         yield VendorHome(lab, server, log)

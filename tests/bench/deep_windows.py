@@ -45,8 +45,13 @@ def main(times=5):
             connection.execute(MADE, [ROWS])
         with closing(connect_snapshot(file)) as connection, closing(SortedWindows(file)) as windows:
             values = (len(MIDDLE), MIDDLE.start)
-            alone = lambda: select_rows(connection, f"{ORDERED} limit ? offset ?", values).table  # noqa: E731
-            stored = lambda: windows.window(ORDERED, (), MIDDLE, 600.0).table  # noqa: E731
+
+            def alone():
+                return select_rows(connection, f"{ORDERED} limit ? offset ?", values).table
+
+            def stored():
+                return windows.window(ORDERED, (), MIDDLE, 600.0).table
+
             assert windows.window(ORDERED, (), MIDDLE, 600.0) is None, (
                 "the first is sorted for itself"
             )

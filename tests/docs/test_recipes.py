@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from vendor_settings import patient_settings_of
 
 from ttapi.config import load_settings
 from ttapi.home import Home
@@ -69,14 +70,7 @@ def test_the_command_takes_what_closes_soon_and_nothing_else(lab):
     (command,) = COMMANDS
     morning = datetime(2024, 7, 3, 14, tzinfo=UTC)
     with VendorServer(VendorMarket(7, morning, symbols=30), vendors=["tastytrade"]) as server:
-        grant = server.credentials.grant
-        lab.environ |= {
-            "TTAPI_TASTYTRADE_BASE_URL": server.base_url,
-            "TTAPI_TASTYTRADE_CLIENT_SECRET": grant.client_secret,
-            "TTAPI_TASTYTRADE_REFRESH_TOKEN": grant.refresh_token,
-            "TTAPI_TASTYTRADE_REQUESTS_PER_S": "1000",
-            "TTAPI_TASTYTRADE_GIVE_UP_S": "600",
-        }
+        lab.environ |= patient_settings_of(server)
         told = {}
         for at in ("16:54:59", "16:55:00", "17:00:00"):
             done = lab.ttapi(*shlex.split(command), TTAPI_NOW=f"2024-07-03T{at}Z")

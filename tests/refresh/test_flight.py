@@ -19,22 +19,6 @@ from ttapi.refresh.writer import NoProgress, ProgressReader, ProgressWriter, run
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Watcher:
-    """Notes what it is told."""
-
-    def __init__(self):
-        self.seen = []
-
-    def started(self, what, total):
-        self.seen.append(("started", what, total))
-
-    def advanced(self, what, done):
-        self.seen.append(("advanced", what, done))
-
-    def finished(self, what):
-        self.seen.append(("finished", what))
-
-
 @pytest.fixture
 def keyed(lab):
     shutil.copy(ROOT / "fixtures" / "plugins" / "keyed.py", lab.home.sources)
@@ -50,8 +34,8 @@ def requests(lab):
     return log.read_text().splitlines() if log.exists() else []
 
 
-def test_a_listener_shows_what_the_owner_announced(lab):
-    shown, clock = Watcher(), iter(range(100))
+def test_a_listener_shows_what_the_owner_announced(lab, make_watcher):
+    shown, clock = make_watcher(), iter(range(100))
     owner = ProgressWriter(NoProgress(), lab.home, clock=lambda: next(clock))
     listener = ProgressReader(shown, lab.home, sleep=lambda _: None)
     listener.pause(1)
@@ -86,9 +70,9 @@ def test_what_is_announced_is_a_fifth_of_a_second_old_at_most(tmp_path):
     assert seen == [[0, 10], [5, 10]]
 
 
-def test_damaged_progress_is_no_progress(lab):
+def test_damaged_progress_is_no_progress(lab, make_watcher):
     (lab.home.live / "progress.json").write_text("{")
-    shown = Watcher()
+    shown = make_watcher()
     ProgressReader(shown, lab.home, sleep=lambda _: None).pause(1)
     assert shown.seen == []
 

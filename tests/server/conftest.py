@@ -19,9 +19,10 @@ from argon2 import PasswordHasher
 
 from ttapi.home import Home
 from ttapi.server.accounts import Accounts
+from ttapi.server.address import ServeOptions
 from ttapi.server.app import make_app
 from ttapi.server.auth import ROLES, Identity, Tokens, new_token
-from ttapi.server.daemon import ServeOptions, server_config
+from ttapi.server.daemon import server_config
 from ttapi.server.guard import Place
 from ttapi.server.routes import ROUTES
 from ttapi.server.served_home import ServedHome

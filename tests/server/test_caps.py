@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from stream_socket import ended, heard, opened, say
 
 from ttapi.api import Hub
 from ttapi.server.routes import API
@@ -59,19 +56,11 @@ def test_a_body_has_so_many_bytes(client, is_problem):
 
 
 def test_a_user_has_so_many_sockets_and_a_socket_so_many_topics(capped):
-    url = capped.base_url.replace("http", "ws") + f"{API}/stream"
-
-    def say(socket, kind, **data):
-        socket.send(json.dumps({"type": kind, "data": data}))
-        return json.loads(socket.recv(timeout=60))["data"]
-
-    with connect(url, open_timeout=60) as first, connect(url, open_timeout=60) as second:
-        assert say(first, "auth", token="token-of-viewer") == {"action": "authenticated"}
-        topics = ["quote:A", "quote:B", "quote:C"]
-        assert say(first, "subscribe", topics=topics) == {"detail": "data names topics, at most 2"}
-        with pytest.raises(ConnectionClosed) as closed:
-            say(second, "auth", token="token-of-viewer")
-        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, "1 sockets are open already")  # fmt: skip
+    with opened(capped, "token-of-viewer") as first, opened(capped) as second:
+        say(first, "subscribe", topics=["quote:A", "quote:B", "quote:C"])
+        assert heard(first)["data"] == {"detail": "data names topics, at most 2"}
+        say(second, "auth", token="token-of-viewer")
+        assert ended(second) == (1013, "1 sockets are open already")
 
 
 def test_a_user_makes_so_many_requests(make_bars_lab, run_daemon, tmp_path, is_problem):

@@ -75,22 +75,6 @@ def serving(lab, *arguments):
         process.communicate()
 
 
-class Watcher:
-    """Notes what it is told."""
-
-    def __init__(self):
-        self.seen = []
-
-    def started(self, what, total):
-        self.seen.append(("started", what, total))
-
-    def advanced(self, what, done):
-        self.seen.append(("advanced", what, done))
-
-    def finished(self, what):
-        self.seen.append(("finished", what))
-
-
 def without_times(done):
     """What a command said, without the seconds it took."""
     texts = (
@@ -100,11 +84,13 @@ def without_times(done):
     return done.returncode, *texts
 
 
-def test_a_refresh_is_carried_out_by_the_daemon_and_told_as_ones_own(own, make_bars_lab, tmp_path):
+def test_a_refresh_is_carried_out_by_the_daemon_and_told_as_ones_own(
+    own, make_bars_lab, tmp_path, make_watcher
+):
     alone = make_bars_lab(tmp_path / "alone")
     for lab in (own.lab, alone):
         lab.write_bars("NEW.csv", BAR)
-    theirs, ours = Watcher(), Watcher()
+    theirs, ours = make_watcher(), make_watcher()
     environment = own.lab.environment(now=own.lab.now)
     request = RefreshRequest(("eod",))
     asked = DaemonWriter(NOTE).refresh(environment, request, progress=theirs)

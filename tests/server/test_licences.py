@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from argon2 import PasswordHasher
-from websockets.sync.client import connect
+from stream_socket import heard, opened, say
 
 from ttapi.api import Hub, operations
 from ttapi.server.accounts import Accounts
@@ -111,20 +109,18 @@ def test_nobody_sees_it_where_other_machines_reach_the_daemon(served):
 
 
 def test_what_is_streamed_is_personal_and_ends_when_a_second_user_comes(served):
-    url = served.base_url.replace("http", "ws") + f"{API}/stream"
     accounts = served.served.accounts
-    with connect(url, open_timeout=60, close_timeout=60) as socket:
+    with opened(served, "token-of-viewer") as socket:
 
-        def say(kind, **data):
-            socket.send(json.dumps({"type": kind, "data": data}))
-            return json.loads(socket.recv(timeout=60))["data"]
+        def answer(kind):
+            say(socket, kind, topics=["quote:AAA"])
+            return heard(socket)["data"]
 
-        say("auth", token="token-of-viewer")
-        assert say("subscribe", topics=["quote:AAA"])["topics"] == ["quote:AAA"]
-        assert say("unsubscribe", topics=["quote:AAA"])["topics"] == []
+        assert answer("subscribe")["topics"] == ["quote:AAA"]
+        assert answer("unsubscribe")["topics"] == []
         for name in ("ann", "bob"):
             accounts.add(name, "viewer", PASSWORD)
-        told = say("subscribe", topics=["quote:AAA"])
+        told = answer("subscribe")
         assert told == {"topic": "quote:AAA", "detail": "what vendors stream is licensed to its owner alone: [serve] share_personal"}  # fmt: skip
     for name in ("ann", "bob"):
         accounts.disable(name)

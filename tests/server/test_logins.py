@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import contextmanager
 
 import pytest
 from argon2 import PasswordHasher
 from forged_tokens import forgeries, stale_tokens
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from stream_socket import ended, heard, opened, say
 
 from ttapi.audit.home_findings import broken_audit_log
 from ttapi.server.accounts import Accounts
@@ -78,8 +76,8 @@ def test_a_user_logs_in_asks_renews_and_leaves(with_users, nobody, is_problem):
     following = nobody.post(f"{API}/login/refresh", json=renewal).json()
     assert nobody.get(f"{API}/plan", headers=bearing(following)).status_code == 200
     assert nobody.post(f"{API}/logout", headers=bearing(following)).json() == {"ended": True}
-    for ended in (pair, following):
-        assert is_problem(nobody.get(f"{API}/plan", headers=bearing(ended)), 401) == NO_TOKEN
+    for one in (pair, following):
+        assert is_problem(nobody.get(f"{API}/plan", headers=bearing(one)), 401) == NO_TOKEN
 
 
 def test_a_refresh_token_is_taken_under_the_name_of_the_other_refresh_too(nobody, is_problem):
@@ -162,35 +160,12 @@ def test_who_tries_too_often_has_to_wait(make_bars_lab, run_daemon, tmp_path, is
 # Sockets.
 
 
-@contextmanager
-def opened(daemon, pair):
-    url = daemon.base_url.replace("http", "ws") + f"{API}/stream"
-    with connect(url, open_timeout=60, close_timeout=60) as socket:
-        say(socket, pair)
-        assert heard(socket)["data"] == {"action": "authenticated"}
-        yield socket
-
-
-def say(socket, pair):
-    socket.send(json.dumps({"type": "auth", "data": {"token": pair["access_token"]}}))
-
-
-def heard(socket):
-    return json.loads(socket.recv(timeout=60))
-
-
-def ended(socket):
-    with pytest.raises(ConnectionClosed) as closed:
-        socket.recv(timeout=60)
-    return closed.value.rcvd.code, closed.value.rcvd.reason
-
-
 @pytest.mark.parametrize("how", ["disabled", "left", "reused", "over"])
 def test_a_socket_ends_with_its_token(with_users, nobody, how):
     accounts = with_users.accounts
     accounts.add(f"socket-{how}", "viewer", PASSWORD)
     pair = log_in(nobody, f"socket-{how}")
-    with opened(with_users, pair) as socket:
+    with opened(with_users, pair["access_token"]) as socket:
         if how == "disabled":
             accounts.disable(f"socket-{how}")
         elif how == "left":
@@ -205,16 +180,17 @@ def test_a_socket_ends_with_its_token(with_users, nobody, how):
 
 def test_a_socket_goes_on_with_the_next_token_of_its_user_alone(with_users, nobody):
     pair = log_in(nobody, "analyst1")
-    with opened(with_users, pair) as socket:
+    with opened(with_users, pair["access_token"]) as socket:
         with_users.accounts._now.now += ACCESS_S - 1
         renewal = {"refresh_token": pair["refresh_token"]}
-        say(socket, nobody.post(f"{API}/login/refresh", json=renewal).json())
+        renewed = nobody.post(f"{API}/login/refresh", json=renewal).json()
+        say(socket, "auth", token=renewed["access_token"])
         assert heard(socket)["data"] == {"action": "authenticated"}
         with_users.accounts._now.now += 2
-        socket.send(json.dumps({"type": "subscribe", "data": {"topics": ["quote:AAA"]}}))
+        say(socket, "subscribe", topics=["quote:AAA"])
         assert heard(socket)["type"] == "error"
         assert heard(socket)["data"] == {"action": "subscribed", "topics": []}
-        say(socket, log_in(nobody, "admin1"))
+        say(socket, "auth", token=log_in(nobody, "admin1")["access_token"])
         assert ended(socket) == (1008, NO_TOKEN)
 
 

@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 import trustme
+from vendor_settings import settings_of
 
-from ttapi.server.daemon import is_loopback
+from ttapi.server.address import is_loopback
 from ttapi.server.ending import DRAIN_S, END_S, STREAM_S, Ending
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
@@ -258,14 +259,7 @@ VENDOR = {"TTAPI_TASTYTRADE_GIVE_UP_S": "600", "TTAPI_UNIVERSE_DEFAULT": "AAPL,S
 
 def asking(lab, vendors, **environ):
     """`lab` with those vendors' credentials."""
-    grant = vendors.credentials.grant
-    lab.environ |= {
-        "TTAPI_TASTYTRADE_BASE_URL": vendors.base_url,
-        "TTAPI_TASTYTRADE_CLIENT_SECRET": grant.client_secret,
-        "TTAPI_TASTYTRADE_REFRESH_TOKEN": grant.refresh_token,
-        **VENDOR,
-        **environ,
-    }
+    lab.environ |= settings_of(vendors) | VENDOR | environ
     return lab
 
 

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
+from stream_socket import ended, heard, opened, say
+from websockets.exceptions import InvalidStatus
 
 from ttapi.api import Hub
 from ttapi.sources.contract import StreamBatch
@@ -36,29 +34,8 @@ def streaming(make_bars_lab, run_daemon, tmp_path_factory):
         yield daemon
 
 
-@contextmanager
 def client(daemon, role="viewer", **changes):
-    url = daemon.base_url.replace("http", "ws") + "/api/v1/stream"
-    with connect(url, open_timeout=60, close_timeout=60, **changes) as socket:
-        if role:
-            say(socket, "auth", token=f"token-of-{role}")
-            assert heard(socket)["data"] == {"action": "authenticated"}
-        yield socket
-
-
-def say(socket, kind, **data):
-    socket.send(json.dumps({"type": kind, "data": data}))
-
-
-def heard(socket):
-    return json.loads(socket.recv(timeout=60))
-
-
-def refused(socket):
-    """Code and reason of the close that comes next."""
-    with pytest.raises(ConnectionClosed) as ended:
-        socket.recv(timeout=60)
-    return ended.value.rcvd.code, ended.value.rcvd.reason
+    return opened(daemon, role and f"token-of-{role}", **changes)
 
 
 def test_a_snapshot_then_what_changes(streaming):
@@ -101,7 +78,7 @@ def test_a_topic_that_cannot_be_resumed_begins_with_a_snapshot(streaming):
 def test_nobody_stays_without_a_token_that_is_good(streaming, token):
     with client(streaming, role=None) as socket:
         say(socket, "auth", token=token)
-        assert refused(socket) == (1008, "a bearer token that is good is needed")
+        assert ended(socket) == (1008, "a bearer token that is good is needed")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +87,7 @@ def test_nobody_stays_without_a_token_that_is_good(streaming, token):
 def test_the_first_message_says_who_asks(streaming, text):
     with client(streaming, role=None) as socket:
         socket.send(text)
-        assert refused(socket)[0] == 1008
+        assert ended(socket)[0] == 1008
 
 
 def test_a_subprotocol_may_bear_the_token_and_a_wrong_renewal_ends_it(streaming):
@@ -120,7 +97,7 @@ def test_a_subprotocol_may_bear_the_token_and_a_wrong_renewal_ends_it(streaming)
         say(socket, "auth", token="token-of-viewer")
         assert heard(socket)["data"] == {"action": "authenticated"}
         say(socket, "auth", token="token-of-nobody")
-        assert refused(socket)[0] == 1008
+        assert ended(socket)[0] == 1008
 
 
 @pytest.mark.parametrize(
@@ -164,4 +141,4 @@ def test_where_nothing_is_streamed_that_is_told(daemon):
 def test_a_message_that_is_too_long_ends_the_socket(streaming):
     with client(streaming) as socket:
         socket.send("x" * 70_000)
-        assert refused(socket)[0] == 1009
+        assert ended(socket)[0] == 1009

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from contextlib import contextmanager
 from datetime import date
 
 import pytest
-from websockets.sync.client import connect
+from stream_socket import heard, next_of, opened, say
 
 from ttapi.server.topics import WATCHES, topic_of
 
@@ -23,32 +21,14 @@ def changing(make_bars_lab, run_daemon, tmp_path):
         yield daemon
 
 
-@contextmanager
 def client(daemon, role="viewer"):
-    url = daemon.base_url.replace("http", "ws") + "/api/v1/stream"
-    with connect(url, open_timeout=60, close_timeout=60) as socket:
-        say(socket, "auth", token=f"token-of-{role}")
-        assert next_of(socket, "status")["data"] == {"action": "authenticated"}
-        yield socket
-
-
-def say(socket, kind, **data):
-    socket.send(json.dumps({"type": kind, "data": data}))
-
-
-def next_of(socket, *kinds):
-    """The next message that is one of these."""
-    while True:
-        message = json.loads(socket.recv(timeout=60))
-        if message["type"] in kinds:
-            return message
+    return opened(daemon, f"token-of-{role}")
 
 
 def next_about(socket, topic):
-    while True:
-        message = json.loads(socket.recv(timeout=60))
-        if message.get("topic") == topic:
-            return message
+    while (message := heard(socket)).get("topic") != topic:
+        pass
+    return message
 
 
 def add_bar(daemon, high):

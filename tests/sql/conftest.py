@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from built_once import built_once
+from vendor_settings import settings_of
 
 from ttapi.home import Home
 from ttapi.simulator.server import VendorServer
@@ -159,14 +160,7 @@ def vendor_home(template_home, lab_type, tmp_path_factory):
         shutil.copytree(template_home.root, folder / "home", symlinks=True)
         lab = lab_type(Home(folder / "home"), folder, now=moment)
         with VendorServer(VendorMarket(7, moment, symbols=60)) as server:
-            grant = server.credentials.grant
-            lab.environ = {
-                "TTAPI_TASTYTRADE_BASE_URL": server.base_url,
-                "TTAPI_TASTYTRADE_CLIENT_SECRET": grant.client_secret,
-                "TTAPI_TASTYTRADE_REFRESH_TOKEN": grant.refresh_token,
-                "TTAPI_DXLINK_URL": server.dxlink_url,
-                "TTAPI_DXLINK_TOKEN": server.credentials.quote_token,
-            }
+            lab.environ = settings_of(server, has_streams=True)
             done = lab.ttapi("refresh", "--symbols", "AAPL,SPX,SPY,VIX", "--from", "2025-01-01")
             found = lab.ttapi("sql", "from symbol_search where prefix = 'AA'")
         assert (done.returncode, found.returncode) == (0, 0), done.stderr + found.stderr

@@ -2,13 +2,24 @@
 from __future__ import annotations
 
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import duckdb
+import pyarrow as pa
+import pytest
 from store_samples import in_child
 
-from ttapi.store.engine import attached, connect_live, read_number, update_rows
+from ttapi.errors import InterruptedQueryError, QueryError
+from ttapi.store.engine import (
+    attached,
+    connect_live,
+    engine_errors,
+    read_number,
+    spare_cursor,
+    update_rows,
+)
 from ttapi.store.publish import publish
 from ttapi.store.reader import Reader
 
@@ -71,3 +82,39 @@ def test_a_temporary_table_is_known_however_it_was_made(fresh_store, home):
         reader.run("create temp view seen as select 2 as b")
         found = reader.temporary_tables() | reader.temporary_views().keys()
     assert found == {"made", "seen"}
+
+
+def reader_that_raises(error):
+    schema = pa.schema([("a", pa.int64())])
+
+    def batches():
+        yield pa.record_batch([pa.array([1])], schema=schema)
+        raise error
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def test_an_interrupt_that_came_while_the_engine_read_is_one_still():
+    rows = spare_cursor().from_arrow(reader_that_raises(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt), engine_errors():
+        rows.fetchall()
+    rows = spare_cursor().from_arrow(reader_that_raises(ValueError("KeyboardInterrupt")))
+    with pytest.raises(QueryError, match="ValueError: KeyboardInterrupt"), engine_errors():
+        rows.fetchall()
+
+
+@pytest.mark.parametrize("sql", ["KeyboardInterrupt", "select KeyboardInterrupt", "select 'a: KeyboardInterrupt'::int"])  # fmt: skip
+def test_a_query_that_only_names_one_is_wrong_as_any_other(sql):
+    with pytest.raises(QueryError), engine_errors():
+        spare_cursor().execute(sql)
+
+
+def test_a_query_that_is_ended_from_elsewhere_says_so():
+    cursor = spare_cursor()
+    timer = threading.Timer(0.2, cursor.interrupt)
+    timer.start()
+    with pytest.raises(InterruptedQueryError), engine_errors():
+        cursor.execute(
+            "select count(*) from range(10000000000) as a(i) where hash(i) = 0"
+        ).fetchall()
+    timer.join()

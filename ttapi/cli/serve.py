@@ -68,7 +68,7 @@ def serve(
     require_extra("server", "fastapi", "ttapi serve")
     from ttapi.cli.entry import run_log
     from ttapi.cli.terminal import open_environment, require_home, tell
-    from ttapi.server.daemon import ServeOptions
+    from ttapi.server.address import ServeOptions
     from ttapi.server.daemon import serve as run
 
     environment = open_environment(context.obj)

@@ -183,9 +183,8 @@ def prepare_query(
 ) -> PreparedQuery:
     """Have `writer` refresh what `request` reads and is stale; nothing at all when everything is fresh.
 
-    `writer`: None: the daemon of the home where one serves it, else this process.
-
-    `confirm` is asked on a terminal when the refresh would exceed its budget.
+    `writer`: None: the daemon of the home where one serves it, else this process. `confirm` is asked on a
+    terminal when the refresh would exceed its budget.
 
     *Raises* QueryError for a statement that would write; BudgetError; StaleError when data stays
     older than allowed; QueryError for a table that was never built; LockedError, ReadOnlyHomeError and

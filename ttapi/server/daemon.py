@@ -7,22 +7,27 @@ Who asks for another one is told which it is. SIGTERM and SIGINT let what runs e
 from __future__ import annotations
 
 import fcntl
-import ipaddress
 import json
 import logging
 import os
-import socket
-import ssl
 import sys
 import threading
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from ttapi.api import Hub, RecordRequest, current_owner, no_reading, operations, record
 from ttapi.errors import LockedError, StoreError, TtapiError, UsageError
+from ttapi.server.address import (
+    ServeOptions,
+    address_of,
+    is_loopback,
+    listening,
+    proxy_networks,
+    refuse_open_address,
+    scheme_of,
+)
 from ttapi.server.app import make_app
 from ttapi.server.audit_trail import LOCAL
 from ttapi.server.auth import Tokens, new_token
@@ -34,33 +39,13 @@ from ttapi.server.scheduler import Scheduler
 from ttapi.server.served_home import ServedHome
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from ttapi.home import Home
     from ttapi.secret import Secret
 
 log = logging.getLogger("ttapi.server")
-
-_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
-
-
-@dataclass(frozen=True)
-class ServeOptions:
-    """Where a daemon listens, and what it leaves."""
-
-    host: str = "127.0.0.1"
-    port: int = 8321
-    """0: a free one."""
-    port_file: Path | None = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    proxies: tuple[str, ...] = ()
-    """CIDR of the proxies that connections come from."""
-    is_scheduled: bool = True
-    """Whether datasets are kept inside their TTL."""
-    symbols: tuple[str, ...] = ()
-    """Whose live events are recorded and sent on; empty: nobody's."""
 
 
 def serve(
@@ -70,55 +55,16 @@ def serve(
 
     *Raises* UsageError for an address that is refused or taken; LockedError where one serves the home.
     """
-    proxies = _networks(options.proxies)
-    scheme = _scheme(options)
-    _refuse_open_address(options)
-    with ExitStack() as stack:
-        note = stack.enter_context(_only_daemon(home))
-        listener = stack.enter_context(_listener(options))
-        base_url, authorities = _address(listener, options, scheme)
-        token = new_token()
-        served = ServedHome(home, environ, is_open=not is_loopback(options.host) or bool(proxies))
-        served.accounts.forget_owner()
-        is_over, ending = True, Ending()
+    proxies = proxy_networks(options.proxies)
+    scheme = scheme_of(options)
+    refuse_open_address(options)
+    with _only_daemon(home) as note, listening(options) as listener:
+        base_url, authorities = address_of(listener, options, scheme)
+        daemon = _Daemon(home, options, environ, tell, base_url)
         try:
-            place = Place(authorities, scheme, proxies)
-            streaming = _Streaming(home, environ, options.symbols, tell)
-            app = make_app(
-                served, Tokens(token, served.accounts.identify).identify, place, hub=streaming.hub
-            )
-            scheduler = Scheduler(served.database, served.queue)
-            commands = stack.enter_context(
-                closing(CommandSocket(served, base_url, served.schedule))
-            )
-            server = _Server(
-                server_config(app, options, served.settings.serve_sockets),
-                lambda: ending.begin(
-                    scheduler.close,
-                    lambda: served.queue.close(0.0),
-                    streaming.stop,
-                    lambda: stack.enter_context(no_reading()),
-                ),
-            )
-            # Its signals are raised again when it has ended: that is how this ends well.
-            with suppress(KeyboardInterrupt):
-                # The address listens already: who reads it here waits for the first answer, no longer.
-                _announce(home, options, base_url, token, note)
-                commands.start()
-                if options.is_scheduled:
-                    served.scheduler = scheduler
-                    scheduler.start()
-                streaming.start()
-                tell(f"ttapi: serving at {base_url}; interrupt to stop")
-                _tell_licences(served, tell)
-                server.run(sockets=[listener])
-            ending.begin(scheduler.close, commands.close)
-            streaming.close(min(STREAM_S, ending.left_s()))
+            daemon.run(listener, Place(authorities, scheme, proxies), note)
         finally:
-            is_over = served.close(ending.left_s()) and ending.sees(lambda: not _is_writing(home))
-            for file in (home.token_file, options.port_file):
-                if file is not None:
-                    file.unlink(missing_ok=True)
+            is_over = daemon.close()
     tell("ttapi: stopped")
     if not is_over:
         # A refresh that does not end: the engine keeps whole batches or nothing, as after a kill.
@@ -127,6 +73,69 @@ def serve(
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+class _Daemon:
+    """What serves a home, from its first word to its last."""
+
+    def __init__(
+        self,
+        home: Home,
+        options: ServeOptions,
+        environ: Mapping[str, str],
+        tell: Callable[[str], None],
+        base_url: str,
+    ) -> None:
+        self._home, self._options, self._tell, self._base_url = home, options, tell, base_url
+        is_open = not is_loopback(options.host) or bool(options.proxies)
+        self._served = ServedHome(home, environ, is_open=is_open)
+        self._served.accounts.forget_owner()
+        self._streaming = _Streaming(home, environ, options.symbols, tell)
+        self._scheduler = Scheduler(self._served.database, self._served.queue)
+        self._commands = CommandSocket(self._served, base_url, self._served.schedule)
+        self._ending = Ending()
+        self._until_closed = ExitStack()
+
+    def run(self, listener: socket.socket, place: Place, note: int) -> None:
+        """Nothing, once it was interrupted and requests have drained."""
+        token, served = new_token(), self._served
+        identify = Tokens(token, served.accounts.identify).identify
+        app = make_app(served, identify, place, hub=self._streaming.hub)
+        config = server_config(app, self._options, served.settings.serve_sockets)
+        server = _Server(config, self._begin_to_end)
+        # Its signals are raised again when it has ended: that is how this ends well.
+        with suppress(KeyboardInterrupt):
+            # The address listens already: who reads it here waits for the first answer, no longer.
+            _announce(self._home, self._options, self._base_url, token, note)
+            self._commands.start()
+            if self._options.is_scheduled:
+                served.scheduler = self._scheduler
+                self._scheduler.start()
+            self._streaming.start()
+            self._tell(f"ttapi: serving at {self._base_url}; interrupt to stop")
+            _tell_licences(served, self._tell)
+            server.run(sockets=[listener])
+
+    def _begin_to_end(self) -> None:
+        """Have all that requests may wait for come to its end."""
+        self._ending.begin(
+            self._scheduler.close,
+            lambda: self._served.queue.close(0.0),
+            self._streaming.stop,
+            lambda: self._until_closed.enter_context(no_reading()),
+        )
+
+    def close(self) -> bool:
+        """Whether all that ran has ended; the files that say where it is are gone."""
+        with self._until_closed:
+            self._ending.begin(self._scheduler.close, self._commands.close)
+            self._streaming.close(min(STREAM_S, self._ending.left_s()))
+            is_over = self._served.close(self._ending.left_s())
+            is_over = is_over and self._ending.sees(lambda: not _is_writing(self._home))
+        for file in (self._home.token_file, self._options.port_file):
+            if file is not None:
+                file.unlink(missing_ok=True)
+        return is_over
 
 
 def _tell_licences(served: ServedHome, tell: Callable[[str], None]) -> None:
@@ -237,84 +246,6 @@ def server_config(app: object, options: ServeOptions, sockets: int = 0) -> uvico
         ssl_certfile=str(options.tls_cert) if options.tls_cert else None,
         ssl_keyfile=str(options.tls_key) if options.tls_key else None,
     )
-
-
-def _networks(
-    texts: tuple[str, ...],
-) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(text) for text in texts)
-    except ValueError as exc:
-        raise UsageError(f"--behind-proxy: {exc}", hint="10.0.0.0/8 works") from exc
-
-
-def _scheme(options: ServeOptions) -> str:
-    """The scheme: https where a certificate is given and good. *Raises* UsageError."""
-    if options.tls_cert is None and options.tls_key is None:
-        return "http"
-    if options.tls_cert is None or options.tls_key is None:
-        raise UsageError("--tls-cert and --tls-key are given together")
-    try:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(options.tls_cert, options.tls_key)
-    except OSError as exc:  # ssl's error is one
-        raise UsageError(
-            f"{options.tls_cert} and {options.tls_key} are no certificate and its key: {exc}",
-            hint="two files in PEM",
-        ) from exc
-    return "https"
-
-
-def _refuse_open_address(options: ServeOptions) -> None:
-    if is_loopback(options.host) or options.tls_cert or options.proxies:
-        return
-    raise UsageError(
-        f"--host {options.host} would send tokens and data in clear over the network",
-        hint="--tls-cert and --tls-key, or --behind-proxy CIDR where a proxy has them",
-    )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` can be reached from this machine alone."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-@contextmanager
-def _listener(options: ServeOptions) -> Iterator[socket.socket]:
-    host = options.host.strip("[]")
-    try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.create_server(address[:2], family=family)
-    except OSError as exc:
-        raise UsageError(
-            f"{options.host}:{options.port} cannot be listened on: {exc.strerror}",
-            hint="--port 0 takes a free one",
-        ) from exc
-    with listener:
-        yield listener
-
-
-def _address(
-    listener: socket.socket, options: ServeOptions, scheme: str
-) -> tuple[str, frozenset[str]]:
-    """The base URL, and what Host may say."""
-    port = listener.getsockname()[1]
-    bare = options.host.strip("[]").lower()
-    host = f"[{bare}]" if ":" in bare else bare
-    names = {host, *_LOOPBACK_NAMES}
-    if not is_loopback(bare):
-        names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
-    default = {"http": 80, "https": 443}[scheme]
-    authorities = {f"{name}:{port}" for name in names}
-    if port == default or options.proxies:
-        authorities |= names
-    shown = "127.0.0.1" if bare in {"0.0.0.0", "::"} else host  # noqa: S104 - what was asked for, compared
-    return f"{scheme}://{shown}:{port}", frozenset(authorities)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from ttapi.clock import stored_instant
 from ttapi.config import DEFAULT_MEMORY
 from ttapi.errors import (
     DiskFullError,
+    InterruptedQueryError,
     LockedError,
     LockOwner,
     QueryError,
@@ -51,6 +52,7 @@ _SETTINGS = {
 }
 # MAX_ROW_ID in DuckDB's constants.hpp: a transaction's own uncommitted rows are numbered from here.
 _OWN_ROWS = 36028797018960000
+_KEYBOARD = re.compile(r"^KeyboardInterrupt\s*$| failed: KeyboardInterrupt:?\s*$", re.MULTILINE)
 _DISK_FULL = re.compile(
     r"no space left on device|file too large|disk quota exceeded|max_temp_directory_size|could not write all bytes",
     re.IGNORECASE,
@@ -199,18 +201,28 @@ def _one_reader(file: str) -> Iterator[None]:
 def engine_errors(file: Path | None = None) -> Iterator[None]:
     """Turn what DuckDB raises inside the block into the errors of `ttapi.errors`.
 
-    `file` names the database in messages about the file itself.
+    `file` names the database in messages about the file itself. An interrupt that came while the engine
+    read Arrow, and that it tells as an error of that, is one again.
     """
     try:
         yield
     except duckdb.Error as exc:
+        if _KEYBOARD.search(str(exc)):
+            raise KeyboardInterrupt from exc
         raise translate(exc, file) from exc
+    except RuntimeError as exc:
+        # DuckDB 2.0 tells an interrupted query by a bare one.
+        if "interrupted" not in str(exc).lower():
+            raise
+        raise InterruptedQueryError("interrupted") from exc
 
 
 def translate(error: duckdb.Error, file: Path | None = None) -> TtapiError:
     """The ttapi error that says what `error` says."""
     text = str(error)
     name = str(file) if file else "the database file"
+    if isinstance(error, duckdb.InterruptException):
+        return InterruptedQueryError("interrupted")
     if _DISK_FULL.search(text):
         return DiskFullError(
             f"{name}: the disk refused a write: {_first_line(text)}",

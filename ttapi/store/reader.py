@@ -16,9 +16,7 @@ import threading
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
-from ttapi.errors import InterruptedQueryError, QueryError, StoreError, UsageError
+from ttapi.errors import StoreError, UsageError
 from ttapi.sqltext import literal
 from ttapi.store.engine import (
     Connection,
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import duckdb
     import pyarrow as pa
 
     from ttapi.home import Home
@@ -131,7 +130,7 @@ class Reader:
         """
         refuse_writes_into_home(sql)
         self._may_have_temporary |= "create" in sql.lower()
-        with interrupts(), engine_errors():
+        with engine_errors():
             relation = self._connection.sql(sql, params=parameters or None)
             if relation is None:
                 self._may_have_temporary = True
@@ -230,7 +229,7 @@ def select_rows(
     *Raises* QueryError; InterruptedQueryError past `deadline_s`.
     """
     cursor = connection.cursor()
-    with _ended_after(deadline_s, cursor), interrupts(), engine_errors():
+    with _ended_after(deadline_s, cursor), engine_errors():
         relation = cursor.sql(sql, params=list(parameters) or None)
         columns = columns_of(relation)
         table = with_arrow_types(relation, columns).to_arrow_table()
@@ -278,7 +277,6 @@ class SortedRows:
             with (
                 closing(connect_memory()) as sorting,
                 _ended_after(deadline_s, sorting),
-                interrupts(),
                 engine_errors(file),
             ):
                 sorting.execute(settings)
@@ -382,19 +380,3 @@ def _fetched(relation: duckdb.DuckDBPyRelation, keep_rows: int | None) -> tuple[
                 kept.append(batch.slice(0, keep_rows - have))
                 have += kept[-1].num_rows
         return pa.Table.from_batches(kept, reader.schema), total
-
-
-@contextmanager
-def interrupts() -> Iterator[None]:
-    """What the engines raise for an interrupted statement, as one error of ours."""
-    try:
-        yield
-    except QueryError as exc:
-        if isinstance(exc.__cause__, duckdb.InterruptException):
-            raise InterruptedQueryError("interrupted") from exc
-        raise
-    except RuntimeError as exc:
-        # DuckDB 2.0 tells an interrupted query by a bare RuntimeError.
-        if "interrupted" not in str(exc).lower():
-            raise
-        raise InterruptedQueryError("interrupted") from exc

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from ttapi.errors import InterruptedQueryError, QueryError
 from ttapi.sqltext import literal
 from ttapi.store.engine import engine_errors, spare_cursor
 
@@ -164,11 +165,7 @@ class Rows:
             for i, c in enumerate(self.columns)
             if not c.is_text and (test := _is_nonfinite(f"c{i}", c.type))
         ]
-        if not tests:
-            return 0
-        with engine_errors():
-            found = self._relation().aggregate(f"count(*) filter ({' or '.join(tests)})").fetchall()
-        return int(found[0][0])
+        return int(self._aggregated(f"count(*) filter ({' or '.join(tests)})")) if tests else 0
 
     def exact_table(self, *, is_parquet: bool = False) -> tuple[pa.Table, list[str]]:
         """The rows under names that are told apart, and the names of columns that are their text.
@@ -209,17 +206,17 @@ class Rows:
         months = f"datepart('year', {span}) * 12 + datepart('month', {span})"
         try:
             table = self._projected([f"epoch_us({span})", months])
-        except duckdb.Error:
-            return self.table.column(i)
-        if any(table.column(1).to_pylist()):
-            return self.table.column(i)
-        return table.column(0).cast(pa.duration("us"))
+            is_plain = not any(table.column(1).to_pylist())
+        except InterruptedQueryError:
+            raise
+        except QueryError:
+            is_plain = False
+        return table.column(0).cast(pa.duration("us")) if is_plain else self.table.column(i)
 
     def _is_lost(self, i: int, column: ResultColumn, *, is_parquet: bool) -> bool:
         if column.type.id != "hugeint":
             return is_parquet and (column.type.id == "null" or column.type.holds(_HUGE))
-        found = self._relation().aggregate(f"max(length(ltrim(c{i}::varchar, '-')))").fetchall()
-        return (found[0][0] or 0) > _DECIMAL_DIGITS
+        return (self._aggregated(f"max(length(ltrim(c{i}::varchar, '-')))") or 0) > _DECIMAL_DIGITS
 
     def _relation(self) -> duckdb.DuckDBPyRelation:
         """The rows as a relation, its columns c0, c1, ..., of the types they were given in."""
@@ -237,17 +234,23 @@ class Rows:
         ]
         return found.project(", ".join(casts))
 
+    def _aggregated(self, sql: str) -> Any:
+        with engine_errors():
+            return self._relation().aggregate(sql).fetchall()[0][0]
+
     def _projected(self, expressions: Sequence[str]) -> pa.Table:
         named = ", ".join(f"{sql} as p{i}" for i, sql in enumerate(expressions))
-        return self._relation().project(named).to_arrow_table()
+        with engine_errors():
+            return self._relation().project(named).to_arrow_table()
 
     def _lines(self, parts: Sequence[str]) -> Iterator[memoryview]:
         if not self.table.num_rows:
             return
-        relation = self._relation().project(f"{' || '.join(parts)} as line")
-        with engine_errors(), relation.to_arrow_reader(_BATCH) as reader:
-            for batch in reader:
-                yield _bytes_of(batch.column(0))
+        with engine_errors():
+            relation = self._relation().project(f"{' || '.join(parts)} as line")
+            with relation.to_arrow_reader(_BATCH) as reader:
+                for batch in reader:
+                    yield _bytes_of(batch.column(0))
 
 
 def columns_of(relation: duckdb.DuckDBPyRelation) -> tuple[ResultColumn, ...]:
@@ -298,9 +301,8 @@ def _between(parts: Sequence[str], separator: str) -> list[str]:
 
 def _in_zone(value: str, zone: str) -> str:
     local, text = f"timezone({literal(zone)}, timezone('UTC', {value}))", f"{value}::varchar"
-    return (
-        f"case when isfinite({value}) then coalesce(try({local})::varchar, {text}) else {text} end"
-    )
+    shown = f"coalesce(try({local})::varchar, {text})"
+    return f"case when isfinite({value}) then {shown} else {text} end"
 
 
 def _csv_cell(
@@ -324,9 +326,8 @@ def _csv_cell(
 def _json_value(value: str, column: ResultColumn) -> str:
     if column.is_instant:
         return f"""coalesce('"' || {_iso_instant(value)} || '"', 'null')"""
-    kind = (
-        ValueType("VARCHAR", "varchar") if column.is_text and not column.is_number else column.type
-    )
+    is_quoted = column.is_text and not column.is_number
+    kind = ValueType("VARCHAR", "varchar") if is_quoted else column.type
     return f"coalesce({_json(value, kind)}, 'null')"
 
 

@@ -18,7 +18,7 @@ from ttapi.cli.shell.dot.files import last_query, whole_answer
 from ttapi.cli.shell.dot.inspect import show_lines
 from ttapi.cli.shell.options import screen_width
 from ttapi.cli.shell.start import script_text
-from ttapi.cli.terminal import interrupting, seconds_text, tell
+from ttapi.cli.terminal import seconds_text, tell
 from ttapi.errors import InterruptedQueryError, TtapiError, UsageError
 from ttapi.formats.records import write_result
 from ttapi.formats.text import count_text
@@ -125,7 +125,7 @@ def watch_query(
     from ttapi.api import WatchedQuery, publication_mark
 
     session.require_room_for_several("a watch answers again and again")
-    is_ended = threading.Event()
+    pause = threading.Event()
     watched = WatchedQuery(
         lambda: (publication_mark(session.home), int(time.monotonic() / _REFRESHES_APART_S)),
         lambda: _inputs(session, sql, is_first=watched.rows is None),
@@ -133,9 +133,8 @@ def watch_query(
     )
     shown = 0
     tell(f"-- looks every {seconds_text(every_s)} whether an input has changed; Ctrl-C ends it")
-    # Python raises an interrupt wherever it is, and loses one in what is called by the way; the thread does not.
-    with suppress(KeyboardInterrupt, InterruptedQueryError), interrupting(is_ended.set):
-        while not is_ended.is_set():
+    with suppress(KeyboardInterrupt, InterruptedQueryError):
+        while True:
             try:
                 _show_difference(session, watched, watched.look())
             except InterruptedQueryError:
@@ -147,7 +146,7 @@ def watch_query(
             shown += 1
             if shown == times:
                 return
-            is_ended.wait(every_s)
+            pause.wait(every_s)
     if session.manners.is_interactive:
         tell("")
 
