@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A daemon that records a firehose, a thousand WebSocket clients at ten messages a second, and REST beside them.
+"""A daemon that records a firehose, WebSocket clients at ten messages a second each, and REST beside them.
 
-Feed, daemon and clients are processes of their own on the same cores. Raised for it: sockets of a caller, and
-connections at a time. Run as a script: `python tests/bench/subscribers.py [CLIENTS] [EVENTS_A_SECOND] [SECONDS]`.
+Feed, daemon and clients are processes of their own on the same cores. Raised for it: sockets and requests of
+a caller. Run as a script: `python tests/bench/subscribers.py [CLIENTS] [EVENTS_A_SECOND] [SECONDS] [STUCK]`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import signal
@@ -16,82 +17,89 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import uvloop
 from line import Line
 from streams import FEED
-from websockets.asyncio.client import ClientConnection, connect
 
-LIMIT_SOCKET_P99_MS = 15.0
-"""From the moment that the daemon makes a message to its arrival, at a thousand clients."""
+LIMIT_P99_MS, LIMIT_MANY_P99_MS, LIMIT_STUCK_P99_MS = 15.0, 25.0, 50.0
+"""From the arrival of an event to that of its message: a thousand clients, four thousand, a tenth of them stuck."""
 LIMIT_REST_P95_MS = 5.0
-_BATCH_MS = 150.0
-"""An event waits at most 50 ms for others of its batch, and 100 ms for the next round of sending."""
-_ASKED_PER_S = 50
-_SERVE = """
-import sys
-import ttapi.server.daemon as daemon, ttapi.server.stream as stream
-stream.SOCKETS = 10_000
-made = daemon.server_config
-def unlimited(app, options):
-    config = made(app, options)
-    config.limit_concurrency = None
-    return config
-daemon.server_config = unlimited
-import runpy
-sys.argv[0] = "ttapi"
-runpy.run_module("ttapi", run_name="__main__", alter_sys=True)
-"""
+_ASKED_PER_S, _CONNECTIONS = 100, 8
+_SYMBOLS = 50
+_STAMP = b'"timestamp":"'
 
 
-def lines(
-    scratch: Path, clients: int = 1_000, per_s: int = 20_000, seconds: int = 10
-) -> list[Line]:
-    """How late messages come, and what the last hundred bars take, beside so many clients and events."""
-    found = served(scratch / "home", clients, per_s, seconds)
-    note = (
-        f"{found['clients']} clients, {found['rate']:,.0f} messages/s, {per_s:,} events/s offered"
-    )
-    return [
-        Line("daemon: a message made to a client that has it, p99", found["p99_ms"], "ms", LIMIT_SOCKET_P99_MS, None,
-             f"p50 {found['p50_ms']:.1f}; {note}"),
-        Line("daemon: an event that arrived to a client that has it, p99", found["age_p99_ms"], "ms",
-             LIMIT_SOCKET_P99_MS + _BATCH_MS, None, f"p50 {found['age_p50_ms']:.1f}, batches of 50 and 100 ms included"),
-        Line("daemon: last 100 bars over REST beside it, p95", found["rest_p95_ms"], "ms", LIMIT_REST_P95_MS,
-             None, f"p50 {found['rest_p50_ms']:.1f}, {_ASKED_PER_S} requests/s, {found['bars']} rows"),
-    ]  # fmt: skip
+def lines(scratch: Path, seconds: int = 10) -> list[Line]:
+    """How old events are when clients have them, and what the last hundred bars take beside that."""
+    found = []
+    for name, clients, per_s, stuck, limit in (
+        ("1,000 clients", 1_000, 200_000, 0, LIMIT_P99_MS),
+        ("4,000 clients", 4_000, 20_000, 0, LIMIT_MANY_P99_MS),
+        ("1,000 clients, a tenth stuck", 1_000, 20_000, 100, LIMIT_STUCK_P99_MS),
+    ):
+        run = served(scratch / name.replace(" ", "-"), clients, per_s, seconds, stuck)
+        note = f"p50 {run['p50_ms']:.1f}, {run['rate']:,.0f} messages/s, {per_s:,} events/s offered"
+        note += f", {run['stored_per_s']:,.0f} stored"
+        found.append(
+            Line(
+                f"daemon, {name}: an event to its client, p99",
+                run["p99_ms"],
+                "ms",
+                limit,
+                None,
+                note,
+            )
+        )
+        if clients == 1_000 and not stuck:
+            note = f"p50 {run['rest_p50_ms']:.1f}, {_ASKED_PER_S} requests/s"
+            found.append(
+                Line(
+                    "  last 100 bars over REST beside it, p95",
+                    run["rest_p95_ms"],
+                    "ms",
+                    LIMIT_REST_P95_MS,
+                    None,
+                    note,
+                )
+            )
+    return found  # fmt: skip
 
 
-def served(home: Path, clients: int, per_s: int, seconds: int) -> dict[str, Any]:
+def served(home: Path, clients: int, per_s: int, seconds: int, stuck: int = 0) -> dict[str, Any]:
     """One run."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("TTAPI_")}
-    environ["TTAPI_HOME"] = str(home)
-    subprocess.run(
-        [sys.executable, "-m", "ttapi", "init"], env=environ, check=True, capture_output=True
-    )
+    environ |= {
+        "TTAPI_HOME": str(home), "TTAPI_STREAM_INTERVAL": "0",
+        "TTAPI_SERVE_SOCKETS": "10000", "TTAPI_SERVE_REQUESTS_PER_SECOND": "100000",
+    }  # fmt: skip
+    ttapi = [sys.executable, "-m", "ttapi"]
+    subprocess.run([*ttapi, "init"], env=environ, check=True, capture_output=True)
     feed = subprocess.Popen(
         [sys.executable, "-c", FEED, str(per_s), "100"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert feed.stdin and feed.stdout
-    note = home.parent / "port.json"
+    note = home.parent / f"{home.name}.json"
     try:
         facts = json.loads(feed.stdout.readline())
         environ |= {"TTAPI_DXLINK_URL": facts["url"], "TTAPI_DXLINK_TOKEN": facts["token"]}
-        symbols = facts["symbols"][:50]
+        symbols = facts["symbols"][:_SYMBOLS]
         daemon = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, "serve", "--port", "0", "--port-file", str(note),
+            [*ttapi, "serve", "--port", "0", "--port-file", str(note),
              "--stream", ",".join(symbols), "--no-scheduler"],
             env=environ, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert daemon.stderr
         daemon.stderr.readline()  # it says where it serves
         try:
-            place = json.loads(note.read_text())
-            return asyncio.run(_measured(place, symbols, clients, seconds))
+            load = _Load(json.loads(note.read_text()), symbols, clients, stuck)
+            state = home / "live" / "stream.json"
+            return uvloop.run(load.measured(seconds, state, daemon.pid))
         finally:
             daemon.send_signal(signal.SIGTERM)
             daemon.communicate()
@@ -100,83 +108,125 @@ def served(home: Path, clients: int, per_s: int, seconds: int) -> dict[str, Any]
         feed.wait()
 
 
-async def _measured(
-    place: dict[str, Any], symbols: list[str], clients: int, seconds: int
-) -> dict[str, Any]:
-    ages: list[float] = []
-    url = place["base_url"].replace("http", "ws") + "/api/v1/stream"
-    sockets: list[ClientConnection] = []
-    for first in range(0, clients, 50):
-        sockets += await asyncio.gather(
-            *(_subscribed(url, place["token"], symbols[n % len(symbols)]) for n in range(first, min(first + 50, clients)))
-        )  # fmt: skip
-    reading = [asyncio.create_task(_read(socket, ages)) for socket in sockets]
-    probe = await connect(url, open_timeout=60)
-    await probe.send(json.dumps({"type": "auth", "data": {"token": place["token"]}}))
-    await probe.recv()
-    await asyncio.sleep(1)
-    ages.clear()
-    began = time.monotonic()
-    late, rest = await asyncio.gather(_probed(probe, seconds), _asked(place, symbols[0], seconds))
-    rate = len(ages) / (time.monotonic() - began)
-    for task in reading:
-        task.cancel()
-    await asyncio.gather(*reading, return_exceptions=True)
-    for socket in [*sockets, probe]:
-        socket.transport.abort()
-    return {
-        "clients": len(sockets), "rate": rate,
-        "p50_ms": 1e3 * statistics.median(late), "p99_ms": 1e3 * _quantile(late, 0.99),
-        "age_p50_ms": 1e3 * statistics.median(ages), "age_p99_ms": 1e3 * _quantile(ages, 0.99),
-        "rest_p50_ms": 1e3 * statistics.median(rest[0]), "rest_p95_ms": 1e3 * _quantile(rest[0], 0.95),
-        "bars": rest[1],
-    }  # fmt: skip
+@dataclass
+class _Load:
+    """Clients of one daemon."""
 
+    place: dict[str, Any]
+    symbols: list[str]
+    clients: int
+    stuck: int
+    ages: list[float] = field(default_factory=list)
 
-async def _subscribed(url: str, token: str, symbol: str) -> ClientConnection:
-    socket = await connect(url, open_timeout=120, ping_interval=None, compression=None)
-    await socket.send(json.dumps({"type": "auth", "data": {"token": token}}))
-    await socket.recv()
-    topics = {"topics": [f"quote:{symbol}"]}
-    await socket.send(json.dumps({"type": "subscribe", "data": topics}))
-    return socket
+    async def measured(self, seconds: int, state: Path, pid: int) -> dict[str, Any]:
+        """What they saw."""
+        loop = asyncio.get_running_loop()
+        host, _, port = self.place["base_url"].rpartition("/")[2].partition(":")
+        sockets = []
+        for number in range(self.clients):
+            topic = f"quote:{self.symbols[number % len(self.symbols)]}"
+            _, socket = await loop.create_connection(
+                lambda topic=topic: _Socket(topic, self.place["token"], self.ages), host, int(port)
+            )
+            await socket.is_open
+            if number < self.stuck:
+                socket.transport.pause_reading()
+            sockets.append(socket)
+        await asyncio.sleep(4)  # the first publication leaves the counts
+        self.ages.clear()
+        before, began, used = _stored(state), time.monotonic(), _cpu_s(pid)
+        rest = await self._asked(host, int(port), seconds)
+        taken = time.monotonic() - began
+        found = {
+            "clients": len(sockets), "rate": len(self.ages) / taken,
+            "stored_per_s": (_stored(state) - before) / taken, "cores": (_cpu_s(pid) - used) / taken,
+            "p50_ms": 1e3 * statistics.median(self.ages), "p99_ms": 1e3 * _quantile(self.ages, 0.99),
+            "asked_per_s": len(rest) / taken,
+            "rest_p50_ms": 1e3 * statistics.median(rest), "rest_p95_ms": 1e3 * _quantile(rest, 0.95),
+        }  # fmt: skip
+        for socket in sockets:
+            socket.transport.abort()
+        return found
 
+    async def _asked(self, host: str, port: int, seconds: int) -> list[float]:
+        """Seconds of requests for the last bars of a symbol, over some connections by turns."""
+        per_s = _ASKED_PER_S / _CONNECTIONS
+        found = await asyncio.gather(
+            *(self._asked_on_one(host, port, seconds, per_s) for _ in range(_CONNECTIONS))
+        )
+        return [taken for several in found for taken in several]
 
-async def _read(socket: ClientConnection, ages: list[float]) -> None:
-    async for text in socket:
-        at = time.time()
-        if text.startswith('{"type":"quote"'):
-            ages.append(at - _instant(json.loads(text)["timestamp"]))
-
-
-async def _probed(socket: ClientConnection, seconds: int) -> list[float]:
-    """Of answers that the daemon makes at once, how old they are when they come."""
-    late = []
-    for _ in range(50 * seconds):
-        await socket.send('{"type": "probe"}')
-        message = json.loads(await socket.recv())
-        late.append(time.time() - _instant(message["timestamp"]))
-        await asyncio.sleep(0.02)
-    return late
-
-
-async def _asked(place: dict[str, Any], symbol: str, seconds: int) -> tuple[list[float], int]:
-    taken, rows = [], 0
-    headers = {"authorization": f"Bearer {place['token']}"}
-    async with httpx.AsyncClient(
-        base_url=place["base_url"], headers=headers, trust_env=False, timeout=60
-    ) as client:
-        for _ in range(_ASKED_PER_S * seconds):
-            began = time.monotonic()
-            answer = await client.get("/api/v1/bars", params={"symbol": symbol, "limit": 100})
+    async def _asked_on_one(self, host: str, port: int, seconds: int, per_s: float) -> list[float]:
+        reader, writer = await asyncio.open_connection(host, port)
+        request = (
+            f"GET /api/v1/bars?symbol={self.symbols[0]}&limit=100 HTTP/1.1\r\nhost: {host}:{port}\r\n"
+            f"authorization: Bearer {self.place['token']}\r\n\r\n"
+        ).encode()
+        taken: list[float] = []
+        start = time.monotonic()
+        while (began := time.monotonic()) < start + seconds:
+            writer.write(request)
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            assert head.startswith(b"http/1.1 200"), head
+            await reader.readexactly(int(head.partition(b"content-length: ")[2].split(b"\r")[0]))
             taken.append(time.monotonic() - began)
-            rows = len(answer.raise_for_status().json()["rows"])
-            await asyncio.sleep(max(0.0, 1 / _ASKED_PER_S - taken[-1]))
-    return taken, rows
+            await asyncio.sleep(max(0.0, (len(taken)) / per_s - (time.monotonic() - start)))
+        writer.close()
+        return taken
 
 
-def _instant(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
+class _Socket(asyncio.Protocol):
+    """As little of a WebSocket client as counts messages: many of them share a core with the daemon."""
+
+    def __init__(self, topic: str, token: str, ages: list[float]) -> None:
+        self._topic, self._token, self._ages = topic, token, ages
+        self._rest = b""
+        self.transport: Any = None
+        self.is_open: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: Any) -> None:
+        """Say hello."""
+        self.transport = transport
+        host, port = transport.get_extra_info("peername")[:2]
+        key = base64.b64encode(os.urandom(16)).decode()
+        hello = (
+            f"GET /api/v1/stream HTTP/1.1\r\nhost: {host}:{port}\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+            f"sec-websocket-key: {key}\r\nsec-websocket-version: 13\r\n"
+            f"sec-websocket-protocol: ttapi, bearer.{self._token}\r\n\r\n"
+        )
+        transport.write(hello.encode())
+
+    def data_received(self, data: bytes) -> None:
+        """Note how old the event of each message is."""
+        at, data = time.time(), self._rest + data
+        if not self.is_open.done():
+            head, found, data = data.partition(b"\r\n\r\n")
+            assert found and b" 101 " in head, head
+            message = json.dumps({"type": "subscribe", "data": {"topics": [self._topic]}}).encode()
+            self.transport.write(bytes((0x81, 0x80 | len(message), 0, 0, 0, 0)) + message)
+            self.is_open.set_result(None)
+        while len(data) >= 2:
+            size, start = data[1] & 127, 2
+            if size == 126:
+                size, start = int.from_bytes(data[2:4]), 4
+            if len(data) < start + size or start == 4 > len(data):
+                break
+            message, data = data[start : start + size], data[start + size :]
+            if message.startswith(b'{"type":"quote"'):
+                place = message.index(_STAMP) + len(_STAMP)
+                stamp = message[place : message.index(b'"', place)].decode()
+                self._ages.append(at - datetime.fromisoformat(stamp).timestamp())
+        self._rest = data
+
+
+def _stored(state: Path) -> int:
+    found: int = json.loads(state.read_text())["counts"]["stored"]
+    return found
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _quantile(values: list[float], share: float) -> float:
@@ -186,5 +236,9 @@ def _quantile(values: list[float], share: float) -> float:
 if __name__ == "__main__":
     given = [int(text) for text in sys.argv[1:]]
     with tempfile.TemporaryDirectory() as folder:
-        for line in lines(Path(folder), *given):
-            print(line)
+        if given:
+            clients, per_s, seconds, stuck = [*given, *(1_000, 20_000, 10, 0)[len(given) :]]
+            print(json.dumps(served(Path(folder) / "home", clients, per_s, seconds, stuck)))
+        else:
+            for line in lines(Path(folder)):
+                print(line)

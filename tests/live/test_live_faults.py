@@ -61,7 +61,7 @@ def test_every_print_that_happened_is_held_once(lab, numbering, recorded, fault,
 def test_what_the_vendor_no_longer_has_stands_as_a_gap(lab, numbering, recorded):
     """The vendor keeps the last 20 prints only: those before are lost, and that is told."""
     with numbering("gap-feed:after=8,count=10", limit=100, kept_prints=20) as served:
-        outcome = recorded(lab, served, kinds=PRINTS, numbered=20 + 100)
+        outcome = recorded(lab, served, kinds=PRINTS, numbered=80 + 20 + 100)
         there = {one["index"] for one in served.firehose.history.prints}
         found = {number for _, number, _ in held(lab, served)}
     assert len(there) == 20

@@ -14,7 +14,6 @@ from collections import deque
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
@@ -127,6 +126,8 @@ class Feed:
         self._source, self._requests, self._context, self._now = source, requests, context, now
         self._backoff, self._on_change = backoff, on_change
         self._known = {name: _known_from(rows) for name, rows in resume.known.items()}
+        self._declared: dict[str, pa.Schema] = {}
+        """By table; a resource is too large to be looked up by itself for every batch."""
         self._lost_at = resume.lost_at
         self._attempt = self._refusals = 0
         self._last_at: datetime | None = None
@@ -201,9 +202,13 @@ class Feed:
         ]
 
     def _counted(self, batch: StreamBatch) -> StreamBatch:
-        fresh = _conforming(batch)
+        table = batch.resource.table
+        declared = self._declared.get(table)
+        if declared is None:
+            declared = self._declared[table] = _declared(batch.resource)
+        fresh = _conforming(batch, declared)
         if not batch.resource.conflates_by and "tick_id" in fresh.rows.schema.names:
-            known = self._known.setdefault(batch.resource.table, _KnownEvents())
+            known = self._known.setdefault(table, _KnownEvents())
             fresh = known.without_known(fresh)
         self.state.events += fresh.rows.num_rows
         self.state.refused += fresh.refused
@@ -219,12 +224,11 @@ class Feed:
             self._on_change(self.state)
 
 
-def _conforming(batch: StreamBatch) -> StreamBatch:
+def _conforming(batch: StreamBatch, declared: pa.Schema) -> StreamBatch:
     """`batch` in the columns and types its log declares. *Raises* StreamLostError where it cannot be.
 
     What could not be stored must not reach the journal either, from which it would come back.
     """
-    declared = _declared(batch.resource)
     if batch.rows.schema.equals(declared):
         return batch
     try:
@@ -236,7 +240,6 @@ def _conforming(batch: StreamBatch) -> StreamBatch:
     return replace(batch, rows=rows)
 
 
-@cache
 def _declared(resource: Resource) -> pa.Schema:
     """The columns of a batch, as Arrow types them."""
     return pa.schema(

@@ -2,8 +2,8 @@
 """The hub: the newest events of each topic, numbered, for those who want them at once.
 
 Topics are `quote:SPY`, `trade:SPY`, `greeks:SPY`, `tick:SPY` and `bar:SPY:time:60`. Of what says how
-something stands the newest event of a batch counts, of prints every one. Events are encoded only where
-somebody watches, once for all who do; the last of them stay, so that who was away can go on.
+something stands the newest event counts, and is encoded when somebody asks, once for all who do; of
+prints every one, where somebody watches: the last of them stay, so that who was away can go on.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ KINDS: Mapping[str, str] = {
 KEPT = 256
 """Messages of a topic that are kept for those who come back."""
 _OF_BARS = ":time:60"
+_PRINT, _BAR = "tick", "bar"
+"""The kinds of which every event counts, and the newest of every minute."""
 
 
 @dataclass
@@ -43,10 +45,15 @@ class _Topic:
 
     kind: str
     name: str
+    is_newest_alone: bool = False
+    """Whether an event takes the place of the one before."""
     sequence: int = 0
     newest: tuple[pa.RecordBatch, int] | None = None
     """Batch and row of the newest event."""
     messages: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=KEPT))
+    """With their numbers; where the newest alone counts, the one that was asked for last."""
+    minute: object = None
+    """Of a bar that was kept: another of the same minute takes its place."""
     watchers: int = 0
 
     def message(self, kind: str | None = None) -> bytes:
@@ -54,6 +61,16 @@ class _Topic:
         assert self.newest is not None
         rows, place = self.newest
         return encoded(kind or self.kind, self.name, self.sequence, rows, place)
+
+    def since(self, sequence: int) -> tuple[bytes, ...]:
+        """The messages there are after event number `sequence`, the oldest first."""
+        if self.is_newest_alone and self.newest is not None and self.sequence != sequence:
+            if not self.messages or self.messages[-1][0] != self.sequence:
+                self.messages.clear()
+                self.messages.append((self.sequence, self.message()))
+            return (self.messages[-1][1],)
+        recent = takewhile(lambda one: one[0] > sequence, reversed(self.messages))
+        return tuple(message for _, message in recent)[::-1]
 
 
 @dataclass(frozen=True)
@@ -64,7 +81,7 @@ class Missed:
     sequence: int
     """Of the newest."""
     lost: int = 0
-    """Events between what was seen and the first of these."""
+    """Prints between what was seen and the first of these."""
 
 
 class Hub:
@@ -72,6 +89,7 @@ class Hub:
 
     def __init__(self) -> None:
         self._topics: dict[str, _Topic] = {}
+        self._changed: set[str] = set()
         self._lock = threading.Lock()
 
     def put(self, batch: StreamBatch) -> None:
@@ -83,28 +101,43 @@ class Hub:
         ending = _OF_BARS if kind == "bar" else ""
         symbols = rows["symbol"].to_pylist()
         with self._lock:
-            if batch.resource.conflates_by:
+            if kind == _BAR:
+                bars = {key: n for n, key in enumerate(zip(symbols, _minutes(rows), strict=True))}
+                for (symbol, minute), place in bars.items():
+                    self._add(f"{kind}:{symbol}{ending}", rows, place, minute)
+            elif batch.resource.conflates_by:
                 for symbol, place in {s: n for n, s in enumerate(symbols)}.items():
-                    self._add(kind, f"{kind}:{symbol}{ending}", rows, place)
+                    self._add(f"{kind}:{symbol}{ending}", rows, place)
             else:
                 for place, symbol in enumerate(symbols):
-                    self._add(kind, f"{kind}:{symbol}{ending}", rows, place)
+                    self._add(f"{kind}:{symbol}{ending}", rows, place)
 
-    def _add(self, kind: str, name: str, rows: pa.RecordBatch, place: int) -> None:
+    def _add(self, name: str, rows: pa.RecordBatch, place: int, minute: object = None) -> None:
         topic = self._topics.get(name)
         if topic is None:
-            topic = self._topics[name] = _Topic(kind, name)
+            topic = self._topics[name] = _new_topic(name)
         topic.sequence += 1
         topic.newest = (rows, place)
         if topic.watchers:
-            topic.messages.append((topic.sequence, topic.message()))
+            self._changed.add(name)
+            if not topic.is_newest_alone:
+                if minute is not None and minute == topic.minute and topic.messages:
+                    topic.messages.pop()
+                topic.messages.append((topic.sequence, topic.message()))
+                topic.minute = minute
         elif topic.messages:
             topic.messages.clear()
+
+    def take_changed(self) -> set[str]:
+        """The watched topics that have come to something since this was asked last."""
+        with self._lock:
+            found, self._changed = self._changed, set()
+        return found
 
     def watch(self, name: str) -> tuple[int, bytes | None]:
         """Begin to keep the messages of a topic: its number now, and its newest event as a snapshot."""
         with self._lock:
-            topic = self._topics.setdefault(name, _Topic(name.partition(":")[0], name))
+            topic = self._topics.setdefault(name, _new_topic(name))
             topic.watchers += 1
             snapshot = topic.message("snapshot") if topic.newest is not None else None
             return topic.sequence, snapshot
@@ -121,12 +154,22 @@ class Hub:
         """What came to a watched topic after event number `sequence`."""
         with self._lock:
             topic = self._topics[name]
-            newest = topic.sequence
-            recent = takewhile(lambda one: one[0] > sequence, reversed(topic.messages))
-            found = tuple(message for _, message in recent)[::-1]
+            newest, found = topic.sequence, topic.since(sequence)
+        if topic.kind != _PRINT:
+            return Missed(found, newest)
         if sequence > newest:  # numbers of a daemon that is gone
             return Missed(found, newest, lost=newest - len(found))
         return Missed(found, newest, lost=newest - sequence - len(found))
+
+
+def _new_topic(name: str) -> _Topic:
+    kind = name.partition(":")[0]
+    return _Topic(kind, name, is_newest_alone=kind not in {_PRINT, _BAR})
+
+
+def _minutes(rows: pa.RecordBatch) -> list[object]:
+    found: list[object] = rows["event_time"].to_pylist()
+    return found
 
 
 def encoded(kind: str, topic: str, sequence: int, rows: pa.RecordBatch, place: int) -> bytes:

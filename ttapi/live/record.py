@@ -80,12 +80,14 @@ def record(
     on_published: Callable[[RecorderCounts, int], None] | None = None,
     hub: Hub | None = None,
     on_begun: Callable[[Callable[[], object]], None] | None = None,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> RecordOutcome:
     """Record until interrupted, or for as long as asked, and publish all of it.
 
     `on_published` is told the counts and the generation; `hub` is fed with every event; `on_begun` is given
-    what ends the recording, for any thread to call. *Raises* UsageError where no source streams what is
-    asked, LockedError past `wait_s`, SourceDownError when a vendor refuses for good.
+    what ends the recording, for any thread to call; `loop_factory` makes its event loop.
+    *Raises* UsageError where no source streams what is asked, LockedError past `wait_s`, SourceDownError
+    when a vendor refuses for good.
     """
     chosen = _chosen(environment, request)
     clock = clock_from(environ)
@@ -102,7 +104,8 @@ def record(
             on_published=run.published,
             on_events=hub.put if hub else None,
         )
-        asyncio.run(run.until_stopped(recorder, chosen, request.for_s, on_begun))
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(run.until_stopped(recorder, chosen, request.for_s, on_begun))
         return RecordOutcome(
             recording.load_id,
             recording.generation,

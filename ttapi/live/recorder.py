@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 _MOST_PENDING = 2_000_000
 """Events in memory that the journal has not, from which on feeds wait."""
+_COMMITTED_AT_ONCE = 20_000
+"""Events that are worth a transaction of their own."""
 _MOST_UNCOMMITTED = 2_000_000
 """Events that the file has not, from which on the journal waits: another command may have the file."""
 
@@ -47,6 +49,8 @@ class RecorderTiming:
 
     cut_s: float = 0.1
     """Seconds of events in a journal record."""
+    commit_s: float = 0.5
+    """Seconds of records in a transaction, where they are few: only a publication shows them."""
     publish_s: float = 2.0
     """Least seconds between two publications."""
     interval_s: float = 1.0
@@ -113,6 +117,7 @@ class Recorder:
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._committing: asyncio.Future[None] | None = None
+        self._commit_at = timing.clock()
         self._publish_at = timing.clock() + timing.publish_s
         self._retry_at = 0.0
         self.counts = RecorderCounts()
@@ -249,8 +254,15 @@ class Recorder:
     def _is_work_due(self) -> bool:
         is_late = self._recording.has_unpublished and self._is_publication_due()
         is_waiting = self._timing.clock() < self._retry_at
-        is_due = bool(self._uncommitted) or is_late or self._recording.is_wanted
+        is_due = self._is_commit_due() or is_late or self._recording.is_wanted
         return not is_waiting and is_due
+
+    def _is_commit_due(self) -> bool:
+        if not self._uncommitted:
+            return False
+        is_much = self.counts.acknowledged - self._committed >= _COMMITTED_AT_ONCE
+        is_time = self._timing.clock() >= min(self._commit_at, self._publish_at)
+        return is_much or is_time or self._is_stopping.is_set()
 
     def _is_publication_due(self) -> bool:
         return self._timing.clock() >= self._publish_at
@@ -263,6 +275,7 @@ class Recorder:
         try:
             # What has come by now, in one transaction; what comes meanwhile waits for the next one.
             records = list(self._uncommitted)
+            self._commit_at = self._timing.clock() + self._timing.commit_s
             self.counts.stored += self._recording.append(records)
             for record in records:
                 self._uncommitted.popleft()

@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
+import uvloop
 
 from ttapi.api import Hub, RecordRequest, current_owner, no_reading, operations, record
 from ttapi.errors import LockedError, StoreError, TtapiError, UsageError
@@ -33,6 +34,7 @@ from ttapi.server.audit_trail import LOCAL
 from ttapi.server.auth import Tokens, new_token
 from ttapi.server.commands import CommandSocket
 from ttapi.server.ending import DRAIN_S, STREAM_S, Ending
+from ttapi.server.frames import FramedProtocol
 from ttapi.server.guard import Place
 from ttapi.server.private_document import replace_private
 from ttapi.server.scheduler import Scheduler
@@ -46,6 +48,9 @@ if TYPE_CHECKING:
     from ttapi.secret import Secret
 
 log = logging.getLogger("ttapi.server")
+
+_SWITCH_S = 0.0005
+"""How long a thread may keep the interpreter while another one wants it."""
 
 
 def serve(
@@ -98,6 +103,8 @@ class _Daemon:
 
     def run(self, listener: socket.socket, place: Place, note: int) -> None:
         """Nothing, once it was interrupted and requests have drained."""
+        # What is sent waits for the thread that decodes a stream no longer than that: it is 5 ms otherwise.
+        sys.setswitchinterval(_SWITCH_S)
         token, served = new_token(), self._served
         identify = Tokens(token, served.accounts.identify).identify
         app = make_app(served, identify, place, hub=self._streaming.hub)
@@ -199,6 +206,7 @@ class _Streaming:
                 environ=self._environ,
                 hub=self.hub,
                 on_begun=self._begun,
+                loop_factory=uvloop.new_event_loop,
             )
         except TtapiError as exc:
             # The server goes on: what was recorded can be read, and REST needs no stream.
@@ -233,7 +241,7 @@ def server_config(app: object, options: ServeOptions, sockets: int = 0) -> uvico
         app,  # type: ignore[arg-type]  # its protocol names the messages more narrowly
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws=FramedProtocol,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -52,6 +52,7 @@ _SETTINGS = {
 }
 # MAX_ROW_ID in DuckDB's constants.hpp: a transaction's own uncommitted rows are numbered from here.
 _OWN_ROWS = 36028797018960000
+_TIME_LIMIT = "maximum execution time"
 _KEYBOARD = re.compile(r"^KeyboardInterrupt\s*$| failed: KeyboardInterrupt:?\s*$", re.MULTILINE)
 _DISK_FULL = re.compile(
     r"no space left on device|file too large|disk quota exceeded|max_temp_directory_size|could not write all bytes",
@@ -221,7 +222,8 @@ def translate(error: duckdb.Error, file: Path | None = None) -> TtapiError:
     """The ttapi error that says what `error` says."""
     text = str(error)
     name = str(file) if file else "the database file"
-    if isinstance(error, duckdb.InterruptException):
+    # Its own limit of time ends a query by the same exception, and says so.
+    if isinstance(error, duckdb.InterruptException) and _TIME_LIMIT not in text:
         return InterruptedQueryError("interrupted")
     if _DISK_FULL.search(text):
         return DiskFullError(

@@ -29,6 +29,11 @@ Event = dict[str, Value]
 
 _TEXTS = frozenset({"eventType", "eventSymbol", "description", "optionSymbol", "statusReason"})
 """Fields whose text is meant, even where it reads NaN."""
+NO_TEXTS = frozenset({"", "\0"})
+"""What dxFeed sends where it says nothing."""
+YEAR_3000 = 32_503_680_000_000
+"""In milliseconds since 1970: what lies beyond is no time of an event."""
+_LARGEST = 2**53
 
 
 @dataclass(frozen=True)
@@ -233,3 +238,32 @@ class Series:
         for key in change.removed:
             self.rows.pop(key, None)
         self.rows |= change.rows
+
+
+def number_of(value: Any) -> float | None:
+    """A finite number, or None: for NaN, the infinities and what is none."""
+    if type(value) is not float and type(value) is not int:
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def whole_of(value: Any) -> int | None:
+    """A whole number of 64 bits, or None."""
+    if type(value) is int:
+        return value if abs(value) < 2**63 else None
+    return int(value) if type(value) is float and abs(value) < _LARGEST else None
+
+
+def text_of(value: Any) -> str | None:
+    """A text that says something, or None."""
+    return value if type(value) is str and value not in NO_TEXTS else None
+
+
+def instant_of(several: Sequence[Any]) -> int | None:
+    """Microseconds of the latest of what are instants."""
+    latest = max((one for value in several if (one := whole_of(value)) is not None), default=0)
+    return 1000 * latest if 0 < latest < YEAR_3000 else None

@@ -12,11 +12,18 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from ttapi.market.dxfeed import TIME_SERIES, EventFlag
 from ttapi.sources.contract import Column, ColumnType, Resource
+from ttapi.sources.dxlink.events import (
+    NO_TEXTS,
+    YEAR_3000,
+    instant_of,
+    number_of,
+    text_of,
+    whole_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,9 +43,6 @@ _TYPES: dict[Kind, ColumnType] = {
 }
 CUT = 1_000
 """Events that make a batch: fewer cost more a batch, many more leave the processor's cache."""
-_LARGEST = 2**53
-_YEAR_3000 = 32_503_680_000_000
-"""In milliseconds since 1970: what lies beyond is no time of an event."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -227,6 +231,9 @@ class _Pending:
     refused: int = 0
 
 
+_REMOVE = int(EventFlag.REMOVE)
+
+
 class LiveColumns:
     """Takes the data of messages, gives batches of about `CUT` events."""
 
@@ -302,7 +309,7 @@ def _batch(
     streamed = by_name.get("eventSymbol", [None] * count)
     asked = _asked_as(streamed, symbols)
     arrivals, refused = pending.arrivals, asked.count(None)
-    gone = [type(f) is int and bool(f & EventFlag.REMOVE) for f in by_name.get("eventFlags", ())]
+    gone = [type(f) is int and f & _REMOVE != 0 for f in by_name.get("eventFlags", ())]
     if refused or any(gone):
         lost = gone or [False] * count
         kept = [n for n in range(count) if asked[n] is not None and not lost[n]]
@@ -312,7 +319,7 @@ def _batch(
     columns = [
         pa.array(asked, pa.string()),
         pa.array(streamed, pa.string()),
-        pa.array(arrivals, pa.int64()).cast(pa.timestamp("us")),
+        pa.array(arrivals, pa.timestamp("us")),
     ]
     nothing = [None] * len(asked)
     for column in live.columns:
@@ -331,62 +338,52 @@ def _asked_as(streamed: Sequence[Any], symbols: Mapping[str, str]) -> list[str |
 
 
 def _array_of(kind: Kind, parts: Sequence[list[Any]]) -> pa.Array:
+    """The column; what fits is looked at as the list it is: Arrow's functions cost more than small batches."""
     import pyarrow as pa  # noqa: PLC0415 - as above
-    import pyarrow.compute as pc  # noqa: PLC0415 - as above
 
+    values = parts[0]
     if kind == "number":
-        found = _typed(parts[0], pa.float64(), _number)
-        is_finite = pc.is_finite(found)
-        if pc.all(is_finite).as_py() in {True, None}:
-            return found
-        return pc.if_else(is_finite, found, pa.scalar(None, pa.float64()))
+        return _typed(values, pa.float64(), number_of, is_clean=_is_finite(values))
     if kind == "text":
-        found = _typed(parts[0], pa.string(), _text)
-        return pc.if_else(pc.is_in(found, _no_texts()), pa.scalar(None, pa.string()), found)
+        return _typed(values, pa.string(), text_of, is_clean=_says_all(values))
     if kind == "claim":
-        return pa.array([one if type(one) is bool else None for one in parts[0]], pa.bool_())
+        return pa.array([one if type(one) is bool else None for one in values], pa.bool_())
     if kind == "whole":
-        return _typed(parts[0], pa.int64(), _whole)
-    instants = [_typed(part, pa.int64(), _whole) for part in parts]
-    latest = pc.max_element_wise(*instants) if len(instants) > 1 else instants[0]
-    is_said = pc.and_(pc.greater(latest, 0), pc.less(latest, _YEAR_3000))
-    said = pc.if_else(is_said, latest, pa.scalar(None, pa.int64()))
-    return said.cast(pa.timestamp("ms")).cast(pa.timestamp("us"), safe=False)
+        return _typed(values, pa.int64(), whole_of)
+    try:
+        newest = list(map(max, *parts)) if len(parts) > 1 else values
+    except TypeError:
+        newest = []
+    if set(map(type, newest)) == {int}:
+        micros = [1000 * one if 0 < one < YEAR_3000 else None for one in newest]
+    else:
+        micros = [instant_of(several) for several in zip(*parts, strict=True)]
+    return pa.array(micros, pa.timestamp("us"))
 
 
-@cache
-def _no_texts() -> pa.Array:
-    """What dxFeed sends where it says nothing."""
-    import pyarrow as pa  # noqa: PLC0415 - as above
+def _is_finite(values: list[Any]) -> bool:
+    """Whether all are finite numbers; False also where that is not told by their sum."""
+    try:
+        return math.isfinite(sum(values))
+    except (TypeError, OverflowError):
+        return False
 
-    return pa.array(["", "\0"])
+
+def _says_all(values: list[Any]) -> bool:
+    """Whether each says something."""
+    try:
+        return NO_TEXTS.isdisjoint(values)
+    except TypeError:
+        return False
 
 
-def _typed(values: list[Any], data_type: pa.DataType, clean: Callable[[Any], Any]) -> pa.Array:
+def _typed(
+    values: list[Any], data_type: pa.DataType, clean: Callable[[Any], Any], *, is_clean: bool = True
+) -> pa.Array:
     """The values as they are where all fit, else each cleaned: `NaN` comes as a text."""
     import pyarrow as pa  # noqa: PLC0415 - as above
 
-    with suppress(pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array(values, data_type)
+    if is_clean:
+        with suppress(pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            return pa.array(values, data_type)
     return pa.array([clean(value) for value in values], data_type)
-
-
-def _number(value: Any) -> float | None:
-    """A finite number, or None: for NaN, the infinities and what is none."""
-    if type(value) is not float and type(value) is not int:
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _whole(value: Any) -> int | None:
-    if type(value) is int:
-        return value if abs(value) < 2**63 else None
-    return int(value) if type(value) is float and abs(value) < _LARGEST else None
-
-
-def _text(value: Any) -> str | None:
-    return value if type(value) is str and value else None

@@ -122,8 +122,8 @@ def _candle_request(request: UnitRequest, *, tho: bool) -> CandleRequest:
 
 _FEED_DATA, _HEAD = '"FEED_DATA"', 40
 """What a frame of events names among its first characters, however it is spaced."""
-CUT_AFTER_S = 0.05
-"""How long an event waits for others to share its batch."""
+CUT_AFTER_S = 0.01
+"""How long an event waits for others to share its batch, which many a second fill before."""
 _MINUTE = "{=m}"
 
 
