@@ -18,7 +18,7 @@ from vendor_settings import settings_of
 
 from ttapi.clock import FixedClock
 from ttapi.home import Home
-from ttapi.live.recording import Recording
+from ttapi.live.recorded_file import RecordedFile
 from ttapi.simulator import write_market
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
@@ -147,7 +147,7 @@ def record_one_event_of_each_type(lab):
         ((resource, rows, _),) = columns.cut()
         events.append(LogRows(f"raw.{resource.table}", pa.Table.from_batches([rows])))
     with open_store(lab.home, command="test", now=lab.now) as store:
-        recording = Recording(store, environment, FixedClock(lab.now))
+        recording = RecordedFile(store, environment, FixedClock(lab.now))
         assert recording.append([LogRecord(1, tuple(events))]) == len(LIVE_TYPES)
         recording.publish([])
 

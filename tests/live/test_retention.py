@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttapi.clock import FixedClock
-from ttapi.live.recording import Recording
+from ttapi.live.recorded_file import RecordedFile
 from ttapi.sources.dxlink.live import BY_RESOURCE, LiveColumns
 from ttapi.store.log import LogRecord, LogRows, SessionSize, rows_to_forget
 from ttapi.store.store import open_store
@@ -48,7 +48,7 @@ def keep(lab):
         lab.environ |= {f"TTAPI_STREAM_KEEP_{name.upper()}": str(v) for name, v in settings.items()}
         environment = lab.environment()
         with open_store(lab.home, command="test", now=lab.now) as store:
-            recording = Recording(store, environment, FixedClock(lab.now))
+            recording = RecordedFile(store, environment, FixedClock(lab.now))
             first = recording.position + 1
             for number, day in enumerate(days):
                 at = lab.now - timedelta(days=day)

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 
 from ttapi.errors import UsageError
-from ttapi.server import answers, messages
+from ttapi.server import handlers, messages
 from ttapi.server.app import refuse_undeclared
 from ttapi.server.auth import ANYONE, ROLES
 from ttapi.server.routes import API, ROUTES, Route
@@ -44,7 +44,7 @@ BODIES = {
 def filled(path):
     for place, value in FILLED.items():
         path = path.replace(place, value)
-    by_symbol = {f"{API}/{one}" for one in (*answers.SERIES, "expirations")}
+    by_symbol = {f"{API}/{one}" for one in (*handlers.SERIES, "expirations")}
     return f"{path}?symbol=AAA" if path in by_symbol else path
 
 
@@ -111,7 +111,7 @@ def test_openapi_tells_the_role_of_every_route_and_an_id_for_each(admin):
 
 @pytest.mark.parametrize("role", ["", "everybody", "Admin"])
 def test_a_route_without_a_role_stops_the_start(daemon, run_daemon, role):
-    planted = Route("GET", f"{API}/planted", role, messages.NothingAsked, answers.read_status, None, "")  # fmt: skip
+    planted = Route("GET", f"{API}/planted", role, messages.NothingAsked, handlers.read_status, None, "")  # fmt: skip
     refused = pytest.raises(UsageError, match="GET /api/v1/planted declares no role")
     with refused, run_daemon(daemon.lab, routes=[*ROUTES, planted]):
         raise AssertionError("it started")

@@ -28,8 +28,8 @@ from ttapi.errors import (
 )
 from ttapi.home import Home
 from ttapi.store.reader import Reader
-from ttapi.store.sandbox import Sandbox, SandboxLimits, _request
-from ttapi.store.sandbox_line import receive, send
+from ttapi.store.sandbox import Sandbox
+from ttapi.store.sandbox_protocol import SandboxLimits, receive, request_of, send
 
 LIMITS = SandboxLimits()
 ENDLESS = "with recursive t as (select 1 as i union all select i from t) select count(*) from t"
@@ -201,6 +201,18 @@ def test_a_newer_generation_is_what_the_next_query_reads(tmp_path):
         assert {spare.file.name for spare in one._spares} == {"market.000002.duckdb"}
 
 
+def test_workers_hold_no_file_where_nobody_has_asked_for_a_minute(home):
+    """A stream publishes every two seconds: opening each anew costs, and holding an old one costs a copy."""
+    clock = iter([0.0, 0.0, 70.0])
+    with Sandbox(home, clock=lambda: next(clock, 70.0)) as one:
+        one.follow()
+        assert len(one._spares) == 1
+        one.start()
+        while one._spares:
+            one._woken.set()
+        assert one.run("select 1").row_count == 1
+
+
 def test_threads_share_a_sandbox(home):
     found = []
     with Sandbox(home, slots=2) as one:
@@ -242,7 +254,7 @@ def test_a_zygote_has_no_thread_that_a_fork_would_lack(home):
 def test_a_worker_that_is_busy_dies_with_its_zygote(home):
     with Sandbox(home, replace(LIMITS, timeout_s=600), spares=0) as one:
         worker = one._ready()
-        send(worker.line, _request(ENDLESS, (), one.limits, is_check=False))
+        send(worker.line, request_of(ENDLESS, (), one.limits, is_check=False))
         os.kill(one._zygote.pid, signal.SIGKILL)
         assert receive(worker.line, time.monotonic() + 300) == (None, b"")
         worker.line.close()

@@ -22,7 +22,8 @@ from ttapi.errors import QueryError
 from ttapi.home import Home
 from ttapi.store.engine import spare_cursor
 from ttapi.store.reader import published_file
-from ttapi.store.sandbox import Sandbox, SandboxLimits
+from ttapi.store.sandbox import Sandbox
+from ttapi.store.sandbox_protocol import SandboxLimits
 from ttapi.store.statements import REFUSED_RELATIONS, require_harmless
 
 PLANTED = "planted-7f3a9c"

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from ttapi.audit.row_inputs import InputRows
     from ttapi.audit.why import Explanation, SourceCall
     from ttapi.live.hub import Hub, Missed
-    from ttapi.live.record import RecordOutcome, RecordRequest, record
     from ttapi.live.recorder import RecorderCounts
+    from ttapi.live.streaming import RecordOutcome, RecordRequest, record
     from ttapi.live.watch import (
         InputVersions,
         RowDifference,
@@ -89,7 +89,7 @@ if TYPE_CHECKING:
     from ttapi.store.catalog import DatasetOutcome
     from ttapi.store.lock import current_owner
     from ttapi.store.rows import ResultColumn, Rows
-    from ttapi.store.sandbox import SandboxLimits
+    from ttapi.store.sandbox_protocol import SandboxLimits
 
 _HOMES = {
     "Answer": "api.answer",
@@ -122,8 +122,8 @@ _HOMES = {
     "PublishedRelation": "api.relations",
     "PublishedRelations": "api.relations",
     "Receipt": "audit.receipt",
-    "RecordOutcome": "live.record",
-    "RecordRequest": "live.record",
+    "RecordOutcome": "live.streaming",
+    "RecordRequest": "live.streaming",
     "RecorderCounts": "live.recorder",
     "RefreshOutcome": "refresh.runner",
     "RefreshRequest": "refresh.plan",
@@ -138,7 +138,7 @@ _HOMES = {
     "Rows": "store.rows",
     "RowsRequest": "api.relations",
     "SandboxCache": "api.sandboxed",
-    "SandboxLimits": "store.sandbox",
+    "SandboxLimits": "store.sandbox_protocol",
     "SandboxedAnswer": "api.sandboxed",
     "SandboxedDatabase": "api.sandboxed",
     "SaveRequest": "api.saving",
@@ -165,7 +165,7 @@ _HOMES = {
     "picked_rows": "live.watch",
     "publication_mark": "live.watch",
     "read_receipt": "audit.receipt",
-    "record": "live.record",
+    "record": "live.streaming",
     "save_query": "api.saving",
     "ALIVE_S": "refresh.daemon_client",
     "Channel": "refresh.daemon_client",

@@ -20,7 +20,7 @@ from ttapi.refresh.freshness import Freshness
 from ttapi.refresh.query import QueryRequest, explain_refresh, plan_query, prepare_query
 from ttapi.refresh.request import declared_instants
 from ttapi.sqltext import identifier
-from ttapi.store.sandbox import Sandbox, SandboxLimits
+from ttapi.store.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ttapi.refresh.runner import RefreshOutcome
     from ttapi.store.rows import Rows
     from ttapi.store.sandbox import SandboxAnswer
+    from ttapi.store.sandbox_protocol import SandboxLimits
 
 _RELATIONS = """
     select d.dataset as relation, d.kind, d.grain, d.about

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ttapi.live.feed import Feed
     from ttapi.live.journal import Journal
-    from ttapi.live.recording import Recording
+    from ttapi.live.recorded_file import RecordedFile
     from ttapi.sources.contract import Resource, StreamBatch
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class Recorder:
 
     def __init__(
         self,
-        recording: Recording,
+        recording: RecordedFile,
         journal: Journal,
         *,
         timing: RecorderTiming = RecorderTiming(),

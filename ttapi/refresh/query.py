@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ttapi.errors import BudgetError, DiskFullError, LockedError, ReadOnlyHomeError
 from ttapi.formats.values import amount
 from ttapi.market.calendar import parse_ttl
-from ttapi.refresh.answerable import (
+from ttapi.refresh.availability import (
     is_older,
     require_built,
     require_fresh_enough,

@@ -15,9 +15,9 @@ from starlette.routing import WebSocketRoute
 
 from ttapi.errors import TtapiError, UsageError
 from ttapi.server import messages
-from ttapi.server.answers import RouteReply
 from ttapi.server.auth import ANYONE, NOBODY, Identity, RateLimit
 from ttapi.server.guard import Guard, Place, RequestCounts
+from ttapi.server.handlers import RouteReply
 from ttapi.server.logins import with_renewals
 from ttapi.server.mcp_http import PATH, McpDoor
 from ttapi.server.problems import MEDIA_TYPE, Problem, defect, haste, problem_of, unauthorized
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
     from ttapi.api import Hub
-    from ttapi.server.answers import Call
+    from ttapi.server.handlers import Call
     from ttapi.server.served_home import ServedHome
 
     Identify = Callable[[str | None], Identity | None]

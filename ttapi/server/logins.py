@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ttapi.server.accounts import CODE_S, RefusedLogin, TokenPair
-from ttapi.server.answers import RouteReply
+from ttapi.server.handlers import RouteReply
 from ttapi.server.problems import haste, unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ttapi.server.answers import Call
     from ttapi.server.guard import AsgiApp, Message, Receive, Scope, Send
+    from ttapi.server.handlers import Call
     from ttapi.server.served_home import ServedHome
 
 

@@ -10,14 +10,14 @@ import orjson
 
 from ttapi.api import Freshness
 from ttapi.errors import BusyError, QueryError, QueryTimeoutError, QueryTooBigError
-from ttapi.server.answers import RouteReply
 from ttapi.server.audit_trail import digest_of_sql
+from ttapi.server.handlers import RouteReply
 from ttapi.server.problems import Problem
 from ttapi.server.rows import EncodedRows, chosen_type, json_rows, written_rows
 
 if TYPE_CHECKING:
     from ttapi.api import SandboxedAnswer
-    from ttapi.server.answers import Call
+    from ttapi.server.handlers import Call
     from ttapi.server.messages import SqlBody
     from ttapi.server.served_home import ServedHome
 

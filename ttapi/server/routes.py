@@ -15,10 +15,10 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.routing import APIRoute
 
 from ttapi.errors import TtapiError, UsageError
-from ttapi.server import answers, logins
+from ttapi.server import handlers, logins
 from ttapi.server import messages as ask
-from ttapi.server.answers import Call, RouteReply
 from ttapi.server.auth import ANYONE, NOBODY, ROLES
+from ttapi.server.handlers import Call, RouteReply
 from ttapi.server.problems import MEDIA_TYPE, Problem
 from ttapi.server.queries import run_sql
 from ttapi.server.rows import MEDIA_TYPES
@@ -65,15 +65,15 @@ def _rows(path: str, request: type[BaseModel], operation: _Operation, about: str
 
 
 def _series(relation: str, about: str) -> Route:
-    return _rows(f"/{relation}", ask.SeriesQuery, answers.read_series(relation), about)
+    return _rows(f"/{relation}", ask.SeriesQuery, handlers.read_series(relation), about)
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", f"{API}/relations", "viewer", ask.RelationsQuery, answers.list_relations, ask.RelationsReply,
+    Route("GET", f"{API}/relations", "viewer", ask.RelationsQuery, handlers.list_relations, ask.RelationsReply,
           "Relations with their columns and units."),
-    Route("GET", f"{API}/relations/{{name}}", "viewer", ask.RelationQuery, answers.describe_relation,
+    Route("GET", f"{API}/relations/{{name}}", "viewer", ask.RelationQuery, handlers.describe_relation,
           ask.RelationReply, "One relation."),
-    _rows("/relations/{name}/rows", ask.RowsQuery, answers.read_rows, "Rows of a relation."),
+    _rows("/relations/{name}/rows", ask.RowsQuery, handlers.read_rows, "Rows of a relation."),
     _series("eod", "Daily bars of one symbol."),
     _series("volatility", "Realized volatility of one symbol."),
     _series("returns_stddev", "Returns to each listed expiration of one symbol."),
@@ -82,22 +82,22 @@ ROUTES: tuple[Route, ...] = (
     _series("bars", "Bars of one symbol."),
     Route("POST", f"{API}/sql", "viewer", ask.SqlBody, run_sql, ask.SqlReply,
           "Rows of one SELECT.", media_types=tuple(MEDIA_TYPES)),
-    _rows("/expirations", ask.ExpirationsQuery, answers.read_expirations, "Listed expirations of one root."),
-    Route("GET", f"{API}/datasets", "viewer", ask.ListQuery, answers.list_datasets, ask.DatasetsReply,
+    _rows("/expirations", ask.ExpirationsQuery, handlers.read_expirations, "Listed expirations of one root."),
+    Route("GET", f"{API}/datasets", "viewer", ask.ListQuery, handlers.list_datasets, ask.DatasetsReply,
           "Datasets as they are declared."),
-    Route("GET", f"{API}/status", "viewer", ask.NothingAsked, answers.read_status, ask.StatusesReply,
+    Route("GET", f"{API}/status", "viewer", ask.NothingAsked, handlers.read_status, ask.StatusesReply,
           "How fresh every dataset is."),
-    Route("GET", f"{API}/status/{{dataset}}", "viewer", ask.NothingAsked, answers.read_status,
+    Route("GET", f"{API}/status/{{dataset}}", "viewer", ask.NothingAsked, handlers.read_status,
           ask.StatusReply, "How fresh one dataset is."),
-    Route("GET", f"{API}/plan", "analyst", ask.PlanQuery, answers.read_plan, ask.PlanReply,
+    Route("GET", f"{API}/plan", "analyst", ask.PlanQuery, handlers.read_plan, ask.PlanReply,
           "What a refresh would do."),
-    Route("POST", f"{API}/refresh", "operator", ask.RefreshBody, answers.ask_for_refresh, ask.TaskReply,
+    Route("POST", f"{API}/refresh", "operator", ask.RefreshBody, handlers.ask_for_refresh, ask.TaskReply,
           "Have datasets refreshed.", 202),
-    Route("GET", f"{API}/refresh/tasks", "analyst", ask.ListQuery, answers.list_tasks, ask.TasksReply,
+    Route("GET", f"{API}/refresh/tasks", "analyst", ask.ListQuery, handlers.list_tasks, ask.TasksReply,
           "Refreshes, the newest first."),
-    Route("GET", f"{API}/refresh/tasks/{{task}}", "analyst", ask.NothingAsked, answers.read_task,
+    Route("GET", f"{API}/refresh/tasks/{{task}}", "analyst", ask.NothingAsked, handlers.read_task,
           ask.TaskReply, "One refresh."),
-    Route("DELETE", f"{API}/refresh/tasks/{{task}}", "operator", ask.NothingAsked, answers.cancel_task,
+    Route("DELETE", f"{API}/refresh/tasks/{{task}}", "operator", ask.NothingAsked, handlers.cancel_task,
           ask.TaskReply, "End a refresh.", 202),
     Route("POST", f"{API}/login", ANYONE, ask.LoginBody, logins.log_in, ask.TokensReply,
           "Tokens for a name and its password."),
@@ -109,9 +109,9 @@ ROUTES: tuple[Route, ...] = (
           "A code with which a browser logs in once, within two minutes."),
     Route("POST", f"{API}/logout", "viewer", ask.NothingAsked, logins.log_out, ask.LogoutReply,
           "End the login of the token."),
-    Route("GET", f"{API}/lineage/{{relation}}", "viewer", ask.NothingAsked, answers.read_lineage,
+    Route("GET", f"{API}/lineage/{{relation}}", "viewer", ask.NothingAsked, handlers.read_lineage,
           ask.DocumentReply, "Where a relation, or RELATION.COLUMN, comes from."),
-    Route("GET", f"{API}/why/{{relation}}", "analyst", ask.WhyQuery, answers.explain_row, ask.DocumentReply,
+    Route("GET", f"{API}/why/{{relation}}", "analyst", ask.WhyQuery, handlers.explain_row, ask.DocumentReply,
           "One row explained."),
 )  # fmt: skip
 """The REST interface; a new route is one row and its operation."""

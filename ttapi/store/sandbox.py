@@ -8,8 +8,6 @@ here, whatever the engine thinks of its own limits. Threads may share it.
 
 from __future__ import annotations
 
-import json
-import math
 import socket
 import threading
 import time
@@ -28,7 +26,16 @@ from ttapi.errors import (
 )
 from ttapi.store.reader import published_file
 from ttapi.store.rows import ResultColumn, Rows, ValueType
-from ttapi.store.sandbox_line import HEAD_BYTES, START_S, Zygote, has_left, receive, send
+from ttapi.store.sandbox_protocol import (
+    HEAD_BYTES,
+    START_S,
+    SandboxLimits,
+    Zygote,
+    has_left,
+    receive,
+    request_of,
+    send,
+)
 from ttapi.store.shared_database import SharedSnapshots
 from ttapi.store.statements import places_of
 
@@ -40,27 +47,10 @@ if TYPE_CHECKING:
 
     from ttapi.home import Home
 
+_WARM_S = 60.0
+"""Without a question, after which no spare follows what is published: a stream publishes every two seconds."""
 _LOOK_S = 1.0
 """How often it looks what is published: a spare that has an older file open keeps others from writing it."""
-
-
-@dataclass(frozen=True)
-class SandboxLimits:
-    """What one query may cost."""
-
-    timeout_s: float = 10.0
-    grace_s: float = 0.5
-    """Beyond which the worker is killed."""
-    max_rows: int = 10_000
-    max_bytes: int = 16 * 1024 * 1024
-    """Of the answer, as Arrow."""
-    max_sql: int = 50_000
-    """Characters of a statement."""
-    memory_mib: int = 512
-    """For the engine; the process has twice that."""
-    threads: int = 2
-    wait_s: float = 10.0
-    """For a worker to be free."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +107,9 @@ class Sandbox:
         hidden: Callable[[], Collection[str]] = frozenset,
         slots: int = 2,
         spares: int = 1,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`slots`: queries at a time; `spares`: workers that wait for one.
+        """`slots`: queries at a time; `spares`: workers that wait for one, while there are questions by `clock`.
 
         `is_private_hidden`: workers open a copy in which nothing private is, and nothing that is `hidden`.
         """
@@ -128,6 +119,8 @@ class Sandbox:
         self._slots = threading.BoundedSemaphore(slots)
         self._wanted, self._spares = spares, list[_Worker]()
         self._zygote: Zygote | None = None
+        self._clock = clock
+        self._asked_at = clock()
         self._lock = threading.RLock()
         self._woken, self._is_closed = threading.Event(), False
         self._keeper = threading.Thread(target=self._keep, name="ttapi-sandbox", daemon=True)
@@ -164,7 +157,8 @@ class Sandbox:
     def _asked(
         self, sql: str, parameters: Any, limits: SandboxLimits, *, is_check: bool
     ) -> SandboxAnswer:
-        request = _request(sql, parameters, limits, is_check=is_check)
+        self._asked_at = self._clock()
+        request = request_of(sql, parameters, limits, is_check=is_check)
         if not self._slots.acquire(timeout=limits.wait_s):
             raise BusyError(
                 f"every worker was taken for {limits.wait_s:g} s", hint="ask again later"
@@ -192,6 +186,12 @@ class Sandbox:
             while len(self._spares) < self._wanted:
                 self._spares.append(self._forked(file))
 
+    def rest(self) -> None:
+        """Nothing; no spare is there, and none holds a file open, until somebody asks."""
+        with self._lock:
+            while self._spares:
+                self._end(self._spares.pop())
+
     def without_paths(self, text: str) -> str:
         """`text` without the places where this machine keeps anything of ours."""
         return self._hidden.sub("<file>", text)
@@ -217,7 +217,10 @@ class Sandbox:
         while not self._is_closed:
             # What is wrong with the home is told to whoever asks.
             with suppress(TtapiError, OSError):
-                self.follow()
+                if self._clock() - self._asked_at < _WARM_S:
+                    self.follow()
+                else:
+                    self.rest()
             self._woken.wait(_LOOK_S)
             self._woken.clear()
 
@@ -345,39 +348,6 @@ class Sandbox:
             return QueryTooBigError(text, hint="read fewer columns, or shorter values")
         hint = answer.get("hint")
         return QueryError(text, hint=None if hint is None else self.without_paths(hint))
-
-
-def _request(
-    sql: str, parameters: Any, limits: SandboxLimits, *, is_check: bool
-) -> dict[str, object]:
-    """What a worker is asked. *Raises* QueryError for what is too long or no JSON."""
-    if len(sql) > limits.max_sql:
-        raise QueryError(
-            f"the statement has {len(sql):,} characters, more than {limits.max_sql:,}",
-            hint="bind long lists as parameters",
-        )
-    if not isinstance(parameters, dict):
-        parameters = list(parameters)
-    try:
-        size = len(json.dumps(parameters, allow_nan=False))
-        (sql + json.dumps(parameters, ensure_ascii=False)).encode()
-    except (TypeError, ValueError) as exc:
-        raise QueryError(
-            f"parameters are JSON values: {exc}", hint="dates are bound as texts"
-        ) from exc
-    if size > HEAD_BYTES // 2:
-        raise QueryError(
-            f"the parameters take {size:,} bytes, more than {HEAD_BYTES // 2:,}",
-            hint="bind fewer at a time",
-        )
-    return {
-        "sql": sql,
-        "parameters": parameters,
-        "is_check": is_check,
-        "max_rows": limits.max_rows,
-        "max_bytes": limits.max_bytes,
-        "processor_s": math.ceil((limits.timeout_s + limits.grace_s) * limits.threads),
-    }
 
 
 def _timeout(limits: SandboxLimits) -> QueryTimeoutError:

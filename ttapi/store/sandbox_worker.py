@@ -31,7 +31,7 @@ from ttapi.sqltext import literal
 from ttapi.store.engine import connect_memory, engine_errors, read_number
 from ttapi.store.file_copy import die_with_parent
 from ttapi.store.rows import columns_of, with_arrow_types
-from ttapi.store.sandbox_line import LENGTH, ORDER_BYTES, receive, send
+from ttapi.store.sandbox_protocol import LENGTH, ORDER_BYTES, receive, send
 from ttapi.store.statements import require_harmless
 
 if TYPE_CHECKING:

@@ -52,7 +52,7 @@ _FORGETS_APART = timedelta(minutes=1)
 _EXCHANGE = ZoneInfo("America/New_York")
 
 
-class Recording:
+class RecordedFile:
     """What the recorder writes into; one thread at a time uses it."""
 
     def __init__(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ttapi.clock import SystemClock, clock_from
 from ttapi.errors import LockedError, UsageError, did_you_mean
 from ttapi.live.feed import Feed
+from ttapi.live.recorded_file import RecordedFile
 from ttapi.live.recorder import Recorder, RecorderCounts, RecorderTiming
-from ttapi.live.recording import Recording
 from ttapi.refresh.environment import environment_of
 from ttapi.refresh.home_state import read_home_state
 from ttapi.refresh.installation import load_installation
@@ -92,7 +92,7 @@ def record(
     chosen = _chosen(environment, request)
     clock = clock_from(environ)
     file = _LiveFile(environment.home, environ, clock, request)
-    recording = Recording(*file.open(request.wait_s, on_wait), clock, file.reopen)
+    recording = RecordedFile(*file.open(request.wait_s, on_wait), clock, file.reopen)
     with closing(recording):
         journal = recording.open_journal()
         run = _Run(environment, recording, clock, on_published)
@@ -201,7 +201,7 @@ class _Run:
     def __init__(
         self,
         environment: Environment,
-        recording: Recording,
+        recording: RecordedFile,
         clock: Clock,
         on_published: Callable[[RecorderCounts, int], None] | None,
     ) -> None:

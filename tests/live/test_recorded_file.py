@@ -19,8 +19,8 @@ from ttapi.clock import FixedClock
 from ttapi.errors import UsageError
 from ttapi.live import recorder
 from ttapi.live.journal import Journal
+from ttapi.live.recorded_file import RecordedFile
 from ttapi.live.recorder import latest_rows
-from ttapi.live.recording import Recording
 from ttapi.sources.dxlink.live import BY_RESOURCE, LiveColumns
 from ttapi.store.log import LogRows
 from ttapi.store.store import open_store
@@ -199,7 +199,7 @@ def prints(*prices):
 def open_recording(lab):
     environment = lab.environment()
     store = open_store(lab.home, command="test", now=lab.now)
-    return store, Recording(store, environment, FixedClock(lab.now))
+    return store, RecordedFile(store, environment, FixedClock(lab.now))
 
 
 def test_what_the_journal_has_and_the_file_has_not_is_stored_once(lab):

@@ -10,7 +10,7 @@ import pytest
 
 from ttapi.api import Database, Freshness
 from ttapi.errors import QueryError, ReadOnlyHomeError, StaleError
-from ttapi.refresh.answerable import unconfigured
+from ttapi.refresh.availability import unconfigured
 
 BAR = "AAA,D,20240612,000000,10,11,9,10,1000,0"
 FIRST = "-- kind: table\n-- grain: symbol\n-- check: unique(grain)\nselect 'X' as symbol, n from range({}) as r(n)\n"

@@ -7,6 +7,7 @@ A message is four bytes of length, a JSON object, and as many bytes as its `body
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import struct
@@ -14,9 +15,10 @@ import subprocess
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ttapi.errors import QueryTooBigError
+from ttapi.errors import QueryError, QueryTooBigError
 from ttapi.store.file_copy import child_command
 
 if TYPE_CHECKING:
@@ -42,6 +44,58 @@ _ENVIRON = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 """No library starts threads of its own before a fork, and none reserves a GiB of addresses at a time."""
+
+
+@dataclass(frozen=True)
+class SandboxLimits:
+    """What one query may cost."""
+
+    timeout_s: float = 10.0
+    grace_s: float = 0.5
+    """Beyond which the worker is killed."""
+    max_rows: int = 10_000
+    max_bytes: int = 16 * 1024 * 1024
+    """Of the answer, as Arrow."""
+    max_sql: int = 50_000
+    """Characters of a statement."""
+    memory_mib: int = 512
+    """For the engine; the process has twice that."""
+    threads: int = 2
+    wait_s: float = 10.0
+    """For a worker to be free."""
+
+
+def request_of(
+    sql: str, parameters: Any, limits: SandboxLimits, *, is_check: bool
+) -> dict[str, object]:
+    """What a worker is asked. *Raises* QueryError for what is too long or no JSON."""
+    if len(sql) > limits.max_sql:
+        raise QueryError(
+            f"the statement has {len(sql):,} characters, more than {limits.max_sql:,}",
+            hint="bind long lists as parameters",
+        )
+    if not isinstance(parameters, dict):
+        parameters = list(parameters)
+    try:
+        size = len(json.dumps(parameters, allow_nan=False))
+        (sql + json.dumps(parameters, ensure_ascii=False)).encode()
+    except (TypeError, ValueError) as exc:
+        raise QueryError(
+            f"parameters are JSON values: {exc}", hint="dates are bound as texts"
+        ) from exc
+    if size > HEAD_BYTES // 2:
+        raise QueryError(
+            f"the parameters take {size:,} bytes, more than {HEAD_BYTES // 2:,}",
+            hint="bind fewer at a time",
+        )
+    return {
+        "sql": sql,
+        "parameters": parameters,
+        "is_check": is_check,
+        "max_rows": limits.max_rows,
+        "max_bytes": limits.max_bytes,
+        "processor_s": math.ceil((limits.timeout_s + limits.grace_s) * limits.threads),
+    }
 
 
 def send(line: socket.socket, document: Mapping[str, Any], body: bytes = b"") -> None:
