@@ -33,14 +33,17 @@ def test_a_reading_ends_in_the_generation_it_began_in(whole_lab):
         assert (held.number, count(held)) == (first, 1)
         for number in range(1, 4):
             publish(whole_lab, number)
-        # Two are kept beside the newest: its file has no name among the published ones any more.
-        assert not (whole_lab.home.snapshots / f"market.{first:06d}.duckdb").exists()
+        # Two are kept beside the newest, and what is read: it is one to build upon afterwards.
+        file = whole_lab.home.snapshots / f"market.{first:06d}.duckdb"
+        assert file.exists()
         assert count(held) == 1
         with generations.reading() as newest, generations.reading(first) as again:
             assert (newest.number, count(newest)) == (first + 3, 4)
             assert again is held
     generations.close()
     assert list(whole_lab.home.pinned.iterdir()) == []
+    publish(whole_lab, 4)
+    assert not file.exists()
 
 
 def test_a_file_that_is_read_is_never_made_into_a_newer_one(whole_lab):

@@ -267,15 +267,15 @@ class PublishedRelations:
                 hint=f"give its {len(macro.parameters)} arguments",
             )
         key = ("columns of", macro.name)
-        if key not in found.facts:
+        if key not in found.lasting:
             nothing = ", ".join("null" for _ in macro.parameters)
             rows = found.rows(f"describe select * from {macro.qualified}({nothing})").table
             comments = self._comments_of(macro.name)
-            found.facts[key] = {
+            found.lasting[key] = {
                 name.lower(): RelationColumn(name, kind, comments.get(name.lower()))
                 for name, kind, *_ in zip(*(c.to_pylist() for c in rows.columns), strict=True)
             }
-        return replace(macro, columns=found.facts[key])
+        return replace(macro, columns=found.lasting[key])
 
 
 class _Select:
@@ -380,10 +380,10 @@ order by d.dataset
 
 
 def _relations(found: Generation) -> Mapping[str, PublishedRelation]:
-    if "relations" not in found.facts:
+    if "relations" not in found.lasting:
         rows = found.rows(_RELATIONS).table.to_pylist()
-        found.facts["relations"] = {row["dataset"]: _relation(row) for row in rows}
-    return cast("Mapping[str, PublishedRelation]", found.facts["relations"])
+        found.lasting["relations"] = {row["dataset"]: _relation(row) for row in rows}
+    return cast("Mapping[str, PublishedRelation]", found.lasting["relations"])
 
 
 def _relation(row: Mapping[str, Any]) -> PublishedRelation:

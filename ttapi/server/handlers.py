@@ -26,6 +26,7 @@ from ttapi.server.problems import Problem
 from ttapi.server.rows import (
     Cursor,
     EncodedRows,
+    KeptRows,
     chosen_type,
     condition_text,
     cursor_for,
@@ -178,13 +179,18 @@ def _rows(served: ServedHome, call: Call, request: RowsRequest) -> RouteReply:
         headers = {**_generation(held.number), **_age(served, name), "etag": etag}
         if etag in {one.strip() for one in call.if_none_match.split(",")}:
             return RouteReply(status=304, headers=headers)
-        found = served.published.rows_in(held, request)
-        end = request.offset + found.rows.total
-        following = None
-        if found.rows.total and end < found.total:
-            held.is_promised = True
-            following = Cursor(held.number, end, digest).text
-        return RouteReply(rows=encoded(found, media_type, following), headers=headers)
+        kept: KeptRows = held.facts.setdefault(KeptRows, KeptRows())
+
+        def piece() -> EncodedRows:
+            found = served.published.rows_in(held, request)
+            end = request.offset + found.rows.total
+            goes_on = found.rows.total and end < found.total
+            following = Cursor(held.number, end, digest).text if goes_on else None
+            return encoded(found, media_type, following)
+
+        rows = kept.rows((request, media_type), piece)
+        held.is_promised |= rows.next is not None
+        return RouteReply(rows=rows, headers=headers)
 
 
 def _of_request(request: RowsRequest) -> Sequence[object]:

@@ -8,6 +8,8 @@ import binascii
 import hashlib
 import io
 import json
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from ttapi.formats.text import DisplayStyle
 from ttapi.server.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from ttapi.api import RelationRows, ResultColumn, Rows
@@ -33,6 +35,8 @@ MEDIA_TYPES = {
 }
 """What `Accept` may ask for, and the format it is."""
 _FEW = 2_000
+_KEPT_BYTES = 8 * 1024 * 1024
+"""Of answers that are kept of a generation."""
 _TAKEN_OVER = frozenset({
     "varchar", "boolean", "double", "date", "timestamp", "tinyint", "smallint", "integer", "bigint",
     "utinyint", "usmallint", "uinteger", "ubigint",
@@ -142,6 +146,37 @@ class EncodedRows:
     media_type: str
     total: int
     next: str | None
+
+
+class KeptRows:
+    """Pieces of one generation as they were answered, which the next who asks the same gets; threads share it."""
+
+    def __init__(self, most_bytes: int = _KEPT_BYTES) -> None:
+        self._most, self._bytes = most_bytes, 0
+        self._kept: OrderedDict[object, EncodedRows] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def rows(self, key: object, make: Callable[[], EncodedRows]) -> EncodedRows:
+        """What was made for `key`, or `make` makes."""
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+                return found
+        made = make()
+        if len(made.content) <= self._most // 8:
+            self._keep(key, made)
+        return made
+
+    def _keep(self, key: object, made: EncodedRows) -> None:
+        with self._lock:
+            if key in self._kept:
+                return
+            self._kept[key] = made
+            self._bytes += len(made.content)
+            while self._bytes > self._most:
+                _, gone = self._kept.popitem(last=False)
+                self._bytes -= len(gone.content)
 
 
 def encoded(found: RelationRows, media_type: str, following: str | None) -> EncodedRows:

@@ -19,12 +19,15 @@ from ttapi.server.tasks import RefreshQueue
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ttapi.api import LineageGraph, SandboxedDatabase
+    from ttapi.api import Environment, LineageGraph, SandboxedDatabase
     from ttapi.config import Settings
     from ttapi.home import Home
     from ttapi.server.auth import Identity
     from ttapi.server.scheduler import Scheduler
     from ttapi.server.tasks import RefreshTask
+
+_RECENT_S = 1.0
+"""How exact the age of data is told."""
 
 
 class ServedHome:
@@ -59,6 +62,8 @@ class ServedHome:
         self._questions = ThreadPoolExecutor(1, "questions")
         self._lineage: tuple[int, LineageGraph] | None = None
         self._asked_at: dict[str, tuple[object, datetime | None]] = {}
+        self._clock = clock
+        self._recent: tuple[float, Environment] | None = None
         self._lock = threading.Lock()
 
     def close(self, timeout_s: float) -> bool:
@@ -105,7 +110,7 @@ class ServedHome:
 
     def age_s(self, relation: str) -> float | None:
         """Seconds since the oldest input of `relation` was compared with the world; None: never."""
-        environment = self.database.load_environment()
+        environment = self._recent_environment()
         state = environment.home_state
         with self._lock:
             left, asked_at = self._asked_at.get(relation, (None, None))
@@ -120,6 +125,17 @@ class ServedHome:
             with self._lock:
                 self._asked_at[relation] = state, asked_at
         return None if asked_at is None else (environment.now - asked_at).total_seconds()
+
+    def _recent_environment(self) -> Environment:
+        """The installation and its state, at most a second old: looking whether they changed takes milliseconds."""
+        with self._lock:
+            recent, now = self._recent, self._clock()
+            if recent is not None and now - recent[0] < _RECENT_S:
+                return recent[1]
+        environment = self.database.load_environment()
+        with self._lock:
+            self._recent = now, environment
+        return environment
 
     def visible(self, caller: Identity, name: str, generation: int | None = None) -> str:
         """The catalog's name of a relation. *Raises* UnknownNameError for one that `caller` may not see."""

@@ -204,3 +204,29 @@ def recorder_text(home: Home) -> str | None:
     age_s = max(0.0, (datetime.now(UTC) - published_at).total_seconds())
     text = f"{', '.join(feeds)}; {stored}, the last published {age_s:.0f} s ago"
     return f"{owner.command} (process {owner.pid}): {text}"
+
+
+def second_name(home: Home, file: Path, number: int) -> Path | None:
+    """Another name of `file`; None where the home takes none.
+
+    *Raises* FileNotFoundError where `file` is there no more.
+    """
+    try:
+        home.pinned.mkdir(mode=0o700, exist_ok=True)
+        name = home.pinned / f"market.{number:06d}.{os.getpid()}.duckdb"
+        name.unlink(missing_ok=True)
+        name.hardlink_to(file)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return None
+    return name
+
+
+def remove_names_of_the_dead(home: Home) -> None:
+    """Nothing; second names of processes that are gone are gone, too."""
+    for name in home.pinned.glob("market.*.*.duckdb"):
+        owner = name.suffixes[-2].lstrip(".")
+        if owner.isdecimal() and not is_alive(int(owner)):
+            with suppress(OSError):
+                name.unlink()

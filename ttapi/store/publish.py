@@ -36,11 +36,12 @@ from ttapi.store.engine import (
 from ttapi.store.file_copy import COPY, run_child
 from ttapi.store.files import (
     remove,
+    remove_names_of_the_dead,
+    second_name,
     sync_folder,
     temporary_name,
     write_document,
 )
-from ttapi.store.lock import is_alive
 from ttapi.store.reader import DEEP, LARGE, SortedWindows, published_file, select_rows
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _spare(home: Home, keep: int) -> list[str]:
     """
     files = snapshot_files(home)
     kept = {published_generation(home), *sorted(files)[-max(2, keep) :]}
-    older = [number for number in files if number not in kept]
+    older = [number for number, file in files.items() if number not in kept and not _is_read(file)]
     if not older:
         return []
     oldest = files[min(older)]
@@ -190,9 +191,21 @@ def _move_in(home: Home, building: Path, target: Path) -> None:
 def _prune(home: Home, keep: int) -> None:
     current = published_generation(home)
     older = sorted((number for number in _snapshots(home) if number != current), reverse=True)
-    for number in older[keep:]:
+    files = snapshot_files(home)
+    for place, number in enumerate(older[keep:]):
+        # What a server reads to its end is one to build upon afterwards: without it each copy is a whole one.
+        if place < _MOST_READ and number in files and _is_read(files[number]):
+            continue
         for path in home.snapshots.glob(f"market.{number:06d}.duckdb*"):
             remove(path)
+
+
+def _is_read(file: Path) -> bool:
+    """Whether a server holds it by a second name."""
+    try:
+        return file.stat().st_nlink > 1
+    except OSError:
+        return False
 
 
 def _snapshots(home: Home) -> set[int]:
@@ -226,8 +239,10 @@ def _as_store_error(error: OSError | StoreError, building: Path) -> StoreError:
     return StoreError(f"publication failed at {error.filename or building}: {error.strerror}")
 
 
+_MOST_READ = 6
+"""Published files beyond those kept that stay for who reads them."""
 _KEPT = 4
-"""Generations besides the newest; each may cost the disk a whole copy of the file."""
+"""Generations besides the newest that somebody goes on reading; each may cost the disk a whole copy of the file."""
 
 
 @dataclass(eq=False)
@@ -240,6 +255,8 @@ class Generation:
     """Its second name; None: it has none, as the home cannot be written."""
     facts: dict[Any, Any] = field(default_factory=dict, repr=False)
     """What was found out about it: it never changes."""
+    lasting: dict[Any, Any] = field(default_factory=dict, repr=False)
+    """What was found out about its relations: generations that were installed alike share it."""
     readers: int = 0
     is_promised: bool = False
     """Whether somebody goes on reading it: asked for it by its number, or was given it to."""
@@ -285,9 +302,10 @@ class Generations:
         self._home = home
         self._kept = kept
         self._open: dict[int, Generation] = {}
+        self._lasting: tuple[object, dict[Any, Any]] = (None, {})
         self._lock = threading.Lock()
         self._count = 0
-        _remove_names_of_the_dead(home)
+        remove_names_of_the_dead(home)
 
     @contextmanager
     def reading(self, number: int | None = None) -> Iterator[Generation]:
@@ -346,48 +364,34 @@ class Generations:
         if file is None:
             raise gone
         try:
-            name = _second_name(self._home, file, number)
+            name = second_name(self._home, file, number)
         except FileNotFoundError as exc:  # pruned, or being made into a newer one
             raise gone from exc
         connection = connect_snapshot(name or file)
-        return Generation(_number_in(connection), connection, name)
+        number, installed = _number_in(connection)
+        if self._lasting[0] != installed:
+            self._lasting = (installed, {})
+        return Generation(number, connection, name, lasting=self._lasting[1])
 
     def _close_what_is_left(self) -> None:
-        """Close what nobody reads, beyond the newest and those last asked, promised ones before others."""
+        """Close what nobody reads, beyond the newest and the promised ones that were last asked.
+
+        A stream publishes every two seconds: each file that stays open is one that cannot become the next.
+        """
         newest = self.newest()
         older = [one for number, one in self._open.items() if number != newest]
-        older.sort(key=lambda one: (one.is_promised, one.asked), reverse=True)
-        for one in older[self._kept :]:
+        promised = sorted((one for one in older if one.is_promised), key=lambda one: one.asked)
+        for one in {*older} - {*promised[-self._kept :]}:
             if not one.readers:
                 self._open.pop(one.number).close()
 
 
-def _number_in(connection: Connection) -> int:
+def _number_in(connection: Connection) -> tuple[int, object]:
+    """The generation's number, and what says which relations it was installed with."""
     with closing(connection.cursor()) as cursor, engine_errors():
-        rows = cursor.execute("select value from catalog.meta where name = 'generation'").fetchall()
-    return int(rows[0][0])
-
-
-def _second_name(home: Home, file: Path, number: int) -> Path | None:
-    """Another name of `file`; None where the home takes none.
-
-    *Raises* FileNotFoundError where `file` is there no more.
-    """
-    try:
-        home.pinned.mkdir(mode=0o700, exist_ok=True)
-        name = home.pinned / f"market.{number:06d}.{os.getpid()}.duckdb"
-        name.unlink(missing_ok=True)
-        name.hardlink_to(file)
-    except FileNotFoundError:
-        raise
-    except OSError:
-        return None
-    return name
-
-
-def _remove_names_of_the_dead(home: Home) -> None:
-    for name in home.pinned.glob("market.*.*.duckdb"):
-        owner = name.suffixes[-2].lstrip(".")
-        if owner.isdecimal() and not is_alive(int(owner)):
-            with suppress(OSError):
-                name.unlink()
+        rows = cursor.execute(
+            "select name, value from catalog.meta where name = 'generation'"
+            " or contains(name, 'models') or contains(name, 'lineage') order by all"
+        ).fetchall()
+    noted = dict(rows)
+    return int(noted.pop("generation")), tuple(noted.items())
