@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.live.hub import KEPT, Hub
+from ttapi.config import bundled_folder
+from ttapi.live.hub import AWAY_S, KEPT, KINDS, Hub
 from ttapi.sources.contract import StreamBatch
 from ttapi.sources.dxlink.live import BY_RESOURCE, LiveColumns
 
@@ -69,23 +72,70 @@ def test_a_bar_has_its_own_topic():
 def test_what_is_no_longer_kept_is_counted():
     hub = Hub()
     hub.watch("tick:SPY")
-    hub.put(batch("time_and_sales", *(("SPY", float(n)) for n in range(KEPT + 5))))
+    for n in range(KEPT + 5):
+        hub.put(batch("time_and_sales", ("SPY", float(n))))
     missed = hub.missed("tick:SPY", 0)
     assert (len(missed.messages), missed.sequence, missed.lost) == (KEPT, KEPT + 5, 5)
     assert hub.missed("tick:SPY", 5).lost == 0
     assert hub.missed("tick:SPY", KEPT + 5).lost == 0
 
 
-def test_what_nobody_watches_is_numbered_and_not_kept():
-    hub = Hub()
+def test_who_comes_back_within_a_minute_goes_on_and_later_what_nobody_watches_is_numbered_alone():
+    now = [0.0]
+    hub = Hub(clock=lambda: now[0])
     hub.watch("tick:SPY")
     hub.put(batch("time_and_sales", ("SPY", 1.0)))
     hub.unwatch("tick:SPY")
+    now[0] = AWAY_S - 1
     hub.put(batch("time_and_sales", ("SPY", 2.0), ("SPY", 3.0)))
+    hub.watch("tick:SPY")
+    assert told(hub.missed("tick:SPY", 1).messages) == [(2, 2.0), (3, 3.0)]
+    hub.unwatch("tick:SPY")
+    now[0] += AWAY_S
+    hub.put(batch("time_and_sales", ("SPY", 4.0)))
     sequence, snapshot = hub.watch("tick:SPY")
-    assert (sequence, json.loads(snapshot)["data"]["price"]) == (3, 3.0)
+    assert (sequence, json.loads(snapshot)["data"]["price"]) == (4, 4.0)
     missed = hub.missed("tick:SPY", 1)
-    assert (missed.messages, missed.lost) == ((), 2)
+    assert (missed.messages, missed.lost) == ((), 3)
+
+
+def test_of_a_minute_the_last_word_is_kept_when_the_next_begins():
+    hub = Hub()
+    hub.watch("bar:SPY:time:60")
+    for minute, closes in ((1, (1.0, 2.0)), (2, (3.0,)), (2, (4.0, 5.0))):
+        columns = LiveColumns({"SPY": "SPY"})
+        flat = [v for close in closes for v in ("SPY", 60_000 * minute, close)]
+        columns.take(["Candle", flat], {"Candle": ("eventSymbol", "time", "close")}, AT)
+        ((resource, rows, _),) = columns.cut()
+        hub.put(StreamBatch(resource, rows))
+    messages = [json.loads(one)["data"] for one in hub.missed("bar:SPY:time:60", 0).messages]
+    assert [(one["start"], one["close"]) for one in messages] == [
+        ("1970-01-01T00:01:00Z", 2.0), ("1970-01-01T00:02:00Z", 5.0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "relation"),
+    [("quotes", "quotes"), ("time_and_sales", "ticks"), ("trades", "trades"), ("greeks", "greeks"), ("minutes", "bars")],
+)  # fmt: skip
+def test_what_a_message_holds_is_called_as_the_relation_calls_it(kind, relation):
+    live = BY_RESOURCE[kind]
+    columns = LiveColumns({"SPY": "SPY"})
+    columns.take([live.event_type, ["SPY"]], {live.event_type: ("eventSymbol",)}, AT)
+    ((resource, rows, _),) = columns.cut()
+    hub = Hub()
+    hub.put(StreamBatch(resource, rows))
+    topic = f"{KINDS[kind]}:SPY" + (":time:60" if kind == "minutes" else "")
+    told_names = set(json.loads(hub.watch(topic)[1])["data"])
+    text = (bundled_folder("sql") / "views" / f"{relation}.sql").read_text()
+    declared = set(re.findall(r" as (\w+),?(?: --|$)", text, re.MULTILINE))
+    assert told_names - declared <= {
+        "streamer_symbol",
+        "vendor_sequence",
+        "is_valid",
+        "is_extended",
+        "ask_market_center",
+    }
 
 
 def test_an_empty_batch_and_a_resource_without_topics_change_nothing():

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from stream_socket import ended, heard, opened, say
+from stream_socket import ended, heard, next_of, opened, say
 from websockets.exceptions import InvalidStatus
 
 from ttapi.api import Hub
@@ -49,6 +49,19 @@ def test_a_snapshot_then_what_changes(streaming):
         changed = heard(socket)
         assert (changed["type"], changed["sequence"], changed["data"]["bid"]) == ("quote", 2, 3.0)
         assert changed["timestamp"] == "2024-06-14T20:00:00Z"
+
+
+def test_symbols_are_written_in_capitals_and_what_is_not_streamed_is_told(
+    make_bars_lab, run_daemon, tmp_path
+):
+    hub = Hub(["SPY"])
+    with run_daemon(make_bars_lab(tmp_path), hub=hub) as daemon, client(daemon) as socket:
+        say(socket, "subscribe", topics=["quote:spy", "quote:NOSUCH"])
+        error = next_of(socket, "error")
+        assert error["data"] == {"topic": "quote:NOSUCH", "detail": "NOSUCH is not streamed here: ttapi serve --stream NOSUCH"}  # fmt: skip
+        assert heard(socket)["data"] == {"action": "subscribed", "topics": ["quote:SPY"]}
+        hub.put(batch("Quote", 3.0))
+        assert (heard(socket)["topic"]) == "quote:SPY"
 
 
 def test_every_print_comes_in_order_and_a_resumed_topic_goes_on(streaming):
@@ -105,13 +118,15 @@ def test_a_subprotocol_may_bear_the_token_and_a_wrong_renewal_ends_it(streaming)
     [
         ("7", "a JSON object"),
         ("nonsense", "a JSON object"),
+        (b"\x00\x01", "a JSON object"),
+        ('{"type": ["a"]}', "\"['a']\" is no type of message"),
         ('{"type": "dance"}', "'dance' is no type of message"),
         ('{"type": "subscribe"}', "data names topics"),
         ('{"type": "subscribe", "data": {"topics": []}}', "data names topics"),
         ('{"type": "subscribe", "data": {"topics": "quote:SPY"}}', "data names topics"),
-        ('{"type": "subscribe", "data": {"topics": ["quote:"]}}', "no such topic"),
-        ('{"type": "subscribe", "data": {"topics": ["positions:SPY"]}}', "no such topic"),
-        ('{"type": "subscribe", "data": {"topics": [{"a": 1}]}}', "no such topic"),
+        ('{"type": "subscribe", "data": {"topics": ["quote:"]}}', "no topic is called that"),
+        ('{"type": "subscribe", "data": {"topics": ["positions:SPY"]}}', "no topic is called that"),
+        ('{"type": "subscribe", "data": {"topics": [{"a": 1}]}}', "no topic is called that"),
     ],
 )
 def test_what_cannot_be_understood_is_told_and_the_socket_stays(streaming, message, told):

@@ -9,6 +9,7 @@ prints every one, where somebody watches: the last of them stay, so that who was
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     import pyarrow as pa
 
@@ -32,8 +33,20 @@ KINDS: Mapping[str, str] = {
     "minutes": "bar",
 }
 """By the name of a log resource, the type of its messages and the beginning of its topics."""
-KEPT = 256
-"""Messages of a topic that are kept for those who come back."""
+KEPT = 2048
+"""Messages of a topic that are kept for those who come back, and for who reads slowly."""
+AWAY_S = 60.0
+"""How long they are kept after the last of those who watched has left."""
+_PUBLIC: Mapping[str, Mapping[str, str]] = {
+    "quote": {"bid_exchange": "market_center", "ask_exchange": "ask_market_center"},
+    "trade": {"exchange": "market_center"},
+    "tick": {"exchange": "market_center"},
+    "greeks": {"volatility": "implied_volatility"},
+    "bar": {"event_time": "start", "count": "trade_count"},
+}
+"""By type, columns of the log that have another name in the relation users query."""
+_OF_ALL = {"sequence": "vendor_sequence"}
+"""What is called sequence there is the number of arrival; a message has its topic's own."""
 _OF_BARS = ":time:60"
 _PRINT, _BAR = "tick", "bar"
 """The kinds of which every event counts, and the newest of every minute."""
@@ -55,6 +68,8 @@ class _Topic:
     minute: object = None
     """Of a bar that was kept: another of the same minute takes its place."""
     watchers: int = 0
+    left_at: float | None = None
+    """When the last watcher left; None: somebody watches, or nobody ever has."""
 
     def message(self, kind: str | None = None) -> bytes:
         """The newest event as it is sent; `kind`: instead of its own."""
@@ -87,7 +102,14 @@ class Missed:
 class Hub:
     """Fed by recorders, asked by servers, each from threads of their own."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        symbols: Collection[str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`symbols`: of which events may come; None: of any. `clock`: seconds that never go back."""
+        self.symbols = None if symbols is None else frozenset(symbols)
+        self._clock = clock
         self._topics: dict[str, _Topic] = {}
         self._changed: set[str] = set()
         self._lock = threading.Lock()
@@ -120,13 +142,15 @@ class Hub:
         topic.newest = (rows, place)
         if topic.watchers:
             self._changed.add(name)
-            if not topic.is_newest_alone:
-                if minute is not None and minute == topic.minute and topic.messages:
-                    topic.messages.pop()
-                topic.messages.append((topic.sequence, topic.message()))
-                topic.minute = minute
-        elif topic.messages:
+        elif topic.left_at is None or self._clock() - topic.left_at >= AWAY_S:
             topic.messages.clear()
+            topic.left_at = None
+            return
+        if not topic.is_newest_alone:
+            if minute is not None and minute == topic.minute and topic.messages:
+                topic.messages.pop()
+            topic.messages.append((topic.sequence, topic.message()))
+            topic.minute = minute
 
     def take_changed(self) -> set[str]:
         """The watched topics that have come to something since this was asked last."""
@@ -139,6 +163,7 @@ class Hub:
         with self._lock:
             topic = self._topics.setdefault(name, _new_topic(name))
             topic.watchers += 1
+            topic.left_at = None
             snapshot = topic.message("snapshot") if topic.newest is not None else None
             return topic.sequence, snapshot
 
@@ -147,8 +172,10 @@ class Hub:
         with self._lock:
             topic = self._topics[name]
             topic.watchers -= 1
-            if not topic.watchers and topic.newest is None:
-                del self._topics[name]
+            if not topic.watchers:
+                topic.left_at = self._clock()
+                if topic.newest is None:
+                    del self._topics[name]
 
     def missed(self, name: str, sequence: int) -> Missed:
         """What came to a watched topic after event number `sequence`."""
@@ -173,15 +200,19 @@ def _minutes(rows: pa.RecordBatch) -> list[object]:
 
 
 def encoded(kind: str, topic: str, sequence: int, rows: pa.RecordBatch, place: int) -> bytes:
-    """One event as a message: type, topic, sequence, timestamp (arrival, UTC) and data."""
-    names = rows.schema.names
-    values: dict[str, Any] = {
-        name: rows.column(number)[place].as_py() for number, name in enumerate(names)
-    }
-    data = {
-        name: _utc(value) if isinstance(value, datetime) else value
-        for name, value in values.items()
-    }
+    """One event as a message: type, topic, sequence, timestamp (arrival, UTC) and data.
+
+    The names in data are those of the relation that holds such events.
+    """
+    public = _PUBLIC[topic.partition(":")[0]]
+    data: dict[str, Any] = {}
+    for number, name in enumerate(rows.schema.names):
+        value = rows.column(number)[place].as_py()
+        told = _utc(value) if isinstance(value, datetime) else value
+        data[public.get(name) or _OF_ALL.get(name, name)] = told
+    if topic.startswith("quote:"):
+        both = data["bid"] is not None and data["ask"] is not None
+        data["mid"] = (data["bid"] + data["ask"]) / 2 if both else None
     return orjson.dumps(
         {
             "type": kind,

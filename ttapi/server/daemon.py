@@ -176,7 +176,7 @@ class _Streaming:
     ) -> None:
         self._home, self._environ, self._tell = home, environ, tell
         self._request = RecordRequest(symbols, command="ttapi serve")
-        self.hub = Hub() if symbols else None
+        self.hub = Hub(symbols) if symbols else None
         self._stop: Callable[[], object] | None = None
         self._thread = threading.Thread(target=self._record, name="stream", daemon=True)
 

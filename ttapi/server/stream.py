@@ -58,7 +58,7 @@ _TOPIC = re.compile(
 _STANDING = re.compile(r"grid|health|tasks|system|watch:[0-9a-f]{16}")
 """Topics that are no live events."""
 _EXAMPLES = (
-    "quote:SPY, trade:SPY, greeks:SPY, tick:SPY, bar:SPY:time:60, grid, health, tasks, system"
+    "quote:SPY, trade:SPY, greeks:OCC, tick:SPY, bar:SPY:time:60, grid, health, tasks, system"
 )
 _PROTOCOL, _BEARER = "ttapi", "bearer."
 _POLICY, _TOO_BIG, _AGAIN = 1008, 1009, 1013
@@ -84,7 +84,7 @@ class StreamSockets:
         offered = socket.scope.get("subprotocols", [])
         await socket.accept(_PROTOCOL if _PROTOCOL in offered else None)
         writer = writer_of(socket.scope)
-        with suppress(WebSocketDisconnect, TimeoutError):
+        with suppress(WebSocketDisconnect):
             caller = await self._caller(socket, writer, offered)
             if caller is None:
                 address = socket.client.host if socket.client else ""
@@ -123,7 +123,10 @@ class StreamSockets:
         for protocol in offered:
             if protocol.startswith(_BEARER):
                 return self._identify(f"Bearer {protocol.removeprefix(_BEARER)}")
-        message = await asyncio.wait_for(_received(socket, writer), AUTH_S)
+        try:
+            message = await asyncio.wait_for(_received(socket, writer), AUTH_S)
+        except TimeoutError:
+            return None
         if not isinstance(message, dict) or message.get("type") != "auth":
             return None
         return _identified(self._identify, message)
@@ -157,7 +160,7 @@ class _Client:
         if not isinstance(message, dict):
             self.tell("error", {"detail": "a message is a JSON object with a type"})
             return
-        kind = message.get("type")
+        kind = str(message.get("type"))
         if kind == "auth":
             renewed = _identified(self._identify, message)
             if renewed is None or renewed.name != self._caller.name:
@@ -166,9 +169,9 @@ class _Client:
             self._caller = renewed
             self.tell("status", {"action": "authenticated"})
         elif kind in {"subscribe", "unsubscribe", "resume"}:
-            self._change(str(kind), message.get("data"))
+            self._change(kind, message.get("data"))
         elif kind != "heartbeat":
-            self.tell("error", {"detail": f"{str(kind)[:40]!r} is no type of message"})
+            self.tell("error", {"detail": f"{kind[:40]!r} is no type of message"})
 
     def _change(self, kind: str, data: object) -> None:
         """Subscribe, unsubscribe or go on; the answer names all topics there are then."""
@@ -180,11 +183,12 @@ class _Client:
         if not isinstance(topics, list) or not topics or len(topics) > self._most:
             self.tell("error", {"detail": f"data names topics, at most {self._most}"})
             return
-        for topic in topics:
+        for asked_topic in topics:
+            topic = _canonical(asked_topic)
             if kind == "unsubscribe":
                 self._leave(topic)
             elif complaint := self._refusal(topic):
-                self.tell("error", {"topic": str(topic)[:80], "detail": complaint})
+                self.tell("error", {"topic": topic[:80], "detail": complaint})
             else:
                 self._join(topic, asked.get("sequence") if kind == "resume" else None)
         self.tell("status", {"action": f"{kind}d", "topics": sorted(self.seen)})
@@ -205,12 +209,10 @@ class _Client:
         topics = sorted(self.seen)
         self.tell("status", {"action": "subscribed", "watch": topic, "topics": topics})
 
-    def _refusal(self, topic: object) -> str | None:
+    def _refusal(self, topic: str) -> str | None:
         """Why `topic` cannot be had; None: it can."""
-        if not isinstance(topic, str) or not (
-            _TOPIC.fullmatch(topic) or _STANDING.fullmatch(topic)
-        ):
-            return f"no such topic: {_EXAMPLES}"
+        if not _TOPIC.fullmatch(topic) and not _STANDING.fullmatch(topic):
+            return f"no topic is called that; topics are {_EXAMPLES}"
         if topic not in self.seen and len(self.seen) >= self._most:
             return f"{self._most} topics are subscribed to already"
         if _STANDING.fullmatch(topic):
@@ -220,6 +222,9 @@ class _Client:
             return HIDDEN
         if self._hub is None:
             return "nothing is streamed here: ttapi serve --stream SYMBOLS"
+        symbol = topic.split(":")[1]
+        if self._hub.symbols is not None and symbol not in self._hub.symbols:
+            return f"{symbol} is not streamed here: ttapi serve --stream {symbol}"
         return None
 
     def _join(self, topic: str, after: Any) -> None:
@@ -244,8 +249,8 @@ class _Client:
         if snapshot is not None:
             self._send(snapshot)
 
-    def _leave(self, topic: object) -> None:
-        if not isinstance(topic, str) or self.seen.pop(topic, None) is None:
+    def _leave(self, topic: str) -> None:
+        if self.seen.pop(topic, None) is None:
             return
         if topic in self._standing:
             self._standing.remove(topic)
@@ -308,6 +313,15 @@ class _Client:
         if self.waiting_bytes() > MOST_UNREAD:
             self._writer.close(_AGAIN, "too slow")
         self.write(frame_of(message))
+
+
+def _canonical(asked: object) -> str:
+    """A topic of live events with its symbol in capitals, as symbols are; anything else as its text."""
+    topic = str(asked)
+    if not _TOPIC.fullmatch(topic):
+        return topic
+    kind, symbol, *rest = topic.split(":")
+    return ":".join((kind, symbol.upper(), *rest))
 
 
 def _message(kind: str, data: dict[str, Any]) -> bytes:
