@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ttapi.server.tasks import RefreshTask
 
 _RECENT_S = 1.0
-"""How exact the age of data is told."""
+"""How exact the age of data is told, at least."""
 
 
 class ServedHome:
@@ -64,6 +64,7 @@ class ServedHome:
         self._asked_at: dict[str, tuple[object, datetime | None]] = {}
         self._clock = clock
         self._recent: tuple[float, Environment] | None = None
+        """Until when it is taken as it is."""
         self._lock = threading.Lock()
 
     def close(self, timeout_s: float) -> bool:
@@ -127,14 +128,19 @@ class ServedHome:
         return None if asked_at is None else (environment.now - asked_at).total_seconds()
 
     def _recent_environment(self) -> Environment:
-        """The installation and its state, at most a second old: looking whether they changed takes milliseconds."""
+        """The installation and its state, some seconds old at most: whether they changed is looked at by one.
+
+        A stream leaves another state every two seconds, which takes longer to read than a request may last.
+        """
         with self._lock:
             recent, now = self._recent, self._clock()
-            if recent is not None and now - recent[0] < _RECENT_S:
+            if recent is not None and now < recent[0]:
                 return recent[1]
+            # Who comes meanwhile takes what there is.
+            self._recent = None if recent is None else (now + _RECENT_S, recent[1])
         environment = self.database.load_environment()
         with self._lock:
-            self._recent = now, environment
+            self._recent = self._clock() + _RECENT_S, environment
         return environment
 
     def visible(self, caller: Identity, name: str, generation: int | None = None) -> str:

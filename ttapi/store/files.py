@@ -10,6 +10,7 @@ and what a recorder says of itself.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -18,7 +19,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ttapi.errors import StoreError
+from ttapi.errors import DiskFullError, StoreError
 from ttapi.home import read_file
 from ttapi.store.lock import current_owner, is_alive
 
@@ -230,3 +231,29 @@ def remove_names_of_the_dead(home: Home) -> None:
         if owner.isdecimal() and not is_alive(int(owner)):
             with suppress(OSError):
                 name.unlink()
+
+
+def has_second_name(file: Path) -> bool:
+    """Whether a server holds it by a second name."""
+    try:
+        return file.stat().st_nlink > 1
+    except OSError:
+        return False
+
+
+def publication_error(error: OSError | StoreError, building: Path) -> StoreError:
+    """What a publication that could not be built ends with; the older one stands."""
+    if isinstance(error, DiskFullError):
+        return error
+    full = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+    texts = [os.strerror(code) for code in full]
+    if (isinstance(error, OSError) and error.errno in full) or any(
+        text in str(error) for text in texts
+    ):
+        return DiskFullError(
+            f"{building.parent}: no room for a snapshot: {error}",
+            hint="free some space; the older one stands",
+        )
+    if isinstance(error, StoreError):
+        return error
+    return StoreError(f"publication failed at {error.filename or building}: {error.strerror}")

@@ -15,8 +15,6 @@ their process closes, names do not.
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 import threading
 import time
@@ -24,7 +22,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ttapi.errors import DiskFullError, GenerationError, QueryError, StoreError
+from ttapi.errors import GenerationError, QueryError, StoreError
 from ttapi.store.engine import (
     Connection,
     connect_snapshot,
@@ -35,6 +33,8 @@ from ttapi.store.engine import (
 )
 from ttapi.store.file_copy import COPY, run_child
 from ttapi.store.files import (
+    has_second_name,
+    publication_error,
     remove,
     remove_names_of_the_dead,
     second_name,
@@ -92,7 +92,7 @@ def publish(
             _check_copy(generation, building)
             _move_in(home, building, target)
         except (OSError, StoreError) as exc:
-            raise _as_store_error(exc, building) from exc
+            raise publication_error(exc, building) from exc
         finally:
             remove(building)
     _prune(home, keep)
@@ -107,7 +107,9 @@ def _spare(home: Home, keep: int) -> list[str]:
     """
     files = snapshot_files(home)
     kept = {published_generation(home), *sorted(files)[-max(2, keep) :]}
-    older = [number for number, file in files.items() if number not in kept and not _is_read(file)]
+    older = [
+        number for number, file in files.items() if number not in kept and not has_second_name(file)
+    ]
     if not older:
         return []
     oldest = files[min(older)]
@@ -194,18 +196,10 @@ def _prune(home: Home, keep: int) -> None:
     files = snapshot_files(home)
     for place, number in enumerate(older[keep:]):
         # What a server reads to its end is one to build upon afterwards: without it each copy is a whole one.
-        if place < _MOST_READ and number in files and _is_read(files[number]):
+        if place < _MOST_READ and number in files and has_second_name(files[number]):
             continue
         for path in home.snapshots.glob(f"market.{number:06d}.duckdb*"):
             remove(path)
-
-
-def _is_read(file: Path) -> bool:
-    """Whether a server holds it by a second name."""
-    try:
-        return file.stat().st_nlink > 1
-    except OSError:
-        return False
 
 
 def _snapshots(home: Home) -> set[int]:
@@ -220,23 +214,6 @@ def _refuse_strange_target(home: Home) -> None:
             f"{home.public_file} is no symbolic link, so ttapi did not put it there",
             hint="move it away",
         )
-
-
-def _as_store_error(error: OSError | StoreError, building: Path) -> StoreError:
-    if isinstance(error, DiskFullError):
-        return error
-    full = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
-    texts = [os.strerror(code) for code in full]
-    if (isinstance(error, OSError) and error.errno in full) or any(
-        text in str(error) for text in texts
-    ):
-        return DiskFullError(
-            f"{building.parent}: no room for a snapshot: {error}",
-            hint="free some space; the older one stands",
-        )
-    if isinstance(error, StoreError):
-        return error
-    return StoreError(f"publication failed at {error.filename or building}: {error.strerror}")
 
 
 _MOST_READ = 6
@@ -303,7 +280,7 @@ class Generations:
         self._kept = kept
         self._open: dict[int, Generation] = {}
         self._lasting: tuple[object, dict[Any, Any]] = (None, {})
-        self._lock = threading.Lock()
+        self._lock, self._opening = threading.Lock(), threading.Lock()
         self._count = 0
         remove_names_of_the_dead(home)
 
@@ -319,7 +296,9 @@ class Generations:
         finally:
             with self._lock:
                 found.readers -= 1
-                self._close_what_is_left()
+                left = self._left_over()
+            for one in left:
+                one.close()
 
     def newest(self) -> int:
         """The number of the newest generation; 0: none was published."""
@@ -333,23 +312,37 @@ class Generations:
             self._open.clear()
 
     def _lease(self, number: int | None) -> Generation:
+        newest = self.newest()
+        wanted = newest if number is None else number
+        if wanted > newest or wanted < 1 <= newest:
+            raise GenerationError(
+                f"generation {wanted} was never published",
+                number=wanted,
+                newest=newest,
+                hint=f"the newest is {newest}",
+            )
+        found = self._leased(wanted, number)
+        if found is None:
+            with self._opening:  # one opens it; who wants another one is not kept waiting
+                found = self._leased(wanted, number)
+                if found is None:
+                    found = self._leased(wanted, number, self._opened(wanted, newest))
+        assert found is not None
+        return found
+
+    def _leased(
+        self, wanted: int, number: int | None, opened: Generation | None = None
+    ) -> Generation | None:
+        """The generation, `opened` where it was not there, with one reader more; None: it is not open."""
         with self._lock:
-            newest = self.newest()
-            wanted = newest if number is None else number
-            if wanted > newest or wanted < 1 <= newest:
-                raise GenerationError(
-                    f"generation {wanted} was never published",
-                    number=wanted,
-                    newest=newest,
-                    hint=f"the newest is {newest}",
-                )
             found = self._open.get(wanted)
-            if found is None:
-                found = self._open[wanted] = self._opened(wanted, newest)
-            self._count += 1
-            found.asked = self._count
-            found.is_promised |= number is not None
-            found.readers += 1
+            if found is None and opened is not None:
+                found = self._open[wanted] = opened
+            if found is not None:
+                self._count += 1
+                found.asked = self._count
+                found.is_promised |= number is not None
+                found.readers += 1
             return found
 
     def _opened(self, number: int, newest: int) -> Generation:
@@ -373,17 +366,18 @@ class Generations:
             self._lasting = (installed, {})
         return Generation(number, connection, name, lasting=self._lasting[1])
 
-    def _close_what_is_left(self) -> None:
-        """Close what nobody reads, beyond the newest and the promised ones that were last asked.
+    def _left_over(self) -> list[Generation]:
+        """What nobody reads, beyond the newest and the promised ones that were last asked: to be closed.
 
         A stream publishes every two seconds: each file that stays open is one that cannot become the next.
         """
         newest = self.newest()
         older = [one for number, one in self._open.items() if number != newest]
         promised = sorted((one for one in older if one.is_promised), key=lambda one: one.asked)
-        for one in {*older} - {*promised[-self._kept :]}:
-            if not one.readers:
-                self._open.pop(one.number).close()
+        left = [one for one in {*older} - {*promised[-self._kept :]} if not one.readers]
+        for one in left:
+            del self._open[one.number]
+        return left
 
 
 def _number_in(connection: Connection) -> tuple[int, object]:
