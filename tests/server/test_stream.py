@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from stream_socket import ended, heard, next_of, opened, say
@@ -13,6 +19,7 @@ from ttapi.api import Hub
 from ttapi.sources.contract import StreamBatch
 from ttapi.sources.dxlink.live import LiveColumns
 
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "websocket.md").read_text()
 AT = datetime(2024, 6, 14, 20, 0, tzinfo=UTC)
 FIELD = {"Quote": "bidPrice", "TimeAndSale": "price"}
 
@@ -157,3 +164,27 @@ def test_a_message_that_is_too_long_ends_the_socket(streaming):
     with client(streaming) as socket:
         socket.send("x" * 70_000)
         assert ended(socket)[0] == 1009
+
+
+def test_the_example_of_the_page_prints_what_comes(streaming, tmp_path):
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    place = {"base_url": streaming.base_url, "token": "token-of-viewer", "pid": 1}
+    (tmp_path / "port.json").write_text(json.dumps(place))
+    streaming.hub.put(batch("Quote", 7.0))
+    streaming.hub.put(batch("TimeAndSale", 8.0))
+    command = [sys.executable, "-u", "-c", example]
+    environ = {**os.environ, "PORT_FILE": str(tmp_path / "port.json")}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as client:
+        told = [client.stdout.readline().split(None, 3)[:2] for _ in range(4)]
+        client.kill()
+    assert told == [["status", "None"], ["snapshot", "quote:SPY"], ["snapshot", "tick:SPY"], ["status", "None"]]  # fmt: skip
+
+
+def test_the_page_names_every_kind_of_topic(streaming):
+    with client(streaming, role="analyst") as socket:
+        for topic in re.findall(r"^\| `([^`]+)`", PAGE.partition("## Topics")[2].partition("##")[0], re.MULTILINE):  # fmt: skip
+            if topic.startswith("watch:"):
+                continue
+            asked = topic.replace("SYMBOL", "ZZZ")
+            say(socket, "subscribe", topics=[asked])
+            assert asked in next_of(socket, "status")["data"]["topics"]
