@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import json
-import os
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from hashlib import sha256
 
+import cloudpickle
 import pyarrow as pa
 
 from ttapi.sources.contract import Batch, Column, Resource, Unit, UnitReport
@@ -118,29 +120,35 @@ def rows_of(cursor, table="test_bars"):
     )
 
 
-def in_child(work, *, uid=None):
-    """What `work()` returns, or the name and text of what it raises, in a forked child.
+_CHILD = """
+import json, os, sys
+sys.path[:0] = json.loads(sys.argv[2])
+import cloudpickle
+work, uid = cloudpickle.load(sys.stdin.buffer)
+if uid is not None:
+    import duckdb, pyarrow.compute, ttapi.store.publish, ttapi.store.restore  # it may read no file of ours later
+    os.setgid(uid)
+    os.setuid(uid)
+try:
+    answer = ["ok", work()]
+except BaseException as exc:
+    answer = [type(exc).__name__, str(exc)]
+print(json.dumps(answer), flush=True)
+os._exit(0)
+"""
 
-    `uid` drops the child to an unprivileged user.
+
+def in_child(work, *, uid=None):
+    """What `work()` returns, or the name and text of what it raises, in a process of its own.
+
+    A fork of a process in which the engine has threads may die of them. What `work` needs is sent with it;
+    `uid` makes the process an unprivileged user's.
     """
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reading)
-        try:
-            if uid is not None:
-                os.setgid(uid)
-                os.setuid(uid)
-            answer = ["ok", work()]
-        except BaseException as exc:  # noqa: BLE001 - the child reports everything
-            answer = [type(exc).__name__, str(exc)]
-        os.write(writing, json.dumps(answer).encode())
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as stream:
-        text = stream.read()
-    os.waitpid(pid, 0)
-    return json.loads(text) if text else ["died", ""]
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD, "child", json.dumps(sys.path)],
+        input=cloudpickle.dumps((work, uid)), stdout=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    return json.loads(done.stdout) if done.stdout else ["died", ""]
 
 
 def tree_bytes(folder):

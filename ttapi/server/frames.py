@@ -7,11 +7,9 @@ of one topic get the same bytes, and who is slow is seen by what waits for it, n
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.exceptions import InvalidState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +55,7 @@ class FrameWriter:
         one = self._protocol
         if one.close_sent or one.transport.is_closing():
             return
-        with suppress(InvalidState):
+        if one.conn.state.name == "OPEN":  # else the client has said that it leaves
             one.conn.send_close(code, reason)
         one.transport.write(b"".join(one.conn.data_to_send()))
         one.close_sent = True
