@@ -8,7 +8,6 @@ a caller. Run as a script: `python tests/bench/subscribers.py [CLIENTS] [EVENTS_
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import os
 import signal
@@ -17,8 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +29,6 @@ LIMIT_P99_MS, LIMIT_MANY_P99_MS, LIMIT_STUCK_P99_MS = 15.0, 25.0, 50.0
 LIMIT_REST_P95_MS = 5.0
 _ASKED_PER_S, _CONNECTIONS = 100, 8
 _SYMBOLS = 50
-_STAMP = b'"timestamp":"'
 
 
 def lines(scratch: Path, seconds: int = 10) -> list[Line]:
@@ -99,7 +96,7 @@ def served(home: Path, clients: int, per_s: int, seconds: int, stuck: int = 0) -
         try:
             load = _Load(json.loads(note.read_text()), symbols, clients, stuck)
             state = home / "live" / "stream.json"
-            return uvloop.run(load.measured(seconds, state, daemon.pid))
+            return load.measured(seconds, state, daemon.pid)
         finally:
             daemon.send_signal(signal.SIGTERM)
             daemon.communicate()
@@ -116,37 +113,32 @@ class _Load:
     symbols: list[str]
     clients: int
     stuck: int
-    ages: list[float] = field(default_factory=list)
 
-    async def measured(self, seconds: int, state: Path, pid: int) -> dict[str, Any]:
+    def measured(self, seconds: int, state: Path, pid: int) -> dict[str, Any]:
         """What they saw."""
-        loop = asyncio.get_running_loop()
         host, _, port = self.place["base_url"].rpartition("/")[2].partition(":")
-        sockets = []
-        for number in range(self.clients):
-            topic = f"quote:{self.symbols[number % len(self.symbols)]}"
-            _, socket = await loop.create_connection(
-                lambda topic=topic: _Socket(topic, self.place["token"], self.ages), host, int(port)
-            )
-            await socket.is_open
-            if number < self.stuck:
-                socket.transport.pause_reading()
-            sockets.append(socket)
-        await asyncio.sleep(4)  # the first publication leaves the counts
-        self.ages.clear()
-        before, began, used = _stored(state), time.monotonic(), _cpu_s(pid)
-        rest = await self._asked(host, int(port), seconds)
-        taken = time.monotonic() - began
-        found = {
-            "clients": len(sockets), "rate": len(self.ages) / taken,
+        asked = {
+            "host": host, "port": int(port), "token": self.place["token"], "symbols": self.symbols,
+            "clients": self.clients, "stuck": self.stuck,
+        }  # fmt: skip
+        command = [sys.executable, str(Path(__file__).with_name("socket_clients.py")), json.dumps(asked)]  # fmt: skip
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as readers:  # fmt: skip
+            assert readers.stdin and readers.stdout
+            readers.stdout.readline()
+            time.sleep(4)  # the first publication leaves the counts
+            before, began, used = _stored(state), time.monotonic(), _cpu_s(pid)
+            print(file=readers.stdin, flush=True)
+            rest = uvloop.run(self._asked(host, int(port), seconds))
+            print(file=readers.stdin, flush=True)
+            taken = time.monotonic() - began
+            ages = json.loads(readers.stdout.readline())
+        return {
+            "clients": self.clients, "rate": len(ages) / taken,
             "stored_per_s": (_stored(state) - before) / taken, "cores": (_cpu_s(pid) - used) / taken,
-            "p50_ms": 1e3 * statistics.median(self.ages), "p99_ms": 1e3 * _quantile(self.ages, 0.99),
+            "p50_ms": 1e3 * statistics.median(ages), "p99_ms": 1e3 * _quantile(ages, 0.99),
             "asked_per_s": len(rest) / taken,
             "rest_p50_ms": 1e3 * statistics.median(rest), "rest_p95_ms": 1e3 * _quantile(rest, 0.95),
         }  # fmt: skip
-        for socket in sockets:
-            socket.transport.abort()
-        return found
 
     async def _asked(self, host: str, port: int, seconds: int) -> list[float]:
         """Seconds of requests for the last bars of a symbol, over some connections by turns."""
@@ -173,50 +165,6 @@ class _Load:
             await asyncio.sleep(max(0.0, (len(taken)) / per_s - (time.monotonic() - start)))
         writer.close()
         return taken
-
-
-class _Socket(asyncio.Protocol):
-    """As little of a WebSocket client as counts messages: many of them share a core with the daemon."""
-
-    def __init__(self, topic: str, token: str, ages: list[float]) -> None:
-        self._topic, self._token, self._ages = topic, token, ages
-        self._rest = b""
-        self.transport: Any = None
-        self.is_open: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: Any) -> None:
-        """Say hello."""
-        self.transport = transport
-        host, port = transport.get_extra_info("peername")[:2]
-        key = base64.b64encode(os.urandom(16)).decode()
-        hello = (
-            f"GET /api/v1/stream HTTP/1.1\r\nhost: {host}:{port}\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
-            f"sec-websocket-key: {key}\r\nsec-websocket-version: 13\r\n"
-            f"sec-websocket-protocol: ttapi, bearer.{self._token}\r\n\r\n"
-        )
-        transport.write(hello.encode())
-
-    def data_received(self, data: bytes) -> None:
-        """Note how old the event of each message is."""
-        at, data = time.time(), self._rest + data
-        if not self.is_open.done():
-            head, found, data = data.partition(b"\r\n\r\n")
-            assert found and b" 101 " in head, head
-            message = json.dumps({"type": "subscribe", "data": {"topics": [self._topic]}}).encode()
-            self.transport.write(bytes((0x81, 0x80 | len(message), 0, 0, 0, 0)) + message)
-            self.is_open.set_result(None)
-        while len(data) >= 2:
-            size, start = data[1] & 127, 2
-            if size == 126:
-                size, start = int.from_bytes(data[2:4]), 4
-            if len(data) < start + size or start == 4 > len(data):
-                break
-            message, data = data[start : start + size], data[start + size :]
-            if message.startswith(b'{"type":"quote"'):
-                place = message.index(_STAMP) + len(_STAMP)
-                stamp = message[place : message.index(b'"', place)].decode()
-                self._ages.append(at - datetime.fromisoformat(stamp).timestamp())
-        self._rest = data
 
 
 def _stored(state: Path) -> int:

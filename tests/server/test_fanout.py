@@ -16,7 +16,7 @@ from websockets.protocol import CLIENT, Protocol
 
 from ttapi.api import Hub
 from ttapi.live.hub import KEPT
-from ttapi.server.fanout import MOST_WAITING, Fanout
+from ttapi.server.fanout import Fanout
 from ttapi.server.frames import frame_of
 from ttapi.sources.contract import StreamBatch
 from ttapi.sources.dxlink.live import LiveColumns
@@ -39,13 +39,13 @@ class Reader:
 
     def __init__(self, **seen):
         self.seen = {name.replace("_", ":"): number for name, number in seen.items()}
-        self.messages, self.is_stuck, self.looks = [], False, Counter()
-
-    def waiting_bytes(self):
-        return MOST_WAITING + 1 if self.is_stuck else 0
+        self.messages, self.is_stuck, self.sent_at, self.looks = [], False, 0.0, Counter()
 
     def write(self, frames):
+        if self.is_stuck:
+            return False
         self.messages += [json.loads(one) for one in read(frames)]
+        return True
 
     def look(self, now, *, is_behind):
         self.looks[is_behind] += 1

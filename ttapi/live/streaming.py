@@ -24,7 +24,7 @@ from ttapi.store.files import note_document
 from ttapi.store.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from ttapi.clock import Clock
     from ttapi.home import Home
@@ -80,12 +80,12 @@ def record(
     on_published: Callable[[RecorderCounts, int], None] | None = None,
     hub: Hub | None = None,
     on_begun: Callable[[Callable[[], object]], None] | None = None,
-    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    run_to_end: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run,
 ) -> RecordOutcome:
     """Record until interrupted, or for as long as asked, and publish all of it.
 
     `on_published` is told the counts and the generation; `hub` is fed with every event; `on_begun` is given
-    what ends the recording, for any thread to call; `loop_factory` makes its event loop.
+    what ends the recording, for any thread to call; `run_to_end` runs what is asynchronous of it.
     *Raises* UsageError where no source streams what is asked, LockedError past `wait_s`, SourceDownError
     when a vendor refuses for good.
     """
@@ -104,8 +104,7 @@ def record(
             on_published=run.published,
             on_events=hub.put if hub else None,
         )
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(run.until_stopped(recorder, chosen, request.for_s, on_begun))
+        run_to_end(run.until_stopped(recorder, chosen, request.for_s, on_begun))
         return RecordOutcome(
             recording.load_id,
             recording.generation,
@@ -220,11 +219,12 @@ class _Run:
     ) -> None:
         """Record until a signal comes or the time is over."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # A thread of a program has no say in signals: whoever runs it stops it otherwise.
-            with suppress(ValueError, RuntimeError):
-                loop.add_signal_handler(number, recorder.stop)
-        if on_begun:
+        if on_begun is None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                # A thread of a program has no say in signals.
+                with suppress(ValueError, RuntimeError):
+                    loop.add_signal_handler(number, recorder.stop)
+        else:  # whoever runs it ends it, and hears of signals itself
             on_begun(lambda: loop.call_soon_threadsafe(recorder.stop))
         accounts = self._environment.accounts()
         for name, requests in chosen.items():

@@ -6,17 +6,18 @@ Who asks for another one is told which it is. SIGTERM and SIGINT let what runs e
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import logging
 import os
 import sys
 import threading
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
-import uvloop
 
 from ttapi.api import Hub, RecordRequest, current_owner, no_reading, operations, record
 from ttapi.errors import LockedError, StoreError, TtapiError, UsageError
@@ -42,7 +43,7 @@ from ttapi.server.served_home import ServedHome
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from ttapi.home import Home
     from ttapi.secret import Secret
@@ -109,7 +110,7 @@ class _Daemon:
         identify = Tokens(token, served.accounts.identify).identify
         app = make_app(served, identify, place, hub=self._streaming.hub)
         config = server_config(app, self._options, served.settings.serve_sockets)
-        server = _Server(config, self._begin_to_end)
+        server = _Server(config, self._streaming, self._begin_to_end)
         # Its signals are raised again when it has ended: that is how this ends well.
         with suppress(KeyboardInterrupt):
             # The address listens already: who reads it here waits for the first answer, no longer.
@@ -118,7 +119,6 @@ class _Daemon:
             if self._options.is_scheduled:
                 served.scheduler = self._scheduler
                 self._scheduler.start()
-            self._streaming.start()
             self._tell(f"ttapi: serving at {self._base_url}; interrupt to stop")
             _tell_licences(served, self._tell)
             server.run(sockets=[listener])
@@ -178,12 +178,22 @@ class _Streaming:
         self._request = RecordRequest(symbols, command="ttapi serve")
         self.hub = Hub(symbols) if symbols else None
         self._stop: Callable[[], object] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._record, name="stream", daemon=True)
 
-    def start(self) -> None:
-        """Nothing; the recording begins, where there is something to record."""
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Nothing; the recording begins, where there is something to record, in the server's `loop`."""
+        self._loop = loop
         if self.hub is not None:
             self._thread.start()
+
+    async def ended(self) -> None:
+        """Nothing, once what has arrived is stored and published, unless that takes longer than it may."""
+        if self._thread.is_alive():
+            with suppress(TimeoutError):
+                loop = asyncio.get_running_loop()
+                joined = loop.run_in_executor(None, self._thread.join, STREAM_S)
+                await asyncio.wait_for(joined, STREAM_S)
 
     def stop(self) -> None:
         """Nothing; it is to end."""
@@ -206,7 +216,7 @@ class _Streaming:
                 environ=self._environ,
                 hub=self.hub,
                 on_begun=self._begun,
-                loop_factory=uvloop.new_event_loop,
+                run_to_end=self._run_to_end,
             )
         except TtapiError as exc:
             # The server goes on: what was recorded can be read, and REST needs no stream.
@@ -216,18 +226,37 @@ class _Streaming:
     def _begun(self, stop: Callable[[], object]) -> None:
         self._stop = stop
 
+    def _run_to_end(self, recording: Coroutine[Any, Any, None]) -> None:
+        """Nothing, once it has ended, in the loop of the server.
+
+        In a loop of its own it would keep the interpreter from who sends for half a millisecond a message.
+        """
+        assert self._loop is not None
+        try:
+            asyncio.run_coroutine_threadsafe(recording, self._loop).result()
+        except CancelledError:
+            log.warning("the stream was cut off at the end; its journal has what arrived")
+
 
 class _Server(uvicorn.Server):
-    """A server whose end begins with that of what its requests wait for."""
+    """A server in whose loop a stream is recorded, and whose end begins with that of what its requests wait for."""
 
-    def __init__(self, config: uvicorn.Config, on_end: Callable[[], object]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, streaming: _Streaming, on_end: Callable[[], object]
+    ) -> None:
         super().__init__(config)
-        self._on_end = on_end
+        self._streaming, self._on_end = streaming, on_end
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and to record."""
+        await super().startup(sockets)
+        self._streaming.start(asyncio.get_running_loop())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let go."""
         self._on_end()
         await super().shutdown(sockets)
+        await self._streaming.ended()
 
 
 def server_config(app: object, options: ServeOptions, sockets: int = 0) -> uvicorn.Config:

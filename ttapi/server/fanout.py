@@ -25,8 +25,6 @@ TICK_S = 0.01
 _TICKS = 10
 """Of one round: the topics' turns lie in it by their names, the clients' in the order they came."""
 BATCH_S = TICK_S * _TICKS
-MOST_WAITING = 64 * 1024
-"""Bytes that wait for a client, from which on it is left out."""
 
 
 class Subscriber(Protocol):
@@ -35,12 +33,11 @@ class Subscriber(Protocol):
     seen: dict[str, int]
     """By topic the number of the event that was sent last."""
 
-    def waiting_bytes(self) -> int:
-        """What was sent and is not under way."""
-        ...
+    sent_at: float
+    """When something was sent last."""
 
-    def write(self, frames: bytes) -> None:
-        """Send frames."""
+    def write(self, frames: bytes) -> bool:
+        """Whether the frames were taken; empty ones are where anything would be."""
         ...
 
     def look(self, now: float, *, is_behind: bool) -> None:
@@ -117,9 +114,9 @@ class Fanout:
             for topic in due:
                 self._send(topic, now)
         for client in tuple(self._clients[self._turn]):
-            is_behind = client.waiting_bytes() > MOST_WAITING
+            is_behind = not client.write(b"")
             if not is_behind:
-                self._send_held(client)
+                self._send_held(client, now)
             client.look(now, is_behind=is_behind)
 
     def _is_due(self, topic: str, now: float) -> bool:
@@ -134,25 +131,26 @@ class Fanout:
         self._sent_at[topic] = now
         made: dict[int, tuple[bytes, int]] = {}
         for client in self._subscribers.get(topic, ()):
-            if client.waiting_bytes() > MOST_WAITING:
-                self._held.setdefault(client, set()).add(topic)
-                continue
             seen = client.seen[topic]
-            if seen not in made:
+            found = made.get(seen)
+            if found is None:
                 missed = self._hub.missed(topic, seen)
-                made[seen] = _frames(client, topic, missed), missed.sequence
-            frames, client.seen[topic] = made[seen]
-            if frames:
-                client.write(frames)
+                found = made[seen] = _frames(client, topic, missed), missed.sequence
+            if client.write(found[0]):
+                client.seen[topic] = found[1]
+                client.sent_at = now
+            else:
+                self._held.setdefault(client, set()).add(topic)
 
-    def _send_held(self, client: Subscriber) -> None:
-        if self._hub is None:
-            return
+    def _send_held(self, client: Subscriber, now: float) -> None:
         for topic in self._held.pop(client, ()):
+            assert self._hub is not None
             missed = self._hub.missed(topic, client.seen[topic])
-            if frames := _frames(client, topic, missed):
-                client.write(frames)
-            client.seen[topic] = missed.sequence
+            if client.write(_frames(client, topic, missed)):
+                client.seen[topic] = missed.sequence
+                client.sent_at = now
+            else:
+                self._held.setdefault(client, set()).add(topic)
 
 
 def _frames(client: Subscriber, topic: str, missed: Missed) -> bytes:

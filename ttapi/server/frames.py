@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _EXTENSION = "ttapi.frames"
 _CLOSE_S = 2.0
 """How long a client may take to answer a close; the connection goes then."""
+MOST_WAITING = 64 * 1024
+"""Bytes that wait for a client, from which on what is sent to all leaves it out."""
 _TEXT = 0x81
 """The only frame of a message, which is text."""
 
@@ -30,6 +32,7 @@ class FramedProtocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         """Have the application called, with the writer among its extensions."""
         super().handle_connect(event)
+        self.transport.set_write_buffer_limits(high=MOST_WAITING, low=MOST_WAITING // 2)
         scope: Any = getattr(self, "scope", None)  # none where the handshake is refused
         if scope is not None:
             scope["extensions"][_EXTENSION] = FrameWriter(self)
@@ -41,14 +44,24 @@ class FrameWriter:
     def __init__(self, protocol: FramedProtocol) -> None:
         self._protocol = protocol
 
-    def write(self, frames: bytes) -> None:
-        """Nothing; whole frames go out, or nowhere where the connection is about to end."""
-        if not self._protocol.close_sent and not self._protocol.transport.is_closing():
-            self._protocol.transport.write(frames)
+    def write(self, frames: bytes) -> bool:
+        """Whether whole frames were taken; False: others wait, more than `MOST_WAITING` of them.
 
-    def waiting_bytes(self) -> int:
-        """What was written and the system has not taken."""
-        return self._protocol.transport.get_write_buffer_size()
+        A connection that is about to end takes all and sends none.
+        """
+        one = self._protocol
+        if not one.writable.is_set():
+            return False
+        if not one.close_sent and not one.transport.is_closing():
+            one.transport.write(frames)
+        return True
+
+    def push(self, frames: bytes) -> int:
+        """Bytes that wait now; the frames are behind them, whoever reads them or not."""
+        one = self._protocol
+        if not one.close_sent and not one.transport.is_closing():
+            one.transport.write(frames)
+        return one.transport.get_write_buffer_size()
 
     def close(self, code: int, reason: str) -> None:
         """Nothing; the client is told why, the application that it is over, and the connection ends soon."""

@@ -152,7 +152,8 @@ class _Client:
         self.seen: dict[str, int] = {}
         self._standing: set[str] = set()
         """Of these the topics that are no live events."""
-        self._sent_at = self._read_at = time.monotonic()
+        self.sent_at = self._read_at = time.monotonic()
+        self.write = writer.write
         self._looks = 0
 
     def heed(self, message: object) -> None:
@@ -265,15 +266,6 @@ class _Client:
         for topic in list(self.seen):
             self._leave(topic)
 
-    def waiting_bytes(self) -> int:
-        """What was sent and the system has not taken."""
-        return self._writer.waiting_bytes()
-
-    def write(self, frames: bytes) -> None:
-        """Send frames."""
-        self._writer.write(frames)
-        self._sent_at = time.monotonic()
-
     def look(self, now: float, *, is_behind: bool) -> None:
         """Send what topics that are no live events came to, or a heartbeat; end who may not stay."""
         self._looks += 1
@@ -289,7 +281,7 @@ class _Client:
                 self.seen[topic] = missed.sequence
                 for message in missed.messages:
                     self._send(message)
-            if now - self._sent_at >= HEARTBEAT_S:
+            if now - self.sent_at >= HEARTBEAT_S:
                 self.tell("heartbeat", {})
 
     def _out(self) -> str | None:
@@ -310,9 +302,9 @@ class _Client:
         self._send(_message(kind, data))
 
     def _send(self, message: bytes) -> None:
-        if self.waiting_bytes() > MOST_UNREAD:
+        if self._writer.push(frame_of(message)) > MOST_UNREAD:
             self._writer.close(_AGAIN, "too slow")
-        self.write(frame_of(message))
+        self.sent_at = time.monotonic()
 
 
 def _canonical(asked: object) -> str:
