@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ttapi.config import Settings
     from ttapi.live.feed import StreamGap
     from ttapi.refresh.environment import Environment
+    from ttapi.sources.traffic import NetworkAccounts
     from ttapi.store.catalog import DatasetState
     from ttapi.store.store import Store
 
@@ -69,6 +70,8 @@ class RecordedFile:
         """
         self._clock, self._reopen = clock, reopen
         self.has_unpublished = False
+        self.accounts: NetworkAccounts | None = None
+        """What the streams asked of the network, which the home state is to say; None: nothing."""
         self.replayed = 0
         """Events that the journal had and the file had not."""
         self._notes: list[NoteRow] = []
@@ -76,6 +79,7 @@ class RecordedFile:
         """Rows removed by the retention of the settings, by dataset."""
         self._forgot_at: datetime | None = None
         self._was_cut_short = False
+        self._unfinished_since: datetime | None = None
         self._take(store, environment)
 
     def _take(self, store: Store, environment: Environment) -> None:
@@ -141,13 +145,20 @@ class RecordedFile:
             for one in self._logs.values()
             if (events := self._log.newest_events(one, _KNOWN_EVENTS))
         }
-        return ResumePoint(found, self._log.last_received() if self._was_cut_short else None)
+        if not self._was_cut_short:
+            return ResumePoint(found)
+        known = (self._log.last_received(), self._unfinished_since)
+        return ResumePoint(found, max(filter(None, known), default=None))
 
-    def open_journal(self) -> Journal:
-        """The journal to go on with, after what it had and the file had not was appended."""
+    def open_journal(self, unfinished_since: datetime | None = None) -> Journal:
+        """The journal to go on with, after what it had and the file had not was appended.
+
+        `unfinished_since`: when a recorder began that did not end by itself; None: none is known.
+        """
         folder = self._environment.home.journal
         # Who ends by itself leaves none.
-        self._was_cut_short = last_position(folder) > 0
+        self._was_cut_short = last_position(folder) > 0 or unfinished_since is not None
+        self._unfinished_since = unfinished_since
         for one in read_journal(folder, self.position):
             if isinstance(one, Damage):
                 detail = (
@@ -188,7 +199,9 @@ class RecordedFile:
     def publish(self, gaps: Sequence[StreamGap]) -> None:
         """Settle ledger, notes and state of what was appended, and publish it."""
         for gap in gaps:
-            span = f"{gap.lost_at:%Y-%m-%d %H:%M:%S} to {gap.back_at:%H:%M:%S} UTC"
+            is_one_day = gap.lost_at.date() == gap.back_at.date()
+            until = f"{gap.back_at:%H:%M:%S}" if is_one_day else f"{gap.back_at:%Y-%m-%d %H:%M:%S}"
+            span = f"{gap.lost_at:%Y-%m-%d %H:%M:%S} to {until} UTC"
             self._note(gap.datasets, f"nothing arrived from {span}: {gap.reason}")
         now = self._clock.now()
         fingerprints = {name: one.fingerprint for name, one in self._datasets.items()}
@@ -246,6 +259,10 @@ class RecordedFile:
             generation=self._store.generation,
             states={**self._state.states, **states},
             load_id=self._load_id,
+            traffic={
+                **self._state.traffic,
+                **(self.accounts.as_documents() if self.accounts else {}),
+            },
         )
         write_home_state(self._environment.home, self._state)
 

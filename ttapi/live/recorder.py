@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pyarrow as pa
 
@@ -26,7 +26,7 @@ from ttapi.live.feed import StreamGap
 from ttapi.store.log import LogRecord, LogRows
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from ttapi.live.feed import Feed
     from ttapi.live.journal import Journal
@@ -145,10 +145,21 @@ class Recorder:
                 for task in (*tasks, stopping):
                     task.cancel()
                 ended = await asyncio.gather(*tasks, return_exceptions=True)
+                self._note_open_gaps(
+                    one for one, end in zip(feeds, ended, strict=True) if not _is_failure(end)
+                )
                 await self._finish(writing, storing)
-        for outcome in ended:
-            if isinstance(outcome, Exception):
-                raise outcome
+        for outcome in filter(_is_failure, ended):
+            raise outcome
+
+    def _note_open_gaps(self, feeds: Iterable[Feed]) -> None:
+        """Have the ledger say up to when feeds that end by themselves were out of reach.
+
+        One that failed leaves its gap to the next recorder, which knows until when it lasted.
+        """
+        found = [gap for feed in feeds if (gap := feed.open_gap())]
+        self._gaps += found
+        self.counts.gaps += len(found)
 
     async def _take(self, feed: Feed) -> None:
         async for event in feed.events():
@@ -320,6 +331,10 @@ class Recorder:
         self._store()
         self._publish()
         self._journal.clear()
+
+
+def _is_failure(outcome: object) -> TypeGuard[Exception]:
+    return isinstance(outcome, Exception)
 
 
 async def _first_of(pausing: Awaitable[None], *tasks: asyncio.Task[Any]) -> None:

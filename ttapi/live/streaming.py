@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ttapi.clock import SystemClock, clock_from
 from ttapi.errors import LockedError, UsageError, did_you_mean
 from ttapi.live.feed import Feed
+from ttapi.live.journal_lock import own_journal
 from ttapi.live.recorded_file import RecordedFile
 from ttapi.live.recorder import Recorder, RecorderCounts, RecorderTiming
 from ttapi.refresh.environment import environment_of
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
     from ttapi.clock import Clock
     from ttapi.home import Home
+    from ttapi.live.feed import FeedState
     from ttapi.live.hub import Hub
+    from ttapi.live.journal_lock import JournalLock
     from ttapi.refresh.environment import Environment
     from ttapi.sources.contract import Resource
     from ttapi.store.lock import OnWait
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 
 _LET_GO_S = 0.3
 """How long a recorder stays away from the lock that somebody waits for, who looks every 0.05 s."""
+_SHOWN = 5
+"""Symbols of a recorder that are named."""
 _LOOK_S = 1.0
 """How long it waits for the other before it looks whether it shall end; the journal keeps what arrives."""
 
@@ -54,7 +59,15 @@ class RecordRequest:
     limit: int | None = None
     """Events after which to stop; None: no end."""
     wait_s: float = 60.0
+    """For the journal, then for the live file."""
     command: str = "ttapi stream"
+
+    @property
+    def text(self) -> str:
+        """The command with its symbols, as others are told who records."""
+        shown = " ".join(self.symbols[:_SHOWN])
+        more = f" and {len(self.symbols) - _SHOWN} more" if len(self.symbols) > _SHOWN else ""
+        return f"{self.command} {shown}{more}"
 
 
 @dataclass(frozen=True)
@@ -86,16 +99,18 @@ def record(
 
     `on_published` is told the counts and the generation; `hub` is fed with every event; `on_begun` is given
     what ends the recording, for any thread to call; `loop_factory` makes its event loop.
-    *Raises* UsageError where no source streams what is asked, LockedError past `wait_s`, SourceDownError
-    when a vendor refuses for good.
+    *Raises* UsageError where no source streams what is asked, LockedError past `wait_s` while another
+    recorder has the journal or another command the file, SourceDownError when a vendor refuses for good.
     """
     chosen = _chosen(environment, request)
     clock = clock_from(environ)
     file = _LiveFile(environment.home, environ, clock, request)
-    recording = RecordedFile(*file.open(request.wait_s, on_wait), clock, file.reopen)
-    with closing(recording):
-        journal = recording.open_journal()
-        run = _Run(environment, recording, clock, on_published)
+    owning = own_journal(
+        environment.home, command=request.text, wait_s=request.wait_s, on_wait=on_wait
+    )
+    with owning as owned, closing(file.recording(on_wait)) as recording:
+        journal = recording.open_journal(owned.unfinished_since)
+        run = _Run(environment, recording, clock, on_published, owned)
         recorder = Recorder(
             recording,
             journal,
@@ -106,6 +121,7 @@ def record(
         )
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(run.until_stopped(recorder, chosen, request.for_s, on_begun))
+        owned.end_whole()
         return RecordOutcome(
             recording.load_id,
             recording.generation,
@@ -124,6 +140,10 @@ class _LiveFile:
     environ: Mapping[str, str]
     clock: Clock
     request: RecordRequest
+
+    def recording(self, on_wait: OnWait) -> RecordedFile:
+        """The file to record into. *Raises* as `open`."""
+        return RecordedFile(*self.open(self.request.wait_s, on_wait), self.clock, self.reopen)
 
     def open(self, wait_s: float, on_wait: OnWait = None) -> tuple[Store, Environment]:
         """The file, owned and installed; settings and models as they are now. *Raises* as `open_store`."""
@@ -204,7 +224,9 @@ class _Run:
         recording: RecordedFile,
         clock: Clock,
         on_published: Callable[[RecorderCounts, int], None] | None,
+        owned: JournalLock,
     ) -> None:
+        self._owned = owned
         self._environment, self._recording = environment, recording
         self._clock, self._on_published = clock, on_published
         self._began = SystemClock().now()
@@ -226,19 +248,24 @@ class _Run:
                 loop.add_signal_handler(number, recorder.stop)
         if on_begun:
             on_begun(lambda: loop.call_soon_threadsafe(recorder.stop))
-        accounts = self._environment.accounts()
+        accounts = self._recording.accounts = self._environment.accounts()
         for name, requests in chosen.items():
             source = self._environment.resources[f"raw.{requests[0].resource.table}"].source
             assert isinstance(source, StreamSource), name
             context = self._environment.context(source, accounts)
             now, resume = self._clock.now, self._resume
-            self.feeds.append(Feed(source, requests, context, now, resume=resume))
+            feed = Feed(source, requests, context, now, resume=resume, on_change=self._changed)
+            self.feeds.append(feed)
         timer = loop.call_later(for_s, recorder.stop) if for_s is not None else None
         try:
             await recorder.run(self.feeds)
         finally:
             if timer is not None:
                 timer.cancel()
+
+    def _changed(self, state: FeedState) -> None:
+        if state.phase == "streaming":
+            self._owned.begin(self._clock.now())
 
     def published(self, counts: RecorderCounts) -> None:
         """Leave the state of the stream for `ttapi status`, and tell whoever watches."""
