@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ttapi.errors import LockedError, SourceDownError
-from ttapi.live.journal_lock import own_journal, recorder_owner
+from ttapi.live.journal_lock import own_journal
+from ttapi.store.files import recorder_owner
 
 PRINTS = ("time_and_sales",)
 SINCE = datetime(2024, 6, 14, 14, 0, tzinfo=UTC)

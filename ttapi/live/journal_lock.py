@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ttapi.errors import LockedError
-from ttapi.store.lock import acquire_file, read_lock_file
+from ttapi.store.lock import acquire_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,12 +81,6 @@ def own_journal(
         yield lock
     finally:
         lock.release()
-
-
-def recorder_owner(home: Home) -> LockOwner | None:
-    """The recorder that has the journal of `home` at this moment; None: nobody records."""
-    note = read_lock_file(home.recorder_file)
-    return note.owner if note.is_held else None
 
 
 def _refusal(owner: LockOwner | None) -> LockedError:

@@ -7,12 +7,13 @@ What the journal has and the file has not, after a crash, is appended before any
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from ttapi.errors import CommitUnknownError
+from ttapi.errors import CommitUnknownError, StoreError
 from ttapi.live.feed import ResumePoint
 from ttapi.live.journal import Damage, Journal, last_position, read_journal
 from ttapi.refresh.datasets import market_clock
@@ -32,7 +33,7 @@ from ttapi.store.log import LogRecord, LogWriter, Retention
 from ttapi.store.publish import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from ttapi.clock import Clock
@@ -80,9 +81,13 @@ class RecordedFile:
         self._forgot_at: datetime | None = None
         self._was_cut_short = False
         self._unfinished_since: datetime | None = None
+        self.is_open = False
+        """Whether it can be written; False: a full disk, or what held it meanwhile, kept it from that."""
         self._take(store, environment)
 
-    def _take(self, store: Store, environment: Environment) -> None:
+    def _take(
+        self, store: Store, environment: Environment, unsettled: Iterable[tuple[str, str]] = ()
+    ) -> None:
         self._store, self._environment = store, environment
         self._datasets = environment.datasets
         self._state = replace(
@@ -97,7 +102,14 @@ class RecordedFile:
             if offer.resource.storage == "log"
         }
         self._load_id = store.next_load_id()
-        self._log = LogWriter(store, self._load_id, self._logs)
+        self._log = self._log_writer(unsettled)
+        self.is_open = True
+
+    def _log_writer(self, unsettled: Iterable[tuple[str, str]]) -> LogWriter:
+        """Another writer, which settles what the one before did not."""
+        log = LogWriter(self._store, self._load_id, self._logs)
+        log.unsettled.update(unsettled)
+        return log
 
     @property
     def is_wanted(self) -> bool:
@@ -113,8 +125,17 @@ class RecordedFile:
         assert self._reopen is not None
         if self.has_unpublished:
             self.publish([])
+        self.is_open = False
         self._store.close()
-        self._take(*self._reopen(is_stopping))
+        self._take(*self._reopen(is_stopping), self._log.unsettled)
+
+    def ensure_open(self, is_stopping: Callable[[], bool]) -> None:
+        """Have the file open again where it could not be written. *Raises* as `hand_over`."""
+        if self.is_open or self._reopen is None:
+            return
+        with suppress(StoreError):
+            self._store.close()
+        self._take(*self._reopen(is_stopping), self._log.unsettled)
 
     def close(self) -> None:
         """Close the file and let go of it."""
@@ -189,7 +210,7 @@ class RecordedFile:
             # The file itself says which records it has.
             before = self._log.position
             self._store.reopen()
-            self._log = LogWriter(self._store, self._load_id, self._logs)
+            self._log = self._log_writer(self._log.unsettled)
             self._log.append(records, self._clock.now())
             new = [one for one in records if one.position > before]
             stored = sum(events.rows.num_rows for one in new for events in one.events)
@@ -240,11 +261,12 @@ class RecordedFile:
         ]
 
     def _write_notes(self) -> None:
-        notes, self._notes = self._notes, []
+        notes = list(self._notes)
         if notes:
             with self._store.transaction() as cursor:
                 add_notes(cursor, notes)
                 mark_changed(cursor)
+        del self._notes[: len(notes)]
 
     def _write_freshness(self, now: datetime) -> None:
         with self._store.transaction() as cursor:

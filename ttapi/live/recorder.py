@@ -15,13 +15,13 @@ import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pyarrow as pa
 
-from ttapi.errors import DiskFullError
+from ttapi.errors import CommitUnknownError, DiskFullError
 from ttapi.live.feed import StreamGap
 from ttapi.store.log import LogRecord, LogRows
 
@@ -167,10 +167,19 @@ class Recorder:
                 self._gaps.append(event)
                 self.counts.gaps += 1
                 continue
-            self._arrived(event)
+            self._arrived(self._within_limit(event, feed))
             if not self._has_room.is_set():
                 self.counts.waits += 1
                 await self._has_room.wait()
+
+    def _within_limit(self, batch: StreamBatch, feed: Feed) -> StreamBatch:
+        """`batch` without what is more than was asked for, which is as if it had never come."""
+        left = batch.rows.num_rows if self._limit is None else self._limit - self._arrivals
+        excess = batch.rows.num_rows - max(0, left)
+        if excess <= 0:
+            return batch
+        feed.state.events -= excess
+        return replace(batch, rows=batch.rows.slice(0, max(0, left)))
 
     def _arrived(self, batch: StreamBatch) -> None:
         table = batch.resource.table
@@ -281,9 +290,11 @@ class Recorder:
     def _store(self) -> None:
         """Commit what the journal has, and publish when that is due; runs in the thread that stores.
 
-        A full disk is tried again later: the journal keeps what the file has not.
+        A full disk is tried again later: the journal keeps what the file has not, and the file is opened
+        anew, since an engine that could not write may do nothing more.
         """
         try:
+            self._recording.ensure_open(self._is_stopping.is_set)
             # What has come by now, in one transaction; what comes meanwhile waits for the next one.
             records = list(self._uncommitted)
             self._commit_at = self._timing.clock() + self._timing.commit_s
@@ -295,7 +306,8 @@ class Recorder:
                 self._publish()
             if self._recording.is_wanted and not self._is_stopping.is_set():
                 self._recording.hand_over(self._is_stopping.is_set)
-        except DiskFullError as exc:
+        except (DiskFullError, CommitUnknownError) as exc:
+            self._recording.is_open = False
             if self._is_stopping.is_set():
                 raise
             log.warning("stream waits for the disk: %s", exc)
@@ -305,8 +317,9 @@ class Recorder:
     def _publish(self) -> None:
         began = self._timing.clock()
         gaps = list(self._gaps)
-        self._recording.publish(gaps)
+        # Noted by the file from here on, however often it has to try.
         del self._gaps[: len(gaps)]
+        self._recording.publish(gaps)
         self._journal.forget(self._recording.position)
         self.counts.publications += 1
         # At most a quarter of the time goes into publications: on a busy machine one takes most of a second,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from contextlib import closing, suppress
@@ -16,6 +17,7 @@ from ttapi.live.feed import Feed
 from ttapi.live.journal_lock import own_journal
 from ttapi.live.recorded_file import RecordedFile
 from ttapi.live.recorder import Recorder, RecorderCounts, RecorderTiming
+from ttapi.market.dxfeed import require_symbol
 from ttapi.refresh.environment import environment_of
 from ttapi.refresh.home_state import read_home_state
 from ttapi.refresh.installation import load_installation
@@ -178,6 +180,11 @@ class _LiveFile:
                     raise
 
 
+def check_stream(environment: Environment, request: RecordRequest) -> None:
+    """Nothing, where `record` could begin. *Raises* UsageError as it does."""
+    _chosen(environment, request)
+
+
 def streamable(environment: Environment) -> dict[str, list[Resource]]:
     """By source that can stream, the logs it fills."""
     found: dict[str, list[Resource]] = {}
@@ -191,6 +198,8 @@ def _chosen(environment: Environment, request: RecordRequest) -> dict[str, list[
     """The requests by source. *Raises* UsageError for an unknown name, or where nothing is configured."""
     if not request.symbols:
         raise UsageError("no symbol is named", hint="ttapi stream SPY AAPL, or --list NAME")
+    for symbol in request.symbols:
+        require_symbol(symbol)
     offered = streamable(environment)
     names = {one.name for resources in offered.values() for one in resources}
     for name in request.resources:
@@ -271,6 +280,7 @@ class _Run:
         """Leave the state of the stream for `ttapi status`, and tell whoever watches."""
         generation = self._recording.generation
         document = {
+            "pid": os.getpid(),
             "began_at": self._began.isoformat(),
             "published_at": SystemClock().now().isoformat(),
             "generation": generation,

@@ -11,15 +11,13 @@ import json
 import logging
 import os
 import sys
-import threading
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
-import uvloop
 
-from ttapi.api import Hub, RecordRequest, current_owner, no_reading, operations, record
-from ttapi.errors import LockedError, StoreError, TtapiError, UsageError
+from ttapi.api import current_owner, no_reading
+from ttapi.errors import LockedError, StoreError, UsageError
 from ttapi.server.address import (
     ServeOptions,
     address_of,
@@ -39,6 +37,7 @@ from ttapi.server.guard import Place
 from ttapi.server.private_document import replace_private
 from ttapi.server.scheduler import Scheduler
 from ttapi.server.served_home import ServedHome
+from ttapi.server.streaming import DaemonStream
 
 if TYPE_CHECKING:
     import socket
@@ -95,7 +94,7 @@ class _Daemon:
         is_open = not is_loopback(options.host) or bool(options.proxies)
         self._served = ServedHome(home, environ, is_open=is_open)
         self._served.accounts.forget_owner()
-        self._streaming = _Streaming(home, environ, options.symbols, tell)
+        self._streaming = DaemonStream(home, environ, options.symbols, tell)
         self._scheduler = Scheduler(self._served.database, self._served.queue)
         self._commands = CommandSocket(self._served, base_url, self._served.schedule)
         self._ending = Ending()
@@ -118,8 +117,8 @@ class _Daemon:
             if self._options.is_scheduled:
                 served.scheduler = self._scheduler
                 self._scheduler.start()
-            self._streaming.start()
             self._tell(f"ttapi: serving at {self._base_url}; interrupt to stop")
+            self._streaming.start()
             _tell_licences(served, self._tell)
             server.run(sockets=[listener])
 
@@ -162,59 +161,6 @@ def _is_writing(home: Home) -> bool:
     """Whether a thread of this process holds the live file: a query's refresh, or a stream's last rows."""
     owner = current_owner(home)
     return owner is not None and owner.pid == os.getpid()
-
-
-class _Streaming:
-    """Live events recorded beside the server, in a thread of their own."""
-
-    def __init__(
-        self,
-        home: Home,
-        environ: Mapping[str, str],
-        symbols: tuple[str, ...],
-        tell: Callable[[str], None],
-    ) -> None:
-        self._home, self._environ, self._tell = home, environ, tell
-        self._request = RecordRequest(symbols, command="ttapi serve")
-        self.hub = Hub() if symbols else None
-        self._stop: Callable[[], object] | None = None
-        self._thread = threading.Thread(target=self._record, name="stream", daemon=True)
-
-    def start(self) -> None:
-        """Nothing; the recording begins, where there is something to record."""
-        if self.hub is not None:
-            self._thread.start()
-
-    def stop(self) -> None:
-        """Nothing; it is to end."""
-        if self._stop is not None:
-            with suppress(RuntimeError):  # its loop has ended by itself
-                self._stop()
-
-    def close(self, timeout_s: float) -> None:
-        """Nothing; what has arrived is stored and published, unless that takes longer."""
-        self.stop()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
-
-    def _record(self) -> None:
-        try:
-            environment = operations.open_environment(self._home.root, environ=self._environ)
-            record(
-                environment,
-                self._request,
-                environ=self._environ,
-                hub=self.hub,
-                on_begun=self._begun,
-                loop_factory=uvloop.new_event_loop,
-            )
-        except TtapiError as exc:
-            # The server goes on: what was recorded can be read, and REST needs no stream.
-            log.exception("the stream ended")
-            self._tell(f"ttapi: the stream ended: {exc}")
-
-    def _begun(self, stop: Callable[[], object]) -> None:
-        self._stop = stop
 
 
 class _Server(uvicorn.Server):

@@ -125,7 +125,7 @@ def acquire(
         wait_s=wait_s,
         on_wait=on_wait,
         refusal=lambda owner: LockedError(
-            _locked_message(owner, wait_s), owner=owner, hint="wait longer with --wait SECONDS"
+            _locked_message(owner, wait_s), owner=owner, hint=_locked_hint(home, owner)
         ),
         wanted_file=home.wanted_file,
         sleep=sleep,
@@ -264,16 +264,6 @@ def read_daemon(home: Home) -> DaemonNote | None:
     return DaemonNote(pid, base_url, is_alive(pid) if is_held is None else is_held)
 
 
-def require_no_other_daemon(home: Home, doing: str) -> None:
-    """Nothing, or UsageError where another process serves `home`, which `doing` would break."""
-    note = read_daemon(home)
-    if note is not None and note.is_held and note.pid != os.getpid():
-        raise UsageError(
-            f"{doing}, and {note.text} serves {home.root} with another version of ttapi",
-            hint=f"kill {note.pid} ends it; ttapi serve starts the new one",
-        )
-
-
 def _is_locked(inode: int) -> bool | None:
     """Whether a process of this machine holds a lock on that file; None: the machine does not tell."""
     try:
@@ -375,6 +365,16 @@ def _locked_message(owner: LockOwner | None, wait_s: float) -> str:
     command = f" ({owner.command})" if owner.command else ""
     holder = f"process {owner.pid}{command} on {owner.host}, running since {owner.started_at}"
     return f"the database is locked{waited} by {holder}"
+
+
+def _locked_hint(home: Home, owner: LockOwner | None) -> str:
+    daemon = read_daemon(home)
+    if owner is None or daemon is None or daemon.pid != owner.pid:
+        return "wait longer with --wait SECONDS"
+    return (
+        "wait longer with --wait SECONDS; a daemon that lets go of the file for nobody does not answer:"
+        f" kill -CONT {owner.pid} has a stopped one go on, kill -KILL {owner.pid} ends it"
+    )
 
 
 def _started_at() -> str:
