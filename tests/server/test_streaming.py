@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+from contextlib import contextmanager
 
 import pytest
-from test_serve import fail, serving
 
 from ttapi.errors import DiskFullError, LockedError, SourceDownError
 from ttapi.live.journal_lock import own_journal
@@ -17,6 +19,21 @@ from ttapi.simulator.vendor_market import VendorMarket
 from ttapi.store.files import recorder_owner, stream_trouble
 
 TIMEOUT_S = 60
+
+
+@contextmanager
+def serving(lab, *arguments):
+    """The running daemon, killed in the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ttapi", "serve", "--port", "0", "--no-scheduler", *arguments],
+        env=lab.variables, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stderr.readline().startswith("ttapi: serving at ")
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture
@@ -68,8 +85,8 @@ def test_a_stream_that_ended_for_good_is_begun_again_and_told_meanwhile(lab, ven
     assert recorder_owner(lab.home) is None
 
 
-def test_where_another_records_the_daemon_says_so_and_takes_over_when_that_ends(lab, vendor):
-    with own_journal(lab.home, command="ttapi stream AAPL", wait_s=0), serving(lab, "--no-scheduler", "--stream", "SPY") as (process, _):  # fmt: skip
+def test_where_another_records_the_daemon_says_so_in_its_first_lines_status_and_doctor(lab, vendor):
+    with own_journal(lab.home, command="ttapi stream AAPL", wait_s=0), serving(lab, "--stream", "SPY") as process:  # fmt: skip
         said = [process.stderr.readline() for _ in range(2)]
         status = lab.ttapi("status").stdout
         doctor = lab.ttapi("doctor").stdout
@@ -92,5 +109,7 @@ def test_where_another_records_the_daemon_says_so_and_takes_over_when_that_ends(
     ],
 )
 def test_a_stream_that_cannot_be_is_refused_before_anything_is_served(lab, symbols, told):
-    assert told in fail(lab, "--no-scheduler", "--stream", symbols)
+    done = lab.ttapi("serve", "--port", "0", "--stream", symbols)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
     assert not lab.home.token_file.exists()
