@@ -21,6 +21,7 @@
     │   ├── ResponseError           1   a vendor's answer to one request cannot be used
     │   ├── StreamLostError         1   a stream broke off; another connection may work
     │   └── SourceDownError         3   a source could not be reached, or refused every unit
+    │       ├── StreamRefusedError  3   a vendor refused a stream; another token may be taken
     │       └── CredentialError     3   a vendor refused who we are; asking again changes nothing
     ├── StaleError                  4   data is older than allowed
     └── BudgetError                 4   a refresh would exceed its call or time budget
@@ -161,6 +162,10 @@ class SourceDownError(SourceError):
     """A source could not be reached, or refused every unit."""
 
     exit_code = 3
+
+
+class StreamRefusedError(SourceDownError):
+    """A vendor refused the token of a stream, or access to it; another token may be taken, some times in a row."""
 
 
 class StreamLostError(SourceError):

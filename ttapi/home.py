@@ -173,6 +173,16 @@ class Home:
         return self.root / "journal"
 
     @property
+    def recorder_file(self) -> Path:
+        """What the one recorder of a home holds a lock on."""
+        return self.journal / "recorder.lock"
+
+    @property
+    def stream_trouble_file(self) -> Path:
+        """Why the stream of a daemon does not run; gone where it does."""
+        return self.live / "stream_trouble.json"
+
+    @property
     def logs(self) -> Path:
         """Where the log files are."""
         return self.root / "logs"

@@ -56,6 +56,11 @@ def test_a_stream_is_recorded_and_told(lab, small_market):
         (("SPY", "--for", "soon"), "--for 'soon' is no duration", 2),
         (("SPY", "--list", "nobody"), "no universe is called 'nobody'", 2),
         (("SPY",), "nothing can be streamed: [sources.dxlink] token is not set", 2),
+        (("SPY  240719C00500000",), "an option has 21 characters: SPY   240719C00500000", 2),
+        (("SPY240719C00500000",), "an option has 21 characters: SPY   240719C00500000", 2),
+        (("SPY   240719C0050000",), "'SPY   240719C0050000' is no symbol", 2),
+        (("SPY240719C500",), "as dxFeed has it: .SPY250117C600", 2),
+        (("SPY,A B",), "'A B' is no symbol", 2),
     ],
 )
 def test_what_cannot_be_streamed_is_told(lab, arguments, told, code):
@@ -114,6 +119,6 @@ def test_status_says_what_records_at_this_moment(lab, small_market):
         process.send_signal(signal.SIGTERM)
         _, talk = process.communicate()
     assert process.returncode == 0, talk
-    assert f"ttapi stream (process {process.pid}): dxlink streaming; " in shown
+    assert f"ttapi stream SPY (process {process.pid}): dxlink streaming; " in shown
     assert "events stored, the last published" in shown
     assert "ttapi stream" not in lab.ttapi("status").stdout

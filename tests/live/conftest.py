@@ -65,7 +65,14 @@ def recorded():
     """Records into a lab what a server sends: the outcome."""
 
     def run(
-        lab, served, *, kinds=("quotes", "time_and_sales"), on_first=None, numbered=None, **facts
+        lab,
+        served,
+        *,
+        kinds=("quotes", "time_and_sales"),
+        on_first=None,
+        numbered=None,
+        hub=None,
+        **facts,
     ):
         lab.environ |= settings_of(served)
         told = []
@@ -82,7 +89,7 @@ def recorded():
             request,
             environ=lab.variables,
             on_published=tell,
-            hub=numbered and Counting(served, numbered),
+            hub=hub or (numbered and Counting(served, numbered)),
             on_begun=numbered and (lambda stop: setattr(served, "stop", stop)),
         )
         lab.published = told

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttapi.errors import CredentialError, SourceDownError, StreamLostError, UsageError
+from ttapi.errors import (
+    CredentialError,
+    SourceDownError,
+    StreamLostError,
+    StreamRefusedError,
+    UsageError,
+)
 from ttapi.live.feed import Backoff, Feed, StreamGap, _KnownEvents
 from ttapi.sources.contract import SourceContext, StreamBatch, StreamReady, StreamRequest
 from ttapi.sources.dxlink.live import BY_RESOURCE, LiveColumns
@@ -59,14 +65,16 @@ class Clock:
         return self.now
 
 
-def collected(source, count, pauses=None):
+def collected(source, count, pauses=None, context=None, feeds=None):
     """The first `count` things a feed brings, and the feed."""
 
     async def sleep(seconds):
         (pauses if pauses is not None else []).append(seconds)
 
     requests = [StreamRequest(PRINTS, ("SPY",)), StreamRequest(QUOTES, ("SPY",))]
-    feed = Feed(source, requests, SourceContext({}, START), Clock(), backoff=Backoff(sleep=sleep, random=lambda: 1.0))  # fmt: skip
+    feed = Feed(source, requests, context or SourceContext({}, START), Clock(), backoff=Backoff(sleep=sleep, random=lambda: 1.0))  # fmt: skip
+    if feeds is not None:
+        feeds.append(feed)
 
     async def run():
         found = []
@@ -131,11 +139,47 @@ def test_what_another_connection_cannot_mend_ends_the_feed(end):
 
 
 def test_a_vendor_that_refuses_three_times_in_a_row_is_left_alone():
-    refused = [SourceDownError("403")]
+    refused = [StreamRefusedError("403")]
     source = Scripted(refused, refused, [StreamReady(), *refused], refused, refused)
-    with pytest.raises(SourceDownError):
+    with pytest.raises(StreamRefusedError):
         collected(source, 9)
     assert len(source.asked) == 5
+
+
+def test_what_is_out_of_reach_is_tried_without_end_and_each_time_as_if_for_the_first():
+    """An outage is noted for the rest of a command, with what is borrowed too: a stream asks again."""
+    down = [SourceDownError("POST /oauth/token failed 8 times: no connection")]
+    source = Scripted(*[down] * 40, [StreamReady(), prints((1, 1.0))])
+    stream, seen = source.stream, []
+
+    def noting(requests, context, now):
+        for one in (context, context.borrowed["login"]):
+            seen.append((one.traffic.unreachable, one.now > START))
+            one.traffic.unreachable = "no connection"
+        return stream(requests, context, now)
+
+    source.stream = noting
+    context = SourceContext({}, START, borrowed={"login": SourceContext({}, START)})
+    events, feed = collected(source, 1, context=context)
+    assert prices(events) == [1.0]
+    assert seen == [(None, True)] * 2 * 41
+    assert (feed.state.phase, feed.state.losses, feed.state.connections) == ("streaming", 0, 1)
+
+
+@pytest.mark.parametrize("was_lost", [True, False])
+def test_a_stream_that_is_ended_while_it_is_lost_tells_the_gap_up_to_then(was_lost):
+    ends = [StreamReady(), prints((1, 1.0)), *([StreamLostError("it fell silent")] if was_lost else [])]  # fmt: skip
+    source = Scripted(ends, [SourceDownError("down")], [CredentialError("over")])
+    if not was_lost:
+        _, feed = collected(source, 1)
+        assert feed.open_gap() is None
+        return
+    feeds = []
+    with pytest.raises(CredentialError):
+        collected(source, 9, feeds=feeds)
+    gap = feeds[0].open_gap()
+    assert gap.reason == "down"
+    assert gap.back_at - gap.lost_at > timedelta(seconds=3)
 
 
 def test_a_batch_of_other_types_is_cast_and_one_of_other_columns_never_reaches_the_journal():

@@ -3,9 +3,20 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+from contextlib import aclosing
 
+import pytest
+from vendor_settings import settings_of as login_of
+
+from ttapi.api import RecordRequest, record
+from ttapi.errors import CredentialError
+from ttapi.live.feed import Backoff, Feed
 from ttapi.market.dxfeed import event_index
+from ttapi.simulator.server import VendorServer
+from ttapi.sources.contract import StreamRequest
+from ttapi.sources.dxlink.live import BY_RESOURCE
+from ttapi.sources.dxlink.source import DxlinkSource
 
 HELD = "select symbol, tick_id, round(price * 100)::bigint from ticks where tick_id % 4194304 = 0 and tick_id >= {first} order by tick_id"
 PRINTS = ("time_and_sales",)
@@ -77,3 +88,35 @@ def test_quotes_that_come_twice_or_late_leave_the_newest(lab, numbering, recorde
     with numbering("duplicate-feed:every=2", limit=200) as served:
         recorded(lab, served, kinds=("quotes",), limit=200)
     assert lab.rows("select count(*) from quotes") == [(3,)]
+
+
+@pytest.mark.parametrize("fault", ["bad-gateway:path=/oauth/token,times=9", "oauth-busy:times=9"])
+def test_an_outage_of_the_login_is_outlived_by_the_stream(lab, small_market, fault):
+    """The quote token comes by OAuth, and every request for one fails for longer than a command waits."""
+    pauses = []
+
+    async def sleep(seconds):
+        pauses.append(seconds)
+
+    async def first(feed):
+        async with aclosing(feed.events()) as events:
+            return await anext(events)
+
+    with VendorServer(small_market, faults=[fault]) as served:
+        lab.environ |= login_of(served) | {"TTAPI_TASTYTRADE_GIVE_UP_S": "0.01"}
+        environment = lab.environment()
+        context = environment.context(DxlinkSource(), environment.accounts())
+        requests = [StreamRequest(BY_RESOURCE["quotes"].resource, ("SPY",))]
+        feed = Feed(DxlinkSource(), requests, context, lambda: lab.now, backoff=Backoff(sleep=sleep))  # fmt: skip
+        batch = asyncio.run(first(feed))
+    assert batch.rows["symbol"].to_pylist() == ["SPY"]
+    assert len(pauses) >= 3
+
+
+def test_a_grant_that_is_dead_ends_the_stream_at_once(lab, small_market):
+    """The vendor blocks the address of who goes on asking; later commands know it from the home's state."""
+    with VendorServer(small_market, faults=["revoked"]) as served:
+        lab.environ |= login_of(served)
+        for told in ("the grant is refused", "these credentials are not tried again before 23:00 UTC"):  # fmt: skip
+            with pytest.raises(CredentialError, match=told):
+                record(lab.environment(), RecordRequest(("SPY",), for_s=60), environ=lab.variables)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ttapi.audit.why import Explanation, SourceCall
     from ttapi.live.hub import Hub, Missed
     from ttapi.live.recorder import RecorderCounts
-    from ttapi.live.streaming import RecordOutcome, RecordRequest, record
+    from ttapi.live.streaming import RecordOutcome, RecordRequest, check_stream, record
     from ttapi.live.watch import (
         InputVersions,
         RowDifference,
@@ -87,6 +87,12 @@ if TYPE_CHECKING:
     from ttapi.sources.in_thread import allow_reading, interrupt_reading, no_reading
     from ttapi.store.backup import Backup, list_backups
     from ttapi.store.catalog import DatasetOutcome
+    from ttapi.store.files import (
+        forget_stream_trouble,
+        note_stream_trouble,
+        recorder_owner,
+        stream_trouble,
+    )
     from ttapi.store.lock import current_owner
     from ttapi.store.rows import ResultColumn, Rows
     from ttapi.store.sandbox_protocol import SandboxLimits
@@ -182,6 +188,11 @@ _HOMES = {
     "interrupt_reading": "sources.in_thread",
     "no_reading": "sources.in_thread",
     "current_owner": "store.lock",
+    "check_stream": "live.streaming",
+    "forget_stream_trouble": "store.files",
+    "note_stream_trouble": "store.files",
+    "stream_trouble": "store.files",
+    "recorder_owner": "store.files",
 }
 
 __all__ = [
@@ -248,6 +259,7 @@ __all__ = [
     "Watchers",
     "allow_reading",
     "audit_hash",
+    "check_stream",
     "connect_published",
     "current_owner",
     "difference_rows",
@@ -255,11 +267,13 @@ __all__ = [
     "export_formats",
     "filler_of",
     "find_node",
+    "forget_stream_trouble",
     "home_id",
     "input_versions",
     "interrupt_reading",
     "list_backups",
     "no_reading",
+    "note_stream_trouble",
     "open_database",
     "options_close",
     "outcome_to_json",
@@ -270,11 +284,13 @@ __all__ = [
     "publication_mark",
     "read_receipt",
     "record",
+    "recorder_owner",
     "request_from_json",
     "save_query",
     "schema_version",
     "setup_digest",
     "socket_path",
+    "stream_trouble",
 ]
 
 

@@ -41,7 +41,10 @@ CODES: dict[str, tuple[Severity, str]] = {
     "backup-unusable": ("warning", "the newest backup was damaged or changed"),
     "check-failed": ("warning", "a data check found bad rows"),
     "daemon-gone": ("warning", "a daemon was killed; what it left names a process that is no more"),
-    "daemon-hangs": ("warning", "the daemon does not answer; commands do its work themselves"),
+    "daemon-hangs": (
+        "warning",
+        "the daemon does not answer; where it holds the live file, commands wait for it in vain",
+    ),
     "daemon-limited": (
         "note",
         "the daemon leaves datasets alone that need more calls than it may make",
@@ -109,6 +112,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "state-behind": ("warning", "live/state.json tells of another generation"),
     "state-damaged": ("warning", "live/state.json makes no sense"),
     "state-missing": ("warning", "live/state.json is gone"),
+    "stream-stopped": ("warning", "the daemon's stream does not run; it is tried again by itself"),
     "unit-failed": ("warning", "a file or symbol could not be loaded"),
 }
 """Severity and meaning of every code. Errors alone make the exit code 1."""

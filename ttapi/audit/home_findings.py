@@ -21,10 +21,10 @@ from ttapi.audit.findings import Finding
 from ttapi.config import bundled_folder
 from ttapi.errors import LockedError, StoreError, TtapiError
 from ttapi.formats.values import amount
-from ttapi.refresh.daemon_client import greeted, schema_version
+from ttapi.refresh.daemon_client import greeted, hang_text, schema_version
 from ttapi.store.backup import list_backups
 from ttapi.store.engine import inspect_file
-from ttapi.store.files import leftovers
+from ttapi.store.files import leftovers, stream_trouble
 from ttapi.store.integrity import inspect_log, log_of
 from ttapi.store.lock import read_daemon
 from ttapi.store.publish import snapshot_files
@@ -237,12 +237,15 @@ def _daemon(patient: Examination) -> Iterator[Finding]:
                 "daemon-gone", f"{who}, and left {_named(files)}", f"rm -f {_arguments(files)}"
             )
         return
+    if trouble := stream_trouble(home):
+        text = f"{note.text}: since {trouble['since']}: {trouble['reason']}"
+        yield Finding("stream-stopped", text, patient.ttapi("status"))
     try:
         with greeted(home) as (_, greeting):
             yield from _of_greeting(patient, note, greeting)
     except OSError as exc:
-        text = f"{note.text} does not answer: {exc}"
-        yield Finding("daemon-hangs", text, f"kill {note.pid}")
+        text = f"{note.text} does not answer ({exc}): {hang_text(home, note)}"
+        yield Finding("daemon-hangs", text, f"kill -KILL {note.pid}")
 
 
 def _of_greeting(

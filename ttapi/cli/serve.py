@@ -66,6 +66,7 @@ def serve(
     from ttapi.config import require_extra
 
     require_extra("server", "fastapi", "ttapi serve")
+    from ttapi.api import RecordRequest, check_stream
     from ttapi.cli.entry import run_log
     from ttapi.cli.terminal import open_environment, require_home, tell
     from ttapi.server.address import ServeOptions
@@ -75,6 +76,9 @@ def serve(
     require_home(environment)
     symbols = tuple(one.strip().upper() for one in (stream or "").split(",") if one.strip())
     proxies = tuple(behind_proxy or ())
+    if stream is not None:
+        # Found out before anything is served: a daemon that was to stream and does not is easily missed.
+        check_stream(environment, RecordRequest(symbols))
     options = ServeOptions(host, port, port_file, tls_cert, tls_key, proxies, is_scheduled, symbols)
     with run_log(environment.home, "serve"):
         run(environment.home, options, os.environ, tell)

@@ -21,8 +21,8 @@ import pyarrow.compute as pc
 
 from ttapi.errors import (
     CredentialError,
-    SourceDownError,
     StreamLostError,
+    StreamRefusedError,
     TtapiError,
     UsageError,
 )
@@ -136,36 +136,44 @@ class Feed:
     async def events(self) -> AsyncGenerator[StreamBatch | StreamGap]:
         """Batches as they arrive, over as many connections as it takes, and where something is missing.
 
-        *Raises* SourceDownError when the vendor refuses for good, UsageError for a wrong setting.
+        *Raises* CredentialError or StreamRefusedError when the vendor refuses for good, UsageError for a
+        wrong setting.
         """
-        lost_at = self._lost_at
-        if lost_at is not None:
+        if self._lost_at is not None:
             self.state.last_error = "the recorder before did not end by itself"
         while True:
             self._enter("connecting")
             lost: BaseException = StreamLostError("the source ended its stream")
             try:
-                async with aclosing(self._connection(lost_at)) as events:
+                async with aclosing(self._connection(self._lost_at)) as events:
                     async for event in events:
-                        lost_at = None if isinstance(event, StreamGap) else lost_at
+                        if isinstance(event, StreamGap):
+                            self._lost_at = None
                         yield event
             except (Exception, SystemExit) as exc:  # noqa: BLE001 - a plugin may raise anything, which costs its own stream
                 lost = exc
             self._note_loss(lost)
-            if lost_at is None and self.state.connections:
+            if self._lost_at is None and self.state.connections:
                 # What fell silent is noticed later than it was lost.
-                lost_at = max(self._last_at or self._now(), self._now() - _SILENCE)
+                self._lost_at = max(self._last_at or self._now(), self._now() - _SILENCE)
                 self.state.losses += 1
             for known in self._known.values():
                 known.has_history = True
             self._enter("waiting")
             await self._backoff.sleep(self._backoff.pause_s(self._attempt))
 
+    def open_gap(self) -> StreamGap | None:
+        """The interval up to now in which nothing could arrive, once nobody connects any more; None: there is none."""
+        if self._lost_at is None:
+            return None
+        return self._gap(self._lost_at, str(self.state.last_error))
+
     async def _connection(
         self, lost_at: datetime | None
     ) -> AsyncGenerator[StreamBatch | StreamGap]:
         """What comes over one connection, the gap before it first."""
-        stream = self._source.stream(self._wanted(lost_at), self._context, self._now)
+        context = _at_this_moment(self._context, self._now())
+        stream = self._source.stream(self._wanted(lost_at), context, self._now)
         async with aclosing(stream) as events:
             async for event in events:
                 self._attempt = self._refusals = 0
@@ -183,14 +191,17 @@ class Feed:
                     yield self._gap(lost_at, str(self.state.last_error))
 
     def _note_loss(self, lost: BaseException) -> None:
-        """Keep why the connection ended. *Raises* `lost` itself where no other one would do better."""
-        is_refused = isinstance(lost, SourceDownError)
-        self._refusals += is_refused
+        """Keep why the connection ended. *Raises* `lost` itself where no other one would do better.
+
+        That is where the vendor refuses who we are, or a setting is wrong: what is out of reach comes back.
+        """
+        self._refusals += isinstance(lost, StreamRefusedError)
         if isinstance(lost, CredentialError | UsageError) or self._refusals >= _REFUSALS:
             self._enter("stopped")
             raise lost
         self._attempt += 1
         self.state.last_error = str(lost) if isinstance(lost, TtapiError) else error_text(lost)
+        log.warning("%s: %s", self.state.source, self.state.last_error)
 
     def _wanted(self, lost_at: datetime | None) -> list[StreamRequest]:
         """The requests; of a resource whose every event counts also what happened since the loss."""
@@ -222,6 +233,16 @@ class Feed:
         self.state.phase, self.state.since = phase, self._now()
         if self._on_change:
             self._on_change(self.state)
+
+
+def _at_this_moment(context: SourceContext, now: datetime) -> SourceContext:
+    """`context` for a connection that begins `now`.
+
+    A command asks no more of who was out of reach once; a stream outlives that.
+    """
+    context.traffic.unreachable = None
+    borrowed = {name: _at_this_moment(one, now) for name, one in context.borrowed.items()}
+    return replace(context, now=now, borrowed=borrowed)
 
 
 def _conforming(batch: StreamBatch, declared: pa.Schema) -> StreamBatch:

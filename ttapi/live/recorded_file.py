@@ -7,12 +7,13 @@ What the journal has and the file has not, after a crash, is appended before any
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from ttapi.errors import CommitUnknownError
+from ttapi.errors import CommitUnknownError, StoreError
 from ttapi.live.feed import ResumePoint
 from ttapi.live.journal import Damage, Journal, last_position, read_journal
 from ttapi.refresh.datasets import market_clock
@@ -32,13 +33,14 @@ from ttapi.store.log import LogRecord, LogWriter, Retention
 from ttapi.store.publish import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from ttapi.clock import Clock
     from ttapi.config import Settings
     from ttapi.live.feed import StreamGap
     from ttapi.refresh.environment import Environment
+    from ttapi.sources.traffic import NetworkAccounts
     from ttapi.store.catalog import DatasetState
     from ttapi.store.store import Store
 
@@ -69,6 +71,8 @@ class RecordedFile:
         """
         self._clock, self._reopen = clock, reopen
         self.has_unpublished = False
+        self.accounts: NetworkAccounts | None = None
+        """What the streams asked of the network, which the home state is to say; None: nothing."""
         self.replayed = 0
         """Events that the journal had and the file had not."""
         self._notes: list[NoteRow] = []
@@ -76,9 +80,14 @@ class RecordedFile:
         """Rows removed by the retention of the settings, by dataset."""
         self._forgot_at: datetime | None = None
         self._was_cut_short = False
+        self._unfinished_since: datetime | None = None
+        self.is_open = False
+        """Whether it can be written; False: a full disk, or what held it meanwhile, kept it from that."""
         self._take(store, environment)
 
-    def _take(self, store: Store, environment: Environment) -> None:
+    def _take(
+        self, store: Store, environment: Environment, unsettled: Iterable[tuple[str, str]] = ()
+    ) -> None:
         self._store, self._environment = store, environment
         self._datasets = environment.datasets
         self._state = replace(
@@ -93,7 +102,14 @@ class RecordedFile:
             if offer.resource.storage == "log"
         }
         self._load_id = store.next_load_id()
-        self._log = LogWriter(store, self._load_id, self._logs)
+        self._log = self._log_writer(unsettled)
+        self.is_open = True
+
+    def _log_writer(self, unsettled: Iterable[tuple[str, str]]) -> LogWriter:
+        """Another writer, which settles what the one before did not."""
+        log = LogWriter(self._store, self._load_id, self._logs)
+        log.unsettled.update(unsettled)
+        return log
 
     @property
     def is_wanted(self) -> bool:
@@ -109,8 +125,17 @@ class RecordedFile:
         assert self._reopen is not None
         if self.has_unpublished:
             self.publish([])
+        self.is_open = False
         self._store.close()
-        self._take(*self._reopen(is_stopping))
+        self._take(*self._reopen(is_stopping), self._log.unsettled)
+
+    def ensure_open(self, is_stopping: Callable[[], bool]) -> None:
+        """Have the file open again where it could not be written. *Raises* as `hand_over`."""
+        if self.is_open or self._reopen is None:
+            return
+        with suppress(StoreError):
+            self._store.close()
+        self._take(*self._reopen(is_stopping), self._log.unsettled)
 
     def close(self) -> None:
         """Close the file and let go of it."""
@@ -141,13 +166,20 @@ class RecordedFile:
             for one in self._logs.values()
             if (events := self._log.newest_events(one, _KNOWN_EVENTS))
         }
-        return ResumePoint(found, self._log.last_received() if self._was_cut_short else None)
+        if not self._was_cut_short:
+            return ResumePoint(found)
+        known = (self._log.last_received(), self._unfinished_since)
+        return ResumePoint(found, max(filter(None, known), default=None))
 
-    def open_journal(self) -> Journal:
-        """The journal to go on with, after what it had and the file had not was appended."""
+    def open_journal(self, unfinished_since: datetime | None = None) -> Journal:
+        """The journal to go on with, after what it had and the file had not was appended.
+
+        `unfinished_since`: when a recorder began that did not end by itself; None: none is known.
+        """
         folder = self._environment.home.journal
         # Who ends by itself leaves none.
-        self._was_cut_short = last_position(folder) > 0
+        self._was_cut_short = last_position(folder) > 0 or unfinished_since is not None
+        self._unfinished_since = unfinished_since
         for one in read_journal(folder, self.position):
             if isinstance(one, Damage):
                 detail = (
@@ -178,7 +210,7 @@ class RecordedFile:
             # The file itself says which records it has.
             before = self._log.position
             self._store.reopen()
-            self._log = LogWriter(self._store, self._load_id, self._logs)
+            self._log = self._log_writer(self._log.unsettled)
             self._log.append(records, self._clock.now())
             new = [one for one in records if one.position > before]
             stored = sum(events.rows.num_rows for one in new for events in one.events)
@@ -188,7 +220,9 @@ class RecordedFile:
     def publish(self, gaps: Sequence[StreamGap]) -> None:
         """Settle ledger, notes and state of what was appended, and publish it."""
         for gap in gaps:
-            span = f"{gap.lost_at:%Y-%m-%d %H:%M:%S} to {gap.back_at:%H:%M:%S} UTC"
+            is_one_day = gap.lost_at.date() == gap.back_at.date()
+            until = f"{gap.back_at:%H:%M:%S}" if is_one_day else f"{gap.back_at:%Y-%m-%d %H:%M:%S}"
+            span = f"{gap.lost_at:%Y-%m-%d %H:%M:%S} to {until} UTC"
             self._note(gap.datasets, f"nothing arrived from {span}: {gap.reason}")
         now = self._clock.now()
         fingerprints = {name: one.fingerprint for name, one in self._datasets.items()}
@@ -227,11 +261,12 @@ class RecordedFile:
         ]
 
     def _write_notes(self) -> None:
-        notes, self._notes = self._notes, []
+        notes = list(self._notes)
         if notes:
             with self._store.transaction() as cursor:
                 add_notes(cursor, notes)
                 mark_changed(cursor)
+        del self._notes[: len(notes)]
 
     def _write_freshness(self, now: datetime) -> None:
         with self._store.transaction() as cursor:
@@ -246,6 +281,10 @@ class RecordedFile:
             generation=self._store.generation,
             states={**self._state.states, **states},
             load_id=self._load_id,
+            traffic={
+                **self._state.traffic,
+                **(self.accounts.as_documents() if self.accounts else {}),
+            },
         )
         write_home_state(self._environment.home, self._state)
 

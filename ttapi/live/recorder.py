@@ -15,18 +15,18 @@ import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pyarrow as pa
 
-from ttapi.errors import DiskFullError
+from ttapi.errors import CommitUnknownError, DiskFullError
 from ttapi.live.feed import StreamGap
 from ttapi.store.log import LogRecord, LogRows
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from ttapi.live.feed import Feed
     from ttapi.live.journal import Journal
@@ -145,10 +145,21 @@ class Recorder:
                 for task in (*tasks, stopping):
                     task.cancel()
                 ended = await asyncio.gather(*tasks, return_exceptions=True)
+                self._note_open_gaps(
+                    one for one, end in zip(feeds, ended, strict=True) if not _is_failure(end)
+                )
                 await self._finish(writing, storing)
-        for outcome in ended:
-            if isinstance(outcome, Exception):
-                raise outcome
+        for outcome in filter(_is_failure, ended):
+            raise outcome
+
+    def _note_open_gaps(self, feeds: Iterable[Feed]) -> None:
+        """Have the ledger say up to when feeds that end by themselves were out of reach.
+
+        One that failed leaves its gap to the next recorder, which knows until when it lasted.
+        """
+        found = [gap for feed in feeds if (gap := feed.open_gap())]
+        self._gaps += found
+        self.counts.gaps += len(found)
 
     async def _take(self, feed: Feed) -> None:
         async for event in feed.events():
@@ -156,10 +167,19 @@ class Recorder:
                 self._gaps.append(event)
                 self.counts.gaps += 1
                 continue
-            self._arrived(event)
+            self._arrived(self._within_limit(event, feed))
             if not self._has_room.is_set():
                 self.counts.waits += 1
                 await self._has_room.wait()
+
+    def _within_limit(self, batch: StreamBatch, feed: Feed) -> StreamBatch:
+        """`batch` without what is more than was asked for, which is as if it had never come."""
+        left = batch.rows.num_rows if self._limit is None else self._limit - self._arrivals
+        excess = batch.rows.num_rows - max(0, left)
+        if excess <= 0:
+            return batch
+        feed.state.events -= excess
+        return replace(batch, rows=batch.rows.slice(0, max(0, left)))
 
     def _arrived(self, batch: StreamBatch) -> None:
         table = batch.resource.table
@@ -270,9 +290,11 @@ class Recorder:
     def _store(self) -> None:
         """Commit what the journal has, and publish when that is due; runs in the thread that stores.
 
-        A full disk is tried again later: the journal keeps what the file has not.
+        A full disk is tried again later: the journal keeps what the file has not, and the file is opened
+        anew, since an engine that could not write may do nothing more.
         """
         try:
+            self._recording.ensure_open(self._is_stopping.is_set)
             # What has come by now, in one transaction; what comes meanwhile waits for the next one.
             records = list(self._uncommitted)
             self._commit_at = self._timing.clock() + self._timing.commit_s
@@ -284,7 +306,8 @@ class Recorder:
                 self._publish()
             if self._recording.is_wanted and not self._is_stopping.is_set():
                 self._recording.hand_over(self._is_stopping.is_set)
-        except DiskFullError as exc:
+        except (DiskFullError, CommitUnknownError) as exc:
+            self._recording.is_open = False
             if self._is_stopping.is_set():
                 raise
             log.warning("stream waits for the disk: %s", exc)
@@ -294,8 +317,9 @@ class Recorder:
     def _publish(self) -> None:
         began = self._timing.clock()
         gaps = list(self._gaps)
-        self._recording.publish(gaps)
+        # Noted by the file from here on, however often it has to try.
         del self._gaps[: len(gaps)]
+        self._recording.publish(gaps)
         self._journal.forget(self._recording.position)
         self.counts.publications += 1
         # At most a quarter of the time goes into publications: on a busy machine one takes most of a second,
@@ -320,6 +344,10 @@ class Recorder:
         self._store()
         self._publish()
         self._journal.clear()
+
+
+def _is_failure(outcome: object) -> TypeGuard[Exception]:
+    return isinstance(outcome, Exception)
 
 
 async def _first_of(pausing: Awaitable[None], *tasks: asyncio.Task[Any]) -> None:

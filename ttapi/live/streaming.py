@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from contextlib import closing, suppress
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from ttapi.clock import SystemClock, clock_from
 from ttapi.errors import LockedError, UsageError, did_you_mean
 from ttapi.live.feed import Feed
+from ttapi.live.journal_lock import own_journal
 from ttapi.live.recorded_file import RecordedFile
 from ttapi.live.recorder import Recorder, RecorderCounts, RecorderTiming
+from ttapi.market.dxfeed import require_symbol
 from ttapi.refresh.environment import environment_of
 from ttapi.refresh.home_state import read_home_state
 from ttapi.refresh.installation import load_installation
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
 
     from ttapi.clock import Clock
     from ttapi.home import Home
+    from ttapi.live.feed import FeedState
     from ttapi.live.hub import Hub
+    from ttapi.live.journal_lock import JournalLock
     from ttapi.refresh.environment import Environment
     from ttapi.sources.contract import Resource
     from ttapi.store.lock import OnWait
@@ -37,6 +42,8 @@ if TYPE_CHECKING:
 
 _LET_GO_S = 0.3
 """How long a recorder stays away from the lock that somebody waits for, who looks every 0.05 s."""
+_SHOWN = 5
+"""Symbols of a recorder that are named."""
 _LOOK_S = 1.0
 """How long it waits for the other before it looks whether it shall end; the journal keeps what arrives."""
 
@@ -54,7 +61,15 @@ class RecordRequest:
     limit: int | None = None
     """Events after which to stop; None: no end."""
     wait_s: float = 60.0
+    """For the journal, then for the live file."""
     command: str = "ttapi stream"
+
+    @property
+    def text(self) -> str:
+        """The command with its symbols, as others are told who records."""
+        shown = " ".join(self.symbols[:_SHOWN])
+        more = f" and {len(self.symbols) - _SHOWN} more" if len(self.symbols) > _SHOWN else ""
+        return f"{self.command} {shown}{more}"
 
 
 @dataclass(frozen=True)
@@ -86,16 +101,18 @@ def record(
 
     `on_published` is told the counts and the generation; `hub` is fed with every event; `on_begun` is given
     what ends the recording, for any thread to call; `run_to_end` runs what is asynchronous of it.
-    *Raises* UsageError where no source streams what is asked, LockedError past `wait_s`, SourceDownError
-    when a vendor refuses for good.
+    *Raises* UsageError where no source streams what is asked, LockedError past `wait_s` while another
+    recorder has the journal or another command the file, SourceDownError when a vendor refuses for good.
     """
     chosen = _chosen(environment, request)
     clock = clock_from(environ)
     file = _LiveFile(environment.home, environ, clock, request)
-    recording = RecordedFile(*file.open(request.wait_s, on_wait), clock, file.reopen)
-    with closing(recording):
-        journal = recording.open_journal()
-        run = _Run(environment, recording, clock, on_published)
+    owning = own_journal(
+        environment.home, command=request.text, wait_s=request.wait_s, on_wait=on_wait
+    )
+    with owning as owned, closing(file.recording(on_wait)) as recording:
+        journal = recording.open_journal(owned.unfinished_since)
+        run = _Run(environment, recording, clock, on_published, owned)
         recorder = Recorder(
             recording,
             journal,
@@ -105,6 +122,7 @@ def record(
             on_events=hub.put if hub else None,
         )
         run_to_end(run.until_stopped(recorder, chosen, request.for_s, on_begun))
+        owned.end_whole()
         return RecordOutcome(
             recording.load_id,
             recording.generation,
@@ -123,6 +141,10 @@ class _LiveFile:
     environ: Mapping[str, str]
     clock: Clock
     request: RecordRequest
+
+    def recording(self, on_wait: OnWait) -> RecordedFile:
+        """The file to record into. *Raises* as `open`."""
+        return RecordedFile(*self.open(self.request.wait_s, on_wait), self.clock, self.reopen)
 
     def open(self, wait_s: float, on_wait: OnWait = None) -> tuple[Store, Environment]:
         """The file, owned and installed; settings and models as they are now. *Raises* as `open_store`."""
@@ -157,6 +179,11 @@ class _LiveFile:
                     raise
 
 
+def check_stream(environment: Environment, request: RecordRequest) -> None:
+    """Nothing, where `record` could begin. *Raises* UsageError as it does."""
+    _chosen(environment, request)
+
+
 def streamable(environment: Environment) -> dict[str, list[Resource]]:
     """By source that can stream, the logs it fills."""
     found: dict[str, list[Resource]] = {}
@@ -170,6 +197,8 @@ def _chosen(environment: Environment, request: RecordRequest) -> dict[str, list[
     """The requests by source. *Raises* UsageError for an unknown name, or where nothing is configured."""
     if not request.symbols:
         raise UsageError("no symbol is named", hint="ttapi stream SPY AAPL, or --list NAME")
+    for symbol in request.symbols:
+        require_symbol(symbol)
     offered = streamable(environment)
     names = {one.name for resources in offered.values() for one in resources}
     for name in request.resources:
@@ -203,7 +232,9 @@ class _Run:
         recording: RecordedFile,
         clock: Clock,
         on_published: Callable[[RecorderCounts, int], None] | None,
+        owned: JournalLock,
     ) -> None:
+        self._owned = owned
         self._environment, self._recording = environment, recording
         self._clock, self._on_published = clock, on_published
         self._began = SystemClock().now()
@@ -226,13 +257,14 @@ class _Run:
                     loop.add_signal_handler(number, recorder.stop)
         else:  # whoever runs it ends it, and hears of signals itself
             on_begun(lambda: loop.call_soon_threadsafe(recorder.stop))
-        accounts = self._environment.accounts()
+        accounts = self._recording.accounts = self._environment.accounts()
         for name, requests in chosen.items():
             source = self._environment.resources[f"raw.{requests[0].resource.table}"].source
             assert isinstance(source, StreamSource), name
             context = self._environment.context(source, accounts)
             now, resume = self._clock.now, self._resume
-            self.feeds.append(Feed(source, requests, context, now, resume=resume))
+            feed = Feed(source, requests, context, now, resume=resume, on_change=self._changed)
+            self.feeds.append(feed)
         timer = loop.call_later(for_s, recorder.stop) if for_s is not None else None
         try:
             await recorder.run(self.feeds)
@@ -240,10 +272,15 @@ class _Run:
             if timer is not None:
                 timer.cancel()
 
+    def _changed(self, state: FeedState) -> None:
+        if state.phase == "streaming":
+            self._owned.begin(self._clock.now())
+
     def published(self, counts: RecorderCounts) -> None:
         """Leave the state of the stream for `ttapi status`, and tell whoever watches."""
         generation = self._recording.generation
         document = {
+            "pid": os.getpid(),
             "began_at": self._began.isoformat(),
             "published_at": SystemClock().now().isoformat(),
             "generation": generation,

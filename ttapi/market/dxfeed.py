@@ -16,6 +16,8 @@ import re
 from dataclasses import dataclass
 from enum import IntFlag
 
+from ttapi.errors import UsageError
+
 TEXT_OF_NO_NUMBER = frozenset({"NaN", "Infinity", "-Infinity"})
 """How dxLink writes what JSON has no number for."""
 
@@ -209,6 +211,25 @@ def _attributes(text: str, inside: str | None) -> dict[str, str]:
 
 
 _OCC = re.compile(r"([A-Z0-9./]{1,6}) *(\d{6})([CP])(\d{8})")
+
+_SYMBOL_FORMS = (
+    re.compile(r"[A-Z0-9./]{1,6} *\d{6}[CP]\d{8}(?<=^.{21})"),
+    re.compile(r"\.[A-Z0-9/]+?\d{6}[CP]\d+(\.\d+)?"),
+    re.compile(r"[./]{1,2}[A-Z0-9]+(:[A-Z0-9]+)?"),
+    re.compile(r"(?![A-Z0-9./]{1,6}\d{6}[CP])[$A-Z^][A-Z0-9$^./:_-]{0,29}"),
+)
+"""An option in 21 characters, and as dxFeed writes it; a future and its options; anything else listed."""
+
+
+def require_symbol(symbol: str) -> None:
+    """Nothing, or UsageError for what is the name of nothing that could be streamed, with what would be."""
+    if any(form.fullmatch(symbol) for form in _SYMBOL_FORMS):
+        return
+    hint = "SPY, an option in 21 characters, or as dxFeed has it: .SPY250117C600"
+    if option := _OCC.fullmatch(symbol):
+        root, *rest = option.groups()
+        hint = f"an option has 21 characters: {root:<6}{''.join(rest)}"
+    raise UsageError(f"{symbol!r} is no symbol", hint=hint)
 
 
 def streamer_symbol(symbol: str) -> str:

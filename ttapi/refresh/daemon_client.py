@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from ttapi import errors
 from ttapi.config import bundled_folder
 from ttapi.errors import LockOwner, TtapiError, UsageError
-from ttapi.store.lock import read_daemon
+from ttapi.store.lock import current_owner, read_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.plan import RefreshRequest
     from ttapi.refresh.runner import RefreshOutcome
+    from ttapi.store.lock import DaemonNote
 
 ALIVE_S = 1.0
 """How often a daemon says something while it is asked."""
@@ -224,10 +225,19 @@ def daemon_text(home: Home) -> str | None:
             return f"ttapi serve ({note.text}) is up{_text_of(greeting)}"
     except OSError as exc:
         why = "" if isinstance(exc, TimeoutError) else f" ({exc.strerror or exc})"
-        return (
-            f"ttapi serve ({note.text}) does not answer{why}: commands do their work themselves,"
-            f" and kill {note.pid} ends it"
-        )
+        return f"ttapi serve ({note.text}) does not answer{why}: {hang_text(home, note)}"
+
+
+def hang_text(home: Home, note: DaemonNote) -> str:
+    """What a daemon that hangs means for other commands, and what is to be done."""
+    owner = current_owner(home)
+    has_file = owner is not None and owner.pid == note.pid
+    means = (
+        "it holds the live file, so that commands that write leave with 5"
+        if has_file
+        else "commands do their work themselves"
+    )
+    return f"{means}; kill -CONT {note.pid} has a stopped one go on, kill -KILL {note.pid} ends it"
 
 
 def _text_of(greeting: DaemonGreeting) -> str:

@@ -13,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.routing import WebSocketRoute
 
+from ttapi.api import stream_trouble
 from ttapi.errors import TtapiError, UsageError
 from ttapi.server import messages
 from ttapi.server.auth import ANYONE, NOBODY, Identity, RateLimit
@@ -104,7 +105,8 @@ def _own_routes(app: FastAPI, traffic: RequestCounts) -> tuple[Route, ...]:
         del call
         try:
             with served.published.reading():
-                return RouteReply({"status": "ready"})
+                stopped = {"stream": "stopped"} if stream_trouble(served.home) else {}
+                return RouteReply({"status": "ready"} | stopped)
         except TtapiError as exc:
             log.warning("not ready", extra={"error": str(exc)})
             raise Problem(503, "nothing can be read", {"retry-after": "5"}) from exc

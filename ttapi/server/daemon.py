@@ -12,15 +12,13 @@ import json
 import logging
 import os
 import sys
-import threading
-from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvicorn
 
-from ttapi.api import Hub, RecordRequest, current_owner, no_reading, operations, record
-from ttapi.errors import LockedError, StoreError, TtapiError, UsageError
+from ttapi.api import current_owner, no_reading
+from ttapi.errors import LockedError, StoreError, UsageError
 from ttapi.server.address import (
     ServeOptions,
     address_of,
@@ -40,10 +38,11 @@ from ttapi.server.guard import Place
 from ttapi.server.private_document import replace_private
 from ttapi.server.scheduler import Scheduler
 from ttapi.server.served_home import ServedHome
+from ttapi.server.streaming import DaemonStream
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ttapi.home import Home
     from ttapi.secret import Secret
@@ -96,7 +95,7 @@ class _Daemon:
         is_open = not is_loopback(options.host) or bool(options.proxies)
         self._served = ServedHome(home, environ, is_open=is_open)
         self._served.accounts.forget_owner()
-        self._streaming = _Streaming(home, environ, options.symbols, tell)
+        self._streaming = DaemonStream(home, environ, options.symbols, tell)
         self._scheduler = Scheduler(self._served.database, self._served.queue)
         self._commands = CommandSocket(self._served, base_url, self._served.schedule)
         self._ending = Ending()
@@ -164,85 +163,11 @@ def _is_writing(home: Home) -> bool:
     return owner is not None and owner.pid == os.getpid()
 
 
-class _Streaming:
-    """Live events recorded beside the server, in a thread of their own."""
-
-    def __init__(
-        self,
-        home: Home,
-        environ: Mapping[str, str],
-        symbols: tuple[str, ...],
-        tell: Callable[[str], None],
-    ) -> None:
-        self._home, self._environ, self._tell = home, environ, tell
-        self._request = RecordRequest(symbols, command="ttapi serve")
-        self.hub = Hub(symbols) if symbols else None
-        self._stop: Callable[[], object] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._record, name="stream", daemon=True)
-
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Nothing; the recording begins, where there is something to record, in the server's `loop`."""
-        self._loop = loop
-        if self.hub is not None:
-            self._thread.start()
-
-    async def ended(self) -> None:
-        """Nothing, once what has arrived is stored and published, unless that takes longer than it may."""
-        if self._thread.is_alive():
-            with suppress(TimeoutError):
-                loop = asyncio.get_running_loop()
-                joined = loop.run_in_executor(None, self._thread.join, STREAM_S)
-                await asyncio.wait_for(joined, STREAM_S)
-
-    def stop(self) -> None:
-        """Nothing; it is to end."""
-        if self._stop is not None:
-            with suppress(RuntimeError):  # its loop has ended by itself
-                self._stop()
-
-    def close(self, timeout_s: float) -> None:
-        """Nothing; what has arrived is stored and published, unless that takes longer."""
-        self.stop()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
-
-    def _record(self) -> None:
-        try:
-            environment = operations.open_environment(self._home.root, environ=self._environ)
-            record(
-                environment,
-                self._request,
-                environ=self._environ,
-                hub=self.hub,
-                on_begun=self._begun,
-                run_to_end=self._run_to_end,
-            )
-        except TtapiError as exc:
-            # The server goes on: what was recorded can be read, and REST needs no stream.
-            log.exception("the stream ended")
-            self._tell(f"ttapi: the stream ended: {exc}")
-
-    def _begun(self, stop: Callable[[], object]) -> None:
-        self._stop = stop
-
-    def _run_to_end(self, recording: Coroutine[Any, Any, None]) -> None:
-        """Nothing, once it has ended, in the loop of the server.
-
-        In a loop of its own it would keep the interpreter from who sends for half a millisecond a message.
-        """
-        assert self._loop is not None
-        try:
-            asyncio.run_coroutine_threadsafe(recording, self._loop).result()
-        except CancelledError:
-            log.warning("the stream was cut off at the end; its journal has what arrived")
-
-
 class _Server(uvicorn.Server):
     """A server in whose loop a stream is recorded, and whose end begins with that of what its requests wait for."""
 
     def __init__(
-        self, config: uvicorn.Config, streaming: _Streaming, on_end: Callable[[], object]
+        self, config: uvicorn.Config, streaming: DaemonStream, on_end: Callable[[], object]
     ) -> None:
         super().__init__(config)
         self._streaming, self._on_end = streaming, on_end
@@ -256,7 +181,7 @@ class _Server(uvicorn.Server):
         """Let go."""
         self._on_end()
         await super().shutdown(sockets)
-        await self._streaming.ended()
+        await self._streaming.ended(STREAM_S)
 
 
 def server_config(app: object, options: ServeOptions, sockets: int = 0) -> uvicorn.Config:

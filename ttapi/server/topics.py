@@ -29,6 +29,7 @@ from ttapi.api import (
     operations,
     picked_rows,
     publication_mark,
+    stream_trouble,
 )
 from ttapi.errors import BusyError, QueryError, TtapiError
 from ttapi.server.problems import problem_of, without_paths
@@ -335,6 +336,7 @@ class _System:
             "generation": self._served.published.newest(),
             "refresh_tasks": self._served.queue.counts(),
             "stream": _stream(operations.stream_state(self._served.home)),
+            "stream_trouble": _trouble(stream_trouble(self._served.home)),
         }
 
 
@@ -344,3 +346,8 @@ def _stream(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return None
     feeds = [{name: one.get(name) for name in _OF_FEED} for one in state.get("sources", ())]
     return {name: state.get(name) for name in ("published_at", "counts")} | {"sources": feeds}
+
+
+def _trouble(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Since when a stream does not run, and when it is tried again; not what a vendor's error says."""
+    return None if found is None else {name: found[name] for name in ("since", "again_at")}

@@ -309,7 +309,8 @@ class StreamSource(Protocol):
     ) -> AsyncGenerator[StreamBatch | StreamReady | StreamNotice]:
         """Batches over one connection, until it is lost; whoever asks makes the next one.
 
-        `now` stamps arrivals. *Raises* StreamLostError when another connection may work,
-        SourceDownError when none will, UsageError for a wrong setting.
+        `now` stamps arrivals. *Raises* StreamLostError or SourceDownError when another connection may
+        work, StreamRefusedError when the vendor refused this one (three in a row are the last),
+        CredentialError when it refuses who we are, UsageError for a wrong setting.
         """
         ...

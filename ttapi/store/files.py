@@ -21,16 +21,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ttapi.errors import DiskFullError, StoreError
 from ttapi.home import read_file
-from ttapi.store.lock import current_owner, is_alive
+from ttapi.store.lock import is_alive, read_daemon, read_lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ttapi.errors import LockOwner
     from ttapi.home import Home
 
-RECORDERS = ("ttapi stream", "ttapi serve")
-"""Commands that own a home to record streams into it."""
 _TEMPORARY = re.compile(r"\.tmp-(\d+)(\.wal)?$")
 
 
@@ -123,7 +122,9 @@ def write_document(file: Path, document: Mapping[str, Any]) -> None:
         building.replace(file)
         sync_folder(file.parent)
     except OSError as exc:
-        raise StoreError(f"{file} cannot be written: {exc.strerror}") from exc
+        is_full = exc.errno in {errno.ENOSPC, errno.EDQUOT}
+        kind = DiskFullError if is_full else StoreError
+        raise kind(f"{file} cannot be written: {exc.strerror}") from exc
     finally:
         remove(building)
 
@@ -182,29 +183,62 @@ def is_as_published(home: Home) -> bool:
     return not is_same_file or [facts.st_size, facts.st_mtime_ns] == note.get("facts")
 
 
+def recorder_owner(home: Home) -> LockOwner | None:
+    """The recorder that has the journal of `home` at this moment; None: nobody records."""
+    note = read_lock_file(home.recorder_file)
+    return note.owner if note.is_held else None
+
+
 def recorder_state(home: Home) -> dict[str, Any] | None:
-    """What the recorder that owns `home` said at its last publication; None: none does, or it begins."""
-    owner = current_owner(home)
-    if owner is None or owner.command not in RECORDERS:
-        return None
-    return read_document(home.stream_file) or None
+    """What the recorder of `home` said at its last publication; None: there is none, or it begins."""
+    owner = recorder_owner(home)
+    document = read_document(home.stream_file) if owner else {}
+    return document if owner and document.get("pid") == owner.pid else None
 
 
 def recorder_text(home: Home) -> str | None:
-    """What the recorder that owns `home` says of itself, in words; None: none does."""
-    owner = current_owner(home)
-    if owner is None or owner.command not in RECORDERS:
-        return None
+    """What the recorder of `home` says of itself, and why a daemon's does not run, in words; None: neither."""
+    owner, trouble = recorder_owner(home), stream_trouble(home)
+    texts = [_recorder_text(home, owner)] if owner else []
+    if trouble:
+        texts.append(
+            f"ttapi serve (process {trouble['pid']}): its stream does not run since {trouble['since']}:"
+            f" {trouble['reason']}; tried again at {trouble['again_at']}"
+        )
+    return "\n".join(texts) or None
+
+
+def stream_trouble(home: Home) -> dict[str, Any] | None:
+    """Why the stream of the daemon of `home` does not run, since when, when it is tried again; None: it does."""
+    document, note = read_document(home.stream_trouble_file), read_daemon(home)
+    is_said = {"pid", "since", "reason", "again_at"} <= document.keys()
+    is_its = note is not None and note.is_held and note.pid == document.get("pid")
+    return document if is_said and is_its else None
+
+
+def note_stream_trouble(home: Home, trouble: Mapping[str, Any]) -> None:
+    """Have `stream_trouble` say so from now on."""
+    note_document(home.stream_trouble_file, trouble)
+
+
+def forget_stream_trouble(home: Home) -> None:
+    """Have it say no more that a stream does not run."""
+    home.stream_trouble_file.unlink(missing_ok=True)
+
+
+def _recorder_text(home: Home, owner: LockOwner) -> str:
     document = recorder_state(home) or {}
     try:
         feeds = [f"{one['source']} {one['phase']}" for one in document["sources"]]
         published_at = datetime.fromisoformat(document["published_at"])
         stored = f"{document['counts']['stored']:,} events stored"
+        silent = document.get("silent") or []
     except (KeyError, TypeError, ValueError):
         return f"{owner.command} (process {owner.pid}) begins"
     age_s = max(0.0, (datetime.now(UTC) - published_at).total_seconds())
     text = f"{', '.join(feeds)}; {stored}, the last published {age_s:.0f} s ago"
-    return f"{owner.command} (process {owner.pid}): {text}"
+    nothing = f"; nothing has come of {', '.join(silent)}" if silent else ""
+    return f"{owner.command} (process {owner.pid}): {text}{nothing}"
 
 
 def second_name(home: Home, file: Path, number: int) -> Path | None:

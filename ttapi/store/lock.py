@@ -2,7 +2,8 @@
 """The one-owner lock: who may write the live file, and who does at this moment.
 
 The lock is a flock on `live/market.lock`, so it ends with its process however that ends; the text
-in the file only tells the others whom they are waiting for. The file is never removed.
+in the file only tells the others whom they are waiting for. The file is never removed. A forked child
+closes what it inherited: it would hold the lock after its parent's end.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakSet
 
 from ttapi.errors import (
     DiskFullError,
@@ -31,6 +33,7 @@ from ttapi.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from ttapi.home import Home
@@ -52,19 +55,41 @@ OnWait = Callable[[LockOwner | None], None] | None
 class OwnerLock:
     """The held lock; made by `acquire`, ended by `release` or by leaving its `with` block."""
 
-    def __init__(self, descriptor: int, owner: LockOwner) -> None:
+    def __init__(
+        self, descriptor: int, owner: LockOwner, before: Mapping[str, Any] | None = None
+    ) -> None:
         self._descriptor: int | None = descriptor
         self.owner = owner
+        self.before = before or {}
+        """What the file said when the lock was taken; empty: its last owner let go of it."""
+        _HELD_HERE.add(self)
 
-    def release(self) -> None:
-        """Clear the owner's text and let the next one in; harmless when called again."""
+    def note(self, facts: Mapping[str, Any]) -> None:
+        """Put the owner and `facts` in place of what the file says; OSError where it cannot be written."""
+        if self._descriptor is not None:
+            _replace_text(self._descriptor, asdict(self.owner) | dict(facts))
+
+    def release(self, left: Mapping[str, Any] | None = None) -> None:
+        """Clear the owner's text and let the next one in; harmless when called again.
+
+        `left`: what the file says from now on; None: nothing.
+        """
         if self._descriptor is None:
             return
         descriptor, self._descriptor = self._descriptor, None
         try:
-            os.ftruncate(descriptor, 0)
+            if left is None:
+                os.ftruncate(descriptor, 0)
+            else:
+                _replace_text(descriptor, left)
         finally:
             os.close(descriptor)
+
+    def forget(self) -> None:
+        """Close what a fork copied; the lock is the parent's as before."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor = None
 
     def __enter__(self) -> Self:
         return self
@@ -94,26 +119,65 @@ def acquire(
     *Raises* LockedError naming the owner; UsageError where the folder cannot be written, and for a
     wait that is none.
     """
+    return acquire_file(
+        home.lock_file,
+        command=command,
+        wait_s=wait_s,
+        on_wait=on_wait,
+        refusal=lambda owner: LockedError(
+            _locked_message(owner, wait_s), owner=owner, hint=_locked_hint(home, owner)
+        ),
+        wanted_file=home.wanted_file,
+        sleep=sleep,
+        clock=clock,
+    )
+
+
+def acquire_file(
+    file: Path,
+    *,
+    command: str,
+    wait_s: float,
+    refusal: Callable[[LockOwner | None], LockedError],
+    on_wait: OnWait = None,
+    wanted_file: Path | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> OwnerLock:
+    """The lock on any file of a home, which is made where there is none; as `acquire` otherwise.
+
+    `refusal` makes the error of who waited in vain; `wanted_file` is touched meanwhile.
+    """
     _refuse_windows()
     if not 0 <= wait_s <= _LONGEST_WAIT_S:
         hint = f"0 to {_LONGEST_WAIT_S:,} seconds, a year"
         raise UsageError(f"nobody waits for {wait_s:g} s", hint=hint)
-    descriptor = _open_lock_file(home)
+    descriptor = _open_lock_file(file)
     try:
-        _wait_for(home, descriptor, wait_s, on_wait, sleep=sleep, clock=clock)
-        # Who else waits says so again.
-        home.wanted_file.unlink(missing_ok=True)
+        deadline, was_told = clock() + wait_s, False
+        while not _try_lock(descriptor):
+            owner = _read_owner(descriptor)
+            if clock() >= deadline:
+                raise refusal(owner)  # noqa: TRY301 - the descriptor is closed below
+            if not was_told and on_wait is not None:
+                on_wait(owner)
+            was_told = True
+            if wanted_file is not None:
+                _want(wanted_file)
+            sleep(_POLL_S)
+        if wanted_file is not None:
+            # Who else waits says so again.
+            wanted_file.unlink(missing_ok=True)
         owner = LockOwner(os.getpid(), _started_at(), socket.gethostname(), command)
-        text = json.dumps(owner.__dict__).encode()
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, text, 0)
+        before = _read_text(descriptor)
+        _replace_text(descriptor, before | asdict(owner))
     except OSError as exc:
         os.close(descriptor)
-        raise _unwritable(home, exc) from exc
+        raise _unwritable(file, exc) from exc
     except BaseException:
         os.close(descriptor)
         raise
-    return OwnerLock(descriptor, owner)
+    return OwnerLock(descriptor, owner, before)
 
 
 def current_owner(home: Home) -> LockOwner | None:
@@ -146,8 +210,13 @@ class LockNote:
 
 def read_lock(home: Home) -> LockNote:
     """Who the lock file names, and whether anyone here really holds it; never takes it."""
+    return read_lock_file(home.lock_file)
+
+
+def read_lock_file(file: Path) -> LockNote:
+    """The same of any file that `acquire_file` locks."""
     try:
-        descriptor = os.open(home.lock_file, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return LockNote(None, is_held=False)
     try:
@@ -195,16 +264,6 @@ def read_daemon(home: Home) -> DaemonNote | None:
     return DaemonNote(pid, base_url, is_alive(pid) if is_held is None else is_held)
 
 
-def require_no_other_daemon(home: Home, doing: str) -> None:
-    """Nothing, or UsageError where another process serves `home`, which `doing` would break."""
-    note = read_daemon(home)
-    if note is not None and note.is_held and note.pid != os.getpid():
-        raise UsageError(
-            f"{doing}, and {note.text} serves {home.root} with another version of ttapi",
-            hint=f"kill {note.pid} ends it; ttapi serve starts the new one",
-        )
-
-
 def _is_locked(inode: int) -> bool | None:
     """Whether a process of this machine holds a lock on that file; None: the machine does not tell."""
     try:
@@ -234,34 +293,10 @@ def is_wanted(home: Home) -> bool:
     return abs(time.time() - wanted_at) < _WANTED_S
 
 
-def _want(home: Home) -> None:
+def _want(file: Path) -> None:
     # A courtesy: where it cannot be written, one waits as long as the owner has it.
     with suppress(OSError):
-        home.wanted_file.touch(mode=0o600)
-
-
-def _wait_for(
-    home: Home,
-    descriptor: int,
-    wait_s: float,
-    on_wait: OnWait,
-    *,
-    sleep: Callable[[float], None],
-    clock: Callable[[], float],
-) -> None:
-    deadline = clock() + wait_s
-    was_told = False
-    while not _try_lock(descriptor):
-        if clock() >= deadline:
-            owner = _read_owner(descriptor)
-            raise LockedError(
-                _locked_message(owner, wait_s), owner=owner, hint="wait longer with --wait SECONDS"
-            )
-        if not was_told and on_wait is not None:
-            on_wait(_read_owner(descriptor))
-        was_told = True
-        _want(home)
-        sleep(_POLL_S)
+        file.touch(mode=0o600)
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -278,35 +313,48 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _open_lock_file(home: Home) -> int:
+def _open_lock_file(file: Path) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        return os.open(home.lock_file, flags, 0o600)
+        return os.open(file, flags, 0o600)
     except FileNotFoundError as exc:
+        folder = file.parent
         raise UsageError(
-            f"{home.root} is not a ttapi folder: {home.live} is missing", hint="run ttapi init"
+            f"{folder.parent} is not a ttapi folder: {folder} is missing", hint="run ttapi init"
         ) from exc
     except OSError as exc:
-        raise _unwritable(home, exc) from exc
+        raise _unwritable(file, exc) from exc
 
 
-def _unwritable(home: Home, error: OSError) -> DiskFullError | ReadOnlyHomeError:
-    text = f"{home.lock_file} cannot be written: {error.strerror}"
+def _unwritable(file: Path, error: OSError) -> DiskFullError | ReadOnlyHomeError:
+    text = f"{file} cannot be written: {error.strerror}"
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFullError(text, hint="free some space; what was committed stands")
     return ReadOnlyHomeError(text, hint="give your user write permission, or use --home")
 
 
-def _read_owner(descriptor: int) -> LockOwner | None:
+def _read_text(descriptor: int) -> dict[str, Any]:
+    """What the file says; empty where that is nothing or makes no sense."""
     try:
-        fields = json.loads(os.pread(descriptor, _MAX_TEXT, 0))
-        return LockOwner(
-            int(fields["pid"]),
-            str(fields["started_at"]),
-            str(fields["host"]),
-            str(fields.get("command", "")),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        found = json.loads(os.pread(descriptor, _MAX_TEXT, 0))
+    except (ValueError, OSError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _replace_text(descriptor: int, document: Mapping[str, Any]) -> None:
+    # Written before it is cut: a full disk gives no other block for one that was let go of.
+    text = json.dumps(document).encode()
+    os.pwrite(descriptor, text, 0)
+    os.ftruncate(descriptor, len(text))
+
+
+def _read_owner(descriptor: int) -> LockOwner | None:
+    fields = _read_text(descriptor)
+    try:
+        started_at, host = str(fields["started_at"]), str(fields["host"])
+        return LockOwner(int(fields["pid"]), started_at, host, str(fields.get("command", "")))
+    except (ValueError, KeyError, TypeError):
         return None
 
 
@@ -319,6 +367,16 @@ def _locked_message(owner: LockOwner | None, wait_s: float) -> str:
     return f"the database is locked{waited} by {holder}"
 
 
+def _locked_hint(home: Home, owner: LockOwner | None) -> str:
+    daemon = read_daemon(home)
+    if owner is None or daemon is None or daemon.pid != owner.pid:
+        return "wait longer with --wait SECONDS"
+    return (
+        "wait longer with --wait SECONDS; a daemon that lets go of the file for nobody does not answer:"
+        f" kill -CONT {owner.pid} has a stopped one go on, kill -KILL {owner.pid} ends it"
+    )
+
+
 def _started_at() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -329,3 +387,11 @@ def _refuse_windows() -> None:
             "ttapi cannot keep a database on Windows: it needs flock and symbolic links",
             hint="use Linux, macOS or WSL",
         )
+
+
+_HELD_HERE: WeakSet[OwnerLock] = WeakSet()
+"""The locks of this process."""
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: list(map(OwnerLock.forget, _HELD_HERE)))

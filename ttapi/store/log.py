@@ -84,7 +84,8 @@ class LogWriter:
         """`resources`: of every log, by dataset."""
         self._store, self._load_id, self._resources = store, load_id, resources
         self._sessions: dict[tuple[str, str], _Session] = {}
-        self._unsettled: set[tuple[str, str]] = set()
+        self.unsettled: set[tuple[str, str]] = set()
+        """Dataset and session of what stands in no ledger yet; who writes on hands it to the next."""
         with store.reading() as cursor:
             self.position = int(read_meta(cursor, JOURNAL_POSITION) or 0)
             """Of the last record stored."""
@@ -138,7 +139,7 @@ class LogWriter:
             self._sessions[dataset, key] = _stored_session(
                 cursor, self._resources[dataset], key, now
             )
-        self._unsettled.add((dataset, key))
+        self.unsettled.add((dataset, key))
         return self._sessions[dataset, key]
 
     def newest_events(self, resource: Resource, most: int) -> list[tuple[str, int, str]]:
@@ -163,13 +164,15 @@ class LogWriter:
 
         `fingerprints`: of the code that made the rows, by dataset.
         """
-        unsettled = {name for name in self._unsettled if name in self._sessions}
-        self._unsettled = set()
+        unsettled = sorted(one for one in self.unsettled if one[0] in self._resources)
         if not unsettled:
             return {}
-        sessions = [self._sessions[name] for name in sorted(unsettled)]
         states: dict[str, DatasetState] = {}
         with self._store.transaction() as cursor:
+            for name in set(unsettled) - self._sessions.keys():
+                resource = self._resources[name[0]]
+                self._sessions[name] = _stored_session(cursor, resource, name[1], now)
+            sessions = [self._sessions[name] for name in unsettled]
             for session in sessions:
                 session.record = self._settled(session, now)
             write_units(cursor, [session.record for session in sessions])
@@ -186,6 +189,7 @@ class LogWriter:
                 write_state(cursor, dataset, states[dataset])
                 self._note_load(cursor, dataset, now)
             mark_changed(cursor)
+        self.unsettled.difference_update(unsettled)
         return states
 
     def forget(
@@ -195,7 +199,7 @@ class LogWriter:
 
         Sessions are counted anew when the next events come.
         """
-        assert not self._unsettled, "what is not settled cannot be counted"
+        assert not self.unsettled, "what is not settled cannot be counted"
         states: dict[str, DatasetState] = {}
         with self._store.transaction() as cursor:
             gone = forget(cursor, self._resources.values(), retention)
@@ -216,7 +220,7 @@ class LogWriter:
         return gone, states
 
     def _settled(self, session: _Session, now: datetime) -> UnitRecord:
-        record, day = session.record, _day_of(session.record.key)
+        record, day = session.record, date.fromisoformat(session.record.key)
         return replace(
             record,
             version=str(self.position),
@@ -254,10 +258,6 @@ class LogWriter:
         write_changed_keys(cursor, self._load_id, dataset, None)
 
 
-def _day_of(key: str) -> date:
-    return date.fromisoformat(key)
-
-
 def _stored_session(cursor: Connection, resource: Resource, key: str, now: datetime) -> _Session:
     """The unit as the file has it: its rows counted, since the ledger may be a publication behind."""
     dataset = f"raw.{resource.table}"
@@ -277,10 +277,8 @@ def _stored_session(cursor: Connection, resource: Resource, key: str, now: datet
 
 
 def _rows_of(cursor: Connection, dataset: str) -> int:
-    ((rows,),) = cursor.execute(
-        "select coalesce(sum(rows_accepted), 0) from catalog.units where dataset = ?", [dataset]
-    ).fetchall()
-    return int(rows)
+    counted = "select coalesce(sum(rows_accepted), 0) from catalog.units where dataset = ?"
+    return int(cursor.execute(counted, [dataset]).fetchall()[0][0])
 
 
 @dataclass(frozen=True)
@@ -331,8 +329,7 @@ def forget(
     if retention.most_bytes is None:
         return gone
     sizes = {name: _bytes_of(cursor, one) for name, one in logs.items()}
-    excess = sum(sizes.values()) - retention.most_bytes
-    if excess <= 0:
+    if (excess := sum(sizes.values()) - retention.most_bytes) <= 0:
         return gone
     # A little more than must be, so that this is not to be done at every look.
     excess += int(retention.most_bytes * _ROOM)
@@ -357,7 +354,9 @@ def _sessions_of(cursor: Connection, dataset: str, size: int) -> list[SessionSiz
     units = read_units(cursor, dataset).values()
     rows = sum(unit.rows_accepted for unit in units)
     return [
-        SessionSize(dataset, _day_of(u.key), u.rows_accepted, size * u.rows_accepted / rows)
+        SessionSize(
+            dataset, date.fromisoformat(u.key), u.rows_accepted, size * u.rows_accepted / rows
+        )
         for u in units
         if rows
     ]
@@ -386,10 +385,10 @@ def forget_before(cursor: Connection, resources: Iterable[Resource], day: date) 
     gone: dict[str, int] = {}
     for resource in resources:
         dataset = f"raw.{resource.table}"
-        units = [u for u in read_units(cursor, dataset).values() if _day_of(u.key) < day]
-        if not units:
-            continue
+        units = [u for u in read_units(cursor, dataset).values() if date.fromisoformat(u.key) < day]
         ids = [unit.unit_id for unit in units]
+        if not ids:
+            continue
         listed = "unit_id in (select unnest(?::integer[]))"
         cursor.execute(f"delete from {raw_name(resource)} where {listed}", [ids])
         cursor.execute(f"delete from catalog.units where {listed}", [ids])

@@ -25,7 +25,7 @@ from ttapi.store.engine import (
     write_number,
 )
 from ttapi.store.files import remove_leftovers, sync_file, sync_folder
-from ttapi.store.lock import OnWait, OwnerLock, acquire, require_no_other_daemon
+from ttapi.store.lock import OnWait, OwnerLock, acquire, read_daemon
 from ttapi.store.schema import Migration, apply_migrations, pending_migrations, read_migrations
 
 if TYPE_CHECKING:
@@ -296,7 +296,7 @@ def _prepare_migration(home: Home, pending: Sequence[Migration], *, now: datetim
     from ttapi import __version__  # noqa: PLC0415 - for a migration only
     from ttapi.store.backup import make_backup  # noqa: PLC0415 - likewise
 
-    require_no_other_daemon(
+    _require_no_other_daemon(
         home, f"{home.live_file} must be migrated to version {pending[-1].version}"
     )
     if home.public_file.exists():
@@ -322,3 +322,13 @@ def _create_file(home: Home, steps: Sequence[Migration], *, now: datetime) -> No
     sync_file(building)
     building.replace(home.live_file)
     sync_folder(home.live)
+
+
+def _require_no_other_daemon(home: Home, doing: str) -> None:
+    """Nothing, or UsageError where another process serves `home`, which `doing` would break."""
+    note = read_daemon(home)
+    if note is not None and note.is_held and note.pid != os.getpid():
+        raise UsageError(
+            f"{doing}, and {note.text} serves {home.root} with another version of ttapi",
+            hint=f"kill {note.pid} ends it; ttapi serve starts the new one",
+        )

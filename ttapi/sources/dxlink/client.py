@@ -23,7 +23,7 @@ from websockets.exceptions import (
     InvalidURI,
 )
 
-from ttapi.errors import SourceDownError, StreamLostError, UsageError
+from ttapi.errors import SourceDownError, StreamLostError, StreamRefusedError, UsageError
 from ttapi.market.dxfeed import EVENT_FIELDS
 from ttapi.sources.dxlink.candles import IN_FLIGHT, CandleHistory, CandleRequest, HistoryRun
 from ttapi.sources.dxlink.protocol import (
@@ -258,7 +258,7 @@ async def close_socket(socket: ClientConnection) -> None:
 
 
 async def open_socket(url: str, *, is_compressed: bool = True) -> ClientConnection:
-    """A connection to `url`. *Raises* StreamLostError where another attempt may work, SourceDownError, UsageError."""
+    """A connection to `url`. *Raises* StreamLostError where another may work, StreamRefusedError, UsageError."""
     try:
         # dxLink has its own keepalive, and its silence is watched; frames hold whole histories.
         return await connect(
@@ -276,7 +276,7 @@ async def open_socket(url: str, *, is_compressed: bool = True) -> ClientConnecti
     except InvalidStatus as exc:
         status = exc.response.status_code
         if status in _FORBIDDEN:
-            raise SourceDownError(f"{url} answered {status}: no access to this feed") from exc
+            raise StreamRefusedError(f"{url} answered {status}: no access to this feed") from exc
         raise StreamLostError(f"{url} answered {status}") from exc
     except (InvalidHandshake, OSError, TimeoutError) as exc:
         raise StreamLostError(f"{url} cannot be reached: {exc or type(exc).__name__}") from exc

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import orjson
 from websockets.exceptions import ConnectionClosed
 
-from ttapi.errors import SourceDownError, StreamLostError
+from ttapi.errors import StreamLostError, StreamRefusedError
 from ttapi.market.dxfeed import CandleSymbol, parse_candle_symbol, streamer_symbol
 from ttapi.sources.contract import (
     Batch,
@@ -135,7 +135,7 @@ async def stream_events(
 ) -> AsyncGenerator[StreamBatch | StreamReady | StreamNotice]:
     """Batches as they arrive; one StreamReady when the vendor has taken login and subscriptions.
 
-    *Raises* StreamLostError when the connection is gone, SourceDownError for a refused token.
+    *Raises* StreamLostError when the connection is gone, StreamRefusedError for a refused token.
     """
     connection = _LiveConnection(requests, now, clock)
     # Inflating takes a tenth of what an event costs; histories, which are large once, are compressed.
@@ -227,7 +227,7 @@ class _LiveConnection:
 def _heeded(happening: Happening) -> Iterator[StreamNotice]:
     """What is to be told of `happening`. *Raises* where the connection is of no use any more."""
     if isinstance(happening, AuthRefused):
-        raise SourceDownError(
+        raise StreamRefusedError(
             f"dxLink refused the quote token: {happening.message}",
             hint="a token lives 24 hours; [sources.dxlink] token names another",
         )
