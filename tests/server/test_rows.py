@@ -347,3 +347,38 @@ def test_missing_values_come_last_whichever_way_the_order_goes(daemon, admin, si
     missing = sorted(day for day, close in days if close is None)
     assert [row["date"] for row in found] == [day.isoformat() for day in (*there, *missing)]
     assert len(missing) == 11
+
+
+def test_conditions_given_one_by_one_all_hold(admin, bars):
+    asked = [("where", "symbol:eq:BBB"), ("where", "close:ge:12;close:lt:14")]
+    answer = admin.get(ROWS, params=[*asked, ("limit", "130")])
+    assert answer.json()["rows"] == [
+        as_json(row) for row in bars if row["symbol"] == "BBB" and 12 <= row["close"] < 14
+    ]
+    days = admin.get(f"{API}/eod", params=[("symbol", "AAA"), *asked]).json()
+    assert (days["total"], days["rows"]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/eod?symbol=AAA&symbol=BBB", "symbol"),
+        ("/eod?symbol=AAA&%73ymbol=AAA", "symbol"),
+        ("/eod?symbol=AAA&from=2024-01-01&from=2024-02-01", "from"),
+        ("/relations/eod/rows?limit=1&limit=2", "limit"),
+        ("/relations?scope=all&scope=public", "scope"),
+        ("/relations/eod?generation=1&generation=2", "generation"),
+        ("/expirations?symbol=SPX&as_of=2024-01-02&as_of=2024-01-03", "as_of"),
+        ("/datasets?limit=1&limit=2", "limit"),
+        ("/plan?dataset=eod&dataset=calendar&force=true&force=false", "force"),
+        ("/why/eod?key=AAA&key=2024-06-14&token=x&token=y", "token"),
+    ],
+)
+def test_a_parameter_of_one_value_given_twice_is_refused_by_name(admin, is_problem, path, name):
+    told = is_problem(admin.get(f"{API}{path}"), 422)
+    assert told == f"{name}: given 2 times, and it has one value"
+
+
+def test_parameters_in_the_url_of_a_post_are_refused_instead_of_ignored(admin, is_problem):
+    answer = admin.post(f"{API}/sql?refresh=false", json={"sql": "select 1 as n"})
+    assert is_problem(answer, 422) == "refresh: what is asked of a POST stands in its body"

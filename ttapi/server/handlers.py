@@ -130,9 +130,7 @@ def read_series(relation: str) -> Callable[[ServedHome, Call], RouteReply]:
                 raise UsageError(f"{relation} has one row a symbol: from and to choose nothing")
             if day is not None:
                 where.append(condition_text(str(date_column), operator, day))
-        if asked.where:
-            where.append(asked.where)
-        return _rows(served, call, rows_request(relation, asked, ";".join(where)))
+        return _rows(served, call, rows_request(relation, asked, where))
 
     return read
 
@@ -142,7 +140,7 @@ def read_expirations(served: ServedHome, call: Call) -> RouteReply:
     symbol = call.asked.symbol.strip().upper()
     environment = served.database.load_environment()
     day = call.asked.as_of or operations.last_session(environment.now).isoformat()
-    has_own = rows_request("expiration_series", _OneRow(), condition_text("root", "eq", symbol))
+    has_own = rows_request("expiration_series", _OneRow(), [condition_text("root", "eq", symbol)])
     generation = call.asked.generation
     root = symbol
     if not served.published.rows(replace(has_own, generation=generation)).total:
@@ -154,7 +152,8 @@ def read_expirations(served: ServedHome, call: Call) -> RouteReply:
 class _OneRow:
     """A request for one row, as the model of a query says it."""
 
-    columns = where = order = generation = cursor = None
+    columns = order = generation = cursor = None
+    where = ()
     offset, limit, refresh = 0, 1, False
 
 

@@ -20,7 +20,7 @@ from ttapi.formats.text import DisplayStyle
 from ttapi.server.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from ttapi.api import RelationRows, ResultColumn, Rows
@@ -87,15 +87,15 @@ def condition_text(column: str, operator: str, value: str) -> str:
     return f"{column}:{operator}:{escaped}"
 
 
-def rows_request(relation: str, query: Any, where: str | None = None) -> RowsRequest:
-    """What a query string asks of `relation`; `where` stands for its own.
+def rows_request(relation: str, query: Any, where: Sequence[str] = ()) -> RowsRequest:
+    """What a query string asks of `relation`; what `where` says holds, too.
 
     *Raises* UsageError for a condition that is none.
     """
     return RowsRequest(
         relation,
         columns=tuple(_names(query.columns)),
-        conditions=tuple(_conditions(where if where is not None else query.where)),
+        conditions=tuple(one for text in (*where, *query.where) for one in _conditions(text)),
         order=tuple((name.removeprefix("-"), name.startswith("-")) for name in _names(query.order)),
         offset=query.offset,
         limit=query.limit,
@@ -107,8 +107,8 @@ def _names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
-def _conditions(text: str | None) -> Iterator[RowCondition]:
-    for piece in _pieces(text or ""):
+def _conditions(text: str) -> Iterator[RowCondition]:
+    for piece in _pieces(text):
         column, colon, rest = piece.partition(":")
         operator, has_value, value = rest.partition(":")
         if not colon:
