@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import httpx
 import pytest
 import trustme
+from served_command import fail, serving
 from vendor_settings import settings_of
 
 from ttapi.server.address import is_loopback
@@ -35,29 +35,6 @@ importlib.util.find_spec = lambda name, *a: None if name == "fastapi" else found
 from ttapi.cli.entry import main
 main()
 """
-
-
-@contextmanager
-def serving(lab, *arguments):
-    """The running command once it says where it serves; killed at the end if it has not left."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ttapi", "serve", "--port", "0", *map(str, arguments)],
-        env=lab.variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process, process.stderr.readline()
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def fail(lab, *arguments, code=2):
-    done = lab.ttapi("serve", "--port", "0", *map(str, arguments))
-    assert (done.returncode, done.stdout) == (code, ""), done.stderr
-    return done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

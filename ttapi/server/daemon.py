@@ -19,12 +19,15 @@ import uvicorn
 import uvloop
 
 from ttapi.api import Hub, RecordRequest, current_owner, no_reading, operations, record
+from ttapi.config import load_settings
 from ttapi.errors import LockedError, StoreError, TtapiError, UsageError
 from ttapi.server.address import (
     ServeOptions,
-    address_of,
+    base_url_of,
     is_loopback,
     listening,
+    named_hosts,
+    place_of,
     proxy_networks,
     refuse_open_address,
     scheme_of,
@@ -35,7 +38,6 @@ from ttapi.server.auth import Tokens, new_token
 from ttapi.server.commands import CommandSocket
 from ttapi.server.ending import DRAIN_S, STREAM_S, Ending
 from ttapi.server.frames import FramedProtocol
-from ttapi.server.guard import Place
 from ttapi.server.private_document import replace_private
 from ttapi.server.scheduler import Scheduler
 from ttapi.server.served_home import ServedHome
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
     from ttapi.home import Home
     from ttapi.secret import Secret
+    from ttapi.server.guard import Place
 
 log = logging.getLogger("ttapi.server")
 
@@ -63,11 +66,13 @@ def serve(
     proxies = proxy_networks(options.proxies)
     scheme = scheme_of(options)
     refuse_open_address(options)
+    hosts = named_hosts(load_settings(home, environ))
     with _only_daemon(home) as note, listening(options) as listener:
-        base_url, authorities = address_of(listener, options, scheme)
+        base_url = base_url_of(listener, options, scheme)
+        place = place_of(listener.getsockname()[1], options, scheme, proxies, hosts)
         daemon = _Daemon(home, options, environ, tell, base_url)
         try:
-            daemon.run(listener, Place(authorities, scheme, proxies), note)
+            daemon.run(listener, place, note)
         finally:
             is_over = daemon.close()
     tell("ttapi: stopped")
