@@ -20,6 +20,7 @@ from ttapi.refresh.freshness import Freshness
 from ttapi.refresh.query import QueryRequest, explain_refresh, plan_query, prepare_query
 from ttapi.refresh.request import declared_instants
 from ttapi.sqltext import identifier
+from ttapi.store.files import remove_unused_copies
 from ttapi.store.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -375,6 +376,8 @@ class SandboxCache:
     ) -> None:
         self._home, self._environ, self._limits = home, environ, limits
         self._made: dict[tuple[bool, bool], SandboxedDatabase] = {}
+        # An earlier daemon that was killed may have left copies.
+        remove_unused_copies(home)
         self._lock = threading.Lock()
 
     def of(self, sees_private: bool, sees_personal: bool = True) -> SandboxedDatabase:

@@ -239,14 +239,14 @@ class Sandbox:
             spare = next((one for one in self._spares if one.file == file), None)
             if spare is not None:
                 self._spares.remove(spare)
-        for worker in (spare, None):
-            made = worker or self._forked(file)
+        for worker, is_last in ((spare, False), (None, True)):
+            made = worker or self._forked(self._file())
             try:
                 made.generation = self._opened_generation(made)
             except (OSError, StoreError):
                 self._end(made)
-                # A spare may have died while it waited.
-                if worker is None:
+                # A spare may have died while it waited; a copy that nobody had open may be gone.
+                if is_last:
                     raise
             else:
                 return made
