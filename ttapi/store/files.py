@@ -11,7 +11,6 @@ and what a recorder says of itself.
 from __future__ import annotations
 
 import fcntl
-import fcntl
 import json
 import os
 import re
