@@ -382,3 +382,19 @@ def test_a_parameter_of_one_value_given_twice_is_refused_by_name(admin, is_probl
 def test_parameters_in_the_url_of_a_post_are_refused_instead_of_ignored(admin, is_problem):
     answer = admin.post(f"{API}/sql?refresh=false", json={"sql": "select 1 as n"})
     assert is_problem(answer, 422) == "refresh: what is asked of a POST stands in its body"
+
+
+def test_what_was_never_loaded_says_so_instead_of_an_age(daemon, admin):
+    answer = admin.get(f"{API}/chain?symbol=AAA")
+    never = answer.headers["x-ttapi-never-loaded"].split(",")
+    assert {"raw.tastytrade_option_quotes", "raw.option_quotes"} <= set(never)
+    assert "x-ttapi-data-age-s" not in answer.headers
+    document = answer.json()
+    assert (document["total"], document["notes"]) == (0, [f"never loaded: {', '.join(never)}"])
+    live = admin.get(f"{API}/quotes?symbol=AAA", headers={"accept": "text/csv"})
+    assert live.headers["x-ttapi-never-loaded"] == "raw.dxlink_quotes"
+    # Nothing of a symbol is another thing than nothing at all.
+    nobody = admin.get(f"{API}/eod?symbol=NOBODY")
+    assert (nobody.json()["total"], nobody.json()["notes"]) == (0, [])
+    assert "x-ttapi-never-loaded" not in nobody.headers
+    assert float(nobody.headers["x-ttapi-data-age-s"]) >= 0

@@ -337,3 +337,24 @@ def test_a_query_that_refreshes_when_the_daemon_is_to_end_ends_with_it(whole_lab
         asking_thread.join(60)
     assert [answer.status_code for answer in answers] == [503]
     assert "a refresh was cut off" not in (lab.home.logs / "ttapi.log").read_text()
+
+
+def test_copies_that_a_killed_daemon_left_are_gone_at_the_next_start_and_its_own_at_its_end(
+    whole_lab,
+):
+    left = whole_lab.home.live / "shared.000001.7.duckdb"
+    left.write_bytes(b"")
+    whole_lab.ttapi("user", "add", "ann", "--role", "viewer", "--password-stdin", stdin="correct horse battery\n")  # fmt: skip
+    with serving(whole_lab, "--no-scheduler") as (process, _):
+        assert not left.exists()
+        base_url = json.loads(whole_lab.home.token_file.read_text())["base_url"]
+        with httpx.Client(base_url=f"{base_url}/api/v1", trust_env=False, timeout=60) as client:
+            named = {"name": "ann", "password": "correct horse battery"}
+            token = client.post("/login", json=named).json()["access_token"]
+            headers = {"authorization": f"Bearer {token}"}
+            answer = client.post("/sql", json={"sql": "select 1 as n"}, headers=headers)
+            assert answer.json()["rows"] == [{"n": 1}]
+        assert len(list(whole_lab.home.live.glob("shared*"))) == 1
+        process.terminate()
+        assert process.wait(60) == 0
+    assert list(whole_lab.home.live.glob("shared*")) == []

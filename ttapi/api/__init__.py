@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     )
     from ttapi.api.sandboxed import (
         DescribedRelation,
-        SandboxCache,
         SandboxedAnswer,
         SandboxedDatabase,
     )
@@ -87,6 +86,7 @@ if TYPE_CHECKING:
     from ttapi.sources.in_thread import allow_reading, interrupt_reading, no_reading
     from ttapi.store.backup import Backup, list_backups
     from ttapi.store.catalog import DatasetOutcome
+    from ttapi.store.files import remove_unused_copies
     from ttapi.store.lock import current_owner
     from ttapi.store.rows import ResultColumn, Rows
     from ttapi.store.sandbox_protocol import SandboxLimits
@@ -137,7 +137,6 @@ _HOMES = {
     "RowDifference": "live.watch",
     "Rows": "store.rows",
     "RowsRequest": "api.relations",
-    "SandboxCache": "api.sandboxed",
     "SandboxLimits": "store.sandbox_protocol",
     "SandboxedAnswer": "api.sandboxed",
     "SandboxedDatabase": "api.sandboxed",
@@ -174,6 +173,7 @@ _HOMES = {
     "home_id": "refresh.daemon_client",
     "outcome_to_json": "refresh.daemon_client",
     "peer_uid": "refresh.daemon_client",
+    "remove_unused_copies": "store.files",
     "request_from_json": "refresh.daemon_client",
     "schema_version": "refresh.daemon_client",
     "setup_digest": "refresh.daemon_client",
@@ -233,7 +233,6 @@ __all__ = [
     "RowDifference",
     "Rows",
     "RowsRequest",
-    "SandboxCache",
     "SandboxLimits",
     "SandboxedAnswer",
     "SandboxedDatabase",
@@ -270,6 +269,7 @@ __all__ = [
     "publication_mark",
     "read_receipt",
     "record",
+    "remove_unused_copies",
     "request_from_json",
     "save_query",
     "schema_version",

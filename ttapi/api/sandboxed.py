@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any, Self
 from ttapi.api.database import Database
 from ttapi.errors import BudgetError, QueryError, TtapiError, UsageError, did_you_mean
 from ttapi.live.watch import input_versions
-from ttapi.refresh.freshness import Freshness
+from ttapi.refresh.freshness import Freshness, data_age_s
 from ttapi.refresh.query import QueryRequest, explain_refresh, plan_query, prepare_query
 from ttapi.refresh.request import declared_instants
 from ttapi.sqltext import identifier
-from ttapi.store.files import remove_unused_copies
 from ttapi.store.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -70,6 +69,8 @@ class SandboxedAnswer:
     """By root input, how old it is: `3 min old`, `never loaded`."""
     ages_s: Mapping[str, float | None]
     """The same in seconds; None: some part of it that matters was never asked."""
+    age_s: float | None
+    """Of the oldest of them, but for rules inside their TTL; None as there."""
     notes: tuple[str, ...]
     """What else the reader should know: what was not refreshed, or left out."""
     instants: frozenset[str]
@@ -168,6 +169,7 @@ class SandboxedDatabase:
             answer,
             {age.dataset: age.text for age in ages},
             {age.dataset: age.age_s for age in ages},
+            data_age_s(ages),
             tuple(self._sandbox.without_paths(note) for note in notes),
             instants,
         )
@@ -366,37 +368,3 @@ class SandboxedDatabase:
             exc.message = self._sandbox.without_paths(exc.message)
             exc.hint = None if exc.hint is None else self._sandbox.without_paths(exc.hint)
             raise
-
-
-class SandboxCache:
-    """A sandbox for those who see private data, for those who do not, and for those who see shared data alone."""
-
-    def __init__(
-        self, home: Home, environ: Mapping[str, str], limits: SandboxLimits | None = None
-    ) -> None:
-        self._home, self._environ, self._limits = home, environ, limits
-        self._made: dict[tuple[bool, bool], SandboxedDatabase] = {}
-        # An earlier daemon that was killed may have left copies.
-        remove_unused_copies(home)
-        self._lock = threading.Lock()
-
-    def of(self, sees_private: bool, sees_personal: bool = True) -> SandboxedDatabase:
-        """The sandbox of those who see so much, made when first needed."""
-        kind = sees_private and sees_personal, sees_personal
-        with self._lock:
-            if kind not in self._made:
-                self._made[kind] = SandboxedDatabase(
-                    self._home,
-                    environ=self._environ,
-                    limits=self._limits,
-                    is_private_hidden=not sees_private,
-                    is_personal_hidden=not sees_personal,
-                )
-            return self._made[kind]
-
-    def close(self) -> None:
-        """Nothing; every process of them is gone."""
-        with self._lock:
-            for one in self._made.values():
-                one.close()
-            self._made.clear()

@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING
 import uvicorn
 import uvloop
 
-from ttapi.api import Hub, RecordRequest, current_owner, no_reading, operations, record
+from ttapi.api import (
+    Hub,
+    RecordRequest,
+    current_owner,
+    no_reading,
+    operations,
+    record,
+    remove_unused_copies,
+)
 from ttapi.config import load_settings
 from ttapi.errors import LockedError, StoreError, TtapiError, UsageError
 from ttapi.server.address import (
@@ -100,6 +108,7 @@ class _Daemon:
         is_open = not is_loopback(options.host) or bool(options.proxies)
         self._served = ServedHome(home, environ, is_open=is_open)
         self._served.accounts.forget_owner()
+        remove_unused_copies(home)  # of a daemon that was killed
         self._streaming = _Streaming(home, environ, options.symbols, tell)
         self._scheduler = Scheduler(self._served.database, self._served.queue)
         self._commands = CommandSocket(self._served, base_url, self._served.schedule)

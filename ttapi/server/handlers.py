@@ -180,10 +180,14 @@ def _rows(served: ServedHome, call: Call, request: RowsRequest) -> RouteReply:
         found = served.published.rows_in(held, request)
         end = request.offset + found.rows.total
         following = None
+        notes = []
+        if not found.total and (never := _never_loaded(served, call, name)):
+            headers = {k: v for k, v in headers.items() if k != "x-ttapi-data-age-s"} | never
+            notes = [f"never loaded: {', '.join(never['x-ttapi-never-loaded'].split(','))}"]
         if found.rows.total and end < found.total:
             held.is_promised = True
             following = Cursor(held.number, end, digest).text
-        return RouteReply(rows=encoded(found, media_type, following), headers=headers)
+        return RouteReply(rows=encoded(found, media_type, following, notes), headers=headers)
 
 
 def _of_request(request: RowsRequest) -> Sequence[object]:
@@ -351,5 +355,15 @@ def _generation(number: int) -> dict[str, str]:
 
 
 def _age(served: ServedHome, relation: str) -> dict[str, str]:
-    age_s = served.age_s(relation)
-    return {} if age_s is None else {"x-ttapi-data-age-s": f"{max(0.0, age_s):.3f}"}
+    asked_at = served.age(relation).asked_at
+    if asked_at is None:
+        return {}
+    age_s = (served.now() - asked_at).total_seconds()
+    return {"x-ttapi-data-age-s": f"{max(0.0, age_s):.3f}"}
+
+
+def _never_loaded(served: ServedHome, call: Call, relation: str) -> dict[str, str]:
+    """The header that says why there are no rows, where nothing that would fill `relation` was ever asked."""
+    sees = served.sight_of(call.caller, is_data=False)
+    names = [one for one in served.age(relation).never_loaded if sees(one, False)]
+    return {"x-ttapi-never-loaded": ",".join(names)} if names else {}

@@ -240,6 +240,7 @@ class RowsReply(BaseModel):
 
     total: int
     generation: int
+    notes: Annotated[list[str], Field(description="Why there are no rows: what was never loaded.")]
     columns: list[ColumnReply]
     rows: list[dict[str, Any]]
     next: str | None

@@ -90,7 +90,6 @@ def _headers(found: SandboxedAnswer) -> dict[str, str]:
         "x-ttapi-generation": str(found.answer.generation),
         "x-ttapi-truncated": str(found.answer.is_truncated).lower(),
     }
-    known = [age for age in found.ages_s.values() if age is not None]
-    if known and len(known) == len(found.ages_s):
-        headers["x-ttapi-data-age-s"] = f"{max(0.0, *known):.3f}"
+    if found.age_s is not None:
+        headers["x-ttapi-data-age-s"] = f"{found.age_s:.3f}"
     return headers

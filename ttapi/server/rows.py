@@ -144,10 +144,12 @@ class EncodedRows:
     next: str | None
 
 
-def encoded(found: RelationRows, media_type: str, following: str | None) -> EncodedRows:
-    """The rows as one of MEDIA_TYPES."""
+def encoded(
+    found: RelationRows, media_type: str, following: str | None, notes: Sequence[str] = ()
+) -> EncodedRows:
+    """The rows as one of MEDIA_TYPES; JSON says `notes` beside them."""
     is_json = MEDIA_TYPES[media_type] == "json"
-    content = _json(found, following) if is_json else written_rows(found.rows, media_type)
+    content = _json(found, following, notes) if is_json else written_rows(found.rows, media_type)
     return EncodedRows(content, media_type, found.total, following)
 
 
@@ -179,12 +181,13 @@ def _quality(text: str) -> float:
         return 0.0
 
 
-def _json(found: RelationRows, following: str | None) -> bytes:
+def _json(found: RelationRows, following: str | None, notes: Sequence[str]) -> bytes:
     columns = [{"name": c.name, "type": c.type, "comment": c.comment} for c in found.columns]
     head = {
         "total": found.total,
         "generation": found.generation,
         "next": following,
+        "notes": list(notes),
         "columns": columns,
     }
     return orjson.dumps(head)[:-1] + b',"rows":' + json_rows(found.rows) + b"}\n"
