@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from ttapi.api.database import Database
-from ttapi.errors import BudgetError, QueryError, TtapiError, UsageError, did_you_mean
+from ttapi.errors import BudgetError, LicenceError, QueryError, TtapiError, UsageError, did_you_mean
 from ttapi.live.watch import input_versions
 from ttapi.refresh.freshness import Freshness, data_age_s
 from ttapi.refresh.query import QueryRequest, explain_refresh, plan_query, prepare_query
@@ -206,6 +206,7 @@ class SandboxedDatabase:
         """All that one who queries `name` wants to know. *Raises* UsageError for one that is not there."""
         known = {one["relation"]: one for one in self.relations()}
         if name not in known:
+            self._refuse_licensed(self._database.load_environment(), [name])
             hint = did_you_mean(name, known) or "list_relations lists them"
             raise UsageError(f"no relation is called {name!r}", hint=hint)
         with self._without_paths():
@@ -289,6 +290,7 @@ class SandboxedDatabase:
             # What is not answered here at all is told as such.
             self._sandbox.check(request.sql)
             raise
+        self._refuse_licensed(environment, plan.targets)
         if any(self._is_hidden(environment, name) for name in plan.targets):
             # The engine says that there is no such relation.
             return None, []
@@ -354,7 +356,16 @@ class SandboxedDatabase:
         datasets = self._database.load_environment().datasets
         return frozenset(name for name, one in datasets.items() if one.is_personal)
 
+    def _refuse_licensed(self, environment: Environment, names: Sequence[str]) -> None:
+        """Nothing, or LicenceError for what is hidden for its licence: that it exists is no secret."""
+        for name in names:
+            dataset = environment.datasets.get(name)
+            if dataset is not None and self.is_personal_hidden:
+                if dataset.is_personal and not dataset.is_private:
+                    raise LicenceError(name)
+
     def _require_visible(self, environment: Environment, names: Sequence[str]) -> None:
+        self._refuse_licensed(environment, names)
         for name in names:
             if self._is_hidden(environment, name):
                 raise QueryError(f"Table with name {name} does not exist!")

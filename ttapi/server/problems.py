@@ -12,6 +12,7 @@ from ttapi.errors import (
     BudgetError,
     GenerationError,
     InterruptedQueryError,
+    LicenceError,
     LockedError,
     ModelError,
     QueryError,
@@ -36,6 +37,7 @@ _STATUSES: tuple[tuple[type[TtapiError], int], ...] = (
     (ModelError, 500),
     (UsageError, 422),
     (InterruptedQueryError, 504),
+    (LicenceError, 403),
     (QueryError, 422),
     (LockedError, 503),
     (StaleError, 503),
@@ -44,7 +46,7 @@ _STATUSES: tuple[tuple[type[TtapiError], int], ...] = (
     (StoreError, 503),
 )
 """The first that fits."""
-_SPOKEN = (UsageError, LockedError, StaleError, BudgetError)
+_SPOKEN = (LicenceError, UsageError, LockedError, StaleError, BudgetError)
 """Errors whose message is for whoever asks; those of the engine show SQL."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from ttapi.api import Freshness
-from ttapi.errors import BusyError, QueryError, QueryTimeoutError, QueryTooBigError
+from ttapi.errors import BusyError, LicenceError, QueryError, QueryTimeoutError, QueryTooBigError
 from ttapi.server.audit_trail import digest_of_sql
 from ttapi.server.handlers import RouteReply
 from ttapi.server.problems import Problem
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (QueryTimeoutError, 504),
     (QueryTooBigError, 413),
+    (LicenceError, 403),
     (QueryError, 422),
 )
 """The first that fits."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ttapi.api import Database, PublishedRelations, SandboxLimits, operations
-from ttapi.errors import UnknownNameError, UsageError
+from ttapi.errors import LicenceError, UnknownNameError, UsageError
 from ttapi.server.accounts import OWNER, Accounts
 from ttapi.server.audit_trail import AuditTrail
 from ttapi.server.auth import LoginPace
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ttapi.home import Home
     from ttapi.server.auth import Identity
     from ttapi.server.scheduler import Scheduler
-from ttapi.server.tasks import RefreshTask
+    from ttapi.server.tasks import RefreshTask
 
 
 @dataclass(frozen=True)
@@ -141,11 +141,16 @@ class ServedHome:
         return self.database.load_environment().now
 
     def visible(self, caller: Identity, name: str, generation: int | None = None) -> str:
-        """The catalog's name of a relation. *Raises* UnknownNameError for one that `caller` may not see."""
+        """The catalog's name of a relation.
+
+        *Raises* UnknownNameError for one that is private, LicenceError for one that `caller` may know of.
+        """
         relation = self.published.relation(name, generation)
-        if not self.sight_of(caller)(relation.name, relation.is_private):
-            raise UnknownNameError(f"{name!r} is no relation")
-        return relation.name
+        if self.sight_of(caller)(relation.name, relation.is_private):
+            return relation.name
+        if self.sight_of(caller, is_data=False)(relation.name, relation.is_private):
+            raise LicenceError(name)
+        raise UnknownNameError(f"{name!r} is no relation")
 
     def sight_of(self, caller: Identity, *, is_data: bool = True) -> Callable[[str, bool], bool]:
         """Says of a dataset, and of what a generation says of it (private), whether `caller` sees it.
