@@ -360,9 +360,9 @@ class SandboxedDatabase:
         """Nothing, or LicenceError for what is hidden for its licence: that it exists is no secret."""
         for name in names:
             dataset = environment.datasets.get(name)
-            if dataset is not None and self.is_personal_hidden:
-                if dataset.is_personal and not dataset.is_private:
-                    raise LicenceError(name)
+            is_known = dataset is not None and not dataset.is_private
+            if self.is_personal_hidden and is_known and dataset.is_personal:
+                raise LicenceError(name)
 
     def _require_visible(self, environment: Environment, names: Sequence[str]) -> None:
         self._refuse_licensed(environment, names)
