@@ -360,8 +360,9 @@ class SandboxedDatabase:
         """Nothing, or LicenceError for what is hidden for its licence: that it exists is no secret."""
         for name in names:
             dataset = environment.datasets.get(name)
-            is_known = dataset is not None and not dataset.is_private
-            if self.is_personal_hidden and is_known and dataset.is_personal:
+            if dataset is None or dataset.is_private or not dataset.is_personal:
+                continue
+            if self.is_personal_hidden:
                 raise LicenceError(name)
 
     def _require_visible(self, environment: Environment, names: Sequence[str]) -> None:
