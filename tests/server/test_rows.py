@@ -398,3 +398,9 @@ def test_what_was_never_loaded_says_so_instead_of_an_age(daemon, admin):
     assert (nobody.json()["total"], nobody.json()["notes"]) == (0, [])
     assert "x-ttapi-never-loaded" not in nobody.headers
     assert float(nobody.headers["x-ttapi-data-age-s"]) >= 0
+
+
+@pytest.mark.parametrize("day", ["bad", "2024-13-01", "0", ""])
+def test_a_day_that_is_none_is_told_as_such(admin, is_problem, day):
+    answer = admin.get(f"{API}/expirations", params={"symbol": "SPX", "as_of": day})
+    assert is_problem(answer, 422) == f"as_of: {day!r} is no DATE (2024-06-14 works)"

@@ -339,6 +339,19 @@ def test_a_query_that_refreshes_when_the_daemon_is_to_end_ends_with_it(whole_lab
     assert "a refresh was cut off" not in (lab.home.logs / "ttapi.log").read_text()
 
 
+def test_a_wrong_name_among_what_is_kept_fresh_is_told_at_the_start_and_by_status(whole_lab):
+    whole_lab.environ["TTAPI_SERVE_KEEP_FRESH"] = "nosuch,calendar"
+    with serving(whole_lab) as (process, said):
+        assert said.startswith("ttapi: serving at ")
+        wrong = "TTAPI_SERVE_KEEP_FRESH: 'nosuch' is no dataset"
+        assert process.stderr.readline().startswith(f"ttapi: {wrong}")
+        line = f"; keeps nosuch, calendar fresh\n  {wrong}"
+        while line not in whole_lab.ttapi("status").stdout:
+            assert process.poll() is None
+        process.terminate()
+        assert process.wait(60) == 0
+
+
 def test_copies_that_a_killed_daemon_left_are_gone_at_the_next_start_and_its_own_at_its_end(
     whole_lab,
 ):

@@ -261,6 +261,7 @@ def _of_greeting(
         f"{name} failed {amount(one['failures'], 'time')}: {one['error']}"
         for name, one in schedule.get("failing", {}).items()
     ]
+    troubles += list(map(str, schedule.get("wrong_settings", ())))
     troubles += [str(trouble)] if (trouble := schedule.get("trouble")) else []
     if troubles:
         text = f"{who}: {'; '.join(troubles[:3])}"

@@ -233,7 +233,7 @@ def daemon_text(home: Home) -> str | None:
 def _text_of(greeting: DaemonGreeting) -> str:
     since = f" since {greeting.started_at}"
     version = "" if greeting.version == _version() else f", of ttapi {greeting.version}"
-    text = greeting.schedule.get("text")
+    text = "\n  ".join(greeting.schedule.get("lines") or [greeting.schedule.get("text", "")])
     return f"{since}{version}; {text}" if text else f"{since}{version}"
 
 

@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -111,7 +112,8 @@ class _Daemon:
         remove_unused_copies(home)  # of a daemon that was killed
         self._streaming = _Streaming(home, environ, options.symbols, tell)
         self._scheduler = Scheduler(self._served.database, self._served.queue)
-        self._commands = CommandSocket(self._served, base_url, self._served.schedule)
+        told_locally = partial(self._served.schedule, is_local=True)
+        self._commands = CommandSocket(self._served, base_url, told_locally)
         self._ending = Ending()
         self._until_closed = ExitStack()
 
@@ -134,6 +136,8 @@ class _Daemon:
                 self._scheduler.start()
             self._streaming.start()
             self._tell(f"ttapi: serving at {self._base_url}; interrupt to stop")
+            for wrong in self._scheduler.wrong_settings() if self._options.is_scheduled else ():
+                self._tell(f"ttapi: {wrong}")
             _tell_licences(served, self._tell)
             server.run(sockets=[listener])
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from ttapi.api import (
@@ -139,7 +140,7 @@ def read_expirations(served: ServedHome, call: Call) -> RouteReply:
     """The expirations of a root that are listed on a day."""
     symbol = call.asked.symbol.strip().upper()
     environment = served.database.load_environment()
-    day = call.asked.as_of or operations.last_session(environment.now).isoformat()
+    day = _day(call.asked.as_of) or operations.last_session(environment.now).isoformat()
     has_own = rows_request("expiration_series", _OneRow(), [condition_text("root", "eq", symbol)])
     generation = call.asked.generation
     root = symbol
@@ -147,6 +148,14 @@ def read_expirations(served: ServedHome, call: Call) -> RouteReply:
         root = "EQUITY"
     request = replace(rows_request("expirations", call.asked), arguments=(day, root))
     return _rows(served, call, request)
+
+
+def _day(text: str | None) -> str | None:
+    """The date that `text` says, as the engine reads it. *Raises* UsageError for what is none."""
+    try:
+        return None if text is None else date.fromisoformat(text).isoformat()
+    except ValueError as exc:
+        raise UsageError(f"as_of: {text!r} is no DATE", hint="2024-06-14 works") from exc
 
 
 class _OneRow:

@@ -46,7 +46,7 @@ _STATUSES: tuple[tuple[type[TtapiError], int], ...] = (
     (StoreError, 503),
 )
 """The first that fits."""
-_SPOKEN = (LicenceError, UsageError, LockedError, StaleError, BudgetError)
+_SPOKEN = (LicenceError, SourceError, UsageError, LockedError, StaleError, BudgetError)
 """Errors whose message is for whoever asks; those of the engine show SQL."""
 
 

@@ -86,11 +86,11 @@ class ServedHome:
             self.database.close()
         return is_over
 
-    def schedule(self) -> dict[str, Any]:
-        """What the scheduler says of itself."""
+    def schedule(self, *, is_local: bool = False) -> dict[str, Any]:
+        """What the scheduler says of itself; `is_local`: to its owner."""
         if self.scheduler is None:
             return {"text": "its scheduler is off"}
-        return self.scheduler.document()
+        return self.scheduler.document(is_local=is_local)
 
     def _note_refresh(self, task: RefreshTask) -> None:
         about = {"task": task.id, "datasets": ",".join(task.datasets) or "all"}
