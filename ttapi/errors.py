@@ -14,6 +14,7 @@
     ├── LockedError                 5   another process owns the live file past --wait
     ├── QueryError                  1   the engine refused or failed a query
     │   ├── LicenceError            1   what would be read is licensed to its owner alone
+    │   ├── NotLoadedError          1   what a query reads could not be fetched, and was never there
     │   ├── InterruptedQueryError   130 a query was ended by whoever asked it
     │   ├── QueryTimeoutError       1   a query took longer than it may
     │   └── QueryTooBigError        1   a query, or its answer, needs more room than it may have
@@ -142,6 +143,10 @@ class LicenceError(QueryError):
             " [serve] share_personal = true shows it to them"
         )
         self.name = name
+
+
+class NotLoadedError(QueryError):
+    """What a query reads could not be fetched, and was never there."""
 
 
 class InterruptedQueryError(QueryError):

@@ -293,6 +293,30 @@ def test_a_refresh_is_cancelled_over_rest_while_its_source_is_silent(
     assert lab.rows("select distinct symbol from raw.tastytrade_chains") == [("AAPL",)]
 
 
+METRICS = {"sql": "select symbol from raw.tastytrade_market_metrics where symbol = 'SPY'"}
+
+
+def test_a_query_waits_for_a_vendor_no_longer_than_its_caller_says(whole_lab, vendors, run_daemon):
+    lab = asking(whole_lab, vendors)
+    with run_daemon(lab) as daemon, daemon.client("analyst") as client:
+        answer = client.post("/api/v1/sql", json=METRICS | {"timeout_s": 1.5})
+        assert (answer.status_code, answer.json()["detail"]) == (
+            504, "what it reads was not fetched within the 1.5 s it may take: refresh = false answers from what is held",
+        )  # fmt: skip
+        held = client.post("/api/v1/sql", json=METRICS | {"timeout_s": 5, "refresh": False})
+        assert (held.status_code, held.json()["rows"]) == (200, [])
+
+
+def test_a_vendor_that_is_dead_is_a_bad_gateway_in_plain_words(whole_lab, vendors, run_daemon):
+    lab = asking(whole_lab, vendors, TTAPI_TASTYTRADE_BASE_URL="http://127.0.0.1:9", TTAPI_TASTYTRADE_GIVE_UP_S="0.05")  # fmt: skip
+    with run_daemon(lab) as daemon, daemon.client("analyst") as client:
+        answer = client.post("/api/v1/sql", json=METRICS)
+        assert answer.status_code == 502
+        told = answer.json()["detail"]
+        assert told.startswith("raw.tastytrade_market_metrics was never loaded: ")
+        assert "<path>" not in told and " failed " in told
+
+
 def test_an_interrupted_command_ends_its_refresh_in_the_daemon(whole_lab, vendors):
     lab = asking(whole_lab, vendors)
     with serving(lab, "--no-scheduler") as (process, _):

@@ -14,7 +14,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from ttapi.api.database import Database
-from ttapi.errors import BudgetError, LicenceError, QueryError, TtapiError, UsageError, did_you_mean
+from ttapi.errors import (
+    BudgetError,
+    BusyError,
+    LicenceError,
+    QueryError,
+    TtapiError,
+    UsageError,
+    did_you_mean,
+)
 from ttapi.live.watch import input_versions
 from ttapi.refresh.freshness import Freshness, data_age_s
 from ttapi.refresh.query import QueryRequest, explain_refresh, plan_query, prepare_query
@@ -305,7 +313,7 @@ class SandboxedDatabase:
         prepared = None
         if may_refresh:
             try:
-                with self._refreshing:
+                with self._refreshing_alone(request.freshness.wait_s):
                     prepared = prepare_query(environment, request)
             except BudgetError as exc:
                 notes.append(f"not refreshed: {exc.message}")
@@ -317,6 +325,16 @@ class SandboxedDatabase:
         notes += prepared.warnings
         notes += [f"nothing fills {one}" for one in prepared.unconfigured]
         return prepared, notes
+
+    @contextmanager
+    def _refreshing_alone(self, wait_s: float) -> Iterator[None]:
+        """Nobody else of this home refreshes in the block. *Raises* BusyError where another does for so long."""
+        if not self._refreshing.acquire(timeout=wait_s):
+            raise BusyError(f"another query was refreshing for {wait_s:g} s", hint="ask again")
+        try:
+            yield
+        finally:
+            self._refreshing.release()
 
     def _instants(
         self, environment: Environment, sql: str, answer: SandboxAnswer

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ttapi.errors import QueryError, StaleError
+from ttapi.errors import NotLoadedError, QueryError, StaleError
 from ttapi.formats.values import seconds_text
 from ttapi.market.calendar import parse_ttl
 from ttapi.refresh.freshness import asked_at, input_age
@@ -105,7 +105,7 @@ def require_fresh_enough(
             age = input_age(name, environment, plan.held).claim
             again = f"{hint} --symbols {absent} --force" if absent else hint
             hint = f"{again} tries again, --no-refresh answers from what is there"
-            raise QueryError(f"{name} {age}: {failure}", hint=hint)
+            raise NotLoadedError(f"{name} {age}: {failure}", hint=hint)
         is_ahead = environment.clock.is_ahead(asked)
         if is_ahead or limit.due_at(asked, environment.clock.next_close) <= environment.now:
             age = seconds_text((environment.now - asked).total_seconds())

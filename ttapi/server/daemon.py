@@ -112,8 +112,8 @@ class _Daemon:
         remove_unused_copies(home)  # of a daemon that was killed
         self._streaming = _Streaming(home, environ, options.symbols, tell)
         self._scheduler = Scheduler(self._served.database, self._served.queue)
-        told_locally = partial(self._served.schedule, is_local=True)
-        self._commands = CommandSocket(self._served, base_url, told_locally)
+        schedule = partial(self._served.schedule, is_local=True)
+        self._commands = CommandSocket(self._served, base_url, schedule)
         self._ending = Ending()
         self._until_closed = ExitStack()
 

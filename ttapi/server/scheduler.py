@@ -161,11 +161,11 @@ class Scheduler:
         """
         now = self._clock()
 
-        def told(text: str) -> str:
+        def shown(text: str) -> str:
             return text if is_local else without_paths(text)
 
         failing = {
-            name: {"failures": one.failures, "error": told(one.reason if is_local else one.error),
+            name: {"failures": one.failures, "error": shown(one.reason if is_local else one.error),
                    "again_in_s": max(0.0, one.until - now)}
             for name, one in sorted(self._pauses.items())
             if one.failures
@@ -176,8 +176,8 @@ class Scheduler:
             "refreshing": sorted({name for names in self._running.values() for name in names}),
             "failing": failing,
             "left_alone": dict(sorted(self._left_alone.items())),
-            "wrong_settings": [told(one) for one in self._wrong],
-            "trouble": self._trouble if self._trouble is None else told(self._trouble),
+            "wrong_settings": [shown(one) for one in self._wrong],
+            "trouble": self._trouble if self._trouble is None else shown(self._trouble),
         }
         lines = _lines(found)
         return {**found, "text": "; ".join(lines), "lines": lines}

@@ -275,8 +275,8 @@ class RefreshQueue:
             log.warning("refresh failed", extra={"task": task.id, "error": str(exc)})
             task.failure = exc
             detail = problem_of(exc).detail
-            told = _LOGGED if detail == defect().detail else without_paths(detail)
-            self._end(task, "failed", error=told)
+            error = _LOGGED if detail == defect().detail else without_paths(detail)
+            self._end(task, "failed", error=error)
         except Exception as exc:
             log.exception("refresh failed", extra={"task": task.id})
             task.failure = exc
