@@ -67,7 +67,7 @@ LICENSED = (
 )
 
 
-def told(answer):
+def detail_of(answer):
     assert answer.status_code == 403, answer.text
     return answer.json()["detail"]
 
@@ -82,7 +82,7 @@ def test_what_a_licence_hides_is_told_by_its_name_and_the_setting(two_users):
             client.get(f"{API}/why/eod?key=AAA&key=2024-06-14"),
             client.post(f"{API}/sql", json=sql),
         ):
-            assert told(answer) == LICENSED
+            assert detail_of(answer) == LICENSED
         private = client.get(f"{API}/relations/accounts")
         assert (private.status_code, private.json()["detail"]) == (404, "'accounts' is no relation")
 
@@ -102,7 +102,7 @@ def test_a_second_user_hides_what_is_personal_and_leaves_what_is_shared(two_user
             licences = {one["dataset"]: one["licence"] for one in listed}
             assert (licences["eod"], licences["raw.calendar_days"]) == ("personal", "shared")
             assert client.get(f"{API}/status/eod").status_code == 200
-            assert told(client.get(f"{API}/eod?symbol=AAA")) == LICENSED
+            assert detail_of(client.get(f"{API}/eod?symbol=AAA")) == LICENSED
     with two_users.client("operator") as client:
         assert (
             client.post(f"{API}/sql", json={"sql": "from raw.tastytrade_accounts"}).status_code

@@ -17,6 +17,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +118,8 @@ class Guard:
             self._on_refusal(problem.status, _address(scope), "")
             await send({"type": "websocket.close", "code": 1008})
             return
-        await self._app(scope, receive, send)
+        with self._traffic.open_socket():
+            await self._app(scope, receive, send)
 
     async def _pass_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = scope["ttapi.request_id"] = uuid.uuid4().hex
@@ -285,6 +287,16 @@ class RequestCounts:
         self._within: Counter[tuple[str, float]] = Counter()
         self._seconds: Counter[str] = Counter()
         self._times: Counter[str] = Counter()
+        self._sockets = 0
+
+    @contextmanager
+    def open_socket(self) -> Iterator[None]:
+        """A WebSocket is open in the block."""
+        self._sockets += 1
+        try:
+            yield
+        finally:
+            self._sockets -= 1
 
     def count(self, path: str, method: str, status: int, seconds: float) -> None:
         """Note one answer; a path that is no route's is counted with all such paths."""
@@ -303,7 +315,8 @@ class RequestCounts:
         """All of it, and `figures` (name with labels, what it is, value), as Prometheus reads it."""
         with self._lock:
             lines = list(self._lines())
-        for name, about, value in (*figures, *_process()):
+        sockets = ("ttapi_open_sockets", "WebSockets that are open.", self._sockets)
+        for name, about, value in (*figures, sockets, *_process()):
             bare = name.partition("{")[0]
             if f"# TYPE {bare} gauge" not in lines:
                 lines += [f"# HELP {bare} {about}", f"# TYPE {bare} gauge"]
