@@ -124,6 +124,20 @@ def test_a_wrong_setting_is_told_with_its_name_and_value(settings, text, told):
 
 
 @pytest.mark.parametrize(
+    ("variable", "text", "told"),
+    [
+        ("TTAPI_STREAM_INTERVAL", "-1", "TTAPI_STREAM_INTERVAL = '-1' cannot be"),
+        ("TTAPI_REFRESH_MAX_SECONDS", "soon", "TTAPI_REFRESH_MAX_SECONDS = 'soon' is not a valid float"),
+        ("TTAPI_DISPLAY_TIMEZONE", "Mars", "TTAPI_DISPLAY_TIMEZONE = 'Mars' is no time zone"),
+    ],
+)  # fmt: skip
+def test_a_wrong_variable_is_told_by_its_own_name(settings, variable, text, told):
+    with pytest.raises(UsageError) as refused:
+        settings("[stream]\ninterval = 2\n", **{variable: text})
+    assert refused.value.message == told
+
+
+@pytest.mark.parametrize(
     "text", ["5 sessions", "1 session", "next close", "next close + 45m", "7d", "1.5h"]
 )
 def test_every_form_of_an_age_is_taken(settings, text):

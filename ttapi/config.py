@@ -168,10 +168,15 @@ class Settings:
     )
     """`[serve] share_personal`: whether a second user of the daemon, and who reaches it from other machines,
     sees data whose licence is personal, which terms of vendors mostly forbid."""
+    serve_hosts: tuple[str, ...] = _setting("serve", (), example="ttapi.example.com", key="hosts")
+    """`[serve] hosts`: names by which others reach the daemon, beside its addresses, each with its port where that
+    is neither the daemon's own nor the usual one. Host and Origin may say them, and no others."""
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """`[sources.<name>]`: each source's own fields, as text."""
     named_sources: tuple[str, ...] = ()
     """Sources that have a section in `ttapi.toml`; the environment may hold other things."""
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """By field that is set: the variable, or the file and the name, for whoever finds it wrong."""
 
 
 _DECLARED = {one.name: one for one in fields(Settings) if one.metadata}
@@ -207,17 +212,18 @@ def load_settings(home: Home, environ: Mapping[str, str]) -> Settings:
             continue
         for key, value in body.items():
             values[_setting_name(section, key, home.settings_file)] = value
+    places = {name: f"{home.settings_file}: {name}" for name in values}
     for (section, key), name in _TOML_NAMES.items():
         variable = f"TTAPI_{section}_{key}".upper()
         if variable in environ:
-            values[name] = environ[variable]
+            values[name], places[name] = environ[variable], variable
     for variable, text in environ.items():
         _merge_source_variable(variable, text, sources)
     _remember_secrets(sources)
-    _refuse_wrong(values, home.settings_file)
-    typed = {name: _typed(name, value, home.settings_file) for name, value in values.items()}
+    _refuse_wrong(values, places)
+    typed = {name: _typed(name, value, places[name]) for name, value in values.items()}
     named_sources = tuple(named) if isinstance(named, dict) else ()
-    return Settings(sources=sources, named_sources=named_sources, **typed)  # type: ignore[arg-type]  # each value was typed above
+    return Settings(sources=sources, named_sources=named_sources, places=places, **typed)  # type: ignore[arg-type]  # each value was typed above
 
 
 def _remember_secrets(sources: Mapping[str, Mapping[str, str]]) -> None:
@@ -243,7 +249,7 @@ def _read_toml(file: Path) -> dict[str, object]:
     return document
 
 
-def _refuse_wrong(values: Mapping[str, object], file: Path) -> None:
+def _refuse_wrong(values: Mapping[str, object], places: Mapping[str, str]) -> None:
     """Nothing, or UsageError for a value no later reader would name so well."""
     for name, one in _DECLARED.items():
         form, example = one.metadata["form"], one.metadata["example"]
@@ -251,7 +257,7 @@ def _refuse_wrong(values: Mapping[str, object], file: Path) -> None:
             continue
         if not re.fullmatch(form, str(values[name]).strip(), re.IGNORECASE):
             raise UsageError(
-                f"{file}: {name} = {values[name]!r} cannot be", hint=f"{example!r} works"
+                f"{places[name]} = {values[name]!r} cannot be", hint=f"{example!r} works"
             )
     zone = values.get("display_timezone")
     if zone is not None:
@@ -261,7 +267,8 @@ def _refuse_wrong(values: Mapping[str, object], file: Path) -> None:
             ZoneInfo(str(zone))
         except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
             raise UsageError(
-                f"{file}: timezone = {zone!r} is no time zone", hint="'America/New_York' works"
+                f"{places['display_timezone']} = {zone!r} is no time zone",
+                hint="'America/New_York' works",
             ) from exc
 
 
@@ -300,7 +307,7 @@ def _merge_source_variable(variable: str, text: str, sources: dict[str, dict[str
         sources.setdefault("_".join(words[:cut]), {})["_".join(words[cut:])] = text
 
 
-def _typed(name: str, value: object, file: Path) -> object:
+def _typed(name: str, value: object, place: str) -> object:
     default = _DECLARED[name].default
     try:
         if isinstance(default, tuple):
@@ -313,7 +320,7 @@ def _typed(name: str, value: object, file: Path) -> object:
         return str(value)
     except (TypeError, ValueError) as exc:
         wanted = type(default).__name__
-        raise UsageError(f"{file}: {name} = {value!r} is not a valid {wanted}") from exc
+        raise UsageError(f"{place} = {value!r} is not a valid {wanted}") from exc
 
 
 def _finite(number: float) -> float:

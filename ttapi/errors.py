@@ -13,6 +13,8 @@
     │   └── CommitUnknownError      1   a commit failed in a way that leaves its outcome open
     ├── LockedError                 5   another process owns the live file past --wait
     ├── QueryError                  1   the engine refused or failed a query
+    │   ├── LicenceError            1   what would be read is licensed to its owner alone
+    │   ├── NotLoadedError          1   what a query reads could not be fetched, and was never there
     │   ├── InterruptedQueryError   130 a query was ended by whoever asked it
     │   ├── QueryTimeoutError       1   a query took longer than it may
     │   └── QueryTooBigError        1   a query, or its answer, needs more room than it may have
@@ -131,6 +133,21 @@ class LockedError(TtapiError):
 
 class QueryError(TtapiError):
     """The engine refused or failed a query."""
+
+
+class LicenceError(QueryError):
+    """What would be read is licensed to its owner alone, and somebody else asks."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!r} is licensed to its owner alone, and this daemon has others who may ask:"
+            " [serve] share_personal = true shows it to them"
+        )
+        self.name = name
+
+
+class NotLoadedError(QueryError):
+    """What a query reads could not be fetched, and was never there."""
 
 
 class InterruptedQueryError(QueryError):

@@ -260,3 +260,13 @@ WHO = "process 7 at http://x, up since noon"
 def test_what_a_daemon_says_of_itself_is_judged(found, told):
     patient = SimpleNamespace(ttapi=str)
     assert told_by(home_findings._of_greeting(patient, NOTE, found)) == told
+
+
+def test_copies_for_viewers_that_nobody_has_open_are_named(daemon_of):
+    home = daemon_of.home
+    examined = SimpleNamespace(home=home, ttapi=str, live_error=None)
+    left = home.live / "shared.000001.7.duckdb"
+    left.write_bytes(b"")
+    assert told_by(home_findings._left_over(examined)) == [("shared-left", str(left), "refresh")]
+    left.unlink()
+    assert told_by(home_findings._left_over(examined)) == []

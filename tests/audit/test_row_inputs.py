@@ -11,7 +11,7 @@ import pytest
 
 from ttapi.audit import why
 from ttapi.audit.lookahead import _differs, _limit
-from ttapi.audit.row_inputs import FoundRow, _condition, _date_bounds, _listed
+from ttapi.audit.row_inputs import FoundRow, _condition, _date_bounds, _inputs, _listed
 from ttapi.models.as_of import AsOf
 from ttapi.models.limits import RelationRead, ValueRange, ValueSet
 from ttapi.refresh.freshness import InputAge
@@ -53,6 +53,30 @@ def test_rows_are_shown_up_to_the_latest_date_that_is_made_of_them(names):
     assert _date_bounds(lineage, "top", row) == {"bars": {"date": LATE}}
 
 
+class Reader:
+    """What is asked of a published file, of a database in memory."""
+
+    def __init__(self, connection):
+        self.connection = connection
+
+    def run(self, sql):
+        return SimpleNamespace(table=self.connection.sql(sql).to_arrow_table())
+
+
+def test_of_a_log_the_last_events_are_shown_up_to_the_row_s_own():
+    with duckdb.connect() as connection:
+        connection.execute("create schema raw")
+        connection.execute(
+            "create table raw.events as select 'SPY' as symbol, timestamp '2024-06-14 20:00:00' + to_seconds(n // 2)"
+            " as received_at, n as arrival, n::double as bid, true as is_current from range(20) t(n)"
+        )
+        arrived = datetime(2024, 6, 14, 20, 0, 4)
+        found = _inputs(Reader(connection), "raw.events", [read(symbol=AAA), read()], {}, {"bid"}, arrived=arrived)  # fmt: skip
+    assert [row["arrival"] for row in found.rows] == [9, 8, 7, 6, 5]
+    assert (found.until, found.total) == ("received_at <= '2024-06-14 20:00:04'", 20)
+    assert found.columns == ["symbol", "received_at", "arrival", "bid"]
+
+
 @pytest.mark.parametrize(("count", "more"), [(20, ""), (21, "\n       ...")])
 def test_twenty_keys_that_match_are_listed(count, more):
     rows = [{"symbol": f"S{n}", "n": n} for n in range(count)]
@@ -71,7 +95,8 @@ def test_twenty_keys_that_match_are_listed(count, more):
 def test_two_inputs_that_were_never_asked_for_are_named(monkeypatch, lacking, told):
     names = [f"raw.{name}" for name in "abcd"]
     datasets = {
-        name: SimpleNamespace(name=name, kind="raw", missing_setting=None) for name in names
+        name: SimpleNamespace(name=name, kind="raw", missing_setting=None, is_log=False)
+        for name in names
     }
     environment = SimpleNamespace(datasets=datasets, held=lambda: None)
     monkeypatch.setattr(why, "closure", lambda *_: names)

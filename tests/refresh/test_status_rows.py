@@ -6,10 +6,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from ttapi.errors import ModelError
 from ttapi.market.calendar import sessions
 from ttapi.refresh.datasets import Dataset, MarketClock
-from ttapi.refresh.freshness import StatusRow, remarks_of, root_age_s, status_rows
+from ttapi.refresh.freshness import (
+    InputAge,
+    StatusRow,
+    data_age_s,
+    remarks_of,
+    root_age_s,
+    status_rows,
+)
 from ttapi.refresh.home_state import NOTHING
 from ttapi.store.catalog import DatasetState
 
@@ -64,6 +73,41 @@ def test_the_age_of_what_was_never_asked_is_none():
     assert root_age_s("raw.a", DATASETS, STATES, MOMENT) == 18000.0
     part = {**STATES, "raw.b": replace(STATES["raw.b"], asked_at=None)}
     assert root_age_s("view", DATASETS, part, MOMENT) == 18000.0
+
+
+RULES = {
+    "raw.rules": Dataset("raw.rules", "raw", "c", ttl="30d", is_timeless=True),
+    "raw.ticks": Dataset("raw.ticks", "raw", "c", is_log=True),
+    "ticks": Dataset("ticks", "view", "s", frozenset({"raw.rules", "raw.ticks"})),
+    "holidays": Dataset("holidays", "view", "s", frozenset({"raw.rules"})),
+}
+
+
+def asked(**span):
+    return DatasetState("v", "c", asked_at=ago(**span))
+
+
+@pytest.mark.parametrize(
+    ("states", "ages", "never"),
+    [
+        ({"raw.rules": asked(days=20), "raw.ticks": asked(seconds=3)}, (3.0, 20 * 86400.0), ()),
+        ({"raw.rules": asked(days=31), "raw.ticks": asked(seconds=3)}, (31 * 86400.0, 31 * 86400.0), ()),
+        ({"raw.rules": asked(days=20)}, (20 * 86400.0, 20 * 86400.0), ("raw.ticks",)),
+        ({}, (None, None), ("raw.ticks",)),
+    ],
+)  # fmt: skip
+def test_rules_inside_their_ttl_make_no_rows_old(states, ages, never):
+    rows = {row.dataset: row for row in status_rows(RULES, states, clock=MOMENT)}
+    assert (rows["ticks"].age_s, rows["holidays"].age_s) == ages
+    assert (rows["ticks"].never_loaded, rows["holidays"].never_loaded) == (never, ())
+
+
+def test_an_answer_is_as_old_as_its_oldest_input_that_is_no_rule():
+    rule, quote = InputAge("r", 900.0, is_rule=True), InputAge("q", 3.0)
+    assert data_age_s([rule, quote]) == 3.0
+    assert data_age_s([rule]) == 900.0
+    assert data_age_s([rule, replace(quote, age_s=None)]) is None
+    assert data_age_s([]) is None
 
 
 def left(**changes):

@@ -60,3 +60,6 @@ def test_a_path_and_a_secret_are_in_no_detail():
     Secret("token-that-is-a-secret")
     said = "/srv/a/b.csv: no 'x' in (/tmp/y z) with token-that-is-a-secret, ../q/r or ~/s; 1/2 a/b"
     assert without_paths(said) == "<path>: no 'x' in (<path> z) with ***, <path> or <path>; 1/2 a/b"
+    for text in ("unterminated /* comment", "select 4 / 2, a//b", "POST /market-metrics failed", "/", "//"):  # fmt: skip
+        assert without_paths(text) == text
+    assert without_paths(f"{__file__}: no such file") == "<path>: no such file"

@@ -59,7 +59,8 @@ def test_every_answer_bears_the_security_headers_and_an_id_of_its_own(admin):
 @pytest.mark.parametrize("host", OTHER_HOSTS)
 def test_a_host_that_is_another_server_is_refused_before_anybody_is_asked_who_he_is(admin, is_problem, host):  # fmt: skip
     answer = admin.get("/live", headers={"host": host})
-    assert is_problem(answer, 421) == "Host names another server"
+    told = "Host names another server: [serve] hosts lists the names by which this one is reached"
+    assert is_problem(answer, 421) == told
 
 
 def test_a_host_is_named_once(daemon):
@@ -193,6 +194,18 @@ def test_behind_a_proxy_connections_come_from_it_alone(client, is_taken):
     assert place.takes(client) == is_taken
     assert place.origins == {"http://a.example", "https://a.example"}
     assert Place(frozenset()).takes("192.168.0.1")
+
+
+def test_a_name_that_is_listed_is_let_in_by_a_proxy(daemon, run_daemon, is_problem):
+    place = {"proxies": (ipaddress.ip_network("127.0.0.0/8"),), "named": frozenset({"a.example"})}
+    with run_daemon(daemon.lab, **place) as other, other.client() as client:
+
+        def ended(host, origin):
+            return client.post(f"{API}/logout", headers={"host": host, "origin": origin})
+
+        assert ended("A.example", "https://a.example").json() == {"ended": False}
+        is_problem(ended("b.example", "https://a.example"), 421)
+        is_problem(ended("a.example", "http://a.example"), 403)
 
 
 def test_a_connection_past_the_proxy_is_told(daemon, run_daemon, is_problem, monkeypatch):

@@ -61,6 +61,32 @@ def seen(client, relation):
     ]
 
 
+LICENSED = (
+    "'eod' is licensed to its owner alone, and this daemon has others who may ask:"
+    " [serve] share_personal = true shows it to them"
+)
+
+
+def detail_of(answer):
+    assert answer.status_code == 403, answer.text
+    return answer.json()["detail"]
+
+
+def test_what_a_licence_hides_is_told_by_its_name_and_the_setting(two_users):
+    with two_users.client("analyst") as client:
+        sql = {"sql": "select max(close) from (select * from eod)", "refresh": False}
+        for answer in (
+            client.get(f"{API}/relations/eod"),
+            client.get(f"{API}/relations/eod/rows"),
+            client.get(f"{API}/lineage/eod"),
+            client.get(f"{API}/why/eod?key=AAA&key=2024-06-14"),
+            client.post(f"{API}/sql", json=sql),
+        ):
+            assert detail_of(answer) == LICENSED
+        private = client.get(f"{API}/relations/accounts")
+        assert (private.status_code, private.json()["detail"]) == (404, "'accounts' is no relation")
+
+
 def test_the_only_user_and_the_owner_see_everything(served):
     for role in ROLES:
         with served.client(role) as client:
@@ -70,13 +96,13 @@ def test_the_only_user_and_the_owner_see_everything(served):
 def test_a_second_user_hides_what_is_personal_and_leaves_what_is_shared(two_users):
     for role in ROLES:
         with two_users.client(role) as client:
-            assert seen(client, "eod") == [422, 404, 404, 404, False], role
+            assert seen(client, "eod") == [403, 403, 403, 403, False], role
             assert seen(client, "calendar") == [200, 200, 200, 200, True], role
             listed = client.get(f"{API}/datasets?limit=1000").json()["datasets"]
             licences = {one["dataset"]: one["licence"] for one in listed}
             assert (licences["eod"], licences["raw.calendar_days"]) == ("personal", "shared")
             assert client.get(f"{API}/status/eod").status_code == 200
-            assert client.get(f"{API}/eod?symbol=AAA").status_code == 404
+            assert detail_of(client.get(f"{API}/eod?symbol=AAA")) == LICENSED
     with two_users.client("operator") as client:
         assert (
             client.post(f"{API}/sql", json={"sql": "from raw.tastytrade_accounts"}).status_code
@@ -87,14 +113,14 @@ def test_a_second_user_hides_what_is_personal_and_leaves_what_is_shared(two_user
 def test_the_setting_shares_it_and_one_user_less_shows_it_again(two_users):
     settings = two_users.served.settings
     with two_users.client("viewer") as client:
-        assert seen(client, "eod")[2] == 404
+        assert seen(client, "eod")[2] == 403
         two_users.served.settings = operations.open_environment(
             two_users.lab.home.root,
             environ=two_users.lab.variables | {"TTAPI_SERVE_SHARE_PERSONAL": "true"},
         ).settings
         assert seen(client, "eod") == [200, 200, 200, 200, True]
         two_users.served.settings = settings
-        assert seen(client, "eod")[2] == 404
+        assert seen(client, "eod")[2] == 403
         two_users.served.accounts.disable("bob")
         assert seen(client, "eod") == [200, 200, 200, 200, True]
 
@@ -103,7 +129,7 @@ def test_nobody_sees_it_where_other_machines_reach_the_daemon(served):
     served.served.is_open = True
     try:
         with served.client("admin") as client:
-            assert seen(client, "eod") == [422, 404, 404, 404, False]
+            assert seen(client, "eod") == [403, 403, 403, 403, False]
     finally:
         served.served.is_open = False
 

@@ -55,6 +55,12 @@ def test_values_are_bound_and_told_as_the_engine_has_them(admin, sql, parameters
     assert admin.post(SQL, json={"sql": sql, "parameters": parameters}).json()["rows"] == rows
 
 
+def test_a_column_without_a_type_is_of_type_null(admin):
+    document = admin.post(SQL, json={"sql": "select null as n, [null] as l"}).json()
+    assert document["columns"] == [{"name": "n", "type": "NULL"}, {"name": "l", "type": "NULL[]"}]  # fmt: skip
+    assert document["rows"] == [{"n": None, "l": [None]}]
+
+
 def test_an_answer_is_cut_where_asked_and_says_so(admin):
     document = admin.post(SQL, json={"sql": "select * from eod", "max_rows": 7}).json()
     assert (document["row_count"], document["is_truncated"], len(document["rows"])) == (7, True, 7)

@@ -347,3 +347,60 @@ def test_missing_values_come_last_whichever_way_the_order_goes(daemon, admin, si
     missing = sorted(day for day, close in days if close is None)
     assert [row["date"] for row in found] == [day.isoformat() for day in (*there, *missing)]
     assert len(missing) == 11
+
+
+def test_conditions_given_one_by_one_all_hold(admin, bars):
+    asked = [("where", "symbol:eq:BBB"), ("where", "close:ge:12;close:lt:14")]
+    answer = admin.get(ROWS, params=[*asked, ("limit", "130")])
+    assert answer.json()["rows"] == [
+        as_json(row) for row in bars if row["symbol"] == "BBB" and 12 <= row["close"] < 14
+    ]
+    days = admin.get(f"{API}/eod", params=[("symbol", "AAA"), *asked]).json()
+    assert (days["total"], days["rows"]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/eod?symbol=AAA&symbol=BBB", "symbol"),
+        ("/eod?symbol=AAA&%73ymbol=AAA", "symbol"),
+        ("/eod?symbol=AAA&from=2024-01-01&from=2024-02-01", "from"),
+        ("/relations/eod/rows?limit=1&limit=2", "limit"),
+        ("/relations?scope=all&scope=public", "scope"),
+        ("/relations/eod?generation=1&generation=2", "generation"),
+        ("/expirations?symbol=SPX&as_of=2024-01-02&as_of=2024-01-03", "as_of"),
+        ("/datasets?limit=1&limit=2", "limit"),
+        ("/plan?dataset=eod&dataset=calendar&force=true&force=false", "force"),
+        ("/why/eod?key=AAA&key=2024-06-14&token=x&token=y", "token"),
+    ],
+)
+def test_a_parameter_of_one_value_given_twice_is_refused_by_name(admin, is_problem, path, name):
+    told = is_problem(admin.get(f"{API}{path}"), 422)
+    assert told == f"{name}: given 2 times, and it has one value"
+
+
+def test_parameters_in_the_url_of_a_post_are_refused_instead_of_ignored(admin, is_problem):
+    answer = admin.post(f"{API}/sql?refresh=false", json={"sql": "select 1 as n"})
+    assert is_problem(answer, 422) == "refresh: what is asked of a POST stands in its body"
+
+
+def test_what_was_never_loaded_says_so_instead_of_an_age(daemon, admin):
+    answer = admin.get(f"{API}/chain?symbol=AAA")
+    never = answer.headers["x-ttapi-never-loaded"].split(",")
+    assert {"raw.tastytrade_option_quotes", "raw.option_quotes"} <= set(never)
+    assert "x-ttapi-data-age-s" not in answer.headers
+    document = answer.json()
+    assert (document["total"], document["notes"]) == (0, [f"never loaded: {', '.join(never)}"])
+    live = admin.get(f"{API}/quotes?symbol=AAA", headers={"accept": "text/csv"})
+    assert live.headers["x-ttapi-never-loaded"] == "raw.dxlink_quotes"
+    # Nothing of a symbol is another thing than nothing at all.
+    nobody = admin.get(f"{API}/eod?symbol=NOBODY")
+    assert (nobody.json()["total"], nobody.json()["notes"]) == (0, [])
+    assert "x-ttapi-never-loaded" not in nobody.headers
+    assert float(nobody.headers["x-ttapi-data-age-s"]) >= 0
+
+
+@pytest.mark.parametrize("day", ["bad", "2024-13-01", "0", ""])
+def test_a_day_that_is_none_is_told_as_such(admin, is_problem, day):
+    answer = admin.get(f"{API}/expirations", params={"symbol": "SPX", "as_of": day})
+    assert is_problem(answer, 422) == f"as_of: {day!r} is no DATE (2024-06-14 works)"

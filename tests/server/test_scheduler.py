@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import shutil
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from ttapi.api import Database
-from ttapi.errors import UsageError
+from ttapi.errors import StoreError
 from ttapi.market.calendar import options_close
 from ttapi.refresh.freshness import StatusRow
+from ttapi.server.kept_fresh import ClosingChains, closing_chains
 from ttapi.server.routes import API
 from ttapi.server.scheduler import Scheduler, seconds_to_next
 from ttapi.server.tasks import RefreshQueue
@@ -147,10 +149,38 @@ def test_nothing_is_kept_where_nothing_shall_be(planned):
     assert planned.scheduler.document()["text"] == "keeps nothing fresh"
 
 
-def test_a_name_nobody_knows_is_told(planned):
+def test_a_name_nobody_knows_is_told_and_the_rest_is_kept(planned):
+    planned.environ["TTAPI_SERVE_KEEP_FRESH"] = f"nonsense,{LEVELS}"
+    assert planned.done()[0] == [(LEVELS, "done")]
+    document = planned.scheduler.document()
+    (wrong,) = document["wrong_settings"]
+    assert wrong.startswith("TTAPI_SERVE_KEEP_FRESH: 'nonsense' is no dataset")
+    assert document["lines"] == [f"keeps nonsense, {LEVELS} fresh", wrong]
+    assert planned.scheduler.wrong_settings() == (wrong,)
     planned.environ["TTAPI_SERVE_KEEP_FRESH"] = "nonsense"
-    with pytest.raises(UsageError, match="'nonsense' is no dataset"):
-        planned.scheduler.look()
+    planned.at("2024-06-17T20:45:01Z")
+    planned.seconds = 3_600.0
+    assert planned.done() == ([], 900.0), "nothing, and not everything"
+
+
+def test_what_fails_alike_is_one_line_with_its_reason_which_names_files_to_the_owner_alone(planned):
+    def broken(*_, **__):
+        raise StoreError("/srv/somebody/live/market.duckdb cannot be read")
+
+    def settled(*names):
+        task = planned.queue.submit(names, asked_by="scheduler", work=broken)
+        planned.scheduler._running[task.id] = names
+        assert task.over.wait(60)
+        planned.scheduler.settle(task)
+
+    planned.environ["TTAPI_SERVE_KEEP_FRESH"] = "none"
+    planned.scheduler.look()
+    settled("raw.a", "raw.b", "raw.c", "raw.d", "raw.e")
+    told = [planned.scheduler.document(is_local=one)["lines"] for one in (True, False)]
+    assert told == [
+        ["keeps nothing fresh", "raw.a, raw.b, raw.c and 2 more failed 1 time: /srv/somebody/live/market.duckdb cannot be read"],
+        ["keeps nothing fresh", "raw.a, raw.b, raw.c and 2 more failed 1 time: the daemon's log tells why, under the task's id"],
+    ]  # fmt: skip
 
 
 CHAINS = """
@@ -224,6 +254,16 @@ def test_chains_are_taken_five_minutes_before_each_close_once(chains):
     assert chains.done()[0] == [("closing chains", "done")]
     assert snapshots(chains)[1:] == ["SPX 07-03 17:10", "SPY 06-17 19:55", "SPY 07-03 16:55"]
     assert chains.scheduler.document()["next_closing_chains_at"] == "2024-07-05T19:55:00Z"
+
+
+def test_symbols_of_closing_chains_are_taken_in_any_case_and_unknown_ones_told(chains):
+    chains.environ["TTAPI_SERVE_CLOSING_CHAINS"] = "spy,SPX,zzz"
+    environment = chains.database.load_environment()
+    assert closing_chains(environment) == ClosingChains(("SPY", "SPX", "ZZZ"), ())
+    unknown = {"raw.chains_snapshots": frozenset({"ZZZ", "OTHER"})}
+    state = replace(environment.home_state, unavailable=unknown)
+    told = "TTAPI_SERVE_CLOSING_CHAINS: chains does not know ZZZ"
+    assert closing_chains(replace(environment, home_state=state)).wrong == (told,)
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import httpx
 import pytest
 import trustme
+from served_command import fail, serving
 from vendor_settings import settings_of
 
 from ttapi.server.address import is_loopback
@@ -35,29 +35,6 @@ importlib.util.find_spec = lambda name, *a: None if name == "fastapi" else found
 from ttapi.cli.entry import main
 main()
 """
-
-
-@contextmanager
-def serving(lab, *arguments):
-    """The running command once it says where it serves; killed at the end if it has not left."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ttapi", "serve", "--port", "0", *map(str, arguments)],
-        env=lab.variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process, process.stderr.readline()
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def fail(lab, *arguments, code=2):
-    done = lab.ttapi("serve", "--port", "0", *map(str, arguments))
-    assert (done.returncode, done.stdout) == (code, ""), done.stderr
-    return done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -316,6 +293,30 @@ def test_a_refresh_is_cancelled_over_rest_while_its_source_is_silent(
     assert lab.rows("select distinct symbol from raw.tastytrade_chains") == [("AAPL",)]
 
 
+METRICS = {"sql": "select symbol from raw.tastytrade_market_metrics where symbol = 'SPY'"}
+
+
+def test_a_query_waits_for_a_vendor_no_longer_than_its_caller_says(whole_lab, vendors, run_daemon):
+    lab = asking(whole_lab, vendors)
+    with run_daemon(lab) as daemon, daemon.client("analyst") as client:
+        answer = client.post("/api/v1/sql", json=METRICS | {"timeout_s": 1.5})
+        assert (answer.status_code, answer.json()["detail"]) == (
+            504, "what it reads was not fetched within the 1.5 s it may take: refresh = false answers from what is held",
+        )  # fmt: skip
+        held = client.post("/api/v1/sql", json=METRICS | {"timeout_s": 5, "refresh": False})
+        assert (held.status_code, held.json()["rows"]) == (200, [])
+
+
+def test_a_vendor_that_is_dead_is_a_bad_gateway_in_plain_words(whole_lab, vendors, run_daemon):
+    lab = asking(whole_lab, vendors, TTAPI_TASTYTRADE_BASE_URL="http://127.0.0.1:9", TTAPI_TASTYTRADE_GIVE_UP_S="0.05")  # fmt: skip
+    with run_daemon(lab) as daemon, daemon.client("analyst") as client:
+        answer = client.post("/api/v1/sql", json=METRICS)
+        assert answer.status_code == 502
+        told = answer.json()["detail"]
+        assert told.startswith("raw.tastytrade_market_metrics was never loaded: ")
+        assert "<path>" not in told and " failed " in told
+
+
 def test_an_interrupted_command_ends_its_refresh_in_the_daemon(whole_lab, vendors):
     lab = asking(whole_lab, vendors)
     with serving(lab, "--no-scheduler") as (process, _):
@@ -360,3 +361,37 @@ def test_a_query_that_refreshes_when_the_daemon_is_to_end_ends_with_it(whole_lab
         asking_thread.join(60)
     assert [answer.status_code for answer in answers] == [503]
     assert "a refresh was cut off" not in (lab.home.logs / "ttapi.log").read_text()
+
+
+def test_a_wrong_name_among_what_is_kept_fresh_is_told_at_the_start_and_by_status(whole_lab):
+    whole_lab.environ["TTAPI_SERVE_KEEP_FRESH"] = "nosuch,calendar"
+    with serving(whole_lab) as (process, said):
+        assert said.startswith("ttapi: serving at ")
+        wrong = "TTAPI_SERVE_KEEP_FRESH: 'nosuch' is no dataset"
+        assert process.stderr.readline().startswith(f"ttapi: {wrong}")
+        line = f"; keeps nosuch, calendar fresh\n  {wrong}"
+        while line not in whole_lab.ttapi("status").stdout:
+            assert process.poll() is None
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+def test_copies_that_a_killed_daemon_left_are_gone_at_the_next_start_and_its_own_at_its_end(
+    whole_lab,
+):
+    left = whole_lab.home.live / "shared.000001.7.duckdb"
+    left.write_bytes(b"")
+    whole_lab.ttapi("user", "add", "ann", "--role", "viewer", "--password-stdin", stdin="correct horse battery\n")  # fmt: skip
+    with serving(whole_lab, "--no-scheduler") as (process, _):
+        assert not left.exists()
+        base_url = json.loads(whole_lab.home.token_file.read_text())["base_url"]
+        with httpx.Client(base_url=f"{base_url}/api/v1", trust_env=False, timeout=60) as client:
+            named = {"name": "ann", "password": "correct horse battery"}
+            token = client.post("/login", json=named).json()["access_token"]
+            headers = {"authorization": f"Bearer {token}"}
+            answer = client.post("/sql", json={"sql": "select 1 as n"}, headers=headers)
+            assert answer.json()["rows"] == [{"n": 1}]
+        assert len(list(whole_lab.home.live.glob("shared*"))) == 1
+        process.terminate()
+        assert process.wait(60) == 0
+    assert list(whole_lab.home.live.glob("shared*")) == []

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import stat
-from contextlib import closing
+import subprocess
+import sys
+from contextlib import closing, contextmanager
 
 import duckdb
 import pytest
 
 from ttapi.errors import QueryError
 from ttapi.home import Home
+from ttapi.store.files import remove_leftovers, unused_copies
 from ttapi.store.sandbox import Sandbox
 
 SECRET = "5WT00001"
@@ -110,3 +113,48 @@ def test_a_home_that_cannot_be_written_is_answered_from_a_copy_elsewhere(home, h
     assert (list(home.live.iterdir()), stat.S_IMODE(folder.stat().st_mode)) == ([], 0o700)
     hidden.close()
     assert not folder.exists()
+
+
+def copies(home):
+    return sorted(one.name for one in home.live.glob("shared*"))
+
+
+def test_a_copy_goes_with_who_made_it_and_stays_where_another_has_it_open(home):
+    with Sandbox(home, is_private_hidden=True, spares=0) as one:
+        one.run("select 1")
+        (name,) = copies(home)
+        remove_leftovers(home)
+        assert copies(home) == [name], "it is wanted again, though nobody reads it"
+        with another_process_reading(home.live / name):
+            one.close()
+            assert copies(home) == [name]
+            remove_leftovers(home)
+            assert copies(home) == [name]
+    assert copies(home) == []
+
+
+def test_copies_that_killed_processes_left_are_removed_by_who_owns_the_home(home):
+    left = [home.live / f"{kind}000001.7.duckdb" for kind in ("shared.", "shared-1234abcd.")]
+    for file in left:
+        file.write_bytes(b"")
+    assert unused_copies(home) == sorted(left)
+    remove_leftovers(home)
+    assert copies(home) == []
+
+
+def test_a_copy_that_is_taken_away_between_two_queries_is_made_again(home, hidden):
+    first = hidden.run("select count(*) as n from eod").table().to_pylist()
+    (file,) = home.live.glob("shared.*")
+    file.unlink()
+    assert hidden.run("select count(*) as n from eod").table().to_pylist() == first == [{"n": 100}]
+
+
+@contextmanager
+def another_process_reading(file):
+    code = f"import duckdb, sys; held = duckdb.connect({str(file)!r}, read_only=True); print(1, flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as process:
+        assert process.stdout.readline() == b"1\n"
+        yield
+        process.stdin.close()
+        process.wait(60)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     )
     from ttapi.api.sandboxed import (
         DescribedRelation,
-        SandboxCache,
         SandboxedAnswer,
         SandboxedDatabase,
     )
@@ -91,6 +90,7 @@ if TYPE_CHECKING:
         forget_stream_trouble,
         note_stream_trouble,
         recorder_owner,
+        remove_unused_copies,
         stream_trouble,
     )
     from ttapi.store.lock import current_owner
@@ -143,7 +143,6 @@ _HOMES = {
     "RowDifference": "live.watch",
     "Rows": "store.rows",
     "RowsRequest": "api.relations",
-    "SandboxCache": "api.sandboxed",
     "SandboxLimits": "store.sandbox_protocol",
     "SandboxedAnswer": "api.sandboxed",
     "SandboxedDatabase": "api.sandboxed",
@@ -180,6 +179,7 @@ _HOMES = {
     "home_id": "refresh.daemon_client",
     "outcome_to_json": "refresh.daemon_client",
     "peer_uid": "refresh.daemon_client",
+    "remove_unused_copies": "store.files",
     "request_from_json": "refresh.daemon_client",
     "schema_version": "refresh.daemon_client",
     "setup_digest": "refresh.daemon_client",
@@ -244,7 +244,6 @@ __all__ = [
     "RowDifference",
     "Rows",
     "RowsRequest",
-    "SandboxCache",
     "SandboxLimits",
     "SandboxedAnswer",
     "SandboxedDatabase",
@@ -285,6 +284,7 @@ __all__ = [
     "read_receipt",
     "record",
     "recorder_owner",
+    "remove_unused_copies",
     "request_from_json",
     "save_query",
     "schema_version",

@@ -14,9 +14,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from ttapi.api.database import Database
-from ttapi.errors import BudgetError, QueryError, TtapiError, UsageError, did_you_mean
+from ttapi.errors import (
+    BudgetError,
+    BusyError,
+    LicenceError,
+    QueryError,
+    TtapiError,
+    UsageError,
+    did_you_mean,
+)
 from ttapi.live.watch import input_versions
-from ttapi.refresh.freshness import Freshness
+from ttapi.refresh.freshness import Freshness, data_age_s
 from ttapi.refresh.query import QueryRequest, explain_refresh, plan_query, prepare_query
 from ttapi.refresh.request import declared_instants
 from ttapi.sqltext import identifier
@@ -69,6 +77,8 @@ class SandboxedAnswer:
     """By root input, how old it is: `3 min old`, `never loaded`."""
     ages_s: Mapping[str, float | None]
     """The same in seconds; None: some part of it that matters was never asked."""
+    age_s: float | None
+    """Of the oldest of them, but for rules inside their TTL; None as there."""
     notes: tuple[str, ...]
     """What else the reader should know: what was not refreshed, or left out."""
     instants: frozenset[str]
@@ -167,6 +177,7 @@ class SandboxedDatabase:
             answer,
             {age.dataset: age.text for age in ages},
             {age.dataset: age.age_s for age in ages},
+            data_age_s(ages),
             tuple(self._sandbox.without_paths(note) for note in notes),
             instants,
         )
@@ -203,6 +214,7 @@ class SandboxedDatabase:
         """All that one who queries `name` wants to know. *Raises* UsageError for one that is not there."""
         known = {one["relation"]: one for one in self.relations()}
         if name not in known:
+            self._refuse_licensed(self._database.load_environment(), [name])
             hint = did_you_mean(name, known) or "list_relations lists them"
             raise UsageError(f"no relation is called {name!r}", hint=hint)
         with self._without_paths():
@@ -286,6 +298,7 @@ class SandboxedDatabase:
             # What is not answered here at all is told as such.
             self._sandbox.check(request.sql)
             raise
+        self._refuse_licensed(environment, plan.targets)
         if any(self._is_hidden(environment, name) for name in plan.targets):
             # The engine says that there is no such relation.
             return None, []
@@ -300,7 +313,7 @@ class SandboxedDatabase:
         prepared = None
         if may_refresh:
             try:
-                with self._refreshing:
+                with self._refreshing_alone(request.freshness.wait_s):
                     prepared = prepare_query(environment, request)
             except BudgetError as exc:
                 notes.append(f"not refreshed: {exc.message}")
@@ -312,6 +325,16 @@ class SandboxedDatabase:
         notes += prepared.warnings
         notes += [f"nothing fills {one}" for one in prepared.unconfigured]
         return prepared, notes
+
+    @contextmanager
+    def _refreshing_alone(self, wait_s: float) -> Iterator[None]:
+        """Nobody else of this home refreshes in the block. *Raises* BusyError where another does for so long."""
+        if not self._refreshing.acquire(timeout=wait_s):
+            raise BusyError(f"another query was refreshing for {wait_s:g} s", hint="ask again")
+        try:
+            yield
+        finally:
+            self._refreshing.release()
 
     def _instants(
         self, environment: Environment, sql: str, answer: SandboxAnswer
@@ -351,7 +374,17 @@ class SandboxedDatabase:
         datasets = self._database.load_environment().datasets
         return frozenset(name for name, one in datasets.items() if one.is_personal)
 
+    def _refuse_licensed(self, environment: Environment, names: Sequence[str]) -> None:
+        """Nothing, or LicenceError for what is hidden for its licence: that it exists is no secret."""
+        for name in names:
+            dataset = environment.datasets.get(name)
+            if dataset is None or dataset.is_private or not dataset.is_personal:
+                continue
+            if self.is_personal_hidden:
+                raise LicenceError(name)
+
     def _require_visible(self, environment: Environment, names: Sequence[str]) -> None:
+        self._refuse_licensed(environment, names)
         for name in names:
             if self._is_hidden(environment, name):
                 raise QueryError(f"Table with name {name} does not exist!")
@@ -365,35 +398,3 @@ class SandboxedDatabase:
             exc.message = self._sandbox.without_paths(exc.message)
             exc.hint = None if exc.hint is None else self._sandbox.without_paths(exc.hint)
             raise
-
-
-class SandboxCache:
-    """A sandbox for those who see private data, for those who do not, and for those who see shared data alone."""
-
-    def __init__(
-        self, home: Home, environ: Mapping[str, str], limits: SandboxLimits | None = None
-    ) -> None:
-        self._home, self._environ, self._limits = home, environ, limits
-        self._made: dict[tuple[bool, bool], SandboxedDatabase] = {}
-        self._lock = threading.Lock()
-
-    def of(self, sees_private: bool, sees_personal: bool = True) -> SandboxedDatabase:
-        """The sandbox of those who see so much, made when first needed."""
-        kind = sees_private and sees_personal, sees_personal
-        with self._lock:
-            if kind not in self._made:
-                self._made[kind] = SandboxedDatabase(
-                    self._home,
-                    environ=self._environ,
-                    limits=self._limits,
-                    is_private_hidden=not sees_private,
-                    is_personal_hidden=not sees_personal,
-                )
-            return self._made[kind]
-
-    def close(self) -> None:
-        """Nothing; every process of them is gone."""
-        with self._lock:
-            for one in self._made.values():
-                one.close()
-            self._made.clear()

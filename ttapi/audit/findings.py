@@ -107,6 +107,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "restore-half": ("error", "a restore was cut short"),
     "settings-open": ("warning", "other users of this machine can read the settings"),
     "settings-wrong": ("error", "ttapi.toml cannot be used"),
+    "shared-left": ("note", "copies for viewers of a daemon were left, which no process has open"),
     "snapshots-many": ("warning", "more published files are kept than the settings say"),
     "source-not-configured": ("note", "a source has not been told where its data is"),
     "state-behind": ("warning", "live/state.json tells of another generation"),

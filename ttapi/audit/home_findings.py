@@ -24,7 +24,7 @@ from ttapi.formats.values import amount
 from ttapi.refresh.daemon_client import greeted, hang_text, schema_version
 from ttapi.store.backup import list_backups
 from ttapi.store.engine import inspect_file
-from ttapi.store.files import leftovers, stream_trouble
+from ttapi.store.files import leftovers, stream_trouble, unused_copies
 from ttapi.store.integrity import inspect_log, log_of
 from ttapi.store.lock import read_daemon
 from ttapi.store.publish import snapshot_files
@@ -176,6 +176,9 @@ def _left_over(patient: Examination) -> Iterator[Finding]:
         found = [path for folder in folders for path in leftovers(folder)]
         if found:
             yield Finding(code, _named(found), refresh)
+    copies = unused_copies(home)
+    if copies:
+        yield Finding("shared-left", _named(copies), refresh)
 
 
 def _times(patient: Examination) -> Iterator[Finding]:
@@ -261,6 +264,7 @@ def _of_greeting(
         f"{name} failed {amount(one['failures'], 'time')}: {one['error']}"
         for name, one in schedule.get("failing", {}).items()
     ]
+    troubles += list(map(str, schedule.get("wrong_settings", ())))
     troubles += [str(trouble)] if (trouble := schedule.get("trouble")) else []
     if troubles:
         text = f"{who}: {'; '.join(troubles[:3])}"

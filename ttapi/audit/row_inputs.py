@@ -17,7 +17,7 @@ from ttapi.sqltext import identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     from ttapi.models.graph import ModelGraph
     from ttapi.models.limits import Limit
@@ -172,6 +172,8 @@ def _rows(reader: Reader, sql: str) -> list[dict[str, Any]]:
 
 
 SHOWN = 5
+_ARRIVED = "received_at"
+"""When an event of a stream arrived, in its log and in what is made of it."""
 
 
 @dataclass(frozen=True)
@@ -212,8 +214,16 @@ def inputs_behind(
     reads = _all_reads(reader, graph, flows, RelationRead(relation, limits))
     dates = _date_bounds(lineage, relation, row)
     used = _columns_read(lineage, relation)
+    arrived = row.values.get(_ARRIVED) if row.types.get(_ARRIVED) == "TIMESTAMP" else None
     return [
-        _inputs(reader, name, ways, dates.get(name, _own_dates(row)), used.get(name, frozenset()))
+        _inputs(
+            reader,
+            name,
+            ways,
+            dates.get(name, _own_dates(row)),
+            used.get(name, frozenset()),
+            arrived=arrived,
+        )
         for name, ways in reads.items()
         if name != relation and _is_shown(name, relation, graph)
     ]
@@ -303,7 +313,10 @@ def _inputs(
     ways: Sequence[RelationRead],
     bounds: Mapping[str, date],
     used: Collection[str],
+    *,
+    arrived: datetime | None = None,
 ) -> InputRows:
+    """The rows of `name`; `arrived`: when the event arrived that the explained row is of, if it is of one."""
     types = column_types(reader, name)
     condition = _condition(ways)
     live = "is_current" if "is_current" in types and name.startswith("raw.") else "true"
@@ -313,8 +326,13 @@ def _inputs(
         for c, value in bounds.items()
         if types.get(c) == "DATE" and not all(c in way.limits for way in ways)
     ]
+    if arrived is not None and types.get(_ARRIVED) == "TIMESTAMP":
+        until.append(f"{identifier(_ARRIVED)} <= {literal(str(arrived))}")
     latest = next((c for c, kind in types.items() if kind == "DATE"), None)
-    order = f" order by {identifier(latest)} desc nulls last" if latest else ""
+    # Of a log's events in one instant the store has numbered the order.
+    last = [latest] if latest else [c for c in (_ARRIVED, "arrival") if c in types]
+    order = ", ".join(f"{identifier(c)} desc nulls last" for c in last)
+    order = f" order by {order}" if order else ""
     counted = reader.run(f"select count(*) as n from {name} where {where}")
     shown = " and ".join([where, *until])
     rows = reader.run(f"select * from {name} where {shown}{order} limit {SHOWN}")
@@ -328,7 +346,7 @@ def _inputs(
         " and ".join(until).replace('"', "") or None,
         counted.table.to_pylist()[0]["n"],
         rows.table.to_pylist(),
-        [c for c in types if c in {*used, *limited, *own, latest}] if used else list(types),
+        [c for c in types if c in {*used, *limited, *own, *last}] if used else list(types),
     )
 
 

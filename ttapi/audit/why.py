@@ -145,7 +145,11 @@ def _what_lacks(environment: Environment, name: str) -> str | None:
     if lacking:
         told = ", ".join(f"{age.dataset} {age.claim}" for age in lacking[:2])
         more = f" and {len(lacking) - 2} more" if len(lacking) > 2 else ""
-        return f"{told}{more}; ttapi refresh {name} fills it"
+        is_recorded = all(environment.datasets[age.dataset].is_log for age in lacking)
+        cure = (
+            "ttapi stream SYMBOL... records it" if is_recorded else f"ttapi refresh {name} fills it"
+        )
+        return f"{told}{more}; {cure}"
     unset = [
         f"[sources.{root.source}] {root.missing_setting}" for root in roots if root.missing_setting
     ]

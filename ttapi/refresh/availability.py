@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ttapi.errors import QueryError, StaleError
+from ttapi.errors import NotLoadedError, QueryError, StaleError
 from ttapi.formats.values import seconds_text
 from ttapi.market.calendar import parse_ttl
 from ttapi.refresh.freshness import asked_at, input_age
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ttapi.refresh.environment import Environment
     from ttapi.refresh.query import QueryPlan, QueryRequest
     from ttapi.refresh.runner import RefreshOutcome
+
+
+_SYMBOLS_NAMED = 5
 
 
 def is_older(environment: Environment, asked: datetime, max_age: timedelta) -> bool:
@@ -86,7 +89,7 @@ def require_fresh_enough(
         if dataset.is_log and request.freshness.refresh:
             _require_recorded(environment, dataset)
         asked = asked_at(dataset, environment.home_state, plan.held, environment.clock)
-        hint = dataset.lost or f"ttapi refresh {name}"
+        hint = dataset.lost or _what_fills(dataset, plan)
         at_most = request.freshness.age_limit
         if at_most is not None and (asked is None or is_older(environment, asked, at_most)):
             age = input_age(name, environment, plan.held).claim
@@ -105,12 +108,21 @@ def require_fresh_enough(
             age = input_age(name, environment, plan.held).claim
             again = f"{hint} --symbols {absent} --force" if absent else hint
             hint = f"{again} tries again, --no-refresh answers from what is there"
-            raise QueryError(f"{name} {age}: {failure}", hint=hint)
+            raise NotLoadedError(f"{name} {age}: {failure}", hint=hint)
         is_ahead = environment.clock.is_ahead(asked)
         if is_ahead or limit.due_at(asked, environment.clock.next_close) <= environment.now:
             age = seconds_text((environment.now - asked).total_seconds())
             told = f"{name} is {age} old, more than {dataset.max_stale_on_error}: {failure}"
             raise StaleError(told, hint=hint)
+
+
+def _what_fills(dataset: Dataset, plan: QueryPlan) -> str:
+    """The command that brings newer rows: nothing can be asked for a log."""
+    if not dataset.is_log:
+        return f"ttapi refresh {dataset.name}"
+    symbols = sorted(plan.held.demand(dataset.name).keys or ())
+    named = " ".join(symbols) if 0 < len(symbols) <= _SYMBOLS_NAMED else "SYMBOL..."
+    return f"ttapi stream {named} records newer ones"
 
 
 def _require_recorded(environment: Environment, dataset: Dataset) -> None:

@@ -243,7 +243,7 @@ def hang_text(home: Home, note: DaemonNote) -> str:
 def _text_of(greeting: DaemonGreeting) -> str:
     since = f" since {greeting.started_at}"
     version = "" if greeting.version == _version() else f", of ttapi {greeting.version}"
-    text = greeting.schedule.get("text")
+    text = "\n  ".join(greeting.schedule.get("lines") or [greeting.schedule.get("text", "")])
     return f"{since}{version}; {text}" if text else f"{since}{version}"
 
 

@@ -54,6 +54,8 @@ class Dataset:
     is_private: bool = False
     is_personal: bool = False
     """Whether its licence, or that of what it reads, is for the one who has it alone; see `Resource.licence`."""
+    is_timeless: bool = False
+    """Whether it holds rules or settings, by which facts are read; see `Resource.is_timeless`."""
     missing_setting: str | None = None
     """The setting its source lacks; None: it is configured."""
     lost: str | None = None
@@ -261,6 +263,7 @@ def raw_dataset(offer: SourceResource, fingerprint: str, missing_setting: str | 
         is_log=resource.storage == "log",
         is_private=resource.is_private,
         is_personal=resource.licence != "shared",  # what is misspelt is not shared
+        is_timeless=resource.is_timeless,
         missing_setting=missing_setting,
         max_stale=resource.max_stale,
         max_stale_on_error=resource.max_stale_on_error,

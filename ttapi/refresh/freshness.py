@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from ttapi.formats.values import seconds_text
 from ttapi.market.calendar import parse_duration
-from ttapi.refresh.datasets import CLOCK_SLACK, Dataset, MarketClock, PlanInputs, Step, due_at
+from ttapi.refresh.datasets import (
+    CLOCK_SLACK,
+    Dataset,
+    MarketClock,
+    PlanInputs,
+    Step,
+    due_at,
+    is_past_ttl,
+)
 from ttapi.refresh.planner import closure, plan_refresh
 from ttapi.store.catalog import DatasetState
 
@@ -55,6 +63,8 @@ class InputAge:
     """The keys that are there all the same, where `age_s` is None."""
     has_rows: bool = False
     """Whether some rows are there all the same."""
+    is_rule: bool = False
+    """Whether it holds rules that are inside their TTL: what is read by them is as old as it is itself."""
 
     @property
     def text(self) -> str:
@@ -109,9 +119,10 @@ def input_age(name: str, environment: Environment, held: PlanInputs) -> InputAge
     """The age of a raw dataset, as far as it matters."""
     left = environment.home_state
     asked = asked_at(environment.datasets[name], left, held, environment.clock)
-    if asked is not None:
-        return InputAge(name, (environment.now - asked).total_seconds())
     state = left.states.get(name)
+    if asked is not None:
+        is_rule = _is_rule(environment.datasets[name], state, environment.clock)
+        return InputAge(name, (environment.now - asked).total_seconds(), is_rule=is_rule)
     loaded = tuple(sorted({one.key for one in left.slices.get(name, ())}))
     return InputAge(name, None, loaded, has_rows=bool(state and state.rows))
 
@@ -131,6 +142,8 @@ class StatusRow:
     last_load_at: datetime | None
     due_at: datetime | None
     """When it, or the first of its inputs, gets stale."""
+    never_loaded: tuple[str, ...] = ()
+    """The raw datasets of facts behind it, where none of them was ever asked."""
 
 
 def status_rows(
@@ -199,17 +212,44 @@ def root_age_s(
     states: Mapping[str, DatasetState],
     clock: MarketClock,
 ) -> float | None:
-    """Age of the data behind `name`: now minus when its oldest root input was asked; None: not known."""
-    asked = [
-        state.asked_at
-        for root in closure(datasets, [name])
-        if datasets[root].kind == "raw"
-        and (state := states.get(root)) is not None
-        and state.asked_at is not None
-    ]
+    """Age of the data behind `name`: now minus when its oldest root input was asked; None: not known.
+
+    Rules that are inside their TTL count only where nothing else was ever asked.
+    """
+    found: dict[bool, list[datetime]] = {True: [], False: []}
+    for root in closure(datasets, [name]):
+        state = states.get(root)
+        if datasets[root].kind == "raw" and state is not None and state.asked_at is not None:
+            found[_is_rule(datasets[root], state, clock)].append(state.asked_at)
+    asked = found[False] or found[True]
     if not asked or any(map(clock.is_ahead, asked)):
         return None
     return (clock.now - min(asked)).total_seconds()
+
+
+def never_loaded(
+    name: str, datasets: Mapping[str, Dataset], states: Mapping[str, DatasetState]
+) -> tuple[str, ...]:
+    """The raw datasets of facts behind `name`, where none of them was ever asked; empty where one was."""
+    facts = [
+        root
+        for root in closure(datasets, [name])
+        if datasets[root].kind == "raw" and not datasets[root].is_timeless
+    ]
+    is_loaded = any(states[root].asked_at for root in facts if root in states)
+    return () if is_loaded else tuple(sorted(facts))
+
+
+def data_age_s(ages: Sequence[InputAge]) -> float | None:
+    """Seconds of the oldest of them; None: part of one that matters was never asked, or there are none."""
+    counted = [age for age in ages if not age.is_rule] or ages
+    known = [age.age_s for age in counted if age.age_s is not None]
+    return max(0.0, *known) if known and len(known) == len(counted) else None
+
+
+def _is_rule(dataset: Dataset, state: DatasetState | None, clock: MarketClock) -> bool:
+    is_timeless = dataset.is_timeless and state is not None
+    return is_timeless and not is_past_ttl(dataset, state or DatasetState(), clock)
 
 
 def _row(
@@ -240,4 +280,5 @@ def _row(
         ttl_s=(own_due - state.asked_at).total_seconds() if own_due and state.asked_at else None,
         last_load_at=max((c for c in changes if c is not None), default=None),
         due_at=min(dues, default=None),
+        never_loaded=never_loaded(name, datasets, states),
     )

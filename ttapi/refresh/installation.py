@@ -262,7 +262,7 @@ def load_installation(
     try:
         parse_ttl(settings.max_stale)
     except UsageError as exc:
-        told = f"{home.settings_file}: max_stale = {exc.message}"
+        told = f"{settings.places['max_stale']} = {exc.message}"
         raise UsageError(told, hint=exc.hint) from exc
     return Installation(home, settings, cache=cache or InstallationCache())
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import ssl
 from contextlib import contextmanager
@@ -11,12 +12,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ttapi.errors import UsageError
+from ttapi.server.guard import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ttapi.config import Settings
+
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_LEAST_PREFIX = {4: 8, 6: 7}
+"""Of the largest networks that are somebody's own: 10.0.0.0/8 and fc00::/7 (RFC 1918, RFC 4193)."""
+_USUAL_PORTS = {"http": 80, "https": 443}
+_NAMED_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?)(:([1-9]\d{0,4}))?")
 
 
 @dataclass(frozen=True)
@@ -42,9 +50,16 @@ def proxy_networks(
 ) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
     """The networks that `texts` name. *Raises* UsageError."""
     try:
-        return tuple(ipaddress.ip_network(text) for text in texts)
+        networks = tuple(ipaddress.ip_network(text) for text in texts)
     except ValueError as exc:
         raise UsageError(f"--behind-proxy: {exc}", hint="10.0.0.0/8 works") from exc
+    for network in networks:
+        if network.prefixlen < _LEAST_PREFIX[network.version]:
+            raise UsageError(
+                f"--behind-proxy {network} is no proxy's network: who is in it may say whose a request is",
+                hint="the proxy's own address works: 192.0.2.7/32",
+            )
+    return networks
 
 
 def scheme_of(options: ServeOptions) -> str:
@@ -100,19 +115,77 @@ def listening(options: ServeOptions) -> Iterator[socket.socket]:
         yield listener
 
 
-def address_of(
-    listener: socket.socket, options: ServeOptions, scheme: str
-) -> tuple[str, frozenset[str]]:
-    """The base URL, and what Host may say."""
-    port = listener.getsockname()[1]
-    bare = options.host.strip("[]").lower()
-    host = f"[{bare}]" if ":" in bare else bare
+def base_url_of(listener: socket.socket, options: ServeOptions, scheme: str) -> str:
+    """Where the daemon is reached from this machine."""
+    port, host = listener.getsockname()[1], _as_in_url(options.host)
+    shown = "127.0.0.1" if host in {"0.0.0.0", "[::]"} else host  # noqa: S104 - what was asked for, compared
+    return f"{scheme}://{shown}:{port}"
+
+
+def place_of(
+    port: int,
+    options: ServeOptions,
+    scheme: str,
+    proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...],
+    hosts: tuple[NamedHost, ...] = (),
+) -> Place:
+    """What Host and Origin may say of a daemon that listens at `port`, and who may connect."""
+    host = _as_in_url(options.host)
     names = {host, *_LOOPBACK_NAMES}
-    if not is_loopback(bare):
+    if not is_loopback(options.host):
         names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
-    default = {"http": 80, "https": 443}[scheme]
     authorities = {f"{name}:{port}" for name in names}
-    if port == default or options.proxies:
+    if port == _USUAL_PORTS[scheme] or proxies:
         authorities |= names
-    shown = "127.0.0.1" if bare in {"0.0.0.0", "::"} else host  # noqa: S104 - what was asked for, compared
-    return f"{scheme}://{shown}:{port}", frozenset(authorities)
+    # A browser reaches a proxy by TLS, whatever the proxy reaches the daemon by.
+    outer = "https" if proxies else scheme
+    named = {name for one in hosts for name in one.authorities(outer, port)}
+    return Place(frozenset(authorities), scheme, proxies, frozenset(named))
+
+
+@dataclass(frozen=True)
+class NamedHost:
+    """One name of `[serve] hosts`."""
+
+    name: str
+    """Lower case; an IPv6 address in brackets."""
+    port: int | None
+    """None: the usual one, or that at which the daemon listens."""
+
+    def authorities(self, scheme: str, own_port: int) -> set[str]:
+        """What Host says of it: the usual port is said or left out."""
+        usual = _USUAL_PORTS[scheme]
+        ports = {usual, own_port} if self.port is None else {self.port}
+        return {f"{self.name}:{port}" for port in ports} | (
+            {self.name} if usual in ports else set()
+        )
+
+
+def named_hosts(settings: Settings) -> tuple[NamedHost, ...]:
+    """The names of `[serve] hosts`. *Raises* UsageError for one that is none."""
+    found = []
+    for text in settings.serve_hosts:
+        parts = _NAMED_HOST.fullmatch(text.lower())
+        if parts is None or int(parts[4] or 0) > 65_535 or not _is_address(parts[1]):
+            raise UsageError(
+                f"{settings.places['serve_hosts']}: {text!r} is no name of a host",
+                hint="ttapi.example.com works, and with a port ttapi.example.com:8443",
+            )
+        found.append(NamedHost(parts[1], int(parts[4]) if parts[4] else None))
+    return tuple(found)
+
+
+def _is_address(name: str) -> bool:
+    """Whether what stands in brackets is an IPv6 address; a name without them is right as it is."""
+    if not name.startswith("["):
+        return True
+    try:
+        ipaddress.IPv6Address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _as_in_url(host: str) -> str:
+    bare = host.strip("[]").lower()
+    return f"[{bare}]" if ":" in bare else bare

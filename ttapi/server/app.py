@@ -14,9 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.routing import WebSocketRoute
 
 from ttapi.api import stream_trouble
+from ttapi.clock import SystemClock
 from ttapi.errors import TtapiError, UsageError
 from ttapi.server import messages
 from ttapi.server.auth import ANYONE, NOBODY, Identity, RateLimit
+from ttapi.server.figures import figures
 from ttapi.server.guard import Guard, Place, RequestCounts
 from ttapi.server.handlers import RouteReply
 from ttapi.server.logins import with_renewals
@@ -27,7 +29,7 @@ from ttapi.server.stream import StreamSockets
 from ttapi.server.topics import Topics
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from ttapi.api import Hub
     from ttapi.server.handlers import Call
@@ -114,7 +116,7 @@ def _own_routes(app: FastAPI, traffic: RequestCounts) -> tuple[Route, ...]:
     def metrics(served: ServedHome, call: Call) -> RouteReply:
         """Figures for Prometheus."""
         del call
-        return RouteReply(text=traffic.text(_figures(served)))
+        return RouteReply(text=traffic.text(figures(served, SystemClock().now())))
 
     def schedule(served: ServedHome, call: Call) -> RouteReply:
         """What is kept fresh, when it is looked at next, what fails and what is left alone."""
@@ -135,27 +137,6 @@ def _own_routes(app: FastAPI, traffic: RequestCounts) -> tuple[Route, ...]:
               "What is refreshed by itself, and when."),
         Route("GET", f"{API}/openapi.json", "viewer", nothing, openapi, None, "This interface."),
     )  # fmt: skip
-
-
-def _figures(served: ServedHome) -> Iterator[tuple[str, str, float]]:
-    yield "ttapi_generation", "The newest published generation.", served.published.newest()
-    for state, count in served.queue.counts().items():
-        about = "Refreshes that are remembered, by state."
-        yield f'ttapi_refresh_tasks{{state="{state}"}}', about, count
-    yield from _schedule_figures(served.schedule())
-
-
-def _schedule_figures(schedule: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
-    yield (
-        "ttapi_scheduler_up",
-        "Whether something is refreshed by itself.",
-        float("failing" in schedule),
-    )
-    about = "Source calls that the scheduler made in the last hour."
-    yield "ttapi_scheduler_calls", about, schedule.get("calls_in_hour", 0)
-    for name, what in (("failing", "fails"), ("left_alone", "is left alone")):
-        about = f"Datasets of which the scheduler says: {what}."
-        yield f"ttapi_scheduler_{name}", about, len(schedule.get(name, ()))
 
 
 def _openapi_document(app: FastAPI) -> dict[str, Any]:

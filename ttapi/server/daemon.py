@@ -13,17 +13,21 @@ import logging
 import os
 import sys
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from ttapi.api import current_owner, no_reading
+from ttapi.api import current_owner, no_reading, remove_unused_copies
+from ttapi.config import load_settings
 from ttapi.errors import LockedError, StoreError, UsageError
 from ttapi.server.address import (
     ServeOptions,
-    address_of,
+    base_url_of,
     is_loopback,
     listening,
+    named_hosts,
+    place_of,
     proxy_networks,
     refuse_open_address,
     scheme_of,
@@ -34,7 +38,6 @@ from ttapi.server.auth import Tokens, new_token
 from ttapi.server.commands import CommandSocket
 from ttapi.server.ending import DRAIN_S, STREAM_S, Ending
 from ttapi.server.frames import FramedProtocol
-from ttapi.server.guard import Place
 from ttapi.server.private_document import replace_private
 from ttapi.server.scheduler import Scheduler
 from ttapi.server.served_home import ServedHome
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 
     from ttapi.home import Home
     from ttapi.secret import Secret
+    from ttapi.server.guard import Place
 
 log = logging.getLogger("ttapi.server")
 
@@ -63,11 +67,13 @@ def serve(
     proxies = proxy_networks(options.proxies)
     scheme = scheme_of(options)
     refuse_open_address(options)
+    hosts = named_hosts(load_settings(home, environ))
     with _only_daemon(home) as note, listening(options) as listener:
-        base_url, authorities = address_of(listener, options, scheme)
+        base_url = base_url_of(listener, options, scheme)
+        place = place_of(listener.getsockname()[1], options, scheme, proxies, hosts)
         daemon = _Daemon(home, options, environ, tell, base_url)
         try:
-            daemon.run(listener, Place(authorities, scheme, proxies), note)
+            daemon.run(listener, place, note)
         finally:
             is_over = daemon.close()
     tell("ttapi: stopped")
@@ -95,9 +101,11 @@ class _Daemon:
         is_open = not is_loopback(options.host) or bool(options.proxies)
         self._served = ServedHome(home, environ, is_open=is_open)
         self._served.accounts.forget_owner()
+        remove_unused_copies(home)  # of a daemon that was killed
         self._streaming = DaemonStream(home, environ, options.symbols, tell)
         self._scheduler = Scheduler(self._served.database, self._served.queue)
-        self._commands = CommandSocket(self._served, base_url, self._served.schedule)
+        schedule = partial(self._served.schedule, is_local=True)
+        self._commands = CommandSocket(self._served, base_url, schedule)
         self._ending = Ending()
         self._until_closed = ExitStack()
 
@@ -119,6 +127,8 @@ class _Daemon:
                 served.scheduler = self._scheduler
                 self._scheduler.start()
             self._tell(f"ttapi: serving at {self._base_url}; interrupt to stop")
+            for wrong in self._scheduler.wrong_settings() if self._options.is_scheduled else ():
+                self._tell(f"ttapi: {wrong}")
             _tell_licences(served, self._tell)
             server.run(sockets=[listener])
 

@@ -17,6 +17,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ _SECURITY = (
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+_MORE_NAMES = "[serve] hosts lists the names by which this one is reached"
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _NOT_NESTING = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -58,12 +60,15 @@ class Place:
     scheme: str = "http"
     proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     """Whose connections alone are taken, and the machine's own; empty: everybody's."""
+    named: frozenset[str] = frozenset()
+    """What Host may say, too, where others reach it: by TLS, where that or a proxy is there."""
 
     @property
     def origins(self) -> frozenset[str]:
         """What Origin may say."""
-        schemes = {self.scheme, "https"} if self.proxies else {self.scheme}
-        return frozenset(f"{scheme}://{one}" for scheme in schemes for one in self.authorities)
+        outer = "https" if self.proxies else self.scheme
+        own = {f"{one}://{name}" for one in {outer, self.scheme} for name in self.authorities}
+        return frozenset(own | {f"{outer}://{name}" for name in self.named})
 
     def takes(self, client: str) -> bool:
         """Whether a connection from that address is taken."""
@@ -90,7 +95,7 @@ class Guard:
     ) -> None:
         """`body_bytes`: of the largest body that is read. `on_refusal`: told status, address and request id."""
         self._app = app
-        self._authorities = {one.encode() for one in place.authorities}
+        self._authorities = {one.encode() for one in place.authorities | place.named}
         self._origins = {one.encode() for one in place.origins}
         self._place = place
         self._traffic, self._body_bytes = traffic, body_bytes
@@ -113,7 +118,8 @@ class Guard:
             self._on_refusal(problem.status, _address(scope), "")
             await send({"type": "websocket.close", "code": 1008})
             return
-        await self._app(scope, receive, send)
+        with self._traffic.open_socket():
+            await self._app(scope, receive, send)
 
     async def _pass_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = scope["ttapi.request_id"] = uuid.uuid4().hex
@@ -147,12 +153,14 @@ class Guard:
         if not self._place.takes(client[0]):
             raise Problem(403, "connections are taken from the proxy alone")
         self._follow_proxy(scope)
-        hosts = _values(scope, b"host")
-        if len(hosts) != 1 or hosts[0].lower() not in self._authorities:
-            raise Problem(421, "Host names another server")
-        origins = _values(scope, b"origin")
-        if is_unsafe and any(origin.lower() not in self._origins for origin in origins):
-            raise Problem(403, "Origin is a page of another server")
+        reached = _reached(scope, self._place.scheme)
+        hosts = [one.lower() for one in _values(scope, b"host")]
+        if len(hosts) != 1 or hosts[0] not in self._authorities | reached:
+            raise Problem(421, f"Host names another server: {_MORE_NAMES}")
+        own = {self._place.scheme.encode() + b"://" + one for one in reached}
+        origins = [one.lower() for one in _values(scope, b"origin")]
+        if is_unsafe and any(origin not in self._origins | own for origin in origins):
+            raise Problem(403, f"Origin is a page of another server: {_MORE_NAMES}")
 
     def _follow_proxy(self, scope: Scope) -> None:
         """Nothing; the client of the request is whom the proxy names: the last of a list that others may begin."""
@@ -198,6 +206,22 @@ class _Answer:
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         await self.send({"type": "http.response.start", "status": problem.status, "headers": raw})
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _reached(scope: Scope, scheme: str) -> frozenset[bytes]:
+    """How a URL names the address of this machine that the connection came to; empty where it has none.
+
+    What is typed as numbers is no name that somebody could have made point here (DNS rebinding).
+    """
+    host, port = scope.get("server") or ("", None)
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return frozenset()
+    mapped = getattr(address, "ipv4_mapped", None)
+    text = f"[{address}]" if address.version == 6 and mapped is None else str(mapped or address)
+    usual = {"http": 80, "https": 443}[scheme]
+    return frozenset(one.encode() for one in {f"{text}:{port}", *([text] if port == usual else [])})
 
 
 def _address(scope: Scope) -> str:
@@ -263,6 +287,16 @@ class RequestCounts:
         self._within: Counter[tuple[str, float]] = Counter()
         self._seconds: Counter[str] = Counter()
         self._times: Counter[str] = Counter()
+        self._sockets = 0
+
+    @contextmanager
+    def open_socket(self) -> Iterator[None]:
+        """A WebSocket is open in the block."""
+        self._sockets += 1
+        try:
+            yield
+        finally:
+            self._sockets -= 1
 
     def count(self, path: str, method: str, status: int, seconds: float) -> None:
         """Note one answer; a path that is no route's is counted with all such paths."""
@@ -281,7 +315,8 @@ class RequestCounts:
         """All of it, and `figures` (name with labels, what it is, value), as Prometheus reads it."""
         with self._lock:
             lines = list(self._lines())
-        for name, about, value in (*figures, *_process()):
+        sockets = ("ttapi_open_sockets", "WebSockets that are open.", self._sockets)
+        for name, about, value in (*figures, sockets, *_process()):
             bare = name.partition("{")[0]
             if f"# TYPE {bare} gauge" not in lines:
                 lines += [f"# HELP {bare} {about}", f"# TYPE {bare} gauge"]

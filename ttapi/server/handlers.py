@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from ttapi.api import (
@@ -131,9 +132,7 @@ def read_series(relation: str) -> Callable[[ServedHome, Call], RouteReply]:
                 raise UsageError(f"{relation} has one row a symbol: from and to choose nothing")
             if day is not None:
                 where.append(condition_text(str(date_column), operator, day))
-        if asked.where:
-            where.append(asked.where)
-        return _rows(served, call, rows_request(relation, asked, ";".join(where)))
+        return _rows(served, call, rows_request(relation, asked, where))
 
     return read
 
@@ -142,8 +141,8 @@ def read_expirations(served: ServedHome, call: Call) -> RouteReply:
     """The expirations of a root that are listed on a day."""
     symbol = call.asked.symbol.strip().upper()
     environment = served.database.load_environment()
-    day = call.asked.as_of or operations.last_session(environment.now).isoformat()
-    has_own = rows_request("expiration_series", _OneRow(), condition_text("root", "eq", symbol))
+    day = _day(call.asked.as_of) or operations.last_session(environment.now).isoformat()
+    has_own = rows_request("expiration_series", _OneRow(), [condition_text("root", "eq", symbol)])
     generation = call.asked.generation
     root = symbol
     if not served.published.rows(replace(has_own, generation=generation)).total:
@@ -152,10 +151,19 @@ def read_expirations(served: ServedHome, call: Call) -> RouteReply:
     return _rows(served, call, request)
 
 
+def _day(text: str | None) -> str | None:
+    """The date that `text` says, as the engine reads it. *Raises* UsageError for what is none."""
+    try:
+        return None if text is None else date.fromisoformat(text).isoformat()
+    except ValueError as exc:
+        raise UsageError(f"as_of: {text!r} is no DATE", hint="2024-06-14 works") from exc
+
+
 class _OneRow:
     """A request for one row, as the model of a query says it."""
 
-    columns = where = order = generation = cursor = None
+    columns = order = generation = cursor = None
+    where = ()
     offset, limit, refresh = 0, 1, False
 
 
@@ -190,6 +198,10 @@ def _rows(served: ServedHome, call: Call, request: RowsRequest) -> RouteReply:
 
         rows = kept.rows((request, media_type), piece)
         held.is_promised |= rows.next is not None
+        if not rows.total and (never := _never_loaded(served, call, name)):
+            headers = {k: v for k, v in headers.items() if k != "x-ttapi-data-age-s"} | never
+            notes = [f"never loaded: {', '.join(never['x-ttapi-never-loaded'].split(','))}"]
+            rows = encoded(served.published.rows_in(held, request), media_type, None, notes)
         return RouteReply(rows=rows, headers=headers)
 
 
@@ -358,5 +370,15 @@ def _generation(number: int) -> dict[str, str]:
 
 
 def _age(served: ServedHome, relation: str) -> dict[str, str]:
-    age_s = served.age_s(relation)
-    return {} if age_s is None else {"x-ttapi-data-age-s": f"{max(0.0, age_s):.3f}"}
+    asked_at = served.age(relation).asked_at
+    if asked_at is None:
+        return {}
+    age_s = (served.now() - asked_at).total_seconds()
+    return {"x-ttapi-data-age-s": f"{max(0.0, age_s):.3f}"}
+
+
+def _never_loaded(served: ServedHome, call: Call, relation: str) -> dict[str, str]:
+    """The header that says why there are no rows, where nothing that would fill `relation` was ever asked."""
+    sees = served.sight_of(call.caller, is_data=False)
+    names = [one for one in served.age(relation).never_loaded if sees(one, False)]
+    return {"x-ttapi-never-loaded": ",".join(names)} if names else {}

@@ -57,14 +57,15 @@ class RowsQuery(_Asked):
         str | None, Field(max_length=_TEXT, description="Names with commas between; none: all.")
     ] = None
     where: Annotated[
-        str | None,
+        list[Annotated[str, Field(max_length=_TEXT)]],
         Field(
-            max_length=_TEXT,
-            description="`column:operator:value`, with `;` between, all of which hold. Operators: eq ne lt le"
-            " gt ge in contains starts null notnull. In a value a backslash stands before `;` and itself.",
-            examples=["symbol:eq:SPY;date:ge:2024-01-01"],
+            max_length=100,
+            description="`column:operator:value`, with `;` between or given again, all of which hold. Operators:"
+            " eq ne lt le gt ge in contains starts null notnull. In a value a backslash stands before `;` and"
+            " itself.",
+            examples=[["symbol:eq:SPY;date:ge:2024-01-01"]],
         ),
-    ] = None
+    ] = []
     order: Annotated[
         str | None,
         Field(
@@ -239,6 +240,7 @@ class RowsReply(BaseModel):
 
     total: int
     generation: int
+    notes: Annotated[list[str], Field(description="Why there are no rows: what was never loaded.")]
     columns: list[ColumnReply]
     rows: list[dict[str, Any]]
     next: str | None

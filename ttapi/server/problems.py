@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -12,8 +13,10 @@ from ttapi.errors import (
     BudgetError,
     GenerationError,
     InterruptedQueryError,
+    LicenceError,
     LockedError,
     ModelError,
+    NotLoadedError,
     QueryError,
     SourceError,
     StaleError,
@@ -36,6 +39,8 @@ _STATUSES: tuple[tuple[type[TtapiError], int], ...] = (
     (ModelError, 500),
     (UsageError, 422),
     (InterruptedQueryError, 504),
+    (LicenceError, 403),
+    (NotLoadedError, 502),
     (QueryError, 422),
     (LockedError, 503),
     (StaleError, 503),
@@ -44,7 +49,15 @@ _STATUSES: tuple[tuple[type[TtapiError], int], ...] = (
     (StoreError, 503),
 )
 """The first that fits."""
-_SPOKEN = (UsageError, LockedError, StaleError, BudgetError)
+_SPOKEN = (
+    LicenceError,
+    NotLoadedError,
+    SourceError,
+    UsageError,
+    LockedError,
+    StaleError,
+    BudgetError,
+)
 """Errors whose message is for whoever asks; those of the engine show SQL."""
 
 
@@ -105,5 +118,12 @@ def problem_of(error: TtapiError) -> Problem:
 
 
 def without_paths(text: str) -> str:
-    """`text` without the paths of files in it, and without secrets."""
-    return _PATH.sub("<path>", scrubbed(text))
+    """`text` without the paths of this machine's files in it, and without secrets."""
+    return _PATH.sub(_unless_elsewhere, scrubbed(text))
+
+
+def _unless_elsewhere(found: re.Match[str]) -> str:
+    """What stands for a path; what only looks like one (a comment of SQL, a vendor's URL) stays."""
+    text = found[0]
+    is_here = text.startswith(("~", ".")) or os.path.lexists(f"/{text.split('/')[1]}")
+    return "<path>" if is_here and re.search(r"\w", text) else text

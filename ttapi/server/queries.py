@@ -3,19 +3,30 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ttapi.api import Freshness
-from ttapi.errors import BusyError, QueryError, QueryTimeoutError, QueryTooBigError
+from ttapi.api import Freshness, allow_reading, interrupt_reading
+from ttapi.errors import (
+    BusyError,
+    LicenceError,
+    NotLoadedError,
+    QueryError,
+    QueryTimeoutError,
+    QueryTooBigError,
+)
 from ttapi.server.audit_trail import digest_of_sql
 from ttapi.server.handlers import RouteReply
 from ttapi.server.problems import Problem
 from ttapi.server.rows import EncodedRows, chosen_type, json_rows, written_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ttapi.api import SandboxedAnswer
     from ttapi.server.handlers import Call
     from ttapi.server.messages import SqlBody
@@ -24,6 +35,8 @@ if TYPE_CHECKING:
 _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (QueryTimeoutError, 504),
     (QueryTooBigError, 413),
+    (LicenceError, 403),
+    (NotLoadedError, 502),
     (QueryError, 422),
 )
 """The first that fits."""
@@ -47,14 +60,21 @@ def run_sql(served: ServedHome, call: Call) -> RouteReply:
     may_refresh = body.refresh and call.caller.may("analyst")
     max_calls = served.database.load_environment().settings.max_calls if may_refresh else None
     try:
-        found = sandbox.sql(
-            body.sql,
-            body.parameters,
-            limits=limits,
-            max_calls=max_calls,
-            freshness=Freshness(refresh=may_refresh, max_age=body.max_age),
-        )
+        with _fetching_within(body.timeout_s) as is_late:
+            found = sandbox.sql(
+                body.sql,
+                body.parameters,
+                limits=limits,
+                max_calls=max_calls,
+                freshness=_freshness(body, may_refresh),
+            )
     except KeyboardInterrupt:
+        if is_late.is_set():
+            raise Problem(
+                504,
+                f"what it reads was not fetched within the {body.timeout_s:g} s it may take:"
+                " refresh = false answers from what is held",
+            ) from None
         # Its refresh was interrupted, and only the end of the daemon does that.
         raise Problem(503, "the daemon is about to end", {"retry-after": "10"}) from None
     except BusyError as exc:
@@ -63,6 +83,35 @@ def run_sql(served: ServedHome, call: Call) -> RouteReply:
         status = next(status for kind, status in _STATUSES if isinstance(exc, kind))
         raise Problem(status, exc.message) from exc
     return RouteReply(rows=_encoded(found, media_type), headers=_headers(found))
+
+
+def _freshness(body: SqlBody, may_refresh: bool) -> Freshness:
+    wanted = Freshness(refresh=may_refresh, max_age=body.max_age)
+    wait_s = min(wanted.wait_s, body.timeout_s or wanted.wait_s)
+    return replace(wanted, wait_s=wait_s)
+
+
+@contextmanager
+def _fetching_within(timeout_s: float | None) -> Iterator[threading.Event]:
+    """Interrupt what the block fetches after so long, the event being set; None: nothing is interrupted."""
+    is_late, reader = threading.Event(), threading.get_ident()
+
+    def interrupt() -> None:
+        is_late.set()
+        interrupt_reading(reader)
+
+    timer = threading.Timer(timeout_s or 0.0, interrupt)
+    timer.daemon = True
+    if timeout_s is not None:
+        timer.start()
+    try:
+        yield is_late
+    finally:
+        timer.cancel()
+        if timeout_s is not None:
+            timer.join()
+        if is_late.is_set():
+            allow_reading(reader)
 
 
 def _encoded(found: SandboxedAnswer, media_type: str) -> EncodedRows:
@@ -90,7 +139,6 @@ def _headers(found: SandboxedAnswer) -> dict[str, str]:
         "x-ttapi-generation": str(found.answer.generation),
         "x-ttapi-truncated": str(found.answer.is_truncated).lower(),
     }
-    known = [age for age in found.ages_s.values() if age is not None]
-    if known and len(known) == len(found.ages_s):
-        headers["x-ttapi-data-age-s"] = f"{max(0.0, *known):.3f}"
+    if found.age_s is not None:
+        headers["x-ttapi-data-age-s"] = f"{found.age_s:.3f}"
     return headers

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_origin
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -117,16 +118,32 @@ ROUTES: tuple[Route, ...] = (
 """The REST interface; a new route is one row and its operation."""
 
 
+def _refuse_ambiguous(request: Request, route: Route) -> None:
+    """Nothing, or a Problem that names a parameter of which but one value would count, or none."""
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    if route.method == "POST" and given:
+        raise Problem(422, f"{next(iter(given))}: what is asked of a POST stands in its body")
+    lists = {
+        one.alias or name
+        for name, one in route.request.model_fields.items()
+        if get_origin(one.annotation) is list
+    }
+    for name, times in given.items():
+        if times > 1 and name not in lists:
+            raise Problem(422, f"{name}: given {times} times, and it has one value")
+
+
 class _GuardedRoute(APIRoute):
     """A route that reads nothing of a request before it knows who asks."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, behind the guard of the application."""
         handler = super().get_route_handler()
-        role = (self.openapi_extra or {})["x-role"]
+        declared: Route = self.endpoint.route  # type: ignore[attr-defined]  # set by _endpoint
 
         async def guarded(request: Request) -> Response:
-            request.state.caller = request.app.state.admit(request, role)
+            request.state.caller = request.app.state.admit(request, declared.role)
+            _refuse_ambiguous(request, declared)
             return await handler(request)
 
         return guarded
@@ -209,6 +226,7 @@ def _endpoint(route: Route, served: ServedHome) -> Callable[..., Response]:
         for name in _PARAMETER.findall(route.path)
     ]
     endpoint.__signature__ = inspect.Signature([request, asked, *named])  # type: ignore[attr-defined]  # read by FastAPI
+    endpoint.route = route  # type: ignore[attr-defined]  # read by _GuardedRoute
     endpoint.__name__ = route.name
     endpoint.__doc__ = route.operation.__doc__
     return endpoint

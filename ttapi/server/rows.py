@@ -22,7 +22,7 @@ from ttapi.formats.text import DisplayStyle
 from ttapi.server.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from ttapi.api import RelationRows, ResultColumn, Rows
@@ -91,15 +91,15 @@ def condition_text(column: str, operator: str, value: str) -> str:
     return f"{column}:{operator}:{escaped}"
 
 
-def rows_request(relation: str, query: Any, where: str | None = None) -> RowsRequest:
-    """What a query string asks of `relation`; `where` stands for its own.
+def rows_request(relation: str, query: Any, where: Sequence[str] = ()) -> RowsRequest:
+    """What a query string asks of `relation`; what `where` says holds, too.
 
     *Raises* UsageError for a condition that is none.
     """
     return RowsRequest(
         relation,
         columns=tuple(_names(query.columns)),
-        conditions=tuple(_conditions(where if where is not None else query.where)),
+        conditions=tuple(one for text in (*where, *query.where) for one in _conditions(text)),
         order=tuple((name.removeprefix("-"), name.startswith("-")) for name in _names(query.order)),
         offset=query.offset,
         limit=query.limit,
@@ -111,8 +111,8 @@ def _names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
-def _conditions(text: str | None) -> Iterator[RowCondition]:
-    for piece in _pieces(text or ""):
+def _conditions(text: str) -> Iterator[RowCondition]:
+    for piece in _pieces(text):
         column, colon, rest = piece.partition(":")
         operator, has_value, value = rest.partition(":")
         if not colon:
@@ -179,10 +179,12 @@ class KeptRows:
                 self._bytes -= len(gone.content)
 
 
-def encoded(found: RelationRows, media_type: str, following: str | None) -> EncodedRows:
-    """The rows as one of MEDIA_TYPES."""
+def encoded(
+    found: RelationRows, media_type: str, following: str | None, notes: Sequence[str] = ()
+) -> EncodedRows:
+    """The rows as one of MEDIA_TYPES; JSON says `notes` beside them."""
     is_json = MEDIA_TYPES[media_type] == "json"
-    content = _json(found, following) if is_json else written_rows(found.rows, media_type)
+    content = _json(found, following, notes) if is_json else written_rows(found.rows, media_type)
     return EncodedRows(content, media_type, found.total, following)
 
 
@@ -214,12 +216,13 @@ def _quality(text: str) -> float:
         return 0.0
 
 
-def _json(found: RelationRows, following: str | None) -> bytes:
+def _json(found: RelationRows, following: str | None, notes: Sequence[str]) -> bytes:
     columns = [{"name": c.name, "type": c.type, "comment": c.comment} for c in found.columns]
     head = {
         "total": found.total,
         "generation": found.generation,
         "next": following,
+        "notes": list(notes),
         "columns": columns,
     }
     return orjson.dumps(head)[:-1] + b',"rows":' + json_rows(found.rows) + b"}\n"

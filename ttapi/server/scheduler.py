@@ -20,6 +20,8 @@ from ttapi.api import RefreshRequest, operations, options_close
 from ttapi.api.answer import iso_instant
 from ttapi.errors import TtapiError
 from ttapi.formats.values import amount
+from ttapi.secret import scrubbed
+from ttapi.server.kept_fresh import closing_chains, kept_fresh
 from ttapi.server.problems import Problem, without_paths
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ttapi.api import Database, Environment, RefreshOutcome, StatusRow, Step
+    from ttapi.server.kept_fresh import KeptFresh
     from ttapi.server.tasks import RefreshQueue, RefreshTask
 
 log = logging.getLogger("ttapi.server.scheduler")
@@ -39,6 +42,8 @@ _AGAIN_S, _LONGEST_AGAIN_S = 60.0, 3600.0
 _JITTER_S = 15.0
 """Homes that keep the same hours do not ask the same vendor in the same second."""
 _HOUR_S = 3600.0
+_NAMED = 3
+"""Datasets that are named where many fail alike."""
 _TABLES, _CHAINS = "tables", "closing chains"
 
 
@@ -50,6 +55,9 @@ class _Pause:
     """Seconds of the clock."""
     failures: int = 0
     error: str = ""
+    """For whoever asks."""
+    reason: str = ""
+    """For its owner, who may read of files and SQL."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,12 @@ class Scheduler:
         self._running: dict[str, tuple[str, ...]] = {}
         self._facts: dict[str, Any] = {}
         self._trouble: str | None = None
+        self._wrong: tuple[str, ...] = ()
+
+    def wrong_settings(self) -> tuple[str, ...]:
+        """What its settings name that nothing goes by, a line each; the rest is kept all the same."""
+        environment = self._database.load_environment()
+        return (*kept_fresh(environment).wrong, *closing_chains(environment).wrong)
 
     def start(self) -> None:
         """Begin to look."""
@@ -100,9 +114,11 @@ class Scheduler:
         self._left_alone = {}
         chains, next_chains = self._closing(environment)
         work, dues = chains, []
-        if work is None and environment.settings.serve_keep_fresh != ("none",):
-            steps = operations.plan(environment, _request(environment))
-            work = self._asked(environment, steps) or self._built(environment, steps)
+        kept = kept_fresh(environment)
+        self._wrong = (*kept.wrong, *closing_chains(environment).wrong)
+        if work is None and kept.is_any:
+            steps = operations.plan(environment, _request(*kept.names))
+            work = self._asked(environment, steps) or self._built(environment, steps, kept)
             dues = list(self._dues(environment, steps, is_at_work=work is not None))
         pause_s = min(max(min(dues, default=_LONGEST_S), _SHORTEST_S), _LONGEST_S)
         if next_chains is not None:
@@ -123,6 +139,7 @@ class Scheduler:
         outcome = task.result
         errors = _errors(outcome) if outcome else {}
         lost = "" if outcome or task.state == "cancelled" else task.error or task.state
+        reason = scrubbed(str(task.failure)) if lost and task.failure else ""
         self._calls.append(
             (self._clock(), sum(d.source_calls for d in outcome.datasets) if outcome else 0)
         )
@@ -134,13 +151,22 @@ class Scheduler:
             failures = (before.failures if before else 0) + 1 if error else 0
             longest = min(_AGAIN_S * 2 ** max(0, failures - 1), _LONGEST_AGAIN_S)
             pause_s = longest * (0.5 + self._chance() / 2) if error else _AGAIN_S
-            self._pauses[name] = _Pause(self._clock() + pause_s, failures, error)
+            until = self._clock() + pause_s
+            self._pauses[name] = _Pause(until, failures, error, reason or error)
 
-    def document(self) -> dict[str, Any]:
-        """What it keeps, when it looks next, what fails and what is left alone; `text` says it in a line."""
+    def document(self, *, is_local: bool = False) -> dict[str, Any]:
+        """What it keeps, when it looks next, what fails and what is left alone; `text` says it in a line.
+
+        `is_local`: for its owner, who is told reasons with what they say of files.
+        """
         now = self._clock()
+
+        def shown(text: str) -> str:
+            return text if is_local else without_paths(text)
+
         failing = {
-            name: {"failures": one.failures, "error": without_paths(one.error), "again_in_s": max(0.0, one.until - now)}
+            name: {"failures": one.failures, "error": shown(one.reason if is_local else one.error),
+                   "again_in_s": max(0.0, one.until - now)}
             for name, one in sorted(self._pauses.items())
             if one.failures
         }  # fmt: skip
@@ -150,9 +176,11 @@ class Scheduler:
             "refreshing": sorted({name for names in self._running.values() for name in names}),
             "failing": failing,
             "left_alone": dict(sorted(self._left_alone.items())),
-            "trouble": self._trouble,
+            "wrong_settings": [shown(one) for one in self._wrong],
+            "trouble": self._trouble if self._trouble is None else shown(self._trouble),
         }
-        return {**found, "text": _text(found)}
+        lines = _lines(found)
+        return {**found, "text": "; ".join(lines), "lines": lines}
 
     def _closing(self, environment: Environment) -> tuple[_Work | None, datetime | None]:
         """The chains that are to be asked for now, and when the next ones are."""
@@ -165,7 +193,7 @@ class Scheduler:
             and not one.missing_setting
             and not one.lost
         ]
-        for symbol in _underlyings(environment) if datasets else ():
+        for symbol in closing_chains(environment).names if datasets else ():
             opens = options_close(symbol, now) - BEFORE_CLOSE
             taken = [
                 one
@@ -208,14 +236,16 @@ class Scheduler:
                 chosen.append(step.dataset)
         if not chosen:
             return None
-        return _Work(tuple(chosen), environment, _request(environment, *chosen))
+        return _Work(tuple(chosen), environment, _request(*chosen))
 
-    def _built(self, environment: Environment, steps: Sequence[Step]) -> _Work | None:
+    def _built(
+        self, environment: Environment, steps: Sequence[Step], kept: KeptFresh
+    ) -> _Work | None:
         """The tables that can be made of what is there, whatever cannot be asked now."""
         if self._waits(_TABLES):
             return None
         alone = frozenset(step.dataset for step in steps if step.action == "ask")
-        request = replace(_request(environment), left_alone=alone, survey_local=False)
+        request = replace(_request(*kept.names), left_alone=alone, survey_local=False)
         if alone:
             steps = operations.plan(environment, request)
         is_due = any(step.action == "rebuild" for step in steps) or not environment.is_installed
@@ -265,7 +295,7 @@ class Scheduler:
                     pause_s = self._chance() * _SHORTEST_S
             except (TtapiError, Problem) as exc:
                 log.warning("the scheduler could not look", extra={"error": str(exc)})
-                self._trouble = without_paths(str(exc))
+                self._trouble = str(exc)
                 pause_s = _AGAIN_S
             self._ends.wait(pause_s)
 
@@ -276,19 +306,9 @@ class Scheduler:
         self.settle(task)
 
 
-def _request(environment: Environment, *targets: str) -> RefreshRequest:
-    """A refresh of `targets`, or of all that is kept fresh."""
-    kept = environment.settings.serve_keep_fresh
-    meant = targets or (() if kept == ("all",) else kept)
-    return RefreshRequest(meant, is_named=False, command="ttapi serve")
-
-
-def _underlyings(environment: Environment) -> list[str]:
-    """The underlyings that `[serve] closing_chains` names. *Raises* UsageError for an unknown list."""
-    found: dict[str, None] = {}
-    for name in environment.settings.serve_closing_chains:
-        found |= dict.fromkeys([name] if name.isupper() else sorted(environment.members(name)))
-    return list(found)
+def _request(*targets: str) -> RefreshRequest:
+    """A refresh of `targets`, of everything where there are none."""
+    return RefreshRequest(targets, is_named=False, command="ttapi serve")
 
 
 def _errors(outcome: RefreshOutcome) -> dict[str, str]:
@@ -300,19 +320,28 @@ def _errors(outcome: RefreshOutcome) -> dict[str, str]:
     }
 
 
-def _text(found: dict[str, Any]) -> str:
-    """The schedule in a line."""
+def _lines(found: dict[str, Any]) -> list[str]:
+    """The schedule in lines: what it keeps, what is wrong with the settings, each kind of failure."""
     if "keep_fresh" not in found:
-        return "its scheduler has not looked yet"
-    kept = found["keep_fresh"]
-    parts = [f"keeps {'nothing' if kept == ['none'] else ', '.join(kept)} fresh"]
+        lines = ["its scheduler has not looked yet"]
+    else:
+        kept = found["keep_fresh"]
+        lines = [f"keeps {'nothing' if kept in (['none'], []) else ', '.join(kept)} fresh"]
+    lines += found["wrong_settings"]
+    kinds: dict[tuple[str, str], list[str]] = {}
     for name, one in found["failing"].items():
-        parts.append(f"{name} failed {amount(one['failures'], 'time')}: {one['error']}")
+        kinds.setdefault((amount(one["failures"], "time"), one["error"]), []).append(name)
+    lines += [f"{_some(names)} failed {times}: {why}" for (times, why), names in kinds.items()]
     for name, why in found["left_alone"].items():
-        parts.append(f"{name} is left alone: {why}")
+        lines.append(f"{name} is left alone: {why}")
     if found["trouble"]:
-        parts.append(f"it cannot look: {found['trouble']}")
-    return "; ".join(parts)
+        lines.append(f"it cannot look: {found['trouble']}")
+    return lines
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def seconds_to_next(rows: Sequence[StatusRow], now: datetime) -> float:

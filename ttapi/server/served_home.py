@@ -6,14 +6,16 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ttapi.api import Database, PublishedRelations, SandboxCache, SandboxLimits, operations
-from ttapi.errors import UnknownNameError, UsageError
+from ttapi.api import Database, PublishedRelations, SandboxLimits, operations
+from ttapi.errors import LicenceError, UnknownNameError, UsageError
 from ttapi.server.accounts import OWNER, Accounts
 from ttapi.server.audit_trail import AuditTrail
 from ttapi.server.auth import LoginPace
+from ttapi.server.sandboxes import SandboxCache
 from ttapi.server.tasks import RefreshQueue
 
 if TYPE_CHECKING:
@@ -28,6 +30,18 @@ if TYPE_CHECKING:
 
 _RECENT_S = 1.0
 """How exact the age of data is told, at least."""
+
+
+@dataclass(frozen=True)
+class RelationAge:
+    """How old the rows of a relation are."""
+
+    asked_at: datetime | None
+    """When the oldest of its inputs was compared with the world; None: never, or it has no age."""
+    never_loaded: tuple[str, ...] = ()
+    """The raw datasets that would fill it, where none of them was ever asked."""
+    due_at: datetime | None = None
+    """When that is to be looked at anew."""
 
 
 class ServedHome:
@@ -61,10 +75,10 @@ class ServedHome:
         # Explanations read through the database's own connection, which belongs to one thread.
         self._questions = ThreadPoolExecutor(1, "questions")
         self._lineage: tuple[int, LineageGraph] | None = None
-        self._asked_at: dict[str, tuple[object, datetime | None]] = {}
         self._clock = clock
         self._recent: tuple[float, Environment] | None = None
         """Until when it is taken as it is."""
+        self._ages: dict[str, tuple[object, RelationAge]] = {}
         self._lock = threading.Lock()
 
     def close(self, timeout_s: float) -> bool:
@@ -78,11 +92,11 @@ class ServedHome:
             self.database.close()
         return is_over
 
-    def schedule(self) -> dict[str, Any]:
-        """What the scheduler says of itself."""
+    def schedule(self, *, is_local: bool = False) -> dict[str, Any]:
+        """What the scheduler says of itself; `is_local`: to its owner."""
         if self.scheduler is None:
             return {"text": "its scheduler is off"}
-        return self.scheduler.document()
+        return self.scheduler.document(is_local=is_local)
 
     def _note_refresh(self, task: RefreshTask) -> None:
         about = {"task": task.id, "datasets": ",".join(task.datasets) or "all"}
@@ -109,23 +123,28 @@ class ServedHome:
             self._lineage = newest, graph
         return self._lineage[1]
 
-    def age_s(self, relation: str) -> float | None:
-        """Seconds since the oldest input of `relation` was compared with the world; None: never."""
+    def age(self, relation: str) -> RelationAge:
+        """How old `relation` is, as its inputs say."""
         environment = self._recent_environment()
-        state = environment.home_state
+        state, now = environment.home_state, environment.now
         with self._lock:
-            left, asked_at = self._asked_at.get(relation, (None, None))
-        if left is not state:
+            left, found = self._ages.get(relation, (None, RelationAge(None)))
+        if left is not state or (found.due_at is not None and found.due_at <= now):
             try:
                 (row,) = operations.status(environment, relation).rows
             except (UsageError, ValueError):  # a formula, which has no age
-                age_s = None
+                found = RelationAge(None)
             else:
-                age_s = row.age_s
-            asked_at = None if age_s is None else environment.now - timedelta(seconds=age_s)
+                asked_at = None if row.age_s is None else now - timedelta(seconds=row.age_s)
+                due_at = row.due_at if row.due_at is not None and row.due_at > now else None
+                found = RelationAge(asked_at, row.never_loaded, due_at)
             with self._lock:
-                self._asked_at[relation] = state, asked_at
-        return None if asked_at is None else (environment.now - asked_at).total_seconds()
+                self._ages[relation] = state, found
+        return found
+
+    def now(self) -> datetime:
+        """The instant by which ages are told."""
+        return self._recent_environment().now
 
     def _recent_environment(self) -> Environment:
         """The installation and its state, some seconds old at most: whether they changed is looked at by one.
@@ -144,11 +163,16 @@ class ServedHome:
         return environment
 
     def visible(self, caller: Identity, name: str, generation: int | None = None) -> str:
-        """The catalog's name of a relation. *Raises* UnknownNameError for one that `caller` may not see."""
+        """The catalog's name of a relation.
+
+        *Raises* UnknownNameError for one that is private, LicenceError for one that `caller` may know of.
+        """
         relation = self.published.relation(name, generation)
-        if not self.sight_of(caller)(relation.name, relation.is_private):
-            raise UnknownNameError(f"{name!r} is no relation")
-        return relation.name
+        if self.sight_of(caller)(relation.name, relation.is_private):
+            return relation.name
+        if self.sight_of(caller, is_data=False)(relation.name, relation.is_private):
+            raise LicenceError(name)
+        raise UnknownNameError(f"{name!r} is no relation")
 
     def sight_of(self, caller: Identity, *, is_data: bool = True) -> Callable[[str, bool], bool]:
         """Says of a dataset, and of what a generation says of it (private), whether `caller` sees it.

@@ -15,7 +15,7 @@ from ttapi.api import RefreshRequest, Watchers, allow_reading, interrupt_reading
 from ttapi.api.answer import iso_instant, outcome_document
 from ttapi.clock import SystemClock
 from ttapi.errors import TtapiError, UnknownNameError
-from ttapi.server.problems import Problem, problem_of, without_paths
+from ttapi.server.problems import Problem, defect, problem_of, without_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +28,9 @@ log = logging.getLogger("ttapi.server.tasks")
 _TASKS_KEPT = 200
 _QUEUED = 50
 _OVER = frozenset({"done", "failed", "cancelled"})
+
+
+_LOGGED = "the daemon's log tells why, under the task's id"
 
 
 class _Cancelled(KeyboardInterrupt):
@@ -271,11 +274,13 @@ class RefreshQueue:
         except TtapiError as exc:
             log.warning("refresh failed", extra={"task": task.id, "error": str(exc)})
             task.failure = exc
-            self._end(task, "failed", error=without_paths(problem_of(exc).detail))
+            detail = problem_of(exc).detail
+            error = _LOGGED if detail == defect().detail else without_paths(detail)
+            self._end(task, "failed", error=error)
         except Exception as exc:
             log.exception("refresh failed", extra={"task": task.id})
             task.failure = exc
-            self._end(task, "failed", error="the daemon's log tells why, under the task's id")
+            self._end(task, "failed", error=_LOGGED)
         else:
             task.outcome = _without_paths(outcome_document(outcome))
             self._end(task, "failed" if outcome.exit_code else "done")

@@ -11,6 +11,7 @@ and what a recorder says of itself.
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import re
@@ -74,7 +75,7 @@ def remove_leftovers(home: Home) -> tuple[Path, ...]:
     """Remove the temporary files of dead processes and say which they were; the owner calls it.
 
     In the folders only the owner writes to, a file of this process's own number is an earlier
-    process's too.
+    process's too. Copies for viewers that nobody has open go with them.
     """
     removed = []
     for folder in (home.root, home.live, home.snapshots, home.exports, home.backups):
@@ -84,7 +85,44 @@ def remove_leftovers(home: Home) -> tuple[Path, ...]:
             if match and _is_left_over(int(match[1]), is_owners=is_owners):
                 remove(path)
                 removed.append(path)
+    remove_unused_copies(home)
     return tuple(removed)
+
+
+def unused_copies(home: Home) -> list[Path]:
+    """Copies of published files for who may not see all of them, which nobody has open or keeps."""
+    found = home.live.glob("shared[.-]*.duckdb")
+    return [file for file in sorted(found) if not _is_in_use(file)]
+
+
+def remove_unused_copies(home: Home) -> None:
+    """Nothing; the unused copies are gone."""
+    for file in unused_copies(home):
+        remove(file)
+
+
+def kept_copy(file: Path) -> int:
+    """A descriptor that says that this process wants the copy again, until it is closed."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return descriptor
+
+
+def _is_in_use(file: Path) -> bool:
+    """Whether somebody keeps the copy or has it open: a reader of any version of the engine holds a lock on it."""
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return file.exists()
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _is_left_over(pid: int, *, is_owners: bool) -> bool:

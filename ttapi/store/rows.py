@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The answer of one statement, and its values as the engine itself writes them.
 
-The engine's cast to text is what every output shows. Lines of csv and JSON are put together by the
-engine, a batch of rows at a time.
+Every output shows the engine's cast to text. It puts lines of csv and JSON together, a batch at a time.
 """
 
 from __future__ import annotations
@@ -275,6 +274,7 @@ def with_arrow_types(
 def value_type(kind: Any) -> ValueType:
     """The engine's description of a type, taken apart."""
     text, name = str(kind), kind.id
+    text = f"NULL{text[6:]}" if text.startswith('"NULL"') else text
     if name not in {"list", "array", "struct", "map", "union"}:
         return ValueType(text, "json" if text == "JSON" else name)
     parts = [

@@ -30,7 +30,14 @@ from ttapi.store.engine import (
     inspect_file,
 )
 from ttapi.store.file_copy import COPY, run_child
-from ttapi.store.files import remove, sync_file, sync_folder, temporary_name
+from ttapi.store.files import (
+    kept_copy,
+    remove,
+    remove_unused_copies,
+    sync_file,
+    sync_folder,
+    temporary_name,
+)
 from ttapi.store.reader import published_file
 
 if TYPE_CHECKING:
@@ -74,6 +81,8 @@ class SharedSnapshots:
         self._home, self._hidden = home, hidden
         self._lock = threading.Lock()
         self._own: tempfile.TemporaryDirectory[str] | None = None
+        self._kept: int | None = None
+        """Descriptor of the copy that is handed out."""
 
     def of(self, published: Path) -> Path:
         """The copy of `published`, made where there is none; older ones are gone, for who has none open.
@@ -95,14 +104,23 @@ class SharedSnapshots:
                 for older in folder.glob(f"{kind}*.duckdb"):
                     if older != target:
                         remove(older)
+            self._keep(target)
             return target
 
     def close(self) -> None:
-        """Nothing; copies that lie in the system's temporary folder are gone."""
+        """Nothing; copies are gone, but those that others keep or have open."""
         with self._lock:
+            self._keep(None)
+            remove_unused_copies(self._home)
             if self._own is not None:
                 self._own.cleanup()
                 self._own = None
+
+    def _keep(self, copy: Path | None) -> None:
+        """Nothing; nobody takes that copy away, and any other is free."""
+        kept, self._kept = self._kept, None if copy is None else kept_copy(copy)
+        if kept is not None:
+            os.close(kept)
 
     def _folder(self) -> Path:
         """The folder of the live file; where it cannot be written, one of this process's own."""
