@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -113,3 +114,20 @@ def test_a_stream_that_cannot_be_is_refused_before_anything_is_served(lab, symbo
     assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr
     assert not lab.home.token_file.exists()
+
+
+def test_a_daemon_that_hangs_while_it_streams_is_named_with_what_to_do(lab, vendor):
+    with serving(lab, "--stream", "SPY") as process:
+        while "dxlink streaming" not in lab.ttapi("status").stdout:
+            assert process.poll() is None
+        process.send_signal(signal.SIGSTOP)
+        refresh = lab.ttapi("refresh", "raw.shipped_universes", "--wait", "0.1")
+        stream = lab.ttapi("stream", "AAPL", "--wait", "0")
+        status, doctor = (lab.ttapi(name).stdout for name in ("status", "doctor"))
+    kills = f"kill -CONT {process.pid} has a stopped one go on, kill -KILL {process.pid} ends it"
+    means = f"it holds the live file, so that commands that write leave with 5; {kills}"
+    assert (refresh.returncode, stream.returncode) == (5, 5)
+    assert f"a daemon that lets go of the file for nobody does not answer: {kills}" in refresh.stderr  # fmt: skip
+    assert f"it does not answer: {means}" in stream.stderr
+    assert f"does not answer: {means}" in status
+    assert means in doctor

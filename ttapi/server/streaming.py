@@ -28,7 +28,7 @@ from ttapi.api import (
 from ttapi.errors import DiskFullError, LockedError, TtapiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ttapi.api import RecorderCounts
     from ttapi.home import Home
@@ -123,6 +123,7 @@ class DaemonStream:
             hub=self.hub,
             on_begun=self._begun,
             on_published=self._published,
+            on_silent=self._tell_silent,
             loop_factory=uvloop.new_event_loop,
         )
 
@@ -137,6 +138,9 @@ class DaemonStream:
             self._failures, self._reason = 0, ""
             forget_stream_trouble(self._home)
             self._tell("ttapi: the stream runs")
+
+    def _tell_silent(self, symbols: Sequence[str]) -> None:
+        self._tell(f"ttapi: nothing has come of {', '.join(symbols)}")
 
     def _note(self, error: Exception) -> None:
         """Say where others look that the stream does not run, and wait."""
