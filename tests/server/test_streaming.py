@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import threading
 from contextlib import contextmanager
 
+import httpx
 import pytest
 
 from ttapi.errors import DiskFullError, LockedError, SourceDownError
 from ttapi.live.journal_lock import own_journal
-from ttapi.server.streaming import DaemonStream, Retries
+from ttapi.server.streaming import DaemonStream, Restarts
 from ttapi.simulator.dxlink.feed import Firehose
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
@@ -57,7 +59,7 @@ def vendor(lab):
     ],
 )
 def test_pauses_grow_to_five_minutes_but_what_is_free_to_ask_is_asked_soon(failures, error, pause):
-    assert Retries().pause_s(failures, error) == pause
+    assert Restarts().pause_s(failures, error) == pause
 
 
 def test_a_stream_that_ended_for_good_is_begun_again_and_told_meanwhile(lab, vendor):
@@ -75,7 +77,7 @@ def test_a_stream_that_ended_for_good_is_begun_again_and_told_meanwhile(lab, ven
         if text == "ttapi: the stream runs":
             runs.set()
 
-    stream = DaemonStream(lab.home, lab.variables, ("SPY",), tell, Retries(wait=wait))
+    stream = DaemonStream(lab.home, lab.variables, ("SPY",), tell, Restarts(wait=wait))
     stream.start()
     assert runs.wait(TIMEOUT_S)
     assert recorder_owner(lab.home).command == "ttapi serve --stream SPY"
@@ -92,10 +94,13 @@ def test_where_another_records_the_daemon_says_so_in_its_first_lines_status_and_
         status = lab.ttapi("status").stdout
         doctor = lab.ttapi("doctor").stdout
         trouble = stream_trouble(lab.home)
+        base_url = json.loads(lab.home.token_file.read_text())["base_url"]
+        ready = httpx.get(f"{base_url}/ready", trust_env=False)
     assert said[0].startswith("ttapi: the stream waits: process ")
     assert said[0].endswith(" (ttapi stream AAPL) records into this home\n")
     assert "the stream ended: streams of this home are recorded by process" in said[1]
     assert trouble["pid"] == process.pid
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "stream": "stopped"})
     assert f"ttapi serve (process {process.pid}): its stream does not run since {trouble['since']}: {trouble['reason']}; tried again at " in status  # fmt: skip
     assert "stream-stopped" in doctor
     assert stream_trouble(lab.home) is None

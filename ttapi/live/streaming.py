@@ -244,7 +244,7 @@ class _SilentSymbols:
     ) -> None:
         self._left, self._hub, self._on_silent = set(request.symbols), hub, on_silent
         self.after_s = request.silent_s
-        self.is_told = False
+        self.is_announced = False
 
     def put(self, batch: StreamBatch) -> None:
         """Take note of whose events these are, and send them on."""
@@ -260,7 +260,7 @@ class _SilentSymbols:
 
     def tell(self) -> None:
         """Say so, where there are some."""
-        self.is_told = True
+        self.is_announced = True
         if self._left and self._on_silent:
             self._on_silent(self.symbols())
 
@@ -348,7 +348,7 @@ class _Run:
             "pid": os.getpid(),
             "began_at": self._began.isoformat(),
             "sources": [self.feed_entry(feed) for feed in self.feeds],
-            "silent": list(self.silent.symbols()) if self.silent.is_told else [],
+            "silent": list(self.silent.symbols()) if self.silent.is_announced else [],
         }
         # The thread that publishes leaves it, and the loop.
         with self._leaving:

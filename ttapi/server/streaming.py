@@ -40,7 +40,7 @@ _WAIT_S = 1.0
 
 
 @dataclass(frozen=True)
-class Retries:
+class Restarts:
     """How a stream that ended is begun again."""
 
     first_s: float = 5.0
@@ -65,9 +65,9 @@ class DaemonStream:
         environ: Mapping[str, str],
         symbols: tuple[str, ...],
         tell: Callable[[str], None],
-        retries: Retries = Retries(),
+        restarts: Restarts = Restarts(),
     ) -> None:
-        self._home, self._environ, self._tell, self._retries = home, environ, tell, retries
+        self._home, self._environ, self._tell, self._restarts = home, environ, tell, restarts
         self._request = RecordRequest(symbols, wait_s=_WAIT_S, command="ttapi serve --stream")
         self.hub = Hub() if symbols else None
         self._is_ending = threading.Event()
@@ -145,7 +145,7 @@ class DaemonStream:
     def _note(self, error: Exception) -> None:
         """Say where others look that the stream does not run, and wait."""
         self._failures += 1
-        pause_s = self._retries.pause_s(self._failures, error)
+        pause_s = self._restarts.pause_s(self._failures, error)
         reason = str(error) if isinstance(error, TtapiError) else type(error).__name__
         now = datetime.now(UTC)
         if self._failures == 1:
@@ -164,4 +164,4 @@ class DaemonStream:
                 "again_at": (now + timedelta(seconds=pause_s)).isoformat(timespec="seconds"),
             },
         )
-        self._retries.wait(self._is_ending, pause_s)
+        self._restarts.wait(self._is_ending, pause_s)
