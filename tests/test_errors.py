@@ -10,7 +10,8 @@ from ttapi import errors
 CODES = {
     "CommitUnknownError": 1, "LicenceError": 1, "NotLoadedError": 1, "LockedError": 5, "QueryError": 1, "InterruptedQueryError": 130, "QueryTimeoutError": 1, "QueryTooBigError": 1, "BusyError": 1, "SourceError": 1, "StreamLostError": 1,
     "TtapiError": 1, "UsageError": 2, "ModelError": 2, "UnknownNameError": 2, "GenerationError": 2, "ReadOnlyHomeError": 2, "StoreError": 1, "MigrationError": 1, "DiskFullError": 1,
-    "SourceDownError": 3, "ResponseError": 1, "CredentialError": 3, "StaleError": 4, "BudgetError": 4,
+    "SourceDownError": 3,
+    "StreamRefusedError": 3, "ResponseError": 1, "CredentialError": 3, "StaleError": 4, "BudgetError": 4,
 }  # fmt: skip
 
 

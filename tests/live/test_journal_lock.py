@@ -27,7 +27,7 @@ from ttapi.live.journal_lock import own_journal
 with own_journal(Home(Path(sys.argv[1])), command="ttapi stream SPY", wait_s=0) as owned:
     owned.begin(datetime(2024, 6, 14, 14, 0, tzinfo=UTC))
     child = os.fork() if sys.argv[2] == "fork" else 0
-    print(os.getpid(), flush=True)
+    os.write(1, b"%d%c" % (os.getpid(), 10))
     sys.stdin.read()
 """
 

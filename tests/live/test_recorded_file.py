@@ -22,10 +22,17 @@ from ttapi.live.journal import Journal
 from ttapi.live.recorded_file import RecordedFile
 from ttapi.live.recorder import latest_rows
 from ttapi.sources.dxlink.live import BY_RESOURCE, LiveColumns
+from ttapi.store.files import recorder_text
 from ttapi.store.log import LogRows
 from ttapi.store.store import open_store
 
 NOW = datetime(2024, 6, 14, 22, 0, tzinfo=UTC)
+
+
+def settings_of(served):
+    return {"TTAPI_DXLINK_URL": served.dxlink_url, "TTAPI_DXLINK_TOKEN": served.credentials.quote_token}  # fmt: skip
+
+
 PRINTS = "select count(*), round(sum(price) * 100)::bigint from ticks"
 
 
@@ -160,6 +167,34 @@ def test_a_disk_that_is_full_for_a_while_loses_nothing(lab, pouring, recorded, m
     assert len(refused) == 2
     assert outcome.counts["waits"] >= 2
     assert outcome.counts["stored"] + outcome.counts["conflated"] == outcome.sources[0]["events"]
+
+
+def test_no_more_is_stored_than_was_asked_for(lab, pouring, recorded):
+    with pouring() as served:
+        outcome = recorded(lab, served, limit=1)
+    assert outcome.counts["stored"] == outcome.sources[0]["events"] == 1
+    assert lab.rows("select (select count(*) from tick_quotes) + (select count(*) from ticks)") == [(1,)]  # fmt: skip
+
+
+def test_of_which_symbols_nothing_comes_is_told_once_and_stands_in_the_outcome(lab, pouring):
+    """The vendor is silent about a name that it does not know; status shows it beside the recorder."""
+    told, shown = [], []
+
+    def tell(symbols):
+        told.append(symbols)
+        ends[0]()
+
+    def published(counts, generation):
+        shown.append(recorder_text(lab.home))
+
+    ends = []
+    with pouring() as served:
+        lab.environ |= settings_of(served)
+        request = RecordRequest(("SPY", "NOSUCH"), ("quotes",), for_s=120.0, silent_s=0.1)
+        outcome = record(lab.environment(), request, environ=lab.variables, on_silent=tell, on_begun=ends.append, on_published=published)  # fmt: skip
+    assert told == [("NOSUCH",)]
+    assert tuple(outcome.silent) == ("NOSUCH",)
+    assert shown[-1].endswith("; nothing has come of NOSUCH")
 
 
 def test_another_command_has_the_file_while_the_stream_goes_on(lab, pouring, recorded):

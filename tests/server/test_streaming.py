@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
 import subprocess
 import sys
 import threading
 from contextlib import contextmanager
 
+import httpx
 import pytest
 
 from ttapi.errors import DiskFullError, LockedError, SourceDownError
 from ttapi.live.journal_lock import own_journal
-from ttapi.server.streaming import DaemonStream, Retries
+from ttapi.server.streaming import DaemonStream, Restarts
 from ttapi.simulator.dxlink.feed import Firehose
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
@@ -69,7 +72,7 @@ def server_loop():
     ],
 )
 def test_pauses_grow_to_five_minutes_but_what_is_free_to_ask_is_asked_soon(failures, error, pause):
-    assert Retries().pause_s(failures, error) == pause
+    assert Restarts().pause_s(failures, error) == pause
 
 
 def test_a_stream_that_ended_for_good_is_begun_again_and_told_meanwhile(lab, vendor, server_loop):
@@ -87,7 +90,7 @@ def test_a_stream_that_ended_for_good_is_begun_again_and_told_meanwhile(lab, ven
         if text == "ttapi: the stream runs":
             runs.set()
 
-    stream = DaemonStream(lab.home, lab.variables, ("SPY",), tell, Retries(wait=wait))
+    stream = DaemonStream(lab.home, lab.variables, ("SPY",), tell, Restarts(wait=wait))
     stream.start(server_loop)
     assert runs.wait(TIMEOUT_S)
     assert recorder_owner(lab.home).command == "ttapi serve --stream SPY"
@@ -104,10 +107,13 @@ def test_where_another_records_the_daemon_says_so_in_its_first_lines_status_and_
         status = lab.ttapi("status").stdout
         doctor = lab.ttapi("doctor").stdout
         trouble = stream_trouble(lab.home)
+        base_url = json.loads(lab.home.token_file.read_text())["base_url"]
+        ready = httpx.get(f"{base_url}/ready", trust_env=False)
     assert said[0].startswith("ttapi: the stream waits: process ")
     assert said[0].endswith(" (ttapi stream AAPL) records into this home\n")
     assert "the stream ended: streams of this home are recorded by process" in said[1]
     assert trouble["pid"] == process.pid
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "stream": "stopped"})
     assert f"ttapi serve (process {process.pid}): its stream does not run since {trouble['since']}: {trouble['reason']}; tried again at " in status  # fmt: skip
     assert "stream-stopped" in doctor
     assert stream_trouble(lab.home) is None
@@ -126,3 +132,20 @@ def test_a_stream_that_cannot_be_is_refused_before_anything_is_served(lab, symbo
     assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr
     assert not lab.home.token_file.exists()
+
+
+def test_a_daemon_that_hangs_while_it_streams_is_named_with_what_to_do(lab, vendor):
+    with serving(lab, "--stream", "SPY") as process:
+        while "dxlink streaming" not in lab.ttapi("status").stdout:
+            assert process.poll() is None
+        process.send_signal(signal.SIGSTOP)
+        refresh = lab.ttapi("refresh", "raw.shipped_universes", "--wait", "0.1")
+        stream = lab.ttapi("stream", "AAPL", "--wait", "0")
+        status, doctor = (lab.ttapi(name).stdout for name in ("status", "doctor"))
+    kills = f"kill -CONT {process.pid} has a stopped one go on, kill -KILL {process.pid} ends it"
+    means = f"it holds the live file, so that commands that write leave with 5; {kills}"
+    assert (refresh.returncode, stream.returncode) == (5, 5)
+    assert f"a daemon that lets go of the file for nobody does not answer: {kills}" in refresh.stderr  # fmt: skip
+    assert f"it does not answer: {means}" in stream.stderr
+    assert f"does not answer: {means}" in status
+    assert means in doctor

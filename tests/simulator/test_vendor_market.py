@@ -187,6 +187,24 @@ def test_minutes_add_up_to_the_day(evening):
     assert sum(c.volume for c in minutes) == bar.volume
 
 
+def test_the_minute_that_is_open_moves_and_ends_as_what_it_is_when_it_is_over():
+    """Its beginning stands from the first second on; price and volume of it grow into the whole minute's."""
+    begin = MIDDAY.replace(second=0)
+    now = [begin]
+    market = VendorMarket(7, lambda: now[0])
+    seen = []
+    for seconds in (0, 1, 20, 40, 60):
+        now[0] = begin + timedelta(seconds=seconds)
+        seen.append(market.candles("SPY", "m", begin))
+    assert [len(candles) for candles in seen] == [0, 1, 1, 1, 1]
+    first, second, third, whole = (candles[0] for candles in seen[1:])
+    assert {c.time for c in (first, second, third, whole)} == {begin}
+    assert {c.open for c in (first, second, third, whole)} == {whole.open}
+    assert first.volume < second.volume < third.volume < whole.volume
+    assert whole.low <= min(c.low for c in (first, second, third))
+    assert third.close != whole.close
+
+
 def test_a_short_session_has_fewer_minutes():
     market = VendorMarket(7, datetime(2026, 11, 30, 12, 0, tzinfo=UTC))
     since = datetime(2026, 11, 27, tzinfo=UTC)

@@ -25,7 +25,7 @@ from ttapi.errors import UsageError
 from ttapi.formats.values import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ttapi.api import Environment, RecorderCounts, RecordOutcome
     from ttapi.server.accounts import Accounts
@@ -132,13 +132,17 @@ def stream(
         limit,
         wait,
     )
+    silent: list[str] = []
     outcome = record(
         environment,
         request,
         environ=os.environ,
         on_wait=tell_waiting,
         on_published=_tell_published,
+        on_silent=lambda symbols: _tell_silent(silent, symbols),
     )
+    if outcome.silent and not silent:
+        _tell_silent(silent, outcome.silent)
     _tell_outcome(outcome)
     if as_json:
         typer.echo(json.dumps(asdict(outcome)))
@@ -175,6 +179,14 @@ def _tell_published(counts: RecorderCounts, generation: int) -> None:
         if count:
             parts.append(f"{count:,} {what}")
     tell(f"ttapi: generation {generation}: {', '.join(parts)}")
+
+
+def _tell_silent(said: list[str], symbols: Sequence[str]) -> None:
+    """Say it, once a command: `said` is what was."""
+    from ttapi.cli.terminal import tell
+
+    said += symbols
+    tell(f"ttapi: nothing has come of {', '.join(symbols)}: does the vendor know it by that name?")
 
 
 def _tell_outcome(outcome: RecordOutcome) -> None:

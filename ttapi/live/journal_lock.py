@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ttapi.errors import LockedError
+from ttapi.refresh.daemon_client import hang_text, hanging_daemon
 from ttapi.store.lock import acquire_file
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def own_journal(
             command=command,
             wait_s=wait_s,
             on_wait=on_wait,
-            refusal=_refusal,
+            refusal=lambda owner: _refusal(home, owner),
         )
     )
     try:
@@ -83,12 +84,14 @@ def own_journal(
         lock.release()
 
 
-def _refusal(owner: LockOwner | None) -> LockedError:
+def _refusal(home: Home, owner: LockOwner | None) -> LockedError:
     who = "another process"
     if owner is not None:
         who = f"process {owner.pid} ({owner.command}) on {owner.host}, since {owner.started_at}"
-    return LockedError(
-        f"streams of this home are recorded by {who}",
-        owner=owner,
-        hint="one command records all symbols: ttapi stream SPY AAPL, or ttapi serve --stream SPY,AAPL",
+    daemon = hanging_daemon(home)
+    hint = (
+        "one command records all symbols: ttapi stream SPY AAPL, or ttapi serve --stream SPY,AAPL"
     )
+    if daemon is not None and owner is not None and daemon.pid == owner.pid:
+        hint = f"it does not answer: {hang_text(home, daemon)}"
+    return LockedError(f"streams of this home are recorded by {who}", owner=owner, hint=hint)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from ttapi.live.hub import Hub
     from ttapi.live.journal_lock import JournalLock
     from ttapi.refresh.environment import Environment
-    from ttapi.sources.contract import Resource
+    from ttapi.sources.contract import Resource, StreamBatch
     from ttapi.store.lock import OnWait
     from ttapi.store.store import Store
 
@@ -62,6 +63,8 @@ class RecordRequest:
     """Events after which to stop; None: no end."""
     wait_s: float = 60.0
     """For the journal, then for the live file."""
+    silent_s: float = 30.0
+    """Seconds of a connection after which it is told of which symbols nothing has come."""
     command: str = "ttapi stream"
 
     @property
@@ -84,6 +87,8 @@ class RecordOutcome:
     sources: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     forgotten: Mapping[str, int] = field(default_factory=dict)
     """Rows removed, the oldest first, to keep `[stream] keep_days` and `keep_gb`, by dataset."""
+    silent: Sequence[str] = ()
+    """Symbols of which nothing came."""
 
 
 def record(
@@ -95,12 +100,14 @@ def record(
     on_published: Callable[[RecorderCounts, int], None] | None = None,
     hub: Hub | None = None,
     on_begun: Callable[[Callable[[], object]], None] | None = None,
+    on_silent: Callable[[Sequence[str]], None] | None = None,
     run_to_end: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run,
 ) -> RecordOutcome:
     """Record until interrupted, or for as long as asked, and publish all of it.
 
     `on_published` is told the counts and the generation; `hub` is fed with every event; `on_begun` is given
-    what ends the recording, for any thread to call; `run_to_end` runs what is asynchronous of it.
+    what ends the recording, for any thread to call; `on_silent` is told once of which symbols nothing has
+    come; `run_to_end` runs what is asynchronous of it.
     *Raises* UsageError where no source streams what is asked, LockedError past `wait_s` while another
     recorder has the journal or another command the file, SourceDownError when a vendor refuses for good.
     """
@@ -113,13 +120,14 @@ def record(
     with owning as owned, closing(file.recording(on_wait)) as recording:
         journal = recording.open_journal(owned.unfinished_since)
         run = _Run(environment, recording, clock, on_published, owned)
+        run.silent = _SilentSymbols(request, hub, on_silent)
         recorder = Recorder(
             recording,
             journal,
             limit=request.limit,
             timing=RecorderTiming(interval_s=environment.settings.stream_interval),
             on_published=run.published,
-            on_events=hub.put if hub else None,
+            on_events=run.silent.put,
         )
         run_to_end(run.until_stopped(recorder, chosen, request.for_s, on_begun))
         owned.end_whole()
@@ -130,6 +138,7 @@ def record(
             asdict(recorder.counts),
             [run.feed_entry(feed) for feed in run.feeds],
             dict(recording.forgotten),
+            run.silent.symbols(),
         )
 
 
@@ -223,6 +232,38 @@ def _chosen(environment: Environment, request: RecordRequest) -> dict[str, list[
     return chosen
 
 
+class _SilentSymbols:
+    """Of which symbols nothing has come yet: a vendor says nothing of a name that it does not know."""
+
+    def __init__(
+        self,
+        request: RecordRequest,
+        hub: Hub | None,
+        on_silent: Callable[[Sequence[str]], None] | None,
+    ) -> None:
+        self._left, self._hub, self._on_silent = set(request.symbols), hub, on_silent
+        self.after_s = request.silent_s
+        self.is_announced = False
+
+    def put(self, batch: StreamBatch) -> None:
+        """Take note of whose events these are, and send them on."""
+        if self._left and "symbol" in batch.rows.schema.names:
+            # Another set each time: the thread that publishes may look.
+            self._left = self._left - set(batch.rows["symbol"].unique().to_pylist())
+        if self._hub is not None:
+            self._hub.put(batch)
+
+    def symbols(self) -> tuple[str, ...]:
+        """Which they are, sorted."""
+        return tuple(sorted(self._left))
+
+    def tell(self) -> None:
+        """Say so, where there are some."""
+        self.is_announced = True
+        if self._left and self._on_silent:
+            self._on_silent(self.symbols())
+
+
 class _Run:
     """One command: its feeds, and what is told of them."""
 
@@ -240,6 +281,9 @@ class _Run:
         self._began = SystemClock().now()
         self._resume = recording.resume_point()
         self.feeds: list[Feed] = []
+        self.silent = _SilentSymbols(RecordRequest(()), None, None)
+        self._left: dict[str, Any] = {}
+        self._leaving = threading.Lock()
 
     async def until_stopped(
         self,
@@ -266,11 +310,21 @@ class _Run:
             feed = Feed(source, requests, context, now, resume=resume, on_change=self._changed)
             self.feeds.append(feed)
         timer = loop.call_later(for_s, recorder.stop) if for_s is not None else None
+        self._looking = loop.call_later(self.silent.after_s, self._look_for_silence, loop)
         try:
             await recorder.run(self.feeds)
         finally:
+            self._looking.cancel()
             if timer is not None:
                 timer.cancel()
+
+    def _look_for_silence(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tell of which symbols nothing has come, once the vendor has been reached for that long."""
+        if not all(one.state.connections for one in self.feeds):
+            self._looking = loop.call_later(self.silent.after_s, self._look_for_silence, loop)
+            return
+        self.silent.tell()
+        self._leave()
 
     def _changed(self, state: FeedState) -> None:
         if state.phase == "streaming":
@@ -279,17 +333,26 @@ class _Run:
     def published(self, counts: RecorderCounts) -> None:
         """Leave the state of the stream for `ttapi status`, and tell whoever watches."""
         generation = self._recording.generation
-        document = {
-            "pid": os.getpid(),
-            "began_at": self._began.isoformat(),
+        self._left = {
             "published_at": SystemClock().now().isoformat(),
             "generation": generation,
             "counts": asdict(counts),
-            "sources": [self.feed_entry(feed) for feed in self.feeds],
         }
-        note_document(self._environment.home.stream_file, document)
+        self._leave()
         if self._on_published:
             self._on_published(counts, generation)
+
+    def _leave(self) -> None:
+        """Have the document say how the feeds stand, and what was published last."""
+        document = self._left | {
+            "pid": os.getpid(),
+            "began_at": self._began.isoformat(),
+            "sources": [self.feed_entry(feed) for feed in self.feeds],
+            "silent": list(self.silent.symbols()) if self.silent.is_announced else [],
+        }
+        # The thread that publishes leaves it, and the loop.
+        with self._leaving:
+            note_document(self._environment.home.stream_file, document)
 
     @staticmethod
     def feed_entry(feed: Feed) -> dict[str, Any]:

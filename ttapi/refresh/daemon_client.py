@@ -228,6 +228,18 @@ def daemon_text(home: Home) -> str | None:
         return f"ttapi serve ({note.text}) does not answer{why}: {hang_text(home, note)}"
 
 
+def hanging_daemon(home: Home) -> DaemonNote | None:
+    """The daemon of `home` that does not answer; None: it does, or there is none."""
+    note = read_daemon(home)
+    if note is None or not note.is_held:
+        return None
+    try:
+        with greeted(home, _STATUS_S):
+            return None
+    except OSError:
+        return note
+
+
 def hang_text(home: Home, note: DaemonNote) -> str:
     """What a daemon that hangs means for other commands, and what is to be done."""
     owner = current_owner(home)

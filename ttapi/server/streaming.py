@@ -25,10 +25,10 @@ from ttapi.api import (
     record,
     recorder_owner,
 )
-from ttapi.errors import DiskFullError, LockedError, TtapiError
+from ttapi.errors import DiskFullError, LockedError, StoreError, TtapiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from ttapi.api import RecorderCounts
     from ttapi.home import Home
@@ -40,7 +40,7 @@ _WAIT_S = 1.0
 
 
 @dataclass(frozen=True)
-class Retries:
+class Restarts:
     """How a stream that ended is begun again."""
 
     first_s: float = 5.0
@@ -65,9 +65,9 @@ class DaemonStream:
         environ: Mapping[str, str],
         symbols: tuple[str, ...],
         tell: Callable[[str], None],
-        retries: Retries = Retries(),
+        restarts: Restarts = Restarts(),
     ) -> None:
-        self._home, self._environ, self._tell, self._retries = home, environ, tell, retries
+        self._home, self._environ, self._tell, self._restarts = home, environ, tell, restarts
         self._request = RecordRequest(symbols, wait_s=_WAIT_S, command="ttapi serve --stream")
         self.hub = Hub(symbols) if symbols else None
         self._is_ending = threading.Event()
@@ -132,6 +132,7 @@ class DaemonStream:
             hub=self.hub,
             on_begun=self._begun,
             on_published=self._published,
+            on_silent=self._tell_silent,
             run_to_end=self._run_to_end,
         )
 
@@ -144,7 +145,7 @@ class DaemonStream:
         try:
             asyncio.run_coroutine_threadsafe(recording, self._loop).result()
         except CancelledError:
-            log.warning("the stream was cut off at the end; its journal has what arrived")
+            raise StoreError("the stream was cut off: its journal has what arrived") from None
 
     def _begun(self, stop: Callable[[], object]) -> None:
         self._stop = stop
@@ -158,10 +159,13 @@ class DaemonStream:
             forget_stream_trouble(self._home)
             self._tell("ttapi: the stream runs")
 
+    def _tell_silent(self, symbols: Sequence[str]) -> None:
+        self._tell(f"ttapi: nothing has come of {', '.join(symbols)}")
+
     def _note(self, error: Exception) -> None:
         """Say where others look that the stream does not run, and wait."""
         self._failures += 1
-        pause_s = self._retries.pause_s(self._failures, error)
+        pause_s = self._restarts.pause_s(self._failures, error)
         reason = str(error) if isinstance(error, TtapiError) else type(error).__name__
         now = datetime.now(UTC)
         if self._failures == 1:
@@ -180,4 +184,4 @@ class DaemonStream:
                 "again_at": (now + timedelta(seconds=pause_s)).isoformat(timespec="seconds"),
             },
         )
-        self._retries.wait(self._is_ending, pause_s)
+        self._restarts.wait(self._is_ending, pause_s)

@@ -196,10 +196,15 @@ class Tape:
         self, path: SessionPath, day: date, minutes: int, now: datetime
     ) -> list[SimCandle]:
         opened, candles = self._calendar.open_utc(day), []
-        until = min(len(path.volumes), int(self._minutes_into(day, now)))
-        for start in range(0, until, minutes):
-            end = min(start + minutes, until)
-            prices, volume = path.prices[start : end + 1], sum(path.volumes[start:end])
+        so_far = max(0.0, min(len(path.volumes), self._minutes_into(day, now)))
+        for start in range(0, math.ceil(so_far), minutes):
+            until = min(start + minutes, so_far)
+            whole = int(until)
+            prices, volume = path.prices[start : whole + 1], sum(path.volumes[start:whole])
+            if until > whole:
+                # The minute that is open: what of it has passed.
+                prices = (*prices, path.price_at(until))
+                volume += int(path.volumes[whole] * (until - whole))
             bar = DayBar(day, prices[0], max(prices), min(prices), prices[-1], volume)
             candles.append(_candle(opened + timedelta(minutes=start), bar))
         return candles

@@ -266,17 +266,18 @@ def forget_stream_trouble(home: Home) -> None:
 
 def _recorder_text(home: Home, owner: LockOwner) -> str:
     document = recorder_state(home) or {}
+    who = f"{owner.command} (process {owner.pid})"
+    silent = document.get("silent")
+    nothing = f"; nothing has come of {', '.join(silent)}" if silent else ""
     try:
         feeds = [f"{one['source']} {one['phase']}" for one in document["sources"]]
         published_at = datetime.fromisoformat(document["published_at"])
         stored = f"{document['counts']['stored']:,} events stored"
-        silent = document.get("silent") or []
     except (KeyError, TypeError, ValueError):
-        return f"{owner.command} (process {owner.pid}) begins"
+        return f"{who} begins{nothing}"
     age_s = max(0.0, (datetime.now(UTC) - published_at).total_seconds())
     text = f"{', '.join(feeds)}; {stored}, the last published {age_s:.0f} s ago"
-    nothing = f"; nothing has come of {', '.join(silent)}" if silent else ""
-    return f"{owner.command} (process {owner.pid}): {text}{nothing}"
+    return f"{who}: {text}{nothing}"
 
 
 def second_name(home: Home, file: Path, number: int) -> Path | None:

@@ -154,14 +154,14 @@ def acquire_file(
         raise UsageError(f"nobody waits for {wait_s:g} s", hint=hint)
     descriptor = _open_lock_file(file)
     try:
-        deadline, was_told = clock() + wait_s, False
+        deadline, is_announced = clock() + wait_s, False
         while not _try_lock(descriptor):
             owner = _read_owner(descriptor)
             if clock() >= deadline:
                 raise refusal(owner)  # noqa: TRY301 - the descriptor is closed below
-            if not was_told and on_wait is not None:
+            if not is_announced and on_wait is not None:
                 on_wait(owner)
-            was_told = True
+            is_announced = True
             if wanted_file is not None:
                 _want(wanted_file)
             sleep(_POLL_S)
