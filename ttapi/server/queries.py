@@ -100,7 +100,7 @@ def _fetching_within(timeout_s: float | None) -> Iterator[threading.Event]:
         is_late.set()
         interrupt_reading(reader)
 
-    timer = threading.Timer(timeout_s or 0.0, interrupt)
+    timer = threading.Timer(min(timeout_s or 0.0, threading.TIMEOUT_MAX), interrupt)
     timer.daemon = True
     if timeout_s is not None:
         timer.start()
