@@ -28,7 +28,7 @@ from ttapi.server.stream import StreamSockets
 from ttapi.server.topics import Topics
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from ttapi.api import Hub
     from ttapi.server.handlers import Call
