@@ -136,6 +136,24 @@ def test_a_body_that_is_not_as_agreed_is_told(admin, is_problem, body, status):
         assert detail == f"a body is at most {JSON_DEPTH} deep"
 
 
+@pytest.mark.parametrize(
+    ("body", "kind", "detail"),
+    [
+        (b"", "application/json", "the body is missing: a JSON object with sql"),
+        (b'{"sql": "select 1"}', None, "content-type: it is missing, and a body is application/json"),
+        (b'{"sql": "select 1"}', "text/plain", "content-type: it is text/plain, and a body is application/json"),
+        (b'{"sql": "select 1"', "application/json", "the body is no JSON: Expecting ',' delimiter at line 1 column 19"),
+        (b"\xff\xfe{", "application/json", "the body is no JSON: it is no UTF-8"),
+        (b'["select 1"]', "application/json", "the body is a JSON object with sql"),
+        (b'{"sql": "select 1", "sql": "select 2"}', "application/json", "sql: given twice in one object"),
+        (b'{"sql": "select $a", "parameters": {"a": 1, "a": 2}}', "application/json", "a: given twice in one object"),
+    ],
+)  # fmt: skip
+def test_a_body_says_what_it_lacks(admin, is_problem, body, kind, detail):
+    headers = {"content-type": kind} if kind else {}
+    assert is_problem(admin.post(f"{API}/sql", content=body, headers=headers), 422) == detail
+
+
 class _Records(logging.Handler):
     """What a logger is given, whatever else listens to it or does not."""
 

@@ -404,3 +404,13 @@ def test_what_was_never_loaded_says_so_instead_of_an_age(daemon, admin):
 def test_a_day_that_is_none_is_told_as_such(admin, is_problem, day):
     answer = admin.get(f"{API}/expirations", params={"symbol": "SPX", "as_of": day})
     assert is_problem(answer, 422) == f"as_of: {day!r} is no DATE (2024-06-14 works)"
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [("{0}", 304), ("W/{0}", 304), ('"other", W/{0}', 304), ("*", 304), ('W/"other"', 200)],
+)
+def test_what_a_client_has_already_is_not_sent_again(admin, given, status):
+    etag = admin.get(f"{ROWS}?limit=1").headers["etag"]
+    again = admin.get(f"{ROWS}?limit=1", headers={"if-none-match": given.format(etag)})
+    assert (again.status_code, again.headers["etag"]) == (status, etag)

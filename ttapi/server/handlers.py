@@ -185,7 +185,8 @@ def _rows(served: ServedHome, call: Call, request: RowsRequest) -> RouteReply:
     with served.published.reading(request.generation) as held:
         etag = f'"{held.number}-{digest_of(call.url, media_type)}"'
         headers = {**_generation(held.number), **_age(served, name), "etag": etag}
-        if etag in {one.strip() for one in call.if_none_match.split(",")}:
+        # Compared weakly, as RFC 9110 (13.1.2) says: a proxy that compresses marks it with W/.
+        if {etag, "*"} & {one.strip().removeprefix("W/") for one in call.if_none_match.split(",")}:
             return RouteReply(status=304, headers=headers)
         kept: KeptRows = held.facts.setdefault(KeptRows, KeptRows())
 

@@ -42,6 +42,10 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
 """The first that fits."""
 
 
+_LONGEST_S = 86_400.0
+"""Beyond what any vendor is waited for, and within what a timer counts."""
+
+
 def run_sql(served: ServedHome, call: Call) -> RouteReply:
     """The rows of one SELECT.
 
@@ -100,7 +104,7 @@ def _fetching_within(timeout_s: float | None) -> Iterator[threading.Event]:
         is_late.set()
         interrupt_reading(reader)
 
-    timer = threading.Timer(min(timeout_s or 0.0, threading.TIMEOUT_MAX), interrupt)
+    timer = threading.Timer(min(timeout_s or 0.0, _LONGEST_S), interrupt)
     timer.daemon = True
     if timeout_s is not None:
         timer.start()

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, get_origin
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -18,6 +17,7 @@ from fastapi.routing import APIRoute
 from ttapi.errors import TtapiError, UsageError
 from ttapi.server import handlers, logins
 from ttapi.server import messages as ask
+from ttapi.server.asked import refuse_ambiguous, require_object
 from ttapi.server.auth import ANYONE, NOBODY, ROLES
 from ttapi.server.handlers import Call, RouteReply
 from ttapi.server.problems import MEDIA_TYPE, Problem
@@ -118,21 +118,6 @@ ROUTES: tuple[Route, ...] = (
 """The REST interface; a new route is one row and its operation."""
 
 
-def _refuse_ambiguous(request: Request, route: Route) -> None:
-    """Nothing, or a Problem that names a parameter of which but one value would count, or none."""
-    given = Counter(name for name, _ in request.query_params.multi_items())
-    if route.method == "POST" and given:
-        raise Problem(422, f"{next(iter(given))}: what is asked of a POST stands in its body")
-    lists = {
-        one.alias or name
-        for name, one in route.request.model_fields.items()
-        if get_origin(one.annotation) is list
-    }
-    for name, times in given.items():
-        if times > 1 and name not in lists:
-            raise Problem(422, f"{name}: given {times} times, and it has one value")
-
-
 class _GuardedRoute(APIRoute):
     """A route that reads nothing of a request before it knows who asks."""
 
@@ -143,7 +128,10 @@ class _GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             request.state.caller = request.app.state.admit(request, declared.role)
-            _refuse_ambiguous(request, declared)
+            refuse_ambiguous(request.query_params.multi_items(), declared.request, declared.method)
+            if declared.method == "POST":
+                kind = request.headers.get("content-type", "")
+                require_object(await request.body(), kind, declared.request)
             return await handler(request)
 
         return guarded
