@@ -212,11 +212,7 @@ def load_settings(home: Home, environ: Mapping[str, str]) -> Settings:
             continue
         for key, value in body.items():
             values[_setting_name(section, key, home.settings_file)] = value
-    places = {name: f"{home.settings_file}: {name}" for name in values}
-    for (section, key), name in _TOML_NAMES.items():
-        variable = f"TTAPI_{section}_{key}".upper()
-        if variable in environ:
-            values[name], places[name] = environ[variable], variable
+    places = _merge_variables(environ, values, home.settings_file)
     for variable, text in environ.items():
         _merge_source_variable(variable, text, sources)
     _remember_secrets(sources)
@@ -224,6 +220,20 @@ def load_settings(home: Home, environ: Mapping[str, str]) -> Settings:
     typed = {name: _typed(name, value, places[name]) for name, value in values.items()}
     named_sources = tuple(named) if isinstance(named, dict) else ()
     return Settings(sources=sources, named_sources=named_sources, places=places, **typed)  # type: ignore[arg-type]  # each value was typed above
+
+
+def _merge_variables(
+    environ: Mapping[str, str], values: dict[str, object], file: Path
+) -> dict[str, str]:
+    """Where each of `values` comes from, those of the environment taken in: a variable, or a key of the file."""
+    places: dict[str, str] = {}
+    for (section, key), name in _TOML_NAMES.items():
+        if name in values:
+            places[name] = f"{file}: [{section}] {key}"
+        variable = f"TTAPI_{section}_{key}".upper()
+        if variable in environ:
+            values[name], places[name] = environ[variable], variable
+    return places
 
 
 def _remember_secrets(sources: Mapping[str, Mapping[str, str]]) -> None:

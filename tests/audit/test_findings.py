@@ -226,8 +226,8 @@ def test_a_daemon_that_does_not_answer_is_named_with_how_to_end_it(daemon_of):
     with daemon_of.home.daemon_note.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         ((code, text, command),) = told_by(home_findings._daemon(daemon_of))
-    assert (code, command) == ("daemon-hangs", f"kill {os.getpid()}")
-    assert text.startswith(f"process {os.getpid()} at http://127.0.0.1:1 does not answer: ")
+    assert (code, command) == ("daemon-hangs", f"kill -KILL {os.getpid()}")
+    assert text.startswith(f"process {os.getpid()} at http://127.0.0.1:1 does not answer (")
 
 
 def greeting(schedule, version=__version__):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import json
 import logging
 import os
@@ -113,6 +114,9 @@ class _Daemon:
         """Nothing, once it was interrupted and requests have drained."""
         # What is sent waits for the thread that decodes a stream no longer than that: it is 5 ms otherwise.
         sys.setswitchinterval(_SWITCH_S)
+        # What is there from the start stays: looking through all of it for garbage stops everybody meanwhile.
+        gc.collect()
+        gc.freeze()
         token, served = new_token(), self._served
         identify = Tokens(token, served.accounts.identify).identify
         app = make_app(served, identify, place, hub=self._streaming.hub)
