@@ -54,9 +54,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ttapi.server")
 
-_SWITCH_S = 0.0005
-"""How long a thread may keep the interpreter while another one wants it."""
-
 
 def serve(
     home: Home, options: ServeOptions, environ: Mapping[str, str], tell: Callable[[str], None]
@@ -112,8 +109,6 @@ class _Daemon:
 
     def run(self, listener: socket.socket, place: Place, note: int) -> None:
         """Nothing, once it was interrupted and requests have drained."""
-        # What is sent waits for the thread that decodes a stream no longer than that: it is 5 ms otherwise.
-        sys.setswitchinterval(_SWITCH_S)
         # What is there from the start stays: looking through all of it for garbage stops everybody meanwhile.
         gc.collect()
         gc.freeze()
