@@ -159,7 +159,8 @@ class _Load:
         while (began := time.monotonic()) < start + seconds:
             writer.write(request)
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            assert head.startswith(b"http/1.1 200"), head
+            if not head.startswith(b"http/1.1 200"):
+                raise AssertionError(head + await reader.read(4096))
             await reader.readexactly(int(head.partition(b"content-length: ")[2].split(b"\r")[0]))
             taken.append(time.monotonic() - began)
             await asyncio.sleep(max(0.0, (len(taken)) / per_s - (time.monotonic() - start)))

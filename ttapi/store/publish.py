@@ -42,7 +42,7 @@ from ttapi.store.files import (
     temporary_name,
     write_document,
 )
-from ttapi.store.reader import DEEP, LARGE, SortedWindows, published_file, select_rows
+from ttapi.store.reader import DEEP, LARGE, SortedWindows, select_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -312,7 +312,16 @@ class Generations:
             self._open.clear()
 
     def _lease(self, number: int | None) -> Generation:
-        newest = self.newest()
+        """The generation, with one reader more; of the newest that is pruned meanwhile the one after it."""
+        while True:
+            newest = self.newest()
+            try:
+                return self._lease_of(number, newest)
+            except GenerationError:
+                if number is not None or self.newest() == newest:
+                    raise
+
+    def _lease_of(self, number: int | None, newest: int) -> Generation:
         wanted = newest if number is None else number
         if wanted > newest or wanted < 1 <= newest:
             raise GenerationError(
@@ -346,8 +355,8 @@ class Generations:
             return found
 
     def _opened(self, number: int, newest: int) -> Generation:
-        file = published_file(self._home) if number == newest else None
-        file = file or snapshot_files(self._home).get(number)
+        # By its number, not by the link, which may lead to a newer one by now.
+        file = snapshot_files(self._home).get(number)
         gone = GenerationError(
             f"generation {number} is held no more",
             number=number,
