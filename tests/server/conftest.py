@@ -180,3 +180,12 @@ def is_problem():
         return document["detail"]
 
     return check
+
+
+@pytest.fixture(scope="module")
+def bars(daemon):
+    """Every row of eod, as a client of the file reads them."""
+    names = daemon.lab.columns("select * from eod")
+    rows = [dict(zip(names, row, strict=True)) for row in daemon.lab.rows("select * from eod")]
+    assert len(rows) == 125
+    return rows

@@ -27,7 +27,7 @@ from ttapi.formats.values import amount
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ttapi.api import Environment, RecorderCounts, RecordOutcome
+    from ttapi.api import Environment, RecorderCounts, RecordOutcome, RecordRequest
     from ttapi.server.accounts import Accounts
 
 
@@ -120,8 +120,8 @@ def stream(
     as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON.")] = False,
 ) -> None:
     """Record live events of these symbols until interrupted."""
-    from ttapi.api import RecordRequest, record
-    from ttapi.cli.terminal import open_environment, require_home, tell_waiting
+    from ttapi.api import RecordRequest
+    from ttapi.cli.terminal import open_environment, require_home
 
     environment = open_environment(context.obj)
     require_home(environment)
@@ -132,6 +132,17 @@ def stream(
         limit,
         wait,
     )
+    outcome = _recorded(environment, request)
+    _tell_outcome(outcome)
+    if as_json:
+        typer.echo(json.dumps(asdict(outcome)))
+
+
+def _recorded(environment: Environment, request: RecordRequest) -> RecordOutcome:
+    """What was recorded, told while it went on."""
+    from ttapi.api import record
+    from ttapi.cli.terminal import tell_waiting
+
     silent: list[str] = []
     outcome = record(
         environment,
@@ -143,9 +154,7 @@ def stream(
     )
     if outcome.silent and not silent:
         _tell_silent(silent, outcome.silent)
-    _tell_outcome(outcome)
-    if as_json:
-        typer.echo(json.dumps(asdict(outcome)))
+    return outcome
 
 
 def _symbols(environment: Environment, named: list[str], universe: str | None) -> tuple[str, ...]:

@@ -193,8 +193,7 @@ def prepare_query(
     started = time.monotonic()
     plan = plan_query(environment, request)
     planned_s = time.monotonic() - started
-    is_new_code = not environment.is_installed
-    is_changed = not is_as_published(environment.home)
+    is_new_code, is_changed = not environment.is_installed, not is_as_published(environment.home)
     warnings = _doubts(environment, plan, is_changed=is_changed)
     outcome, later, refresh_s = None, None, 0.0
     wanted = refresh_request(plan, request)
@@ -208,22 +207,31 @@ def prepare_query(
             _within_budget(environment, plan.stale, request, confirm)
             began = time.monotonic()
             try:
-                chosen = writer or writer_for(environment.home)
-                outcome = chosen.refresh(environment, wanted, progress=progress, on_wait=on_wait)
+                outcome = (writer or writer_for(environment.home)).refresh(
+                    environment, wanted, progress=progress, on_wait=on_wait
+                )
                 environment = environment.after(outcome.home_state)
             except (LockedError, ReadOnlyHomeError, DiskFullError) as exc:
                 require_recent(environment, plan, exc)
                 warnings.append(f"{exc.message}; answered from the published snapshot")
             refresh_s = time.monotonic() - began
-    if request.freshness.refresh:
-        warnings += unavailable_texts(environment, plan)
-    if is_new_code and outcome is not None:
-        warnings += [f"left out: {error.message}" for error in outcome.broken]
+    warnings += _told_after(environment, plan, request, outcome if is_new_code else None)
     require_built(environment, plan, request, outcome)
     require_fresh_enough(environment, plan, request, outcome)
     ages = [input_age(name, environment, plan.held) for name in roots_of(environment, plan.targets)]
     missing, told = unconfigured(environment, plan.targets), tuple(warnings)
     return PreparedQuery(outcome, plan.stale, ages, planned_s, missing, told, refresh_s, later)
+
+
+def _told_after(
+    environment: Environment,
+    plan: QueryPlan,
+    request: QueryRequest,
+    outcome: RefreshOutcome | None,
+) -> list[str]:
+    """What is missing, and of a refresh that installed other code what was left out."""
+    found = [f"left out: {error.message}" for error in outcome.broken] if outcome else []
+    return [*(unavailable_texts(environment, plan) if request.freshness.refresh else ()), *found]
 
 
 def _doubts(environment: Environment, plan: QueryPlan, *, is_changed: bool) -> list[str]:

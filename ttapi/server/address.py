@@ -97,6 +97,14 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+def _is_wildcard(host: str) -> bool:
+    """Whether `host` is every address of this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_unspecified
+    except ValueError:
+        return False
+
+
 @contextmanager
 def listening(options: ServeOptions) -> Iterator[socket.socket]:
     """Listen at the address inside the block. *Raises* UsageError for one that is taken, or none."""
@@ -118,7 +126,7 @@ def listening(options: ServeOptions) -> Iterator[socket.socket]:
 def base_url_of(listener: socket.socket, options: ServeOptions, scheme: str) -> str:
     """Where the daemon is reached from this machine."""
     port, host = listener.getsockname()[1], _as_in_url(options.host)
-    shown = "127.0.0.1" if host in {"0.0.0.0", "[::]"} else host  # noqa: S104 - what was asked for, compared
+    shown = "127.0.0.1" if _is_wildcard(options.host) else host
     return f"{scheme}://{shown}:{port}"
 
 

@@ -26,7 +26,7 @@ from ttapi.server.rows import MEDIA_TYPES
 from ttapi.server.served_home import ServedHome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic import BaseModel
 
@@ -118,28 +118,36 @@ ROUTES: tuple[Route, ...] = (
 """The REST interface; a new route is one row and its operation."""
 
 
-class _GuardedRoute(APIRoute):
-    """A route that reads nothing of a request before it knows who asks."""
+def _guarded_route(declared: Mapping[str, Route]) -> type[APIRoute]:
+    """The class of routes that read nothing of a request before they know who asks.
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, behind the guard of the application."""
-        handler = super().get_route_handler()
-        declared: Route = self.endpoint.route  # type: ignore[attr-defined]  # set by _endpoint
+    `declared`: by operation id.
+    """
 
-        async def guarded(request: Request) -> Response:
-            request.state.caller = request.app.state.admit(request, declared.role)
-            refuse_ambiguous(request.query_params.multi_items(), declared.request, declared.method)
-            if declared.method == "POST":
-                kind = request.headers.get("content-type", "")
-                require_object(await request.body(), kind, declared.request)
-            return await handler(request)
+    class GuardedRoute(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            """The handler, behind the guard of the application."""
+            handler = super().get_route_handler()
+            route = declared[str(self.operation_id)]
 
-        return guarded
+            async def guarded(request: Request) -> Response:
+                request.state.caller = request.app.state.admit(request, route.role)
+                refuse_ambiguous(request.query_params.multi_items(), route.request, route.method)
+                if route.method == "POST":
+                    kind = request.headers.get("content-type", "")
+                    require_object(await request.body(), kind, route.request)
+                return await handler(request)
+
+            return guarded
+
+    return GuardedRoute
 
 
 def make_router(routes: Iterable[Route], served: ServedHome) -> APIRouter:
     """The routes as FastAPI serves them. *Raises* UsageError for one without a role."""
-    router = APIRouter(route_class=_GuardedRoute, redirect_slashes=False)
+    routes = list(routes)
+    declared = {route.name: route for route in routes}
+    router = APIRouter(route_class=_guarded_route(declared), redirect_slashes=False)
     for route in routes:
         if route.role not in {*ROLES, ANYONE}:
             raise UsageError(
@@ -214,7 +222,6 @@ def _endpoint(route: Route, served: ServedHome) -> Callable[..., Response]:
         for name in _PARAMETER.findall(route.path)
     ]
     endpoint.__signature__ = inspect.Signature([request, asked, *named])  # type: ignore[attr-defined]  # read by FastAPI
-    endpoint.route = route  # type: ignore[attr-defined]  # read by _GuardedRoute
     endpoint.__name__ = route.name
     endpoint.__doc__ = route.operation.__doc__
     return endpoint

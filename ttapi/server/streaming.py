@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stream of a daemon, in a thread of its own: begun again, after a growing pause, whenever it ends.
+"""The stream of a daemon, begun again, after a growing pause, whenever it ends.
+
+What it waits for (the lock, the file, a pause) is waited for in a thread; events are taken in the server's loop.
 
 Why it does not run lies where `ttapi status` and `ttapi doctor` look, until events are stored again.
 """
@@ -139,7 +141,7 @@ class DaemonStream:
     def _run_to_end(self, recording: Coroutine[Any, Any, None]) -> None:
         """Nothing, once it has ended, in the loop of the server.
 
-        In a loop of its own it would keep the interpreter from who sends for half a millisecond a message.
+        Beside a loop of its own the one that sends waited for the interpreter after each write.
         """
         assert self._loop is not None
         try:

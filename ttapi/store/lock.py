@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +33,7 @@ from ttapi.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from ttapi.home import Home
@@ -153,12 +153,13 @@ def acquire_file(
         hint = f"0 to {_LONGEST_WAIT_S:,} seconds, a year"
         raise UsageError(f"nobody waits for {wait_s:g} s", hint=hint)
     descriptor = _open_lock_file(file)
-    try:
+    with ExitStack() as on_failure, _writing(file):
+        on_failure.callback(os.close, descriptor)
         deadline, is_announced = clock() + wait_s, False
         while not _try_lock(descriptor):
             owner = _read_owner(descriptor)
             if clock() >= deadline:
-                raise refusal(owner)  # noqa: TRY301 - the descriptor is closed below
+                raise refusal(owner)
             if not is_announced and on_wait is not None:
                 on_wait(owner)
             is_announced = True
@@ -171,12 +172,7 @@ def acquire_file(
         owner = LockOwner(os.getpid(), _started_at(), socket.gethostname(), command)
         before = _read_text(descriptor)
         _replace_text(descriptor, before | asdict(owner))
-    except OSError as exc:
-        os.close(descriptor)
-        raise _unwritable(file, exc) from exc
-    except BaseException:
-        os.close(descriptor)
-        raise
+        on_failure.pop_all()
     return OwnerLock(descriptor, owner, before)
 
 
@@ -315,22 +311,28 @@ def _try_lock(descriptor: int) -> bool:
 
 def _open_lock_file(file: Path) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    with _writing(file):
+        try:
+            return os.open(file, flags, 0o600)
+        except FileNotFoundError as exc:
+            folder = file.parent
+            raise UsageError(
+                f"{folder.parent} is not a ttapi folder: {folder} is missing", hint="run ttapi init"
+            ) from exc
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    """Tell what cannot be written to `file` as an error of ours."""
     try:
-        return os.open(file, flags, 0o600)
-    except FileNotFoundError as exc:
-        folder = file.parent
-        raise UsageError(
-            f"{folder.parent} is not a ttapi folder: {folder} is missing", hint="run ttapi init"
-        ) from exc
+        yield
     except OSError as exc:
-        raise _unwritable(file, exc) from exc
-
-
-def _unwritable(file: Path, error: OSError) -> DiskFullError | ReadOnlyHomeError:
-    text = f"{file} cannot be written: {error.strerror}"
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return DiskFullError(text, hint="free some space; what was committed stands")
-    return ReadOnlyHomeError(text, hint="give your user write permission, or use --home")
+        text = f"{file} cannot be written: {exc.strerror}"
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            hint = "free some space; what was committed stands"
+            raise DiskFullError(text, hint=hint) from exc
+        hint = "give your user write permission, or use --home"
+        raise ReadOnlyHomeError(text, hint=hint) from exc
 
 
 def _read_text(descriptor: int) -> dict[str, Any]:
