@@ -248,8 +248,9 @@ def data_age_s(ages: Sequence[InputAge]) -> float | None:
 
 
 def _is_rule(dataset: Dataset, state: DatasetState | None, clock: MarketClock) -> bool:
-    is_timeless = dataset.is_timeless and state is not None
-    return is_timeless and not is_past_ttl(dataset, state or DatasetState(), clock)
+    if state is None or not dataset.is_timeless:
+        return False
+    return not is_past_ttl(dataset, state, clock)
 
 
 def _row(

@@ -215,7 +215,7 @@ def prepare_query(
                 require_recent(environment, plan, exc)
                 warnings.append(f"{exc.message}; answered from the published snapshot")
             refresh_s = time.monotonic() - began
-    warnings += _told_after(environment, plan, request, outcome if is_new_code else None)
+    warnings += _warnings_after(environment, plan, request, outcome if is_new_code else None)
     require_built(environment, plan, request, outcome)
     require_fresh_enough(environment, plan, request, outcome)
     ages = [input_age(name, environment, plan.held) for name in roots_of(environment, plan.targets)]
@@ -223,7 +223,7 @@ def prepare_query(
     return PreparedQuery(outcome, plan.stale, ages, planned_s, missing, told, refresh_s, later)
 
 
-def _told_after(
+def _warnings_after(
     environment: Environment,
     plan: QueryPlan,
     request: QueryRequest,
