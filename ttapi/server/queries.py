@@ -98,7 +98,7 @@ def _freshness(body: SqlBody, may_refresh: bool) -> Freshness:
 @contextmanager
 def _fetching_within(timeout_s: float | None) -> Iterator[threading.Event]:
     """Interrupt what the block fetches after so long, the event being set; None: nothing is interrupted."""
-    is_late, reader = threading.Event(), threading.get_ident()
+    is_late, reader = threading.Event(), threading.current_thread()
 
     def interrupt() -> None:
         is_late.set()

@@ -168,7 +168,7 @@ class RefreshQueue:
             watcher.is_cancelled = self._is_closed
             self._watcher = watcher
             if not self._is_closed:
-                allow_reading(threading.get_ident())
+                allow_reading(threading.current_thread())
             try:
                 done.set_result(work(watcher))
             except KeyboardInterrupt:
@@ -238,8 +238,7 @@ class RefreshQueue:
 
     def _interrupt(self) -> None:
         """End what the refresh waits for: a source may be silent for minutes."""
-        if self._thread.ident is not None:
-            interrupt_reading(self._thread.ident)
+        interrupt_reading(self._thread)
 
     def _put(self, work: Callable[[], None]) -> None:
         if self._is_closed:
@@ -264,7 +263,7 @@ class RefreshQueue:
                 return
             task.state, task.started_at = "running", SystemClock().now()
             if not self._is_closed:
-                allow_reading(threading.get_ident())
+                allow_reading(threading.current_thread())
         log.info("refresh began", extra={"task": task.id, "asked_by": task.asked_by})
         try:
             outcome = task.result = (task.work or self._refresh)(task)

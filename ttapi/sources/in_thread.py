@@ -12,6 +12,7 @@ import threading
 from contextlib import aclosing, contextmanager, suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -20,15 +21,15 @@ Item = TypeVar("Item")
 
 
 _lock = threading.Lock()
-_reading: dict[int, list[_Thread]] = {}
-"""What is read at this moment, by the thread that reads it."""
-_stopped: set[int] = set()
-_EVERYBODY = -1
-"""No thread's number."""
+_reading: WeakKeyDictionary[threading.Thread, list[_Thread]] = WeakKeyDictionary()
+"""What is read at this moment, by the thread that reads it. Not by its number: the next thread gets that."""
+_stopped: WeakSet[threading.Thread] = WeakSet()
+_EVERYBODY = threading.Thread(name="everybody")
+"""Never started: it stands for all."""
 
 
-def interrupt_reading(reader: int) -> None:
-    """Nothing; what the thread of that number reads ends in KeyboardInterrupt, until it may read again.
+def interrupt_reading(reader: threading.Thread) -> None:
+    """Nothing; what that thread reads ends in KeyboardInterrupt, until it may read again.
 
     As an interrupt does in the main thread, whether it waits at that moment or comes to it later.
     """
@@ -53,8 +54,8 @@ def no_reading() -> Iterator[None]:
             allow_reading(reader)
 
 
-def allow_reading(reader: int) -> None:
-    """Nothing; what the thread of that number reads is no longer interrupted."""
+def allow_reading(reader: threading.Thread) -> None:
+    """Nothing; what that thread reads is no longer interrupted."""
     with _lock:
         _stopped.discard(reader)
 
@@ -115,9 +116,9 @@ class _Thread(threading.Thread):
 
 def iterate_in_thread(make: Callable[[], AsyncGenerator[Item]], ahead: int = 8) -> Iterator[Item]:
     """What `make()` yields, at most `ahead` of them waiting; its error is raised here."""
-    thread, reader = _Thread(make, ahead), threading.get_ident()
+    thread, reader = _Thread(make, ahead), threading.current_thread()
     with _lock:
-        if _stopped & {reader, _EVERYBODY}:
+        if _EVERYBODY in _stopped or reader in _stopped:
             raise KeyboardInterrupt
         _reading.setdefault(reader, []).append(thread)
     thread.start()
