@@ -21,6 +21,7 @@ from ttapi.simulator.dxlink.feed import Firehose
 from ttapi.simulator.server import VendorServer
 from ttapi.simulator.vendor_market import VendorMarket
 from ttapi.store.files import recorder_owner, stream_trouble
+from ttapi.store.sandbox_protocol import isolation
 
 TIMEOUT_S = 60
 
@@ -116,6 +117,7 @@ def test_where_another_records_the_daemon_says_so_in_its_first_lines_status_and_
     assert (ready.status_code, ready.json()) == (200, {"status": "ready", "stream": "stopped"})
     assert f"ttapi serve (process {process.pid}): its stream does not run since {trouble['since']}: {trouble['reason']}; tried again at " in status  # fmt: skip
     assert "stream-stopped" in doctor
+    assert isolation().about in doctor
     assert stream_trouble(lab.home) is None
 
 

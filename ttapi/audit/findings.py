@@ -110,6 +110,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "shared-left": ("note", "copies for viewers of a daemon were left, which no process has open"),
     "snapshots-many": ("warning", "more published files are kept than the settings say"),
     "source-not-configured": ("note", "a source has not been told where its data is"),
+    "sql-isolation": ("note", "what stands around the SQL that a daemon runs for others"),
     "state-behind": ("warning", "live/state.json tells of another generation"),
     "state-damaged": ("warning", "live/state.json makes no sense"),
     "state-missing": ("warning", "live/state.json is gone"),

@@ -29,6 +29,7 @@ from ttapi.store.integrity import inspect_log, log_of
 from ttapi.store.lock import read_daemon
 from ttapi.store.publish import snapshot_files
 from ttapi.store.restore import read_mark
+from ttapi.store.sandbox_protocol import isolation
 from ttapi.store.schema import pending_migrations, read_migrations
 
 if TYPE_CHECKING:
@@ -246,6 +247,7 @@ def _daemon(patient: Examination) -> Iterator[Finding]:
     try:
         with greeted(home) as (_, greeting):
             yield from _of_greeting(patient, note, greeting)
+        yield Finding("sql-isolation", isolation().about, "command -v bwrap")
     except OSError as exc:
         text = f"{note.text} does not answer ({exc}): {hang_text(home, note)}"
         yield Finding("daemon-hangs", text, f"kill -KILL {note.pid}")

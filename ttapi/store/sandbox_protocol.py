@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ttapi.errors import QueryError, QueryTooBigError
@@ -34,6 +37,17 @@ START_S = 60.0
 HEAD_BYTES = 1 << 20
 """Of names and types of an answer's columns, or of a message."""
 _PIECE = 1 << 20
+_IN_MEMORY = "/dev/shm"  # noqa: S108 - where a home may lie, which is read there
+_BUBBLEWRAP = (
+    *("--unshare-user", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
+    # A process says of itself that it is the first to go where memory is short.
+    *("--cap-drop", "ALL", "--ro-bind", "/", "/", "--bind", "/proc", "/proc"),
+    *("--dev", "/dev", "--ro-bind-try", _IN_MEMORY, _IN_MEMORY),
+)
+"""No network, no other's memory, no name of the machine, no privilege, and a file system that nobody can write to.
+
+Without `--die-with-parent`: the parent would be the thread that asked first; the line to it says when it is to end.
+"""
 _KEPT = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 """Without these the interpreter may not start; nothing else of the environment is handed on."""
 _ENVIRON = {
@@ -156,17 +170,55 @@ def _pieces(line: socket.socket, size: int, deadline: float | None) -> Iterator[
         yield piece
 
 
+@dataclass(frozen=True)
+class Isolation:
+    """What stands around the processes, beside the limits that they give themselves."""
+
+    command: tuple[str, ...]
+    """What they are started by; empty: by nothing else."""
+    about: str
+    """For whoever wants to know."""
+
+
+@cache
+def isolation() -> Isolation:
+    """Bubblewrap, where it is installed and may be used."""
+    return isolation_by(shutil.which("bwrap") if sys.platform == "linux" else None)
+
+
+def isolation_by(bwrap: str | None) -> Isolation:
+    """As `isolation`, with the program that is bubblewrap; None: there is none."""
+    alone = "SQL of callers runs under limits of its processes alone"
+    if bwrap is None:
+        return Isolation((), f"{alone}: bubblewrap (bwrap) is not installed")
+    command = (bwrap, *_BUBBLEWRAP)
+    try:
+        tried = subprocess.run(
+            [*command, sys.executable, "-I", "-S", "-c", ""],
+            stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=START_S,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        return Isolation((), f"{alone}: {bwrap} does not run: {exc}")
+    if tried.returncode:
+        why = tried.stderr.decode(errors="replace").strip() or f"exit code {tried.returncode}"
+        return Isolation((), f"{alone}: {bwrap} may not be used here: {why.splitlines()[-1]}")
+    return Isolation(command, f"SQL of callers runs in bubblewrap ({bwrap})")
+
+
 class Zygote:
     """The process that forks workers and kills them; they die with it, and it with this one."""
 
-    def __init__(self) -> None:
-        """*Raises* OSError where it does not start."""
+    def __init__(self, around: Isolation | None = None) -> None:
+        """`around`: None: what `isolation` finds. *Raises* OSError where it does not start."""
         self._lock = threading.Lock()
         self._control, theirs = socket.socketpair()
         with theirs:
             kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
             self._process = subprocess.Popen(
-                child_command(WORKER, str(theirs.fileno())),
+                [
+                    *(around or isolation()).command,
+                    *child_command(WORKER, str(theirs.fileno())),
+                ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -176,15 +228,11 @@ class Zygote:
             )
         self._control.settimeout(START_S)
         try:
-            self._answer()
+            self.pid = self._answer()
+            """Its process, whatever stands around it."""
         except OSError:
             self.close()
             raise
-
-    @property
-    def pid(self) -> int:
-        """Its process."""
-        return self._process.pid
 
     def fork(self, order: Mapping[str, Any], line: socket.socket) -> int:
         """The number of a new worker that works for `order` and talks on `line`. *Raises* OSError."""

@@ -319,7 +319,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this is asked, not this
     _NULL = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     with socket.socket(fileno=int(arguments[-1])) as control:
-        control.sendall(LENGTH.pack(0))
+        control.sendall(LENGTH.pack(os.getpid()))
         serve(control)
     return 0
 
