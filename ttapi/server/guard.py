@@ -125,10 +125,12 @@ class Guard:
         request_id = scope["ttapi.request_id"] = uuid.uuid4().hex
         answer = _Answer(send, request_id)
         started = time.monotonic()
+        # The server sends no body of an answer to HEAD; all else of it is that of GET.
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
             self._look_at(scope, is_unsafe=scope["method"] not in _SAFE)
             whole = await _read_body(scope, receive, self._body_bytes)
-            await self._app(scope, whole, answer.send)
+            await self._app(asked, whole, answer.send)
         except Problem as problem:
             self._on_refusal(problem.status, _address(scope), request_id)
             await answer.tell(problem)
@@ -140,7 +142,7 @@ class Guard:
             if not answer.status:
                 await answer.tell(defect())
         finally:
-            path = getattr(scope.get("route"), "path", "")
+            path = getattr(asked.get("route"), "path", "")
             taken = time.monotonic() - started
             self._traffic.count(path, scope["method"], answer.status, taken)
             if scope["method"] not in _SAFE:

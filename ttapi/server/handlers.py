@@ -27,12 +27,13 @@ from ttapi.server.problems import Problem
 from ttapi.server.rows import (
     Cursor,
     EncodedRows,
-    KeptRows,
+    Kept,
     chosen_type,
     condition_text,
     cursor_for,
     digest_of,
     encoded,
+    kept_rows,
     rows_request,
 )
 
@@ -84,6 +85,15 @@ class RouteReply:
     rows: EncodedRows | None = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    aged: str | None = None
+    """The relation whose age a header says at the instant of the answer; None: none does."""
+    is_lasting: bool = False
+    """Whether all who may see as much and ask the same are answered alike, until something is published."""
+
+    @property
+    def content(self) -> bytes:
+        """What of it was encoded by its operation."""
+        return b"" if self.rows is None else self.rows.content
 
 
 def list_relations(served: ServedHome, call: Call) -> RouteReply:
@@ -110,9 +120,7 @@ def describe_relation(served: ServedHome, call: Call) -> RouteReply:
     generation = call.asked.generation or served.published.newest()
     if not call.caller.sees_private:
         relation = relation.without_accounts()
-    return RouteReply(
-        _relation(relation), headers={**_generation(generation), **_age(served, name)}
-    )
+    return RouteReply(_relation(relation), headers=_generation(generation), aged=name)
 
 
 def read_rows(served: ServedHome, call: Call) -> RouteReply:
@@ -184,11 +192,10 @@ def _rows(served: ServedHome, call: Call, request: RowsRequest) -> RouteReply:
         _refresh(served, call, request)
     with served.published.reading(request.generation) as held:
         etag = f'"{held.number}-{digest_of(call.url, media_type)}"'
-        headers = {**_generation(held.number), **_age(served, name), "etag": etag}
-        # Compared weakly, as RFC 9110 (13.1.2) says: a proxy that compresses marks it with W/.
-        if {etag, "*"} & {one.strip().removeprefix("W/") for one in call.if_none_match.split(",")}:
-            return RouteReply(status=304, headers=headers)
-        kept: KeptRows = held.facts.setdefault(KeptRows, KeptRows())
+        headers = {**_generation(held.number), "etag": etag}
+        if is_held_by_caller(etag, call.if_none_match):
+            return RouteReply(status=304, headers=headers, aged=name)
+        kept: Kept[EncodedRows] = held.facts.setdefault(Kept, kept_rows())
 
         def piece() -> EncodedRows:
             found = served.published.rows_in(held, request)
@@ -197,13 +204,23 @@ def _rows(served: ServedHome, call: Call, request: RowsRequest) -> RouteReply:
             following = Cursor(held.number, end, digest).text if goes_on else None
             return encoded(found, media_type, following)
 
-        rows = kept.rows((request, media_type), piece)
+        rows = kept.made((request, media_type), piece)
         held.is_promised |= rows.next is not None
+        is_lasting = not query.refresh and query.generation is None and query.cursor is None
         if not rows.total and (never := _never_loaded(served, call, name)):
-            headers = {k: v for k, v in headers.items() if k != "x-ttapi-data-age-s"} | never
             notes = [f"never loaded: {', '.join(never['x-ttapi-never-loaded'].split(','))}"]
             rows = encoded(served.published.rows_in(held, request), media_type, None, notes)
-        return RouteReply(rows=rows, headers=headers)
+            return RouteReply(rows=rows, headers=headers | never, is_lasting=is_lasting)
+        return RouteReply(rows=rows, headers=headers, aged=name, is_lasting=is_lasting)
+
+
+def is_held_by_caller(etag: str, if_none_match: str) -> bool:
+    """Whether the caller has the answer of that ETag already.
+
+    Compared weakly, as RFC 9110 (13.1.2) says: a proxy that compresses marks it with W/.
+    """
+    said = {one.strip().removeprefix("W/") for one in if_none_match.split(",")}
+    return bool({etag, "*"} & said)
 
 
 def _of_request(request: RowsRequest) -> Sequence[object]:
@@ -368,14 +385,6 @@ def _relation(relation: PublishedRelation) -> dict[str, Any]:
 
 def _generation(number: int) -> dict[str, str]:
     return {"x-ttapi-generation": str(number)}
-
-
-def _age(served: ServedHome, relation: str) -> dict[str, str]:
-    asked_at = served.age(relation).asked_at
-    if asked_at is None:
-        return {}
-    age_s = (served.now() - asked_at).total_seconds()
-    return {"x-ttapi-data-age-s": f"{max(0.0, age_s):.3f}"}
 
 
 def _never_loaded(served: ServedHome, call: Call, relation: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ from ttapi.server import handlers, logins
 from ttapi.server import messages as ask
 from ttapi.server.asked import refuse_ambiguous, require_object
 from ttapi.server.auth import ANYONE, NOBODY, ROLES
-from ttapi.server.handlers import Call, RouteReply
+from ttapi.server.handlers import Call, RouteReply, is_held_by_caller
 from ttapi.server.problems import MEDIA_TYPE, Problem
 from ttapi.server.queries import run_sql
 from ttapi.server.rows import MEDIA_TYPES
@@ -118,7 +118,7 @@ ROUTES: tuple[Route, ...] = (
 """The REST interface; a new route is one row and its operation."""
 
 
-def _guarded_route(declared: Mapping[str, Route]) -> type[APIRoute]:
+def _guarded_route(declared: Mapping[str, Route], served: ServedHome) -> type[APIRoute]:
     """The class of routes that read nothing of a request before they know who asks.
 
     `declared`: by operation id.
@@ -132,6 +132,8 @@ def _guarded_route(declared: Mapping[str, Route]) -> type[APIRoute]:
 
             async def guarded(request: Request) -> Response:
                 request.state.caller = request.app.state.admit(request, route.role)
+                if (reply := _given_again(request, served)) is not None:
+                    return reply
                 refuse_ambiguous(request.query_params.multi_items(), route.request, route.method)
                 if route.method == "POST":
                     kind = request.headers.get("content-type", "")
@@ -147,7 +149,7 @@ def make_router(routes: Iterable[Route], served: ServedHome) -> APIRouter:
     """The routes as FastAPI serves them. *Raises* UsageError for one without a role."""
     routes = list(routes)
     declared = {route.name: route for route in routes}
-    router = APIRouter(route_class=_guarded_route(declared), redirect_slashes=False)
+    router = APIRouter(route_class=_guarded_route(declared, served), redirect_slashes=False)
     for route in routes:
         if route.role not in {*ROLES, ANYONE}:
             raise UsageError(
@@ -199,8 +201,12 @@ def _endpoint(route: Route, served: ServedHome) -> Callable[..., Response]:
 
     def endpoint(request: Request, asked: BaseModel, **path: str) -> Response:
         call = _call(request, asked, path)
+        stamp = served.stamp()
         with _audited(route, served, call):
-            return _response(route.operation(served, call))
+            reply = route.operation(served, call)
+            if reply.is_lasting and stamp is not None and _generation_of(reply) == stamp[0]:
+                served.replies.keep((stamp, *_question(request, served)), reply)
+            return _response(reply, served.age_headers(reply.aged))
 
     request = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
     kind = Body() if route.method == "POST" else Query()
@@ -271,8 +277,37 @@ def _audited(route: Route, served: ServedHome, call: Call) -> Iterator[None]:
         )
 
 
-def _response(reply: RouteReply) -> Response:
-    headers = dict(reply.headers)
+def _given_again(request: Request, served: ServedHome) -> Response | None:
+    """The answer to the same question of the same generation; None: it has to be found.
+
+    It is given by the loop that has the request: a thread would wait for the interpreter, twice.
+    """
+    stamp = served.stamp() if request.method == "GET" else None
+    if stamp is None:
+        return None
+    reply = served.replies.get((stamp, *_question(request, served)))
+    age = None if reply is None else served.known_age_headers(reply.aged)
+    if reply is None or age is None:
+        return None
+    if is_held_by_caller(reply.headers["etag"], request.headers.get("if-none-match", "")):
+        reply = RouteReply(status=304, headers=reply.headers)
+    return _response(reply, age)
+
+
+def _question(request: Request, served: ServedHome) -> tuple[object, ...]:
+    """All that an answer depends on, beside what is published."""
+    caller = request.state.caller
+    sees = caller.sees_private, served.sees_personal(caller)
+    accept = request.headers.get("accept", "")
+    return request.scope["path"], request.scope["query_string"], accept, sees
+
+
+def _generation_of(reply: RouteReply) -> int:
+    return int(reply.headers.get("x-ttapi-generation", 0))
+
+
+def _response(reply: RouteReply, age: Mapping[str, str]) -> Response:
+    headers = {**reply.headers, **age}
     if reply.rows is not None:
         headers["x-ttapi-total"] = str(reply.rows.total)
         headers["vary"] = "accept"

@@ -10,8 +10,9 @@ import io
 import json
 import threading
 from collections import OrderedDict
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import orjson
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from ttapi.api import RelationRows, ResultColumn, Rows
 
+Made = TypeVar("Made")
 MEDIA_TYPES = {
     "application/json": "json",
     "text/csv": "csv",
@@ -148,35 +150,63 @@ class EncodedRows:
     next: str | None
 
 
-class KeptRows:
-    """Pieces of one generation as they were answered, which the next who asks the same gets; threads share it."""
+class Kept(Generic[Made]):
+    """What was made and is given again, the least asked of it forgotten first; threads share it."""
 
-    def __init__(self, most_bytes: int = _KEPT_BYTES) -> None:
-        self._most, self._bytes = most_bytes, 0
-        self._kept: OrderedDict[object, EncodedRows] = OrderedDict()
+    def __init__(self, size_of: Callable[[Made], int], most_bytes: int = _KEPT_BYTES) -> None:
+        self._size_of, self._most, self._bytes = size_of, most_bytes, 0
+        self._kept: OrderedDict[object, Made] = OrderedDict()
+        self._making: dict[object, Future[Made]] = {}
         self._lock = threading.Lock()
 
-    def rows(self, key: object, make: Callable[[], EncodedRows]) -> EncodedRows:
-        """What was made for `key`, or `make` makes."""
+    def get(self, key: object) -> Made | None:
+        """What is kept under `key`."""
         with self._lock:
             found = self._kept.get(key)
             if found is not None:
                 self._kept.move_to_end(key)
-                return found
-        made = make()
-        if len(made.content) <= self._most // 8:
-            self._keep(key, made)
-        return made
+            return found
 
-    def _keep(self, key: object, made: EncodedRows) -> None:
+    def keep(self, key: object, made: Made) -> None:
+        """Nothing; it is kept, unless it takes an eighth of the room."""
+        size = self._size_of(made)
+        if size > self._most // 8:
+            return
         with self._lock:
             if key in self._kept:
                 return
             self._kept[key] = made
-            self._bytes += len(made.content)
+            self._bytes += size
             while self._bytes > self._most:
                 _, gone = self._kept.popitem(last=False)
-                self._bytes -= len(gone.content)
+                self._bytes -= self._size_of(gone)
+
+    def made(self, key: object, make: Callable[[], Made]) -> Made:
+        """What is kept under `key`, or `make` makes: once for all who ask meanwhile. *Raises* what that raises."""
+        found = self.get(key)
+        if found is not None:
+            return found
+        own: Future[Made] = Future()
+        with self._lock:
+            making = self._making.setdefault(key, own)
+        if making is not own:
+            return making.result()
+        try:
+            found = make()
+            self.keep(key, found)
+            own.set_result(found)
+        except BaseException as exc:
+            own.set_exception(exc)
+            raise
+        finally:
+            with self._lock:
+                del self._making[key]
+        return found
+
+
+def kept_rows() -> Kept[EncodedRows]:
+    """For pieces of one generation as they were answered."""
+    return Kept(lambda rows: len(rows.content))
 
 
 def encoded(

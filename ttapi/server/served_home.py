@@ -15,6 +15,7 @@ from ttapi.errors import LicenceError, UnknownNameError, UsageError
 from ttapi.server.accounts import OWNER, Accounts
 from ttapi.server.audit_trail import AuditTrail
 from ttapi.server.auth import LoginPace
+from ttapi.server.rows import Kept
 from ttapi.server.sandboxes import SandboxCache
 from ttapi.server.tasks import RefreshQueue
 
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
     from ttapi.config import Settings
     from ttapi.home import Home
     from ttapi.server.auth import Identity
+    from ttapi.server.handlers import RouteReply
     from ttapi.server.scheduler import Scheduler
     from ttapi.server.tasks import RefreshTask
 
+_OF_HEADERS = 1_000
+"""Bytes that an answer takes beside its content."""
 _RECENT_S = 1.0
 """How exact the age of data is told, at least."""
 
@@ -42,6 +46,13 @@ class RelationAge:
     """The raw datasets that would fill it, where none of them was ever asked."""
     due_at: datetime | None = None
     """When that is to be looked at anew."""
+
+    def headers(self, now: datetime) -> dict[str, str]:
+        """What says it beside an answer."""
+        if self.asked_at is None:
+            return {}
+        age_s = (now - self.asked_at).total_seconds()
+        return {"x-ttapi-data-age-s": f"{max(0.0, age_s):.3f}"}
 
 
 class ServedHome:
@@ -79,6 +90,7 @@ class ServedHome:
         self._recent: tuple[float, Environment] | None = None
         """Until when it is taken as it is."""
         self._ages: dict[str, tuple[object, RelationAge]] = {}
+        self.replies: Kept[RouteReply] = Kept(lambda reply: _OF_HEADERS + len(reply.content))
         self._lock = threading.Lock()
 
     def close(self, timeout_s: float) -> bool:
@@ -127,9 +139,8 @@ class ServedHome:
         """How old `relation` is, as its inputs say."""
         environment = self._recent_environment()
         state, now = environment.home_state, environment.now
-        with self._lock:
-            left, found = self._ages.get(relation, (None, RelationAge(None)))
-        if left is not state or (found.due_at is not None and found.due_at <= now):
+        found = self._known_age(relation, environment)
+        if found is None:
             try:
                 (row,) = operations.status(environment, relation).rows
             except (UsageError, ValueError):  # a formula, which has no age
@@ -142,9 +153,40 @@ class ServedHome:
                 self._ages[relation] = state, found
         return found
 
+    def _known_age(self, relation: str, environment: Environment) -> RelationAge | None:
+        with self._lock:
+            state, found = self._ages.get(relation, (None, RelationAge(None)))
+        is_due = found.due_at is not None and found.due_at <= environment.now
+        return None if is_due or state is not environment.home_state else found
+
+    def age_headers(self, relation: str | None) -> dict[str, str]:
+        """What says beside an answer how old `relation` is; None: nothing does."""
+        return {} if relation is None else self.age(relation).headers(self.now())
+
+    def known_age_headers(self, relation: str | None) -> dict[str, str] | None:
+        """As `age_headers`, where that is known already; None: it has to be looked at."""
+        environment = self._known_environment()
+        if relation is None or environment is None:
+            return None if environment is None else {}
+        found = self._known_age(relation, environment)
+        return None if found is None else found.headers(environment.now)
+
+    def stamp(self) -> tuple[int, str] | None:
+        """Generation and models, of which the same question has the same answer; None: they have to be looked at."""
+        environment = self._known_environment()
+        if environment is None:
+            return None
+        return self.published.newest(), environment.installation.fingerprint
+
     def now(self) -> datetime:
         """The instant by which ages are told."""
         return self._recent_environment().now
+
+    def _known_environment(self) -> Environment | None:
+        """The recent one; None: it has to be looked at."""
+        with self._lock:
+            recent = self._recent
+        return None if recent is None or self._clock() >= recent[0] else recent[1]
 
     def _recent_environment(self) -> Environment:
         """The installation and its state, some seconds old at most: whether they changed is looked at by one.
@@ -158,6 +200,7 @@ class ServedHome:
             # Who comes meanwhile takes what there is.
             self._recent = None if recent is None else (now + _RECENT_S, recent[1])
         environment = self.database.load_environment()
+        assert environment.installation.fingerprint  # made of every model file: here, not where the loop asks
         with self._lock:
             self._recent = self._clock() + _RECENT_S, environment
         return environment
