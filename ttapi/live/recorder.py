@@ -37,8 +37,8 @@ log = logging.getLogger(__name__)
 
 _MOST_PENDING = 2_000_000
 """Events in memory that the journal has not, from which on feeds wait."""
-_COMMITTED_AT_ONCE = 20_000
-"""Events that are worth a transaction of their own."""
+_COMMITTED_AT_ONCE = 1_000_000
+"""Events that are worth a transaction of their own: two of the engine's row groups, which it compresses once."""
 _MOST_UNCOMMITTED = 2_000_000
 """Events that the file has not, from which on the journal waits: another command may have the file."""
 
@@ -49,7 +49,7 @@ class RecorderTiming:
 
     cut_s: float = 0.1
     """Seconds of events in a journal record."""
-    commit_s: float = 0.5
+    commit_s: float = 10.0
     """Seconds of records in a transaction, where they are few: only a publication shows them."""
     publish_s: float = 2.0
     """Least seconds between two publications."""
@@ -322,10 +322,10 @@ class Recorder:
         self._recording.publish(gaps)
         self._journal.forget(self._recording.position)
         self.counts.publications += 1
-        # At most a quarter of the time goes into publications: on a busy machine one takes most of a second,
+        # At most half of the time goes into publications: on a busy machine one takes most of a second,
         # and who reads the file shall find rows that are at most some seconds old.
         cost = self._timing.clock() - began
-        self._publish_at = began + max(self._timing.publish_s, 4 * cost)
+        self._publish_at = began + max(self._timing.publish_s, 2 * cost)
         if self._on_published:
             self._on_published(self.counts)
 

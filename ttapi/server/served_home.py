@@ -200,7 +200,9 @@ class ServedHome:
             # Who comes meanwhile takes what there is.
             self._recent = None if recent is None else (now + _RECENT_S, recent[1])
         environment = self.database.load_environment()
-        assert environment.installation.fingerprint  # made of every model file: here, not where the loop asks
+        assert (
+            environment.installation.fingerprint
+        )  # made of every model file: here, not where the loop asks
         with self._lock:
             self._recent = self._clock() + _RECENT_S, environment
         return environment

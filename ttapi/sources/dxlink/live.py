@@ -232,6 +232,8 @@ class _Pending:
 
 
 _REMOVE = int(EventFlag.REMOVE)
+_MANY = 200
+"""Events from which on Arrow's functions cost less than Python's."""
 
 
 class LiveColumns:
@@ -316,9 +318,11 @@ def _batch(
         by_name = {name: [values[n] for n in kept] for name, values in by_name.items()}
         asked, streamed = [asked[n] for n in kept], [streamed[n] for n in kept]
         arrivals = [arrivals[n] for n in kept]
+    symbol = pa.array(asked, pa.string())
     columns = [
-        pa.array(asked, pa.string()),
-        pa.array(streamed, pa.string()),
+        symbol,
+        # Of what is no option both are the same text.
+        symbol if asked == streamed else pa.array(streamed, pa.string()),
         pa.array(arrivals, pa.timestamp("us")),
     ]
     nothing = [None] * len(asked)
@@ -350,15 +354,26 @@ def _array_of(kind: Kind, parts: Sequence[list[Any]]) -> pa.Array:
         return pa.array([one if type(one) is bool else None for one in values], pa.bool_())
     if kind == "whole":
         return _typed(values, pa.int64(), whole_of)
-    try:
-        newest = list(map(max, *parts)) if len(parts) > 1 else values
-    except TypeError:
-        newest = []
-    if set(map(type, newest)) == {int}:
-        micros = [1000 * one if 0 < one < YEAR_3000 else None for one in newest]
-    else:
-        micros = [instant_of(several) for several in zip(*parts, strict=True)]
+    if all(set(map(type, one)) == {int} for one in parts):
+        with suppress(pa.ArrowInvalid, OverflowError):
+            return _instants(parts)
+    micros = [instant_of(several) for several in zip(*parts, strict=True)]
     return pa.array(micros, pa.timestamp("us"))
+
+
+def _instants(parts: Sequence[list[int]]) -> pa.Array:
+    """Milliseconds since 1970, of several the latest, as instants. *Raises* ArrowInvalid for numbers beyond 64 bits."""
+    import pyarrow as pa  # noqa: PLC0415 - as above
+    import pyarrow.compute as pc  # noqa: PLC0415 - as above
+
+    if len(parts[0]) < _MANY:
+        newest = list(map(max, *parts)) if len(parts) > 1 else parts[0]
+        micros = [1000 * one if 0 < one < YEAR_3000 else None for one in newest]
+        return pa.array(micros, pa.timestamp("us"))
+    latest = pc.max_element_wise(*(pa.array(one, pa.int64()) for one in parts))
+    is_said = pc.and_(pc.greater(latest, 0), pc.less(latest, YEAR_3000))
+    millis = latest if pc.all(is_said).as_py() else pc.if_else(is_said, latest, None)
+    return pc.multiply(millis, 1000).cast(pa.timestamp("us"))
 
 
 def _is_finite(values: list[Any]) -> bool:

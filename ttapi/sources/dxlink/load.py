@@ -124,6 +124,9 @@ _FEED_DATA, _HEAD = '"FEED_DATA"', 40
 """What a frame of events names among its first characters, however it is spaced."""
 CUT_AFTER_S = 0.01
 """How long an event waits for others to share its batch, which many a second fill before."""
+_CUTS_SHARE = 0.2
+"""Of the time that batches may take, all that is done with them counted: where it is more, events wait longer."""
+_MOST_WAIT_S = 0.1
 _MINUTE = "{=m}"
 
 
@@ -145,8 +148,14 @@ async def stream_events(
         while True:
             await _send(socket, connection.protocol.take_outgoing(clock()))
             frame = await _frame(socket, connection.due_in())
+            began, is_batch = clock(), False
             for item in connection.take(frame):
+                is_batch = is_batch or isinstance(item, StreamBatch)
                 yield item
+            if is_batch:
+                connection.note_cost(clock() - began)
+                # Frames that wait already are had without the loop's other work getting a turn.
+                await asyncio.sleep(0)
     finally:
         await close_socket(socket)
 
@@ -164,6 +173,7 @@ class _LiveConnection:
         self._now, self._clock = now, clock
         self._columns = LiveColumns(_names(requests))
         self._cut_at: float | None = None
+        self._cut_after_s = CUT_AFTER_S
         self._opening = set()
         for request in requests:
             self._opening.add(self._subscribe(request))
@@ -186,6 +196,12 @@ class _LiveConnection:
             times.append(self._cut_at)
         return max(0.0, min(times) - self._clock())
 
+    def note_cost(self, cost_s: float) -> None:
+        """Take into account what it took to make batches and to hand them on."""
+        # One pause on a busy machine is not what the next batch takes.
+        wanted = min(_MOST_WAIT_S, max(CUT_AFTER_S, cost_s / _CUTS_SHARE))
+        self._cut_after_s += (wanted - self._cut_after_s) / 4
+
     def take(self, frame: str | bytes | None) -> Iterable[StreamBatch | StreamReady | StreamNotice]:
         """What `frame` completes; None: time has passed."""
         batches: list[Completed] = []
@@ -203,7 +219,7 @@ class _LiveConnection:
         if self._columns.is_empty:
             self._cut_at = None
         elif self._cut_at is None:
-            self._cut_at = self._clock() + CUT_AFTER_S
+            self._cut_at = self._clock() + self._cut_after_s
         yield from (StreamBatch(*batch) for batch in batches)
 
     def _take_data(self, frame: str) -> list[Completed]:
