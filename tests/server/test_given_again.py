@@ -100,17 +100,29 @@ def test_who_sees_less_is_not_given_what_another_found(whole_lab, run_daemon, cl
             assert is_problem(viewer.get(path), 404) == "'accounts' is no relation"
 
 
-def test_a_second_later_what_is_installed_is_looked_at_again(own, clock):
+def test_some_seconds_later_what_is_installed_is_looked_at_first(own, clock):
     with own.client() as client:
         for _ in range(3):
             client.get(ROWS)
-        clock.now_s += 1.0
+        clock.now_s += 5.0
         before = reads(own)
         assert client.get(ROWS).status_code == 200
         assert reads(own) > before
         before = reads(own)
         assert client.get(ROWS).json()["total"] == 60
         assert reads(own) == before
+
+
+def test_a_second_later_it_is_looked_at_beside_the_answer(own, clock):
+    with own.client() as client:
+        for _ in range(3):
+            client.get(ROWS)
+        recent, before = own.served._recent, reads(own)
+        clock.now_s += 1.0
+        assert client.get(ROWS).json()["total"] == 60
+        assert reads(own) == before
+        own.served.readiness.close()
+        assert own.served._recent[0] == recent[0] + 1.0
 
 
 @pytest.mark.parametrize("path", ["/eod?symbol=AAA", "/status", "/relations", "/relations/eod", "/datasets", "/openapi.json"])  # fmt: skip

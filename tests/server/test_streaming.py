@@ -91,7 +91,7 @@ def test_a_stream_that_ended_for_good_is_begun_again_and_told_meanwhile(lab, ven
         if text == "ttapi: the stream runs":
             runs.set()
 
-    stream = DaemonStream(lab.home, lab.variables, ("SPY",), tell, Restarts(wait=wait))
+    stream = DaemonStream(lab.home, lab.variables, ("SPY",), tell, restarts=Restarts(wait=wait))
     stream.start(server_loop)
     assert runs.wait(TIMEOUT_S)
     assert recorder_owner(lab.home).command == "ttapi serve --stream SPY"

@@ -94,6 +94,7 @@ if TYPE_CHECKING:
         stream_trouble,
     )
     from ttapi.store.lock import current_owner
+    from ttapi.store.publish import published_generation
     from ttapi.store.rows import ResultColumn, Rows
     from ttapi.store.sandbox_protocol import SandboxLimits
 
@@ -179,6 +180,7 @@ _HOMES = {
     "home_id": "refresh.daemon_client",
     "outcome_to_json": "refresh.daemon_client",
     "peer_uid": "refresh.daemon_client",
+    "published_generation": "store.publish",
     "remove_unused_copies": "store.files",
     "request_from_json": "refresh.daemon_client",
     "schema_version": "refresh.daemon_client",
@@ -281,6 +283,7 @@ __all__ = [
     "peer_uid",
     "picked_rows",
     "publication_mark",
+    "published_generation",
     "read_receipt",
     "record",
     "recorder_owner",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ttapi.clock import stored_instant
 from ttapi.errors import UnknownNameError, UsageError, did_you_mean
 from ttapi.sqltext import identifier
-from ttapi.store.publish import Generation, Generations
+from ttapi.store.publish import Generation, Generations, published_generation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -169,11 +169,11 @@ class PublishedRelations:
         *,
         deadline_s: float = 30.0,
         comments_of: Callable[[str], Mapping[str, str]] = lambda _: {},
+        newest: Callable[[Home], int] = published_generation,
     ) -> None:
-        """`comments_of`: of a macro's columns, which the file has no place for."""
-        self._generations = Generations(home)
-        self._deadline_s = deadline_s
-        self._comments_of = comments_of
+        """`comments_of`: of a macro's columns, which the file lacks. `newest`: what is read if none is named."""
+        self._generations = Generations(home, newest=newest)
+        self._deadline_s, self._comments_of = deadline_s, comments_of
 
     def close(self) -> None:
         """Let go of the published files."""

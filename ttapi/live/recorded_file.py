@@ -7,7 +7,7 @@ What the journal has and the file has not, after a crash, is appended before any
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ from ttapi.store.publish import publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from ttapi.clock import Clock
@@ -79,6 +80,8 @@ class RecordedFile:
         self.forgotten: Counter[str] = Counter()
         """Rows removed by the retention of the settings, by dataset."""
         self._forgot_at: datetime | None = None
+        self.publishing: Callable[[], AbstractContextManager[object]] = nullcontext
+        """What stands around each publication."""
         self._was_cut_short = False
         self._unfinished_since: datetime | None = None
         self.is_open = False
@@ -230,8 +233,9 @@ class RecordedFile:
         self._write_notes()
         if states:
             self._write_freshness(now)
-        publish(self._store, keep=self._environment.settings.snapshots_kept)
-        self._leave_state(states)
+        with self.publishing():
+            publish(self._store, keep=self._environment.settings.snapshots_kept)
+            self._leave_state(states)
         self.has_unpublished = False
 
     def _forget_old(self, now: datetime) -> dict[str, DatasetState]:

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from ttapi.store.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from ttapi.clock import Clock
     from ttapi.home import Home
@@ -101,13 +102,14 @@ def record(
     hub: Hub | None = None,
     on_begun: Callable[[Callable[[], object]], None] | None = None,
     on_silent: Callable[[Sequence[str]], None] | None = None,
+    publishing: Callable[[], AbstractContextManager[object]] = nullcontext,
     run_to_end: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run,
 ) -> RecordOutcome:
     """Record until interrupted, or for as long as asked, and publish all of it.
 
     `on_published` is told the counts and the generation; `hub` is fed with every event; `on_begun` is given
     what ends the recording, for any thread to call; `on_silent` is told once of which symbols nothing has
-    come; `run_to_end` runs what is asynchronous of it.
+    come; `publishing` stands around each publication; `run_to_end` runs what is asynchronous of it.
     *Raises* UsageError where no source streams what is asked, LockedError past `wait_s` while another
     recorder has the journal or another command the file, SourceDownError when a vendor refuses for good.
     """
@@ -118,6 +120,7 @@ def record(
         environment.home, command=request.text, wait_s=request.wait_s, on_wait=on_wait
     )
     with owning as owned, closing(file.recording(on_wait)) as recording:
+        recording.publishing = publishing
         journal = recording.open_journal(owned.unfinished_since)
         run = _Run(environment, recording, clock, on_published, owned)
         run.silent = _SilentSymbols(request, hub, on_silent)

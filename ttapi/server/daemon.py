@@ -100,7 +100,9 @@ class _Daemon:
         self._served = ServedHome(home, environ, is_open=is_open)
         self._served.accounts.forget_owner()
         remove_unused_copies(home)  # of a daemon that was killed
-        self._streaming = DaemonStream(home, environ, options.symbols, tell)
+        self._streaming = DaemonStream(
+            home, environ, options.symbols, tell, publishing=self._served.publishing
+        )
         self._scheduler = Scheduler(self._served.database, self._served.queue)
         schedule = partial(self._served.schedule, is_local=True)
         self._commands = CommandSocket(self._served, base_url, schedule)

@@ -23,7 +23,7 @@ from ttapi.server.handlers import Call, RouteReply, is_held_by_caller
 from ttapi.server.problems import MEDIA_TYPE, Problem
 from ttapi.server.queries import run_sql
 from ttapi.server.rows import MEDIA_TYPES
-from ttapi.server.served_home import ServedHome
+from ttapi.server.served_home import Given, ServedHome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -200,12 +200,20 @@ def _endpoint(route: Route, served: ServedHome) -> Callable[..., Response]:
     """The function that FastAPI calls; its signature says what the route takes."""
 
     def endpoint(request: Request, asked: BaseModel, **path: str) -> Response:
-        call = _call(request, asked, path)
-        stamp = served.stamp()
-        with _audited(route, served, call):
+        call, question = _call(request, asked, path), _question(request, served)
+
+        def found() -> RouteReply:
+            stamp = served.stamp()
             reply = route.operation(served, call)
             if reply.is_lasting and stamp is not None and _generation_of(reply) == stamp[0]:
-                served.replies.keep((stamp, *_question(request, served)), reply)
+                served.replies.keep((stamp, question), Given(reply, prepared))
+            return reply
+
+        def prepared() -> None:
+            served.age_headers(found().aged)
+
+        with _audited(route, served, call):
+            reply = found()
             return _response(reply, served.age_headers(reply.aged))
 
     request = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
@@ -285,10 +293,13 @@ def _given_again(request: Request, served: ServedHome) -> Response | None:
     stamp = served.stamp() if request.method == "GET" else None
     if stamp is None:
         return None
-    reply = served.replies.get((stamp, *_question(request, served)))
-    age = None if reply is None else served.known_age_headers(reply.aged)
-    if reply is None or age is None:
+    question = _question(request, served)
+    given = served.replies.get((stamp, question))
+    age = None if given is None else served.known_age_headers(given.reply.aged)
+    if given is None or age is None:
         return None
+    served.readiness.note(question, given.again)
+    reply = given.reply
     if is_held_by_caller(reply.headers["etag"], request.headers.get("if-none-match", "")):
         reply = RouteReply(status=304, headers=reply.headers)
     return _response(reply, age)

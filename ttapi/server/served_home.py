@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,13 @@ from ttapi.errors import LicenceError, UnknownNameError, UsageError
 from ttapi.server.accounts import OWNER, Accounts
 from ttapi.server.audit_trail import AuditTrail
 from ttapi.server.auth import LoginPace
+from ttapi.server.readiness import Readiness
 from ttapi.server.rows import Kept
 from ttapi.server.sandboxes import SandboxCache
 from ttapi.server.tasks import RefreshQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ttapi.api import Environment, LineageGraph, SandboxedDatabase
     from ttapi.config import Settings
@@ -34,6 +36,8 @@ _OF_HEADERS = 1_000
 """Bytes that an answer takes beside its content."""
 _RECENT_S = 1.0
 """How exact the age of data is told, at least."""
+_OLDEST_S = 5.0
+"""The same, where looking takes its time."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,15 @@ class RelationAge:
             return {}
         age_s = (now - self.asked_at).total_seconds()
         return {"x-ttapi-data-age-s": f"{max(0.0, age_s):.3f}"}
+
+
+@dataclass(frozen=True)
+class Given:
+    """An answer that was given."""
+
+    reply: RouteReply
+    again: Callable[[], object]
+    """Finds and keeps the answer as it is by then."""
 
 
 class ServedHome:
@@ -77,7 +90,10 @@ class ServedHome:
         self.audit = AuditTrail(home.logs, clock=clock)
         self.login_pace = LoginPace(clock)
         self.database = Database(home, environ=environ)
-        self.published = PublishedRelations(home, comments_of=self._macro_comments)
+        self.readiness = Readiness(home)
+        self.published = PublishedRelations(
+            home, comments_of=self._macro_comments, newest=self.readiness.newest
+        )
         self.queue = RefreshQueue(self.database, self._note_refresh)
         self.settings = self.database.load_environment().settings
         self.sandboxes = SandboxCache(home, environ, _limits(self.settings))
@@ -88,9 +104,10 @@ class ServedHome:
         self._lineage: tuple[int, LineageGraph] | None = None
         self._clock = clock
         self._recent: tuple[float, Environment] | None = None
-        """Until when it is taken as it is."""
+        """When it was looked at."""
+        self._is_loading = False
         self._ages: dict[str, tuple[object, RelationAge]] = {}
-        self.replies: Kept[RouteReply] = Kept(lambda reply: _OF_HEADERS + len(reply.content))
+        self.replies: Kept[Given] = Kept(lambda given: _OF_HEADERS + len(given.reply.content))
         self._lock = threading.Lock()
 
     def close(self, timeout_s: float) -> bool:
@@ -98,6 +115,7 @@ class ServedHome:
         is_over = self.queue.close(timeout_s)
         self.database.interrupt()  # an explanation may take its time
         self._questions.shutdown(wait=is_over, cancel_futures=True)
+        self.readiness.close()
         self.published.close()
         self.sandboxes.close()
         if is_over:
@@ -183,10 +201,16 @@ class ServedHome:
         return self._recent_environment().now
 
     def _known_environment(self) -> Environment | None:
-        """The recent one; None: it has to be looked at."""
+        """The recent one, which is looked at anew beside that; None: it has to be looked at first."""
         with self._lock:
-            recent = self._recent
-        return None if recent is None or self._clock() >= recent[0] else recent[1]
+            recent, now = self._recent, self._clock()
+            if recent is None or now - recent[0] >= _OLDEST_S:
+                return None
+            is_old = now - recent[0] >= _RECENT_S and not self._is_loading
+            self._is_loading = self._is_loading or is_old
+        if is_old:
+            self.readiness.submit(self._load_environment)
+        return recent[1]
 
     def _recent_environment(self) -> Environment:
         """The installation and its state, some seconds old at most: whether they changed is looked at by one.
@@ -195,17 +219,34 @@ class ServedHome:
         """
         with self._lock:
             recent, now = self._recent, self._clock()
-            if recent is not None and now < recent[0]:
+            most = _OLDEST_S if self._is_loading else _RECENT_S
+            if recent is not None and now - recent[0] < most:
                 return recent[1]
-            # Who comes meanwhile takes what there is.
-            self._recent = None if recent is None else (now + _RECENT_S, recent[1])
-        environment = self.database.load_environment()
-        assert (
-            environment.installation.fingerprint
-        )  # made of every model file: here, not where the loop asks
-        with self._lock:
-            self._recent = self._clock() + _RECENT_S, environment
+            self._is_loading = True
+        return self._load_environment()
+
+    def _load_environment(self) -> Environment:
+        try:
+            environment = self.database.load_environment()
+            # Made of every model file: here, not where the loop asks for it.
+            assert environment.installation.fingerprint
+            with self._lock:
+                self._recent = self._clock(), environment
+        finally:
+            self._is_loading = False
         return environment
+
+    @contextmanager
+    def publishing(self) -> Iterator[None]:
+        """What is published in the block is answered from once what was asked lately is answered of it."""
+        self.readiness.hold_back()
+        is_published = False
+        try:
+            yield
+            is_published = True
+        finally:
+            reading = self.published.reading if is_published else None
+            self.readiness.go_on(reading, self._load_environment)
 
     def visible(self, caller: Identity, name: str, generation: int | None = None) -> str:
         """The catalog's name of a relation.

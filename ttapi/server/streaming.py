@@ -13,7 +13,7 @@ import logging
 import os
 import threading
 from concurrent.futures import CancelledError
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ from ttapi.errors import DiskFullError, LockedError, StoreError, TtapiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from ttapi.api import RecorderCounts
     from ttapi.home import Home
@@ -67,9 +68,13 @@ class DaemonStream:
         environ: Mapping[str, str],
         symbols: tuple[str, ...],
         tell: Callable[[str], None],
+        *,
         restarts: Restarts = Restarts(),
+        publishing: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
+        """`publishing`: stands around each publication."""
         self._home, self._environ, self._tell, self._restarts = home, environ, tell, restarts
+        self._publishing = publishing
         self._request = RecordRequest(symbols, wait_s=_WAIT_S, command="ttapi serve --stream")
         self.hub = Hub(symbols) if symbols else None
         self._is_ending = threading.Event()
@@ -135,6 +140,7 @@ class DaemonStream:
             on_begun=self._begun,
             on_published=self._published,
             on_silent=self._tell_silent,
+            publishing=self._publishing,
             run_to_end=self._run_to_end,
         )
 

@@ -78,8 +78,7 @@ def publish(
 
     *Raises* StoreError (DiskFullError for want of space); then the older generation stands.
     """
-    home = store.home
-    _refuse_strange_target(home)
+    _refuse_strange_target(home := store.home)
     with store.write_gate:
         generation = _number_generation(store)
         target = home.snapshots / f"market.{generation:06d}.duckdb"
@@ -275,9 +274,10 @@ class Generation:
 class Generations:
     """The generations of one home that this process has open."""
 
-    def __init__(self, home: Home, *, kept: int = _KEPT) -> None:
-        self._home = home
-        self._kept = kept
+    def __init__(
+        self, home: Home, *, kept: int = _KEPT, newest: Callable[[Home], int] = published_generation
+    ) -> None:
+        self._home, self._kept, self._newest = home, kept, newest
         self._open: dict[int, Generation] = {}
         self._lasting: tuple[object, dict[Any, Any]] = (None, {})
         self._lock, self._opening = threading.Lock(), threading.Lock()
@@ -302,7 +302,7 @@ class Generations:
 
     def newest(self) -> int:
         """The number of the newest generation; 0: none was published."""
-        return published_generation(self._home)
+        return self._newest(self._home)
 
     def close(self) -> None:
         """Let go of all of them."""

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long an event waits for others: longer where batches cost much, never long."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ttapi.sources.contract import StreamRequest
+from ttapi.sources.dxlink.live import BY_RESOURCE
+from ttapi.sources.dxlink.load import CUT_AFTER_S, _LiveConnection
+
+
+class Clock:
+    def __init__(self):
+        self.now_s = 100.0
+
+    def __call__(self):
+        return self.now_s
+
+
+@pytest.fixture
+def connection():
+    request = StreamRequest(BY_RESOURCE["quotes"].resource, ("SPY",))
+    return _LiveConnection([request], lambda: datetime(2024, 6, 14, tzinfo=UTC), Clock())
+
+
+def waited(connection):
+    """Seconds that the next event waits for others."""
+    fields = BY_RESOURCE["quotes"].fields
+    event = ["SPY" if name == "eventSymbol" else 1 for name in fields]
+    connection._columns.take(["Quote", event], {"Quote": fields}, datetime(2024, 6, 14, tzinfo=UTC))
+    connection._cut_at = None
+    assert list(connection.take("a frame of something else")) is not None
+    return connection._cut_at - connection._clock.now_s
+
+
+def test_batches_that_cost_little_do_not_keep_an_event_waiting(connection):
+    for _ in range(20):
+        connection.note_cost(0.001)
+    assert waited(connection) == pytest.approx(CUT_AFTER_S)
+
+
+def test_batches_that_cost_much_are_made_of_more_events_and_soon_no_more(connection):
+    connection.note_cost(0.01)
+    once = waited(connection)
+    for _ in range(20):
+        connection.note_cost(0.01)
+    assert CUT_AFTER_S < once < waited(connection)
+    assert waited(connection) == pytest.approx(0.05, rel=0.01), "a fifth of the time"
+    for _ in range(40):
+        connection.note_cost(0.001)
+    assert waited(connection) == pytest.approx(CUT_AFTER_S, rel=0.01)
+
+
+def test_no_event_waits_for_longer_than_a_tenth_of_a_second(connection):
+    for _ in range(50):
+        connection.note_cost(60.0)
+    assert waited(connection) == pytest.approx(0.1)
