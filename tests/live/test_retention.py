@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from ttapi.clock import FixedClock
 from ttapi.live.recorded_file import RecordedFile
 from ttapi.sources.dxlink.live import BY_RESOURCE, LiveColumns
-from ttapi.store.log import LogRecord, LogRows, SessionSize, rows_to_forget
+from ttapi.store.ledger import SessionSize, rows_to_forget
+from ttapi.store.log import LogRecord, LogRows
 from ttapi.store.store import open_store
 
 PRINTS, QUOTES = "raw.dxlink_time_and_sales", "raw.dxlink_quotes"

@@ -11,6 +11,7 @@ import pytest
 
 from ttapi.errors import DiskFullError, GenerationError, InterruptedQueryError, QueryError
 from ttapi.store import publish as publication
+from ttapi.store.files import second_name
 from ttapi.store.publish import Generations
 
 COUNT = "select count(*) as n from eod"
@@ -44,6 +45,16 @@ def test_a_reading_ends_in_the_generation_it_began_in(whole_lab):
     assert list(whole_lab.home.pinned.iterdir()) == []
     publish(whole_lab, 4)
     assert not file.exists()
+
+
+def test_who_opens_what_another_closes_at_that_moment_has_a_name_of_its_own(whole_lab):
+    number = publish(whole_lab, 0)
+    file = whole_lab.home.public_file.resolve()
+    closing_one, opening_one = (second_name(whole_lab.home, file, number) for _ in range(2))
+    assert closing_one != opening_one
+    closing_one.unlink()
+    assert opening_one.samefile(file)
+    opening_one.unlink()
 
 
 def test_a_file_that_is_read_is_never_made_into_a_newer_one(whole_lab):
@@ -157,7 +168,8 @@ def test_an_order_is_stored_when_it_is_asked_for_again_and_the_last_two_are_kept
     with closing(generations), generations.reading() as found:
 
         def files():
-            return sorted(path.name for path in whole_lab.home.pinned.iterdir())
+            names = (path.name.split(".") for path in whole_lab.home.pinned.iterdir())
+            return sorted(".".join([*name[:2], *name[3:]]) for name in names)
 
         def ask(order, first):
             found.window(CALENDAR + order, FROM, range(first, first + 5), 1000, 60.0)

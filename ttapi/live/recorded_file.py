@@ -28,8 +28,9 @@ from ttapi.store.catalog import (
     write_freshness,
 )
 from ttapi.store.catalog_rows import NoteRow
+from ttapi.store.ledger import Retention
 from ttapi.store.lock import is_wanted
-from ttapi.store.log import LogRecord, LogWriter, Retention
+from ttapi.store.log import LogRecord, LogWriter
 from ttapi.store.publish import publish
 
 if TYPE_CHECKING:

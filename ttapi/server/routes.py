@@ -23,7 +23,7 @@ from ttapi.server.handlers import Call, RouteReply, is_held_by_caller
 from ttapi.server.problems import MEDIA_TYPE, Problem
 from ttapi.server.queries import run_sql
 from ttapi.server.rows import MEDIA_TYPES
-from ttapi.server.served_home import Given, ServedHome
+from ttapi.server.served_home import FoundReply, ServedHome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -206,7 +206,7 @@ def _endpoint(route: Route, served: ServedHome) -> Callable[..., Response]:
             stamp = served.stamp()
             reply = route.operation(served, call)
             if reply.is_lasting and stamp is not None and _generation_of(reply) == stamp[0]:
-                served.replies.keep((stamp, question), Given(reply, prepared))
+                served.replies.keep((stamp, question), FoundReply(reply, prepared))
             return reply
 
         def prepared() -> None:

@@ -60,7 +60,7 @@ class RelationAge:
 
 
 @dataclass(frozen=True)
-class Given:
+class FoundReply:
     """An answer that was given."""
 
     reply: RouteReply
@@ -107,7 +107,7 @@ class ServedHome:
         """When it was looked at."""
         self._is_loading = False
         self._ages: dict[str, tuple[object, RelationAge]] = {}
-        self.replies: Kept[Given] = Kept(lambda given: _OF_HEADERS + len(given.reply.content))
+        self.replies: Kept[FoundReply] = Kept(lambda given: _OF_HEADERS + len(given.reply.content))
         self._lock = threading.Lock()
 
     def close(self, timeout_s: float) -> bool:

@@ -18,6 +18,7 @@ import re
 import shutil
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ttapi.errors import DiskFullError, StoreError
@@ -280,6 +281,9 @@ def _recorder_text(home: Home, owner: LockOwner) -> str:
     return f"{who}: {text}{nothing}"
 
 
+_openings = count(1)
+
+
 def second_name(home: Home, file: Path, number: int) -> Path | None:
     """Another name of `file`; None where the home takes none.
 
@@ -287,7 +291,8 @@ def second_name(home: Home, file: Path, number: int) -> Path | None:
     """
     try:
         home.pinned.mkdir(mode=0o700, exist_ok=True)
-        name = home.pinned / f"market.{number:06d}.{os.getpid()}.duckdb"
+        # Never one that was used before: who closes the same generation takes its own name away.
+        name = home.pinned / f"market.{number:06d}.{next(_openings)}.{os.getpid()}.duckdb"
         name.unlink(missing_ok=True)
         name.hardlink_to(file)
     except FileNotFoundError:

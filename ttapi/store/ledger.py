@@ -2,7 +2,8 @@
 """The coverage ledger: what the catalog says of each unit, and how one load changes it.
 
 `rows_accepted` always equals the unit's live rows, `rows_refused` its live rejects, `rows_in` their
-sum. `load_id` is that of the last load that succeeded, 0 when none ever did.
+sum. `load_id` is that of the last load that succeeded, 0 when none ever did. What is not to be kept of
+logs goes by their units, the oldest first.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from typing import TYPE_CHECKING
 from ttapi.clock import stored_instant
 from ttapi.store.catalog_rows import columns_of, insert_values
 from ttapi.store.engine import Connection, engine_errors
+from ttapi.store.schema import raw_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ttapi.sources.contract import UnitReport
+    from ttapi.sources.contract import Resource, UnitReport
 
+_ROOM = 0.1
+"""Share of what logs may take that is free once something had to go."""
 Coverage = tuple[date | None, date | None]
 """First date covered, first date after it not covered."""
 
@@ -229,3 +233,118 @@ def _greatest(one: date | None, other: date | None) -> date | None:
 def _day_after(day: date | None) -> date | None:
     """None for none; the last date there is has no day after it and stays."""
     return day + timedelta(days=1) if day and day < date.max else day
+
+
+@dataclass(frozen=True)
+class Retention:
+    """What is kept of the logs."""
+
+    since: date | None = None
+    """The first session kept; None: all are."""
+    most_bytes: int | None = None
+    """What all logs take in the file at most; None: as much as comes."""
+
+
+@dataclass(frozen=True)
+class SessionSize:
+    """What one session of one log takes in the file."""
+
+    dataset: str
+    day: date
+    rows: int
+    size: float
+    """Bytes, by the share of its rows in those of the log."""
+
+
+def rows_to_forget(sessions: Iterable[SessionSize], excess: float) -> dict[tuple[str, date], float]:
+    """Which share of each session is to go so that `excess` bytes do: whole days first, the oldest first.
+
+    Of the last day that is needed every log loses the same share.
+    """
+    days: dict[date, list[SessionSize]] = {}
+    for one in sessions:
+        days.setdefault(one.day, []).append(one)
+    found: dict[tuple[str, date], float] = {}
+    for day in sorted(days):
+        size = sum(one.size for one in days[day])
+        if excess <= 0 or not size:
+            continue
+        found |= {(one.dataset, day): min(1.0, excess / size) for one in days[day] if one.rows}
+        excess -= size
+    return found
+
+
+def forget(
+    cursor: Connection, resources: Iterable[Resource], retention: Retention
+) -> dict[str, int]:
+    """Delete what `retention` does not keep, ledger and rows; the rows gone, by dataset."""
+    logs = {f"raw.{one.table}": one for one in resources}
+    gone = forget_before(cursor, logs.values(), retention.since) if retention.since else {}
+    if retention.most_bytes is None:
+        return gone
+    sizes = {name: _bytes_of(cursor, one) for name, one in logs.items()}
+    if (excess := sum(sizes.values()) - retention.most_bytes) <= 0:
+        return gone
+    # A little more than must be, so that this is not to be done at every look.
+    excess += int(retention.most_bytes * _ROOM)
+    sessions = [one for name, size in sizes.items() for one in _sessions_of(cursor, name, size)]
+    for (name, day), share in rows_to_forget(sessions, excess).items():
+        rows = _forget_share(cursor, logs[name], day, share)
+        gone[name] = gone.get(name, 0) + rows
+    return gone
+
+
+def _bytes_of(cursor: Connection, resource: Resource) -> int:
+    """What a log takes in the file, as of the last checkpoint."""
+    ((blocks,),) = cursor.execute(
+        "select count(distinct block_id) from pragma_storage_info(?) where persistent",
+        [f"raw.{resource.table}"],
+    ).fetchall()
+    ((size,),) = cursor.execute("select block_size from pragma_database_size() limit 1").fetchall()
+    return int(blocks) * int(size)
+
+
+def _sessions_of(cursor: Connection, dataset: str, size: int) -> list[SessionSize]:
+    units = read_units(cursor, dataset).values()
+    rows = sum(unit.rows_accepted for unit in units)
+    return [
+        SessionSize(
+            dataset, date.fromisoformat(u.key), u.rows_accepted, size * u.rows_accepted / rows
+        )
+        for u in units
+        if rows
+    ]
+
+
+def _forget_share(cursor: Connection, resource: Resource, day: date, share: float) -> int:
+    """Delete the first rows of a session, so much of it; how many they were."""
+    dataset, table = f"raw.{resource.table}", raw_name(resource)
+    unit = read_units(cursor, dataset, [day.isoformat()])[day.isoformat()]
+    if share >= 1:
+        cursor.execute(f"delete from {table} where unit_id = ?", [unit.unit_id])
+        cursor.execute("delete from catalog.units where unit_id = ?", [unit.unit_id])
+        return unit.rows_accepted
+    ((rows,),) = cursor.execute(
+        f"delete from {table} where unit_id = ? and arrival <="
+        f" (select approx_quantile(arrival, {share:.6f}) from {table} where unit_id = ?)",
+        [unit.unit_id, unit.unit_id],
+    ).fetchall()
+    left = replace(unit, rows_accepted=unit.rows_accepted - rows, rows_in=unit.rows_in - rows)
+    write_units(cursor, [left])
+    return int(rows)
+
+
+def forget_before(cursor: Connection, resources: Iterable[Resource], day: date) -> dict[str, int]:
+    """Delete the sessions of each log before `day`, ledger and rows; the rows gone, by dataset."""
+    gone: dict[str, int] = {}
+    for resource in resources:
+        dataset = f"raw.{resource.table}"
+        units = [u for u in read_units(cursor, dataset).values() if date.fromisoformat(u.key) < day]
+        ids = [unit.unit_id for unit in units]
+        if not ids:
+            continue
+        listed = "unit_id in (select unnest(?::integer[]))"
+        cursor.execute(f"delete from {raw_name(resource)} where {listed}", [ids])
+        cursor.execute(f"delete from catalog.units where {listed}", [ids])
+        gone[dataset] = sum(unit.rows_accepted for unit in units)
+    return gone

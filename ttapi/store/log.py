@@ -28,11 +28,18 @@ from ttapi.store.catalog import (
     write_meta,
     write_state,
 )
-from ttapi.store.ledger import UnitRecord, never_loaded, read_units, write_units
+from ttapi.store.ledger import (
+    Retention,
+    UnitRecord,
+    forget,
+    never_loaded,
+    read_units,
+    write_units,
+)
 from ttapi.store.schema import raw_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from ttapi.sources.contract import Resource
@@ -44,8 +51,6 @@ JOURNAL_POSITION = "journal_position"
 _RECORD_BITS = 24
 """Arrivals are numbered by record and place in it; a record holds fewer events than this allows."""
 _EXCHANGE = ZoneInfo("America/New_York")
-_ROOM = 0.1
-"""Share of what logs may take that is free once something had to go."""
 
 
 @dataclass(frozen=True)
@@ -307,118 +312,3 @@ def _stored_session(cursor: Connection, resource: Resource, key: str, now: datet
 def _rows_of(cursor: Connection, dataset: str) -> int:
     counted = "select coalesce(sum(rows_accepted), 0) from catalog.units where dataset = ?"
     return int(cursor.execute(counted, [dataset]).fetchall()[0][0])
-
-
-@dataclass(frozen=True)
-class Retention:
-    """What is kept of the logs."""
-
-    since: date | None = None
-    """The first session kept; None: all are."""
-    most_bytes: int | None = None
-    """What all logs take in the file at most; None: as much as comes."""
-
-
-@dataclass(frozen=True)
-class SessionSize:
-    """What one session of one log takes in the file."""
-
-    dataset: str
-    day: date
-    rows: int
-    size: float
-    """Bytes, by the share of its rows in those of the log."""
-
-
-def rows_to_forget(sessions: Iterable[SessionSize], excess: float) -> dict[tuple[str, date], float]:
-    """Which share of each session is to go so that `excess` bytes do: whole days first, the oldest first.
-
-    Of the last day that is needed every log loses the same share.
-    """
-    days: dict[date, list[SessionSize]] = {}
-    for one in sessions:
-        days.setdefault(one.day, []).append(one)
-    found: dict[tuple[str, date], float] = {}
-    for day in sorted(days):
-        size = sum(one.size for one in days[day])
-        if excess <= 0 or not size:
-            continue
-        found |= {(one.dataset, day): min(1.0, excess / size) for one in days[day] if one.rows}
-        excess -= size
-    return found
-
-
-def forget(
-    cursor: Connection, resources: Iterable[Resource], retention: Retention
-) -> dict[str, int]:
-    """Delete what `retention` does not keep, ledger and rows; the rows gone, by dataset."""
-    logs = {f"raw.{one.table}": one for one in resources}
-    gone = forget_before(cursor, logs.values(), retention.since) if retention.since else {}
-    if retention.most_bytes is None:
-        return gone
-    sizes = {name: _bytes_of(cursor, one) for name, one in logs.items()}
-    if (excess := sum(sizes.values()) - retention.most_bytes) <= 0:
-        return gone
-    # A little more than must be, so that this is not to be done at every look.
-    excess += int(retention.most_bytes * _ROOM)
-    sessions = [one for name, size in sizes.items() for one in _sessions_of(cursor, name, size)]
-    for (name, day), share in rows_to_forget(sessions, excess).items():
-        rows = _forget_share(cursor, logs[name], day, share)
-        gone[name] = gone.get(name, 0) + rows
-    return gone
-
-
-def _bytes_of(cursor: Connection, resource: Resource) -> int:
-    """What a log takes in the file, as of the last checkpoint."""
-    ((blocks,),) = cursor.execute(
-        "select count(distinct block_id) from pragma_storage_info(?) where persistent",
-        [f"raw.{resource.table}"],
-    ).fetchall()
-    ((size,),) = cursor.execute("select block_size from pragma_database_size() limit 1").fetchall()
-    return int(blocks) * int(size)
-
-
-def _sessions_of(cursor: Connection, dataset: str, size: int) -> list[SessionSize]:
-    units = read_units(cursor, dataset).values()
-    rows = sum(unit.rows_accepted for unit in units)
-    return [
-        SessionSize(
-            dataset, date.fromisoformat(u.key), u.rows_accepted, size * u.rows_accepted / rows
-        )
-        for u in units
-        if rows
-    ]
-
-
-def _forget_share(cursor: Connection, resource: Resource, day: date, share: float) -> int:
-    """Delete the first rows of a session, so much of it; how many they were."""
-    dataset, table = f"raw.{resource.table}", raw_name(resource)
-    unit = read_units(cursor, dataset, [day.isoformat()])[day.isoformat()]
-    if share >= 1:
-        cursor.execute(f"delete from {table} where unit_id = ?", [unit.unit_id])
-        cursor.execute("delete from catalog.units where unit_id = ?", [unit.unit_id])
-        return unit.rows_accepted
-    ((rows,),) = cursor.execute(
-        f"delete from {table} where unit_id = ? and arrival <="
-        f" (select approx_quantile(arrival, {share:.6f}) from {table} where unit_id = ?)",
-        [unit.unit_id, unit.unit_id],
-    ).fetchall()
-    left = replace(unit, rows_accepted=unit.rows_accepted - rows, rows_in=unit.rows_in - rows)
-    write_units(cursor, [left])
-    return int(rows)
-
-
-def forget_before(cursor: Connection, resources: Iterable[Resource], day: date) -> dict[str, int]:
-    """Delete the sessions of each log before `day`, ledger and rows; the rows gone, by dataset."""
-    gone: dict[str, int] = {}
-    for resource in resources:
-        dataset = f"raw.{resource.table}"
-        units = [u for u in read_units(cursor, dataset).values() if date.fromisoformat(u.key) < day]
-        ids = [unit.unit_id for unit in units]
-        if not ids:
-            continue
-        listed = "unit_id in (select unnest(?::integer[]))"
-        cursor.execute(f"delete from {raw_name(resource)} where {listed}", [ids])
-        cursor.execute(f"delete from catalog.units where {listed}", [ids])
-        gone[dataset] = sum(unit.rows_accepted for unit in units)
-    return gone

@@ -165,6 +165,20 @@ def test_prices_and_sizes_are_those_of_the_dict_way(drawn):
     assert told == [(e["eventSymbol"], SYMBOLS[e["eventSymbol"]], number(e["bidPrice"]), number(e["askSize"])) for e in wanted]  # fmt: skip
 
 
+millis = st.integers(-10, 2**64) | st.sampled_from(
+    [0, 1, live_module.YEAR_3000 - 1, live_module.YEAR_3000]
+)
+
+
+@given(st.lists(st.tuples(millis, millis), min_size=1, max_size=5))
+def test_instants_of_many_events_are_those_of_each_alone(drawn):
+    def instants(pairs):
+        return live_module._array_of("instant", [list(one) for one in zip(*pairs, strict=True)])
+
+    each = [instants([pair]).to_pylist()[0] for pair in drawn]
+    assert instants(drawn * 200).to_pylist() == each * 200
+
+
 @pytest.mark.parametrize(
     ("symbol", "streamed"),
     [

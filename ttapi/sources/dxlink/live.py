@@ -35,12 +35,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["number", "whole", "text", "instant", "claim"]
 _TYPES: dict[Kind, ColumnType] = {
-    "number": "DOUBLE",
-    "whole": "BIGINT",
-    "text": "VARCHAR",
-    "instant": "TIMESTAMP",
-    "claim": "BOOLEAN",
-}
+    "number": "DOUBLE", "whole": "BIGINT", "text": "VARCHAR", "instant": "TIMESTAMP", "claim": "BOOLEAN",
+}  # fmt: skip
 CUT = 1_000
 """Events that make a batch: fewer cost more a batch, many more leave the processor's cache."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -354,24 +350,24 @@ def _array_of(kind: Kind, parts: Sequence[list[Any]]) -> pa.Array:
         return pa.array([one if type(one) is bool else None for one in values], pa.bool_())
     if kind == "whole":
         return _typed(values, pa.int64(), whole_of)
-    if all(set(map(type, one)) == {int} for one in parts):
-        with suppress(pa.ArrowInvalid, OverflowError):
+    with suppress(OverflowError):
+        if all(set(map(type, one)) == {int} for one in parts):
             return _instants(parts)
-    micros = [instant_of(several) for several in zip(*parts, strict=True)]
-    return pa.array(micros, pa.timestamp("us"))
+    return pa.array(map(instant_of, zip(*parts, strict=True)), pa.timestamp("us"))
 
 
 def _instants(parts: Sequence[list[int]]) -> pa.Array:
-    """Milliseconds since 1970, of several the latest, as instants. *Raises* ArrowInvalid for numbers beyond 64 bits."""
+    """Milliseconds since 1970, of several the latest, as instants. *Raises* OverflowError for what is none."""
     import pyarrow as pa  # noqa: PLC0415 - as above
     import pyarrow.compute as pc  # noqa: PLC0415 - as above
 
+    if (newest := max(map(max, parts))) >= YEAR_3000:
+        raise OverflowError(newest)
     if len(parts[0]) < _MANY:
-        newest = list(map(max, *parts)) if len(parts) > 1 else parts[0]
-        micros = [1000 * one if 0 < one < YEAR_3000 else None for one in newest]
-        return pa.array(micros, pa.timestamp("us"))
+        latest = map(max, *parts) if len(parts) > 1 else parts[0]
+        return pa.array([1000 * one if one > 0 else None for one in latest], pa.timestamp("us"))
     latest = pc.max_element_wise(*(pa.array(one, pa.int64()) for one in parts))
-    is_said = pc.and_(pc.greater(latest, 0), pc.less(latest, YEAR_3000))
+    is_said = pc.greater(latest, 0)
     millis = latest if pc.all(is_said).as_py() else pc.if_else(is_said, latest, None)
     return pc.multiply(millis, 1000).cast(pa.timestamp("us"))
 
