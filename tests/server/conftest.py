@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 import threading
+import time
 from contextlib import closing, contextmanager
 from datetime import date, timedelta
 from urllib.parse import unquote_plus
@@ -99,7 +100,9 @@ def identify(authorization):
 
 
 @contextmanager
-def running(lab, *, routes=ROUTES, clock=None, hub=None, accounts=None, **place):
+def running(
+    lab, *, routes=ROUTES, clock=None, hub=None, accounts=None, stream_clock=time.monotonic, **place
+):
     """The application of `lab`'s home, listening until the block is left.
 
     `accounts`: whose tokens are good beside those of the tests.
@@ -122,6 +125,7 @@ def running(lab, *, routes=ROUTES, clock=None, hub=None, accounts=None, **place)
                 routes=routes,
                 clock=pace,
                 hub=hub,
+                stream_clock=stream_clock,
             )
             with listening(app, listener):
                 yield Daemon(lab, f"http://127.0.0.1:{port}", served)

@@ -8,14 +8,16 @@ import os
 import re
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from stream_socket import ended, heard, next_of, opened, say
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from ttapi.api import Hub
+from ttapi.server.stream import STUCK_S
 from ttapi.sources.contract import StreamBatch
 from ttapi.sources.dxlink.live import LiveColumns
 
@@ -92,6 +94,34 @@ def test_a_topic_that_cannot_be_resumed_begins_with_a_snapshot(streaming):
     with client(streaming) as socket:
         say(socket, "resume", topic="tick:CCC", sequence=0)
         assert (heard(socket)["type"], heard(socket)["data"]["action"]) == ("snapshot", "resumed")
+
+
+def test_who_takes_nothing_in_for_ten_seconds_is_let_go_of_and_told_why(
+    make_bars_lab, run_daemon, tmp_path
+):
+    """A client that does not read while prints come, beside one that does."""
+    hub, passed_s = Hub(), [0.0]
+    prints = batch("TimeAndSale", *map(float, range(900)))
+
+    def clock():
+        return time.monotonic() + passed_s[0]
+
+    lab = make_bars_lab(tmp_path)
+    with run_daemon(lab, hub=hub, stream_clock=clock) as daemon, daemon.client() as other:
+        with client(daemon) as slow:
+            say(slow, "subscribe", topics=["tick:SPY"])
+            assert heard(slow)["data"]["action"] == "subscribed"
+            while "ttapi_open_sockets 1" in (metrics := other.get("/metrics").text):
+                hub.put(prints)
+                passed_s[0] += STUCK_S
+            assert "ttapi_open_sockets 0" in metrics
+            with pytest.raises(ConnectionClosed) as closed:
+                while True:  # what had been sent before
+                    assert heard(slow)["type"] == "tick"
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, "too slow")
+        with client(daemon) as again:
+            say(again, "subscribe", topics=["tick:SPY"])
+            assert next_of(again, "status")["data"]["topics"] == ["tick:SPY"]
 
 
 @pytest.mark.parametrize("token", ["wrong", "", 7, None])

@@ -51,6 +51,7 @@ def make_app(
     routes: Iterable[Route] = ROUTES,
     clock: Callable[[], float] = time.monotonic,
     hub: Hub | None = None,
+    stream_clock: Callable[[], float] = time.monotonic,
 ) -> Guard:
     """The whole application. *Raises* UsageError for a route without a role.
 
@@ -63,7 +64,7 @@ def make_app(
     traffic = RequestCounts()
     app.state.admit = _admission(identify, clock, served)
     app.include_router(make_router([*routes, *_own_routes(app, traffic)], served))
-    sockets = StreamSockets(identify, hub, served, Topics(served, clock))
+    sockets = StreamSockets(identify, hub, served, Topics(served, clock), stream_clock)
     app.router.routes.append(WebSocketRoute(f"{API}/stream", sockets.serve))
     app.router.routes.append(McpDoor(served).route)
     for kind, handler in _HANDLERS.items():

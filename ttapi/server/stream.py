@@ -70,12 +70,17 @@ class StreamSockets:
     """All sockets of a daemon."""
 
     def __init__(
-        self, identify: Identify, hub: Hub | None, served: ServedHome, topics: Topics
+        self,
+        identify: Identify,
+        hub: Hub | None,
+        served: ServedHome,
+        topics: Topics,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`hub`: None where nothing is streamed."""
+        """`hub`: None where nothing is streamed. `clock`: seconds that never go back."""
         self._identify, self._hub, self._served = identify, hub, served
-        self._topics = topics
-        self._fanout = Fanout(hub)
+        self._topics, self._clock = topics, clock
+        self._fanout = Fanout(hub, clock)
         self._most = served.settings.serve_sockets
         self._open: Counter[str] = Counter()
 
@@ -99,10 +104,11 @@ class StreamSockets:
         self._open[caller.name] += 1
         topics = self._topics.of(caller)
         client = _Client(
-            writer, self._identify, topics, hub=self._hub, served=self._served, fanout=self._fanout
-        )
+            writer, self._identify, topics, hub=self._hub, served=self._served, fanout=self._fanout,
+            clock=self._clock,
+        )  # fmt: skip
         self._fanout.join(client)
-        pace = RateLimit(MESSAGES_PER_S, MESSAGES, time.monotonic)
+        pace = RateLimit(MESSAGES_PER_S, MESSAGES, self._clock)
         try:
             client.tell("status", {"action": "authenticated"})
             while True:
@@ -144,7 +150,9 @@ class _Client:
         hub: Hub | None,
         served: ServedHome,
         fanout: Fanout,
+        clock: Callable[[], float],
     ) -> None:
+        self._clock = clock
         self._writer, self._identify, self._hub = writer, identify, hub
         self._served, self._topics, self._caller = served, topics, topics.caller
         self._fanout = fanout
@@ -152,7 +160,7 @@ class _Client:
         self.seen: dict[str, int] = {}
         self._standing: set[str] = set()
         """Of these the topics that are no live events."""
-        self.sent_at = self._read_at = time.monotonic()
+        self.sent_at = self._read_at = clock()
         self.write = writer.write
         self._looks = 0
 
@@ -304,7 +312,7 @@ class _Client:
     def _send(self, message: bytes) -> None:
         if self._writer.push(frame_of(message)) > MOST_UNREAD:
             self._writer.close(_AGAIN, "too slow")
-        self.sent_at = time.monotonic()
+        self.sent_at = self._clock()
 
 
 def _canonical(asked: object) -> str:
