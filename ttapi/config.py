@@ -159,6 +159,9 @@ class Settings:
         "serve", 1024 * 1024, r"0*[1-9]\d{0,8}", "1048576", key="max_body"
     )
     """`[serve] max_body`: bytes of the body of one request."""
+    serve_logins: int = _setting("serve", 5, r"0*[1-9]\d{0,4}", "5", key="logins")
+    """`[serve] logins`: attempts to log in under one name at once, and one more each half minute; four times as many
+    from one address, and one more every five seconds."""
     serve_sockets: int = _setting("serve", 20, r"0*[1-9]\d{0,5}", "20", key="sockets")
     """`[serve] sockets`: WebSockets of one user."""
     serve_topics: int = _setting("serve", 500, r"0*[1-9]\d{0,5}", "500", key="topics")

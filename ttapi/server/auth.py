@@ -122,10 +122,10 @@ class RateLimit:
 class LoginPace:
     """How often one may try to log in: under one name, and from one address."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock`: seconds that never go back."""
-        self._of_name = RateLimit(1 / 30, 5, clock)
-        self._of_address = RateLimit(1 / 5, 20, clock)
+    def __init__(self, most: int = 5, clock: Callable[[], float] = time.monotonic) -> None:
+        """`most`: under one name at once. `clock`: seconds that never go back."""
+        self._of_name = RateLimit(1 / 30, most, clock)
+        self._of_address = RateLimit(1 / 5, 4 * most, clock)
 
     def wait_s(self, name: str, address: str) -> float:
         """0.0 where the attempt is allowed, and counted; else the seconds until one is."""

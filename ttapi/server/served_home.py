@@ -88,7 +88,6 @@ class ServedHome:
         self.accounts = accounts or Accounts(home.accounts)
         self.is_open = is_open
         self.audit = AuditTrail(home.logs, clock=clock)
-        self.login_pace = LoginPace(clock)
         self.database = Database(home, environ=environ)
         self.readiness = Readiness(home)
         self.published = PublishedRelations(
@@ -96,6 +95,7 @@ class ServedHome:
         )
         self.queue = RefreshQueue(self.database, self._note_refresh)
         self.settings = self.database.load_environment().settings
+        self.login_pace = LoginPace(self.settings.serve_logins, clock)
         self.sandboxes = SandboxCache(home, environ, _limits(self.settings))
         self.scheduler: Scheduler | None = None
         """None: nothing is refreshed by itself."""
