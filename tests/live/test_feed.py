@@ -122,6 +122,36 @@ def test_of_what_counts_each_the_missed_part_is_asked_for_and_what_is_known_left
     assert [name for name, since in second if since is not None] == ["time_and_sales"]
 
 
+@pytest.mark.parametrize(
+    ("name", "is_asked"),
+    [
+        ("quotes", False),
+        ("trades", False),
+        ("greeks", False),
+        ("time_and_sales", True),
+        ("minutes", True),
+    ],
+)
+def test_minutes_and_prints_that_were_missed_are_asked_for_and_what_only_stands_is_not(name, is_asked):  # fmt: skip
+    source = Scripted([StreamReady(), StreamLostError("gone")], [StreamReady()])
+    request = StreamRequest(BY_RESOURCE[name].resource, ("SPY",))
+    feed = Feed(source, [request], SourceContext({}, START), Clock(), backoff=Backoff(sleep=no_pause))  # fmt: skip
+
+    async def first_event():
+        async with aclosing(feed.events()) as events:
+            return await anext(events)
+
+    gap = asyncio.run(first_event())
+    assert isinstance(gap, StreamGap)
+    ((_, never),), ((_, since),) = source.asked
+    assert never is None
+    assert since == (gap.lost_at - timedelta(seconds=5) if is_asked else None)
+
+
+async def no_pause(seconds):
+    assert seconds >= 0
+
+
 def test_pauses_grow_to_their_longest_and_start_anew_after_an_event():
     down = [StreamLostError("down")]
     source = Scripted(*[down] * 9, [StreamReady(), prints((1, 1.0)), *down], [prints((2, 2.0))])

@@ -99,19 +99,40 @@ def test_who_comes_back_within_a_minute_goes_on_and_later_what_nobody_watches_is
     assert (missed.messages, missed.lost) == ((), 3)
 
 
+def minutes(*candles):
+    """A batch of candles: minute since 1970, close."""
+    columns = LiveColumns({"SPY": "SPY"})
+    flat = [v for minute, close in candles for v in ("SPY", 60_000 * minute, close)]
+    columns.take(["Candle", flat], {"Candle": ("eventSymbol", "time", "close")}, AT)
+    ((resource, rows, _),) = columns.cut()
+    return StreamBatch(resource, rows)
+
+
+def closes(hub, after=0):
+    """Minute and close of the messages about bars."""
+    messages = [json.loads(one)["data"] for one in hub.missed("bar:SPY:time:60", after).messages]
+    return [(one["start"][14:16], one["close"]) for one in messages]
+
+
 def test_of_a_minute_the_last_word_is_kept_when_the_next_begins():
     hub = Hub()
     hub.watch("bar:SPY:time:60")
-    for minute, closes in ((1, (1.0, 2.0)), (2, (3.0,)), (2, (4.0, 5.0))):
-        columns = LiveColumns({"SPY": "SPY"})
-        flat = [v for close in closes for v in ("SPY", 60_000 * minute, close)]
-        columns.take(["Candle", flat], {"Candle": ("eventSymbol", "time", "close")}, AT)
-        ((resource, rows, _),) = columns.cut()
-        hub.put(StreamBatch(resource, rows))
-    messages = [json.loads(one)["data"] for one in hub.missed("bar:SPY:time:60", 0).messages]
-    assert [(one["start"], one["close"]) for one in messages] == [
-        ("1970-01-01T00:01:00Z", 2.0), ("1970-01-01T00:02:00Z", 5.0),
-    ]  # fmt: skip
+    for batch_of in (((1, 1.0), (1, 2.0)), ((2, 3.0),), ((2, 4.0), (2, 5.0))):
+        hub.put(minutes(*batch_of))
+    assert closes(hub) == [("01", 2.0), ("02", 5.0)]
+
+
+def test_minutes_that_were_missed_come_after_one_another_and_none_before_what_was_told():
+    """A history comes with the newest minute first."""
+    hub = Hub()
+    hub.watch("bar:SPY:time:60")
+    hub.put(minutes((3, 3.0)))
+    hub.put(minutes((5, 5.0), (4, 4.0), (3, 3.5), (2, 2.0)))
+    assert closes(hub) == [("03", 3.5), ("04", 4.0), ("05", 5.0)]
+    hub.put(minutes((4, 4.5)))
+    assert closes(hub) == [("03", 3.5), ("04", 4.0), ("05", 5.0)]
+    _, snapshot = hub.watch("bar:SPY:time:60")
+    assert json.loads(snapshot)["data"]["close"] == 5.0
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from vendor_settings import settings_of as login_of
@@ -14,7 +15,7 @@ from ttapi.errors import CredentialError
 from ttapi.live.feed import Backoff, Feed
 from ttapi.market.dxfeed import event_index
 from ttapi.simulator.server import VendorServer
-from ttapi.sources.contract import StreamRequest
+from ttapi.sources.contract import StreamBatch, StreamRequest
 from ttapi.sources.dxlink.live import BY_RESOURCE
 from ttapi.sources.dxlink.source import DxlinkSource
 
@@ -111,6 +112,29 @@ def test_an_outage_of_the_login_is_outlived_by_the_stream(lab, small_market, fau
         batch = asyncio.run(first(feed))
     assert batch.rows["symbol"].to_pylist() == ["SPY"]
     assert len(pauses) >= 3
+
+
+def test_minutes_that_nobody_recorded_are_had_from_the_vendor_s_history(lab, small_market):
+    """Nothing came for three quarters of an hour: what is asked then begins with the minute that was open."""
+    last = datetime(2024, 6, 14, 19, 59, tzinfo=UTC)
+
+    async def first(request):
+        stream = DxlinkSource().stream([request], context, lambda: lab.now)
+        async with aclosing(stream) as events:
+            while not isinstance(event := await anext(events), StreamBatch):
+                pass
+            return event
+
+    with VendorServer(small_market, vendors=["dxlink"]) as served:
+        lab.environ |= {"TTAPI_DXLINK_URL": served.dxlink_url, "TTAPI_DXLINK_TOKEN": served.credentials.quote_token}  # fmt: skip
+        environment = lab.environment()
+        context = environment.context(DxlinkSource(), environment.accounts())
+        since = last - timedelta(minutes=44, seconds=-17)
+        request = StreamRequest(BY_RESOURCE["minutes"].resource, ("SPY",), since)
+        batch = asyncio.run(first(request))
+    found = sorted(batch.rows["event_time"].to_pylist())
+    wanted = [(last - timedelta(minutes=n)).replace(tzinfo=None) for n in range(44, -1, -1)]
+    assert found == wanted
 
 
 def test_a_grant_that_is_dead_ends_the_stream_at_once(lab, small_market):

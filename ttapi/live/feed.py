@@ -204,11 +204,11 @@ class Feed:
         log.warning("%s: %s", self.state.source, self.state.last_error)
 
     def _wanted(self, lost_at: datetime | None) -> list[StreamRequest]:
-        """The requests; of a resource whose every event counts also what happened since the loss."""
+        """The requests; of a resource of whose events more than the newest counts also what happened since the loss."""
         if lost_at is None:
             return list(self._requests)
         return [
-            one if one.resource.conflates_by else replace(one, since=lost_at - _CLOCKS_APART)
+            replace(one, since=lost_at - _CLOCKS_APART) if _has_history(one.resource) else one
             for one in self._requests
         ]
 
@@ -259,6 +259,11 @@ def _conforming(batch: StreamBatch, declared: pa.Schema) -> StreamBatch:
         name = batch.resource.name
         raise StreamLostError(f"{name}: a batch is not as its log declares: {exc}") from exc
     return replace(batch, rows=rows)
+
+
+def _has_history(resource: Resource) -> bool:
+    """Whether events of one key are facts of their own: every print, the last word on every minute."""
+    return not resource.conflates_by or not set(resource.conflates_by) <= set(resource.keys)
 
 
 def _declared(resource: Resource) -> pa.Schema:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -65,7 +65,9 @@ class _Topic:
     """Batch and row of the newest event."""
     messages: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=KEPT))
     """With their numbers; where the newest alone counts, the one that was asked for last."""
-    minute: object = None
+    newest_minute: datetime | None = None
+    """Of the newest bar."""
+    minute: datetime | None = None
     """Of a bar that was kept: another of the same minute takes its place."""
     watchers: int = 0
     left_at: float | None = None
@@ -124,8 +126,7 @@ class Hub:
         symbols = rows["symbol"].to_pylist()
         with self._lock:
             if kind == _BAR:
-                bars = {key: n for n, key in enumerate(zip(symbols, _minutes(rows), strict=True))}
-                for (symbol, minute), place in bars.items():
+                for symbol, minute, place in _bars(symbols, rows):
                     self._add(f"{kind}:{symbol}{ending}", rows, place, minute)
             elif batch.resource.conflates_by:
                 for symbol, place in {s: n for n, s in enumerate(symbols)}.items():
@@ -134,12 +135,16 @@ class Hub:
                 for place, symbol in enumerate(symbols):
                     self._add(f"{kind}:{symbol}{ending}", rows, place)
 
-    def _add(self, name: str, rows: pa.RecordBatch, place: int, minute: object = None) -> None:
+    def _add(
+        self, name: str, rows: pa.RecordBatch, place: int, minute: datetime | None = None
+    ) -> None:
         topic = self._topics.get(name)
         if topic is None:
             topic = self._topics[name] = _new_topic(name)
+        if minute is not None and topic.newest_minute and minute < topic.newest_minute:
+            return  # of what was missed, which stands in the file
         topic.sequence += 1
-        topic.newest = (rows, place)
+        topic.newest, topic.newest_minute = (rows, place), minute
         if topic.watchers:
             self._changed.add(name)
         elif topic.left_at is None or self._clock() - topic.left_at >= AWAY_S:
@@ -194,9 +199,12 @@ def _new_topic(name: str) -> _Topic:
     return _Topic(kind, name, is_newest_alone=kind not in {_PRINT, _BAR})
 
 
-def _minutes(rows: pa.RecordBatch) -> list[object]:
-    found: list[object] = rows["event_time"].to_pylist()
-    return found
+def _bars(symbols: Sequence[str], rows: pa.RecordBatch) -> list[tuple[str, datetime | None, int]]:
+    """Symbol, minute and row of the last word on each minute, the oldest minute first."""
+    minutes = rows["event_time"].to_pylist()
+    last = {key: place for place, key in enumerate(zip(symbols, minutes, strict=True))}
+    found = [(symbol, minute, place) for (symbol, minute), place in last.items()]
+    return sorted(found, key=lambda one: (one[1] is not None, one[1]))
 
 
 def encoded(kind: str, topic: str, sequence: int, rows: pa.RecordBatch, place: int) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 
 from ttapi.sources.contract import StreamRequest
 from ttapi.sources.dxlink.live import BY_RESOURCE
-from ttapi.sources.dxlink.load import CUT_AFTER_S, _LiveConnection
+from ttapi.sources.dxlink.load import CUT_AFTER_S, _LiveConnection, _millis
 
 
 class Clock:
@@ -58,3 +58,12 @@ def test_no_event_waits_for_longer_than_a_tenth_of_a_second(connection):
     for _ in range(50):
         connection.note_cost(60.0)
     assert waited(connection) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"), [("minutes", "2024-06-14T15:30:00+00:00"), ("time_and_sales", "2024-06-14T15:30:42.500000+00:00")]
+)  # fmt: skip
+def test_a_minute_that_had_begun_is_asked_whole_and_prints_from_the_instant_on(name, asked):
+    since = datetime(2024, 6, 14, 15, 30, 42, 500_000, UTC)
+    request = StreamRequest(BY_RESOURCE[name].resource, ("SPY",), since)
+    assert _millis(request.since, name) == int(datetime.fromisoformat(asked).timestamp() * 1000)

@@ -181,7 +181,7 @@ class _LiveConnection:
     def _subscribe(self, request: StreamRequest) -> int:
         live = BY_RESOURCE[request.resource.name]
         # A type with a history is sent its last value only, unless it is asked from an instant on.
-        since = None if request.since is None else int(request.since.timestamp() * 1000)
+        since = None if request.since is None else _millis(request.since, request.resource.name)
         channel = self.protocol.open_channel("AUTO", {live.event_type: live.fields})
         symbols = [_streamed(request, symbol) for symbol in request.symbols]
         self.protocol.subscribe(
@@ -260,6 +260,12 @@ def _heeded(happening: Happening) -> Iterator[StreamNotice]:
 
 def _names(requests: Sequence[StreamRequest]) -> dict[str, str]:
     return {_streamed(one, symbol): symbol for one in requests for symbol in one.symbols}
+
+
+def _millis(since: datetime, resource: str) -> int:
+    """Milliseconds from which on a history is asked; a minute that had begun is asked whole."""
+    began = since.replace(second=0, microsecond=0) if resource == "minutes" else since
+    return int(began.timestamp() * 1000)
 
 
 def _streamed(request: StreamRequest, symbol: str) -> str:
