@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
@@ -11,12 +12,14 @@ import pytest
 from vendor_settings import settings_of as login_of
 
 from ttapi.api import RecordRequest, record
-from ttapi.errors import CredentialError
+from ttapi.errors import CredentialError, StreamLostError
 from ttapi.live.feed import Backoff, Feed
 from ttapi.market.dxfeed import event_index
 from ttapi.simulator.server import VendorServer
 from ttapi.sources.contract import StreamBatch, StreamRequest
+from ttapi.sources.dxlink.client import QuoteToken
 from ttapi.sources.dxlink.live import BY_RESOURCE
+from ttapi.sources.dxlink.load import stream_events
 from ttapi.sources.dxlink.source import DxlinkSource
 
 HELD = "select symbol, tick_id, round(price * 100)::bigint from ticks where tick_id % 4194304 = 0 and tick_id >= {first} order by tick_id"
@@ -112,6 +115,24 @@ def test_an_outage_of_the_login_is_outlived_by_the_stream(lab, small_market, fau
         batch = asyncio.run(first(feed))
     assert batch.rows["symbol"].to_pylist() == ["SPY"]
     assert len(pauses) >= 3
+
+
+def test_what_arrived_before_a_connection_broke_is_brought_however_soon_it_breaks(lab, pouring):
+    """Nothing is due by a clock that stands still: all of it waits for others when the connection ends."""
+    found = Counter()
+
+    async def collect(served):
+        token = QuoteToken(served.dxlink_url, served.credentials.quote_token)
+        request = StreamRequest(BY_RESOURCE["time_and_sales"].resource, ("SPY",))
+        stream = stream_events([request], token, lambda: lab.now, clock=lambda: 0.0)
+        async with aclosing(stream) as events:
+            async for event in events:
+                if isinstance(event, StreamBatch):
+                    found["rows"] += event.rows.num_rows
+
+    with pouring("drop-feed:after=8", limit=400, frame_events=10, channels=1) as served, pytest.raises(StreamLostError):  # fmt: skip
+        asyncio.run(collect(served))
+    assert found["rows"] == 1 + 80, "the print that was the last before, and eight frames"
 
 
 def test_minutes_that_nobody_recorded_are_had_from_the_vendor_s_history(lab, small_market):

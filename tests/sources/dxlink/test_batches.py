@@ -36,6 +36,13 @@ def waited(connection):
     return connection._cut_at - connection._clock.now_s
 
 
+def test_what_arrived_before_the_connection_was_lost_makes_a_batch(connection):
+    waited(connection)
+    (batch,) = connection.left()
+    assert batch.rows["symbol"].to_pylist() == ["SPY"]
+    assert list(connection.left()) == []
+
+
 def test_batches_that_cost_little_do_not_keep_an_event_waiting(connection):
     for _ in range(20):
         connection.note_cost(0.001)

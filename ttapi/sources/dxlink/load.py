@@ -147,7 +147,12 @@ async def stream_events(
         connection.protocol.connect(clock(), token.token)
         while True:
             await _send(socket, connection.protocol.take_outgoing(clock()))
-            frame = await _frame(socket, connection.due_in())
+            try:
+                frame = await _frame(socket, connection.due_in())
+            except StreamLostError:
+                for batch in connection.left():
+                    yield batch
+                raise
             began, is_batch = clock(), False
             for item in connection.take(frame):
                 is_batch = is_batch or isinstance(item, StreamBatch)
@@ -195,6 +200,10 @@ class _LiveConnection:
         if self._cut_at is not None:
             times.append(self._cut_at)
         return max(0.0, min(times) - self._clock())
+
+    def left(self) -> Iterable[StreamBatch]:
+        """What arrived and made no batch yet."""
+        return [StreamBatch(*batch) for batch in self._columns.cut()]
 
     def note_cost(self, cost_s: float) -> None:
         """Take into account what it took to make batches and to hand them on."""
