@@ -233,7 +233,8 @@ BOMBS = [
     "select string_agg(repeat('x', 1000), '') from range(100000000)",
     "select * from range(1000000000) order by random()",
     "select count(distinct (range, random())) from range(10000000000)",
-    "select regexp_matches(repeat('a', 100000000), '(a*)*b(a*)*c')",
+    # Once is no bomb: a quick machine answers it within the deadline.
+    "select count(*) from range(10000000) t(i) where regexp_matches(repeat('a', 1000000) || i, '(a*)*b(a*)*c')",
     "select list_sort(list_transform(range(500000000), lambda x: -x))[1]",
     "select max(md5(repeat('x', 1000000) || range)) from range(10000000)",
     "select json_object('a', repeat('x', 2000000000))",
