@@ -108,7 +108,9 @@ class ServedHome:
         self._is_loading = False
         self._ages: dict[str, tuple[object, RelationAge]] = {}
         self.replies: Kept[FoundReply] = Kept(lambda given: _OF_HEADERS + len(given.reply.content))
-        self._lock = threading.Lock()
+        self._aged: set[str] = set()
+        """Relations whose age was asked lately."""
+        self._lock, self._looking = threading.Lock(), threading.Lock()
 
     def close(self, timeout_s: float) -> bool:
         """Whether all that ran has ended."""
@@ -156,23 +158,31 @@ class ServedHome:
     def age(self, relation: str) -> RelationAge:
         """How old `relation` is, as its inputs say."""
         environment = self._recent_environment()
-        state, now = environment.home_state, environment.now
         found = self._known_age(relation, environment)
         if found is None:
-            try:
-                (row,) = operations.status(environment, relation).rows
-            except (UsageError, ValueError):  # a formula, which has no age
-                found = RelationAge(None)
-            else:
-                asked_at = None if row.age_s is None else now - timedelta(seconds=row.age_s)
-                due_at = row.due_at if row.due_at is not None and row.due_at > now else None
-                found = RelationAge(asked_at, row.never_loaded, due_at)
-            with self._lock:
-                self._ages[relation] = state, found
+            with self._looking:  # one finds it out; the others see it then
+                found = self._known_age(relation, environment) or self._find_age(
+                    relation, environment
+                )
+        return found
+
+    def _find_age(self, relation: str, environment: Environment) -> RelationAge:
+        now = environment.now
+        try:
+            (row,) = operations.status(environment, relation).rows
+        except (UsageError, ValueError):  # a formula, which has no age
+            found = RelationAge(None)
+        else:
+            asked_at = None if row.age_s is None else now - timedelta(seconds=row.age_s)
+            due_at = row.due_at if row.due_at is not None and row.due_at > now else None
+            found = RelationAge(asked_at, row.never_loaded, due_at)
+        with self._lock:
+            self._ages[relation] = environment.home_state, found
         return found
 
     def _known_age(self, relation: str, environment: Environment) -> RelationAge | None:
         with self._lock:
+            self._aged.add(relation)
             state, found = self._ages.get(relation, (None, RelationAge(None)))
         is_due = found.due_at is not None and found.due_at <= environment.now
         return None if is_due or state is not environment.home_state else found
@@ -230,6 +240,16 @@ class ServedHome:
             environment = self.database.load_environment()
             # Made of every model file: here, not where the loop asks for it.
             assert environment.installation.fingerprint
+            with self._lock:
+                aged, self._aged = self._aged, set()
+                known = {
+                    name
+                    for name, (state, _) in self._ages.items()
+                    if state is environment.home_state
+                }
+            # Before anybody takes the other state, so that nobody waits for what is asked again and again.
+            for relation in aged - known:
+                self._find_age(relation, environment)
             with self._lock:
                 self._recent = self._clock(), environment
         finally:
