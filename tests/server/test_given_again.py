@@ -125,6 +125,13 @@ def test_a_second_later_it_is_looked_at_beside_the_answer(own, clock):
         assert own.served._recent[0] == recent[0] + 1.0
 
 
+def test_whether_the_daemon_lives_is_answered_whatever_is_wrong_with_its_users(own):
+    own.lab.home.accounts.mkdir(exist_ok=True)
+    (own.lab.home.accounts / "users.json").write_text("{")
+    with own.client() as client:
+        assert [client.get("/live").status_code for _ in range(3)] == [200] * 3
+
+
 @pytest.mark.parametrize("path", ["/eod?symbol=AAA", "/status", "/relations", "/relations/eod", "/datasets", "/openapi.json"])  # fmt: skip
 def test_head_is_answered_as_get_is_without_a_body(daemon, admin, path):
     got, head = admin.get(f"{API}{path}"), admin.head(f"{API}{path}")

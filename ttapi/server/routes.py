@@ -132,7 +132,7 @@ def _guarded_route(declared: Mapping[str, Route], served: ServedHome) -> type[AP
 
             async def guarded(request: Request) -> Response:
                 request.state.caller = request.app.state.admit(request, route.role)
-                if (reply := _given_again(request, served)) is not None:
+                if _has_formats(route) and (reply := _given_again(request, served)) is not None:
                     return reply
                 refuse_ambiguous(request.query_params.multi_items(), route.request, route.method)
                 if route.method == "POST":
@@ -200,12 +200,13 @@ def _endpoint(route: Route, served: ServedHome) -> Callable[..., Response]:
     """The function that FastAPI calls; its signature says what the route takes."""
 
     def endpoint(request: Request, asked: BaseModel, **path: str) -> Response:
-        call, question = _call(request, asked, path), _question(request, served)
+        call = _call(request, asked, path)
 
         def found() -> RouteReply:
             stamp = served.stamp()
             reply = route.operation(served, call)
             if reply.is_lasting and stamp is not None and _generation_of(reply) == stamp[0]:
+                question = _question(request, served)
                 served.replies.keep((stamp, question), FoundReply(reply, prepared))
             return reply
 
