@@ -204,7 +204,7 @@ def _rows(served: ServedHome, call: Call, request: RowsRequest) -> RouteReply:
             following = Cursor(held.number, end, digest).text if goes_on else None
             return encoded(found, media_type, following)
 
-        rows = kept.made((request, media_type), piece)
+        rows = kept.made((request, media_type, served.second()), piece)
         held.is_promised |= rows.next is not None
         is_lasting = not query.refresh and query.generation is None and query.cursor is None
         if not rows.total and (never := _never_loaded(served, call, name)):

@@ -199,12 +199,16 @@ class ServedHome:
         found = self._known_age(relation, environment)
         return None if found is None else found.headers(environment.now)
 
-    def stamp(self) -> tuple[int, str] | None:
-        """Generation and models, of which the same question has the same answer; None: they have to be looked at."""
+    def stamp(self) -> tuple[int, str, int] | None:
+        """Generation, models and second: with them the same question has the same answer; None: to be looked at first."""
         environment = self._known_environment()
         if environment is None:
             return None
-        return self.published.newest(), environment.installation.fingerprint
+        return self.published.newest(), environment.installation.fingerprint, self.second()
+
+    def second(self) -> int:
+        """The number of the second: a relation may tell how old something is by the clock."""
+        return int(self._clock() // _RECENT_S)
 
     def now(self) -> datetime:
         """The instant by which ages are told."""
