@@ -200,7 +200,7 @@ class ServedHome:
         return None if found is None else found.headers(environment.now)
 
     def stamp(self) -> tuple[int, str, int] | None:
-        """Generation, models and second: with them the same question has the same answer; None: to be looked at first."""
+        """Generation, models and second: in them a question has one answer; None: they have to be looked at first."""
         environment = self._known_environment()
         if environment is None:
             return None
