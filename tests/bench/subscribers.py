@@ -22,7 +22,7 @@ from typing import Any
 
 import uvloop
 from line import Line
-from streams import FEED
+from streams import FEED, stored
 
 LIMIT_P99_MS, LIMIT_MANY_P99_MS, LIMIT_STUCK_P99_MS = 15.0, 25.0, 50.0
 """From the arrival of an event to that of its message: a thousand clients, four thousand, a tenth of them stuck."""
@@ -126,15 +126,16 @@ class _Load:
             assert readers.stdin and readers.stdout
             readers.stdout.readline()
             time.sleep(4)  # the first publication leaves the counts
-            before, began, used = _stored(state), time.monotonic(), _cpu_s(pid)
+            (before, counted), began, used = stored(state), time.monotonic(), _cpu_s(pid)
             print(file=readers.stdin, flush=True)
             rest = uvloop.run(self._asked(host, int(port), seconds))
             print(file=readers.stdin, flush=True)
             taken = time.monotonic() - began
+            after, ended = stored(state)
             ages = json.loads(readers.stdout.readline())
         return {
             "clients": self.clients, "rate": len(ages) / taken,
-            "stored_per_s": (_stored(state) - before) / taken, "cores": (_cpu_s(pid) - used) / taken,
+            "stored_per_s": (after - before) / max(1.0, ended - counted), "cores": (_cpu_s(pid) - used) / taken,
             "p50_ms": 1e3 * statistics.median(ages), "p99_ms": 1e3 * _quantile(ages, 0.99),
             "asked_per_s": len(rest) / taken,
             "rest_p50_ms": 1e3 * statistics.median(rest), "rest_p95_ms": 1e3 * _quantile(rest, 0.95),
@@ -166,11 +167,6 @@ class _Load:
             await asyncio.sleep(max(0.0, (len(taken)) / per_s - (time.monotonic() - start)))
         writer.close()
         return taken
-
-
-def _stored(state: Path) -> int:
-    found: int = json.loads(state.read_text())["counts"]["stored"]
-    return found
 
 
 def _cpu_s(pid: int) -> float:

@@ -10,6 +10,7 @@ import threading
 import pytest
 from argon2 import PasswordHasher
 from forged_tokens import decoded, forgeries, stale_tokens
+from moved_clock import MovedClock
 
 from ttapi.errors import UnknownNameError, UsageError
 from ttapi.server.accounts import OWNER, Accounts, RefusedLogin
@@ -22,17 +23,9 @@ PASSWORD = "correct horse battery"
 START = 1_800_000_000.0
 
 
-class Clock:
-    def __init__(self):
-        self.now = START
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return MovedClock(START)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import threading
 from datetime import date
 
 import pytest
+from moved_clock import MovedClock
 
 from ttapi.server.routes import API
 from ttapi.server.rows import Kept
@@ -14,19 +15,9 @@ from ttapi.server.rows import Kept
 ROWS = f"{API}/relations/eod/rows?where=symbol:eq:AAA"
 
 
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    def __init__(self):
-        self.now_s = 1_000.0
-
-    def __call__(self):
-        return self.now_s
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return MovedClock(1_000.0)
 
 
 @pytest.fixture
@@ -104,7 +95,7 @@ def test_some_seconds_later_what_is_installed_is_looked_at_first(own, clock):
     with own.client() as client:
         for _ in range(3):
             client.get(ROWS)
-        clock.now_s += 5.0
+        clock.now += 5.0
         before = reads(own)
         assert client.get(ROWS).status_code == 200
         assert reads(own) > before
@@ -119,10 +110,10 @@ def test_a_second_later_it_is_looked_at_beside_the_answer(own, clock):
         for _ in range(3):
             client.get(ROWS)
         recent = own.served._recent
-        clock.now_s += 1.0
+        clock.now += 1.0
         assert client.get(ROWS).json()["total"] == 60
         own.served.readiness.close()
-        assert own.served._recent[0] == recent[0] + 1.0
+        assert own.served._recent.at == recent.at + 1.0
 
 
 def test_what_goes_by_the_clock_is_a_second_old_at_most(own, clock):
@@ -135,7 +126,7 @@ def test_what_goes_by_the_clock_is_a_second_old_at_most(own, clock):
     with own.client() as client:
         ages = [age() for _ in range(4)]
         assert ages[-1] == ages[-2]
-        clock.now_s += 1.0
+        clock.now += 1.0
         assert age() > ages[-1]
 
 

@@ -9,6 +9,7 @@ import json
 import pytest
 from argon2 import PasswordHasher
 from forged_tokens import forgeries, stale_tokens
+from moved_clock import MovedClock
 from stream_socket import ended, heard, opened, say
 
 from ttapi.audit.home_findings import broken_audit_log
@@ -21,18 +22,11 @@ WRONG = "name or password is wrong"
 NO_TOKEN = "a bearer token that is good is needed"
 
 
-class Clock:
-    now = 1_800_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture(scope="module")
 def with_users(make_bars_lab, run_daemon, tmp_path_factory):
     """A daemon with a user a role, called after it."""
     lab = make_bars_lab(tmp_path_factory.mktemp("users"))
-    accounts = Accounts(lab.home.accounts, Clock(), PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))  # fmt: skip
+    accounts = Accounts(lab.home.accounts, MovedClock(1_800_000_000.0), PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))  # fmt: skip
     for role in ("viewer", "analyst", "operator", "admin"):
         accounts.add(f"{role}1", role, PASSWORD)
     with run_daemon(lab, accounts=accounts) as daemon:

@@ -71,7 +71,7 @@ def test_what_came_after_the_one_that_is_waited_for_is_answered_from_at_once(hom
 
 def test_where_nothing_was_published_nothing_is_held_back(home, readiness):
     readiness.hold_back()
-    readiness.go_on(None, nothing)
+    readiness.let_go()
     publish(home, 8)
     assert readiness.newest(home) == 8
 

@@ -8,21 +8,14 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from moved_clock import MovedClock
 
 from ttapi.sources.throttle import Breaker, CircuitOpenError, Pace
 from ttapi.sources.traffic import Traffic
 
 
-class Clock:
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
 def test_a_429_halves_the_pace_and_a_quiet_minute_brings_it_back():
-    clock, traffic = Clock(), Traffic()
+    clock, traffic = MovedClock(), Traffic()
     pace = Pace(120.0, traffic, clock)
     clock.now = 5.0
     pace.slow()
@@ -43,7 +36,7 @@ def test_a_429_halves_the_pace_and_a_quiet_minute_brings_it_back():
 
 @given(st.lists(st.tuples(st.floats(0, 30), st.booleans()), max_size=60))
 def test_the_pace_stays_between_its_floor_and_what_is_allowed(events):
-    clock = Clock()
+    clock = MovedClock()
     pace = Pace(64.0, Traffic(), clock)
     for wait, is_busy in events:
         clock.now += wait
@@ -53,7 +46,7 @@ def test_the_pace_stays_between_its_floor_and_what_is_allowed(events):
 
 
 def test_429s_a_second_apart_halve_what_came_back_and_never_go_below_a_sixtieth():
-    clock, traffic = Clock(), Traffic()
+    clock, traffic = MovedClock(), Traffic()
     pace = Pace(64.0, traffic, clock)
     found = []
     for _ in range(8):
@@ -73,7 +66,7 @@ def test_429s_a_second_apart_halve_what_came_back_and_never_go_below_a_sixtieth(
 
 
 def test_a_probe_that_works_closes_the_circuit():
-    clock = Clock()
+    clock = MovedClock()
     breaker = Breaker(
         "/x", failures=2, recovery_s=0.001, is_failure=lambda kind, _: kind is OSError, clock=clock
     )
@@ -102,7 +95,7 @@ def test_a_probe_that_works_closes_the_circuit():
 
 
 def test_three_failed_probes_in_a_row_count_as_down_for_a_while():
-    clock = Clock()
+    clock = MovedClock()
     breaker = Breaker(
         "/x", failures=1, recovery_s=1e-9, is_failure=lambda kind, _: kind is OSError, clock=clock
     )
@@ -139,7 +132,7 @@ def test_while_one_probes_the_others_are_refused_and_may_ask_again_behind_it():
         failures=1,
         recovery_s=1e-9,
         is_failure=lambda kind, _: kind is OSError,
-        clock=Clock(),
+        clock=MovedClock(),
     )
 
     async def fail():

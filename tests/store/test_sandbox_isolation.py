@@ -4,15 +4,26 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from debian import debian_program
 
+from ttapi.errors import QueryTimeoutError
 from ttapi.store import sandbox_protocol
-from ttapi.store.sandbox_protocol import Isolation, Zygote, isolation, isolation_by
+from ttapi.store.sandbox import Sandbox
+from ttapi.store.sandbox_protocol import (
+    Isolation,
+    SandboxLimits,
+    Zygote,
+    isolation,
+    isolation_by,
+)
 
 ALONE = "SQL of callers runs under limits of its processes alone"
 
@@ -75,6 +86,7 @@ def test_the_processes_are_started_by_what_stands_around_them(tmp_path):
         zygote.close()
 
 
+ENDLESS = "with recursive t as (select 1 as i union all select i from t) select count(*) from t"
 LOOK = """
 import json, os, socket, struct, sys
 found = {"names": {name: os.readlink(f"/proc/self/ns/{name}") for name in ("net", "ipc", "uts", "user")}}
@@ -93,25 +105,48 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.skipif(
-    not isolation().command, reason="bubblewrap is not installed, or may not be used here"
-)
-def test_inside_bubblewrap_there_is_no_network_and_nothing_to_write_to(tmp_path):
+@pytest.fixture
+def bubblewrap(monkeypatch):
+    """What stands around the processes where bubblewrap is the first program of that name: the system's, or Debian's."""
+    file = shutil.which("bwrap") or debian_program("bubblewrap", "usr/bin/bwrap")
+    monkeypatch.setenv("PATH", f"{Path(file).parent}:{os.environ['PATH']}")
+    isolation.cache_clear()
+    if not isolation().command:
+        pytest.skip(isolation().about)
+    yield isolation()
+    isolation.cache_clear()
+
+
+@pytest.mark.compat
+def test_inside_bubblewrap_there_is_no_network_and_nothing_to_write_to(tmp_path, bubblewrap):
     held = tmp_path / "held"
     held.write_text("read")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         shown = subprocess.run(
-            [*isolation().command, sys.executable, "-I", "-c", LOOK, tmp_path / "new", held, str(port)],
+            [*bubblewrap.command, sys.executable, "-I", "-c", LOOK, tmp_path / "new", held, str(port)],
             capture_output=True, check=True, text=True,
         )  # fmt: skip
     found = json.loads(shown.stdout)
-    own = {
-        name: str(Path(f"/proc/self/ns/{name}").readlink())
-        for name in ("net", "ipc", "uts", "user")
-    }
+    own = {name: str(Path(f"/proc/self/ns/{name}").readlink()) for name in found["names"]}
     assert not own.items() & found["names"].items()
     assert int(found["privileges"], 16) == 0
     assert (found["write"], found["read"]) == (30, "read"), "a read-only file system"
     assert found["connect"] == "ConnectionRefusedError"
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.compat
+def test_queries_are_answered_and_ended_inside_bubblewrap(whole_lab, bubblewrap):
+    assert bubblewrap.command
+    limits = SandboxLimits(timeout_s=0.5)
+    with Sandbox(whole_lab.home, limits, spares=1) as sandbox:
+        for _ in range(3):
+            ((count,),) = sandbox.run("select count(*) from calendar").table().to_pydict().values()
+            assert count > 0
+            with pytest.raises(QueryTimeoutError):
+                sandbox.run(ENDLESS)
+        pid = sandbox._zygote.pid
+        name = Path(f"/proc/{pid}/ns/net")
+        assert name.readlink() != Path("/proc/self/ns/net").readlink()
+    assert not Path(f"/proc/{pid}").exists()

@@ -65,10 +65,8 @@ class _Topic:
     """Batch and row of the newest event."""
     messages: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=KEPT))
     """With their numbers; where the newest alone counts, the one that was asked for last."""
-    newest_minute: datetime | None = None
-    """Of the newest bar."""
     minute: datetime | None = None
-    """Of a bar that was kept: another of the same minute takes its place."""
+    """Of the newest bar: another of the same minute takes its place among the messages."""
     watchers: int = 0
     left_at: float | None = None
     """When the last watcher left; None: somebody watches, or nobody ever has."""
@@ -141,10 +139,11 @@ class Hub:
         topic = self._topics.get(name)
         if topic is None:
             topic = self._topics[name] = _new_topic(name)
-        if minute is not None and topic.newest_minute and minute < topic.newest_minute:
+        before = topic.minute
+        if minute is not None and before is not None and minute < before:
             return  # of what was missed, which stands in the file
         topic.sequence += 1
-        topic.newest, topic.newest_minute = (rows, place), minute
+        topic.newest, topic.minute = (rows, place), minute
         if topic.watchers:
             self._changed.add(name)
         elif topic.left_at is None or self._clock() - topic.left_at >= AWAY_S:
@@ -152,10 +151,9 @@ class Hub:
             topic.left_at = None
             return
         if not topic.is_newest_alone:
-            if minute is not None and minute == topic.minute and topic.messages:
+            if minute is not None and minute == before and topic.messages:
                 topic.messages.pop()
             topic.messages.append((topic.sequence, topic.message()))
-            topic.minute = minute
 
     def take_changed(self) -> set[str]:
         """The watched topics that have come to something since this was asked last."""

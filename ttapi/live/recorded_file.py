@@ -81,8 +81,7 @@ class RecordedFile:
         self.forgotten: Counter[str] = Counter()
         """Rows removed by the retention of the settings, by dataset."""
         self._forgot_at: datetime | None = None
-        self.publishing: Callable[[], AbstractContextManager[object]] = nullcontext
-        """What stands around each publication."""
+        self._publishing: Callable[[], AbstractContextManager[object]] = nullcontext
         self._was_cut_short = False
         self._unfinished_since: datetime | None = None
         self.is_open = False
@@ -175,11 +174,17 @@ class RecordedFile:
         known = (self._log.last_received(), self._unfinished_since)
         return ResumePoint(found, max(filter(None, known), default=None))
 
-    def open_journal(self, unfinished_since: datetime | None = None) -> Journal:
+    def open_journal(
+        self,
+        unfinished_since: datetime | None = None,
+        publishing: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> Journal:
         """The journal to go on with, after what it had and the file had not was appended.
 
-        `unfinished_since`: when a recorder began that did not end by itself; None: none is known.
+        `unfinished_since`: when a recorder began that did not end by itself; None: none is known. `publishing`
+        stands around each publication from here on.
         """
+        self._publishing = publishing
         folder = self._environment.home.journal
         # Who ends by itself leaves none.
         self._was_cut_short = last_position(folder) > 0 or unfinished_since is not None
@@ -234,7 +239,7 @@ class RecordedFile:
         self._write_notes()
         if states:
             self._write_freshness(now)
-        with self.publishing():
+        with self._publishing():
             publish(self._store, keep=self._environment.settings.snapshots_kept)
             self._leave_state(states)
         self.has_unpublished = False

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 _MOST_PENDING = 2_000_000
 """Events in memory that the journal has not, from which on feeds wait."""
 _COMMITTED_AT_ONCE = 1_000_000
-"""Events that are worth a transaction of their own: two of the engine's row groups, which it compresses once."""
+"""Events that are worth a transaction before a publication wants one: eight of the engine's row groups."""
 _MOST_UNCOMMITTED = 2_000_000
 """Events that the file has not, from which on the journal waits: another command may have the file."""
 

@@ -120,8 +120,7 @@ def record(
         environment.home, command=request.text, wait_s=request.wait_s, on_wait=on_wait
     )
     with owning as owned, closing(file.recording(on_wait)) as recording:
-        recording.publishing = publishing
-        journal = recording.open_journal(owned.unfinished_since)
+        journal = recording.open_journal(owned.unfinished_since, publishing)
         run = _Run(environment, recording, clock, on_published, owned)
         run.silent = _SilentSymbols(request, hub, on_silent)
         recorder = Recorder(

@@ -27,13 +27,11 @@ from ttapi.server.problems import Problem
 from ttapi.server.rows import (
     Cursor,
     EncodedRows,
-    Kept,
     chosen_type,
     condition_text,
     cursor_for,
     digest_of,
     encoded,
-    kept_rows,
     rows_request,
 )
 
@@ -195,7 +193,6 @@ def _rows(served: ServedHome, call: Call, request: RowsRequest) -> RouteReply:
         headers = {**_generation(held.number), "etag": etag}
         if is_held_by_caller(etag, call.if_none_match):
             return RouteReply(status=304, headers=headers, aged=name)
-        kept: Kept[EncodedRows] = held.facts.setdefault(Kept, kept_rows())
 
         def piece() -> EncodedRows:
             found = served.published.rows_in(held, request)
@@ -204,7 +201,7 @@ def _rows(served: ServedHome, call: Call, request: RowsRequest) -> RouteReply:
             following = Cursor(held.number, end, digest).text if goes_on else None
             return encoded(found, media_type, following)
 
-        rows = kept.made((request, media_type, served.second()), piece)
+        rows = served.rows.made((held.number, request, media_type, served.second()), piece)
         held.is_promised |= rows.next is not None
         is_lasting = not query.refresh and query.generation is None and query.cursor is None
         if not rows.total and (never := _never_loaded(served, call, name)):

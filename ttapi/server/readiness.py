@@ -53,22 +53,21 @@ class Readiness:
         """Nothing; the next one is answered from after `go_on`."""
         self._held_back = published_generation(self._home) or None
 
+    def let_go(self) -> None:
+        """Nothing; everybody is answered from the newest."""
+        self._held_back = None
+
     def go_on(
-        self,
-        reading: Callable[[], AbstractContextManager[object]] | None,
-        look: Callable[[], object],
+        self, reading: Callable[[], AbstractContextManager[object]], look: Callable[[], object]
     ) -> None:
         """Nothing; everybody is answered from the newest, once what was asked of the one before is answered.
 
-        `reading`: keeps the one before open; None: nothing is prepared. `look`: is called before all else.
+        `reading`: keeps the one before open. `look`: is called before all else.
         """
-        if reading is None:
-            self._held_back = None
-            return
         try:
             self._worker.submit(self._prepare, reading, look)
         except RuntimeError:  # the daemon ends
-            self._held_back = None
+            self.let_go()
 
     def note(self, question: object, answer: Callable[[], object]) -> None:
         """Take note of what was asked; `answer` finds and keeps the answer."""

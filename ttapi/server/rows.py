@@ -204,11 +204,6 @@ class Kept(Generic[Made]):
         return found
 
 
-def kept_rows() -> Kept[EncodedRows]:
-    """For pieces of one generation as they were answered."""
-    return Kept(lambda rows: len(rows.content))
-
-
 def encoded(
     found: RelationRows, media_type: str, following: str | None, notes: Sequence[str] = ()
 ) -> EncodedRows:

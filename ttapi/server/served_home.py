@@ -17,7 +17,7 @@ from ttapi.server.accounts import OWNER, Accounts
 from ttapi.server.audit_trail import AuditTrail
 from ttapi.server.auth import LoginPace
 from ttapi.server.readiness import Readiness
-from ttapi.server.rows import Kept
+from ttapi.server.rows import EncodedRows, Kept
 from ttapi.server.sandboxes import SandboxCache
 from ttapi.server.tasks import RefreshQueue
 
@@ -68,6 +68,17 @@ class FoundReply:
     """Finds and keeps the answer as it is by then."""
 
 
+@dataclass(frozen=True)
+class _Recent:
+    """The installation and its state as they were found."""
+
+    at: float
+    """When, by the clock of the home."""
+    environment: Environment
+    fingerprint: str
+    """Of its models and sources."""
+
+
 class ServedHome:
     """The home a daemon serves: its façade, what is published, and who refreshes it."""
 
@@ -103,10 +114,11 @@ class ServedHome:
         self._questions = ThreadPoolExecutor(1, "questions")
         self._lineage: tuple[int, LineageGraph] | None = None
         self._clock = clock
-        self._recent: tuple[float, Environment] | None = None
-        """When it was looked at."""
+        self._recent: _Recent | None = None
         self._is_loading = False
         self._ages: dict[str, tuple[object, RelationAge]] = {}
+        self.rows: Kept[EncodedRows] = Kept(lambda rows: len(rows.content))
+        """Pieces that were read lately: what many ask at once is read once."""
         self.replies: Kept[FoundReply] = Kept(lambda given: _OF_HEADERS + len(given.reply.content))
         self._aged: set[str] = set()
         """Relations whose age was asked lately."""
@@ -158,6 +170,7 @@ class ServedHome:
     def age(self, relation: str) -> RelationAge:
         """How old `relation` is, as its inputs say."""
         environment = self._recent_environment()
+        self._aged.add(relation)
         found = self._known_age(relation, environment)
         if found is None:
             with self._looking:  # one finds it out; the others see it then
@@ -182,7 +195,6 @@ class ServedHome:
 
     def _known_age(self, relation: str, environment: Environment) -> RelationAge | None:
         with self._lock:
-            self._aged.add(relation)
             state, found = self._ages.get(relation, (None, RelationAge(None)))
         is_due = found.due_at is not None and found.due_at <= environment.now
         return None if is_due or state is not environment.home_state else found
@@ -193,18 +205,19 @@ class ServedHome:
 
     def known_age_headers(self, relation: str | None) -> dict[str, str] | None:
         """As `age_headers`, where that is known already; None: it has to be looked at."""
-        environment = self._known_environment()
-        if relation is None or environment is None:
-            return None if environment is None else {}
-        found = self._known_age(relation, environment)
-        return None if found is None else found.headers(environment.now)
+        recent = self._known()
+        if relation is None or recent is None:
+            return None if recent is None else {}
+        self._aged.add(relation)
+        found = self._known_age(relation, recent.environment)
+        return None if found is None else found.headers(recent.environment.now)
 
     def stamp(self) -> tuple[int, str, int] | None:
         """Generation, models and second: in them a question has one answer; None: they have to be looked at first."""
-        environment = self._known_environment()
-        if environment is None:
+        recent = self._known()
+        if recent is None:
             return None
-        return self.published.newest(), environment.installation.fingerprint, self.second()
+        return self.published.newest(), recent.fingerprint, self.second()
 
     def second(self) -> int:
         """The number of the second: a relation may tell how old something is by the clock."""
@@ -214,17 +227,17 @@ class ServedHome:
         """The instant by which ages are told."""
         return self._recent_environment().now
 
-    def _known_environment(self) -> Environment | None:
-        """The recent one, which is looked at anew beside that; None: it has to be looked at first."""
+    def _known(self) -> _Recent | None:
+        """What was found lately, which is looked at anew beside that; None: it has to be looked at first."""
         with self._lock:
             recent, now = self._recent, self._clock()
-            if recent is None or now - recent[0] >= _OLDEST_S:
+            if recent is None or now - recent.at >= _OLDEST_S:
                 return None
-            is_old = now - recent[0] >= _RECENT_S and not self._is_loading
+            is_old = now - recent.at >= _RECENT_S and not self._is_loading
             self._is_loading = self._is_loading or is_old
         if is_old:
             self.readiness.submit(self._load_environment)
-        return recent[1]
+        return recent
 
     def _recent_environment(self) -> Environment:
         """The installation and its state, some seconds old at most: whether they changed is looked at by one.
@@ -234,8 +247,8 @@ class ServedHome:
         with self._lock:
             recent, now = self._recent, self._clock()
             most = _OLDEST_S if self._is_loading else _RECENT_S
-            if recent is not None and now - recent[0] < most:
-                return recent[1]
+            if recent is not None and now - recent.at < most:
+                return recent.environment
             self._is_loading = True
         return self._load_environment()
 
@@ -243,19 +256,15 @@ class ServedHome:
         try:
             environment = self.database.load_environment()
             # Made of every model file: here, not where the loop asks for it.
-            assert environment.installation.fingerprint
+            fingerprint = environment.installation.fingerprint
             with self._lock:
                 aged, self._aged = self._aged, set()
-                known = {
-                    name
-                    for name, (state, _) in self._ages.items()
-                    if state is environment.home_state
-                }
             # Before anybody takes the other state, so that nobody waits for what is asked again and again.
-            for relation in aged - known:
-                self._find_age(relation, environment)
+            for relation in tuple(aged):  # who asks at that moment may add one
+                if self._known_age(relation, environment) is None:
+                    self._find_age(relation, environment)
             with self._lock:
-                self._recent = self._clock(), environment
+                self._recent = _Recent(self._clock(), environment, fingerprint)
         finally:
             self._is_loading = False
         return environment
@@ -264,13 +273,12 @@ class ServedHome:
     def publishing(self) -> Iterator[None]:
         """What is published in the block is answered from once what was asked lately is answered of it."""
         self.readiness.hold_back()
-        is_published = False
         try:
             yield
-            is_published = True
-        finally:
-            reading = self.published.reading if is_published else None
-            self.readiness.go_on(reading, self._load_environment)
+        except BaseException:
+            self.readiness.let_go()
+            raise
+        self.readiness.go_on(self.published.reading, self._load_environment)
 
     def visible(self, caller: Identity, name: str, generation: int | None = None) -> str:
         """The catalog's name of a relation.

@@ -6,24 +6,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from moved_clock import MovedClock
 
 from ttapi.sources.contract import StreamRequest
 from ttapi.sources.dxlink.live import BY_RESOURCE
 from ttapi.sources.dxlink.load import CUT_AFTER_S, _LiveConnection, _millis
 
 
-class Clock:
-    def __init__(self):
-        self.now_s = 100.0
-
-    def __call__(self):
-        return self.now_s
-
-
 @pytest.fixture
 def connection():
     request = StreamRequest(BY_RESOURCE["quotes"].resource, ("SPY",))
-    return _LiveConnection([request], lambda: datetime(2024, 6, 14, tzinfo=UTC), Clock())
+    return _LiveConnection([request], lambda: datetime(2024, 6, 14, tzinfo=UTC), MovedClock(100.0))
 
 
 def waited(connection):
@@ -33,7 +26,7 @@ def waited(connection):
     connection._columns.take(["Quote", event], {"Quote": fields}, datetime(2024, 6, 14, tzinfo=UTC))
     connection._cut_at = None
     assert list(connection.take("a frame of something else")) is not None
-    return connection._cut_at - connection._clock.now_s
+    return connection._cut_at - connection._clock.now
 
 
 def test_what_arrived_before_the_connection_was_lost_makes_a_batch(connection):

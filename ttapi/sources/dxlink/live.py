@@ -358,8 +358,8 @@ def _array_of(kind: Kind, parts: Sequence[list[Any]]) -> pa.Array:
 
 def _instants(parts: Sequence[list[int]]) -> pa.Array:
     """Milliseconds since 1970, of several the latest, as instants. *Raises* OverflowError for what is none."""
-    import pyarrow as pa  # noqa: PLC0415 - as above
-    import pyarrow.compute as pc  # noqa: PLC0415 - as above
+    import pyarrow as pa  # noqa: PLC0415 - commands that read the declarations need no Arrow
+    import pyarrow.compute as pc  # noqa: PLC0415 - the same
 
     if (newest := max(map(max, parts))) >= YEAR_3000:
         raise OverflowError(newest)

@@ -147,12 +147,7 @@ async def stream_events(
         connection.protocol.connect(clock(), token.token)
         while True:
             await _send(socket, connection.protocol.take_outgoing(clock()))
-            try:
-                frame = await _frame(socket, connection.due_in())
-            except StreamLostError:
-                for batch in connection.left():
-                    yield batch
-                raise
+            frame = await _frame(socket, connection.due_in())
             began, is_batch = clock(), False
             for item in connection.take(frame):
                 is_batch = is_batch or isinstance(item, StreamBatch)
@@ -161,6 +156,10 @@ async def stream_events(
                 connection.note_cost(clock() - began)
                 # Frames that wait already are had without the loop's other work getting a turn.
                 await asyncio.sleep(0)
+    except StreamLostError:
+        for batch in connection.left():
+            yield batch
+        raise
     finally:
         await close_socket(socket)
 
