@@ -63,14 +63,16 @@ def test_every_setting_is_read_with_its_type(settings):
         max_seconds = 0.5
         requests_per_second = 9
         max_body = 10
+        max_depth = 14
         logins = 13
         sockets = 11
         topics = 12
+        messages = 15
         share_personal = true
         """
     ) == Settings(
         "UTC", "json", ("eod", "returns"), ("csv", "parquet"), "dow_30", "1 session", 7, 1.5, "512 MiB", 0, 0.5, 30, 2.5, "vi",
-        ("eod",), 3, ("SPY", "SPX"), 5, 6, 7, 0.5, 9.0, 10, 13, 11, 12, True,
+        ("eod",), 3, ("SPY", "SPX"), 5, 6, 7, 0.5, 9.0, 10, 14, 13, 11, 12, 15, True,
     )  # fmt: skip
 
 

@@ -139,13 +139,9 @@ class Settings:
     minutes before each close, early ones too."""
     serve_max_rows: int = _setting("serve", 10_000, r"0*[1-9]\d{0,8}", "10000", key="max_rows")
     """`[serve] max_rows`: rows of one answer of SQL over HTTP."""
-    serve_window_rows: int = _setting(
-        "serve", 100_000, r"0*[1-9]\d{0,5}", "100000", key="window_rows"
-    )
+    serve_window_rows: int = _setting("serve", 100_000, r"0*[1-9]\d{0,5}", "100000", key="window_rows")  # fmt: skip
     """`[serve] window_rows`: rows of one piece of a relation over HTTP."""
-    serve_max_bytes: int = _setting(
-        "serve", 16 * 1024 * 1024, r"0*[1-9]\d{0,9}", "16777216", key="max_bytes"
-    )
+    serve_max_bytes: int = _setting("serve", 16 * 1024**2, r"0*[1-9]\d{0,9}", "16777216", key="max_bytes")  # fmt: skip
     """`[serve] max_bytes`: bytes of one answer of SQL over HTTP, as Arrow."""
     serve_max_seconds: float = _setting(
         "serve", 10.0, r"(?=.*[1-9])\d{1,4}(\.\d+)?", "10", key="max_seconds"
@@ -155,10 +151,10 @@ class Settings:
         "serve", 100.0, r"(?=.*[1-9])\d{1,6}(\.\d+)?", "100", key="requests_per_second"
     )
     """`[serve] requests_per_second`: of one user in the long run, and as many at once."""
-    serve_max_body: int = _setting(
-        "serve", 1024 * 1024, r"0*[1-9]\d{0,8}", "1048576", key="max_body"
-    )
+    serve_max_body: int = _setting("serve", 1024 * 1024, r"0*[1-9]\d{0,8}", "1048576", key="max_body")  # fmt: skip
     """`[serve] max_body`: bytes of the body of one request."""
+    serve_max_depth: int = _setting("serve", 32, r"0*[1-9]\d{0,2}", "32", key="max_depth")
+    """`[serve] max_depth`: how deep lists and objects of a body may be in one another."""
     serve_logins: int = _setting("serve", 5, r"0*[1-9]\d{0,4}", "5", key="logins")
     """`[serve] logins`: attempts to log in under one name at once, and one more each half minute; four times as many
     from one address, and one more every five seconds."""
@@ -166,6 +162,8 @@ class Settings:
     """`[serve] sockets`: WebSockets of one user."""
     serve_topics: int = _setting("serve", 500, r"0*[1-9]\d{0,5}", "500", key="topics")
     """`[serve] topics`: topics of one WebSocket."""
+    serve_messages: int = _setting("serve", 50, r"0*[1-9]\d{0,5}", "50", key="messages")
+    """`[serve] messages`: a second of one WebSocket in the long run, twice as many at once; more wait to be read."""
     serve_share_personal: bool = _setting(
         "serve", default=False, form=r"true|false", example="false", key="share_personal"
     )

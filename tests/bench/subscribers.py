@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ LIMIT_P99_MS, LIMIT_MANY_P99_MS, LIMIT_STUCK_P99_MS = 15.0, 25.0, 50.0
 LIMIT_REST_P95_MS = 5.0
 _ASKED_PER_S, _CONNECTIONS = 100, 8
 _SYMBOLS = 50
+_READ = "AAA"
+"""Whose bars are read."""
 
 
 def lines(scratch: Path, seconds: int = 10) -> list[Line]:
@@ -75,7 +78,12 @@ def served(home: Path, clients: int, per_s: int, seconds: int, stuck: int = 0) -
         "TTAPI_SERVE_SOCKETS": "10000", "TTAPI_SERVE_REQUESTS_PER_SECOND": "100000",
     }  # fmt: skip
     ttapi = [sys.executable, "-m", "ttapi"]
-    subprocess.run([*ttapi, "init"], env=environ, check=True, capture_output=True)
+    bars = home.parent / f"{home.name}-bars"
+    bars.mkdir(parents=True)
+    (bars / f"{_READ}.csv").write_text("\n".join(_bars()))
+    environ["TTAPI_METASTOCK_PATH"] = str(bars)
+    for command in ("init", "refresh"):
+        subprocess.run([*ttapi, command], env=environ, check=True, capture_output=True)
     feed = subprocess.Popen(
         [sys.executable, "-c", FEED, str(per_s), "100"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -103,6 +111,14 @@ def served(home: Path, clients: int, per_s: int, seconds: int, stuck: int = 0) -
     finally:
         feed.stdin.close()
         feed.wait()
+
+
+def _bars() -> list[str]:
+    """Five hundred daily bars, as MetaStock's files have them."""
+    days = (date(2024, 6, 14) - timedelta(days=n) for n in range(700, -1, -1))
+    return [
+        f"{_READ},D,{day:%Y%m%d},000000,10,11,9,10.5,1000,0" for day in days if day.weekday() < 5
+    ]
 
 
 @dataclass
@@ -152,7 +168,7 @@ class _Load:
     async def _asked_on_one(self, host: str, port: int, seconds: int, per_s: float) -> list[float]:
         reader, writer = await asyncio.open_connection(host, port)
         request = (
-            f"GET /api/v1/bars?symbol={self.symbols[0]}&limit=100 HTTP/1.1\r\nhost: {host}:{port}\r\n"
+            f"GET /api/v1/eod?symbol={_READ}&order=-date&limit=100 HTTP/1.1\r\nhost: {host}:{port}\r\n"
             f"authorization: Bearer {self.place['token']}\r\n\r\n"
         ).encode()
         taken: list[float] = []
@@ -162,7 +178,8 @@ class _Load:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             if not head.startswith(b"http/1.1 200"):
                 raise AssertionError(head + await reader.read(4096))
-            await reader.readexactly(int(head.partition(b"content-length: ")[2].split(b"\r")[0]))
+            size = int(head.partition(b"content-length: ")[2].split(b"\r")[0])
+            assert (await reader.readexactly(size)).count(b'"date"') == 101, "a name, and 100 rows"
             taken.append(time.monotonic() - began)
             await asyncio.sleep(max(0.0, (len(taken)) / per_s - (time.monotonic() - start)))
         writer.close()

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from stream_socket import ended, heard, opened, say
 
@@ -11,7 +13,7 @@ from ttapi.server.routes import API
 
 CAPS = {
     "MAX_ROWS": "3", "WINDOW_ROWS": "5", "MAX_BYTES": "4000", "MAX_SECONDS": "0.3", "MAX_BODY": "300",
-    "SOCKETS": "1", "TOPICS": "2",
+    "MAX_DEPTH": "3", "SOCKETS": "1", "TOPICS": "2",
 }  # fmt: skip
 
 
@@ -53,6 +55,30 @@ def test_bytes_and_seconds_of_a_query_are_held(client, is_problem):
 def test_a_body_has_so_many_bytes(client, is_problem):
     refused = sql(client, "select 1 -- " + "x" * 300)
     assert is_problem(refused, 413) == "a body has at most 300 bytes"
+
+
+def test_a_body_is_so_deep(client, is_problem):
+    fits = sql(client, "select ? as x", parameters=[[1]])
+    assert (fits.status_code, fits.json()["rows"]) == (200, [{"x": [1]}])
+    detail = is_problem(sql(client, "select ? as x", parameters=[[[1]]]), 422)
+    assert detail == "a body is at most 3 deep"
+
+
+def test_a_socket_is_heeded_so_often(make_bars_lab, run_daemon, tmp_path):
+    """Of thirty messages the last waits for half a minute; another socket is answered meanwhile."""
+    lab = make_bars_lab(tmp_path)
+    lab.environ["TTAPI_SERVE_MESSAGES"] = "1"
+    with run_daemon(lab) as daemon, opened(daemon, "token-of-viewer") as hasty:
+        for _ in range(30):
+            say(hasty, "nothing")
+        with opened(daemon, "token-of-viewer") as other:
+            say(other, "nothing")
+            assert heard(other)["type"] == "error"
+        answers = 0
+        with suppress(TimeoutError):
+            while hasty.recv(timeout=0):
+                answers += 1
+        assert 2 <= answers < 30
 
 
 def test_a_user_has_so_many_sockets_and_a_socket_so_many_topics(capped):

@@ -14,11 +14,11 @@ import pytest
 
 from ttapi.config import Settings
 from ttapi.server import messages
-from ttapi.server.guard import JSON_DEPTH, Place
+from ttapi.server.guard import Place
 from ttapi.server.routes import API, ROUTES, Route
 
 REFRESH = f"{API}/refresh"
-BODY_BYTES = Settings().serve_max_body
+BODY_BYTES, JSON_DEPTH = Settings().serve_max_body, Settings().serve_max_depth
 OTHER_HOSTS = [
     "evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example", "", "127.0.0.1:80@evil.example",
 ]  # fmt: skip

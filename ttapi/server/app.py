@@ -79,6 +79,7 @@ def make_app(
         place,
         traffic,
         body_bytes=served.settings.serve_max_body,
+        body_depth=served.settings.serve_max_depth,
         on_refusal=refused,
     )
 

@@ -36,7 +36,6 @@ log = logging.getLogger("ttapi.server")
 
 BODY_S = 10.0
 """How long a body may take to come."""
-JSON_DEPTH = 32
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECURITY = (
     (b"x-content-type-options", b"nosniff"),
@@ -91,14 +90,15 @@ class Guard:
         traffic: RequestCounts,
         *,
         body_bytes: int = 1024 * 1024,
+        body_depth: int = 32,
         on_refusal: Callable[[int, str, str], object] = lambda *_: None,
     ) -> None:
-        """`body_bytes`: of the largest body that is read. `on_refusal`: told status, address and request id."""
+        """`body_bytes`, `body_depth`: of the largest body read. `on_refusal`: told status, address and request id."""
         self._app = app
         self._authorities = {one.encode() for one in place.authorities | place.named}
         self._origins = {one.encode() for one in place.origins}
         self._place = place
-        self._traffic, self._body_bytes = traffic, body_bytes
+        self._traffic, self._most = traffic, (body_bytes, body_depth)
         self._on_refusal = on_refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,7 +129,7 @@ class Guard:
         asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
             self._look_at(scope, is_unsafe=scope["method"] not in _SAFE)
-            whole = await _read_body(scope, receive, self._body_bytes)
+            whole = await _read_body(scope, receive, *self._most)
             await self._app(asked, whole, answer.send)
         except Problem as problem:
             self._on_refusal(problem.status, _address(scope), request_id)
@@ -234,7 +234,7 @@ def _values(scope: Scope, name: bytes) -> list[bytes]:
     return [value for key, value in scope["headers"] if key == name]
 
 
-async def _read_body(scope: Scope, receive: Receive, most: int) -> Receive:
+async def _read_body(scope: Scope, receive: Receive, most: int, deepest: int) -> Receive:
     """What gives the body, which is there as a whole. *Raises* Problem for one too large, slow or deep."""
     lengths = _values(scope, b"content-length")
     if not lengths and not _values(scope, b"transfer-encoding"):
@@ -245,8 +245,8 @@ async def _read_body(scope: Scope, receive: Receive, most: int) -> Receive:
         body = await asyncio.wait_for(_whole(receive, most), BODY_S)
     except TimeoutError as exc:
         raise Problem(408, f"the body did not come within {BODY_S:g} s") from exc
-    if _depth(body) > JSON_DEPTH:
-        raise Problem(422, f"a body is at most {JSON_DEPTH} deep")
+    if _depth(body) > deepest:
+        raise Problem(422, f"a body is at most {deepest} deep")
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def given() -> Message:

@@ -50,8 +50,6 @@ STUCK_S = 10.0
 MESSAGE_BYTES = 64 * 1024
 MOST_UNREAD = 16 * 1024 * 1024
 """Bytes of answers that may wait for a client that asks on and on and reads nothing."""
-MESSAGES_PER_S, MESSAGES = 50.0, 100
-"""Of one client, in the long run and at once; more of them wait until they are read."""
 _TOPIC = re.compile(
     r"(quote|trade|greeks|tick):[^\s:]{1,40}( *[^\s:]{1,20})?|bar:[^\s:]{1,40}:time:60"
 )
@@ -81,7 +79,7 @@ class StreamSockets:
         self._identify, self._hub, self._served = identify, hub, served
         self._topics, self._clock = topics, clock
         self._fanout = Fanout(hub, clock)
-        self._most = served.settings.serve_sockets
+        self._most, self._messages = served.settings.serve_sockets, served.settings.serve_messages
         self._open: Counter[str] = Counter()
 
     async def serve(self, socket: WebSocket) -> None:
@@ -108,7 +106,7 @@ class StreamSockets:
             clock=self._clock,
         )  # fmt: skip
         self._fanout.join(client)
-        pace = RateLimit(MESSAGES_PER_S, MESSAGES, self._clock)
+        pace = RateLimit(self._messages, 2 * self._messages, self._clock)
         try:
             client.tell("status", {"action": "authenticated"})
             while True:
