@@ -40,7 +40,7 @@ MOMENTS = (
     "publish:_move_in:call",
     "publish:_move_in:return",
     "publish:_prune:call",
-    "recording:_leave_state:call",
+    "recorded_file:_leave_state:call",
 )
 """File, function and event in which a recorder dies: in the journal, a commit, a difference copy and the flip."""
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import duckdb
 import pytest
+from outside import ROOT
 from stream_kills import MOMENTS, die, start
 
 from ttapi.market.dxfeed import event_index
@@ -31,6 +32,13 @@ def numbering():
     with VendorServer(market, vendors=["dxlink"], firehose=firehose) as served:
         served.firehose = firehose
         yield served
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_moment_is_in_a_function_that_is_there(moment):
+    module, function, _ = moment.split(":")
+    (file,) = (ROOT / "ttapi").rglob(f"{module}.py")
+    assert f"def {function}(" in file.read_text()
 
 
 def held(lab, first):
