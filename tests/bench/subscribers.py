@@ -28,8 +28,11 @@ from streams import FEED, stored
 LIMIT_P99_MS, LIMIT_MANY_P99_MS, LIMIT_STUCK_P99_MS = 15.0, 25.0, 50.0
 """From the arrival of an event to that of its message: a thousand clients, four thousand, a tenth of them stuck."""
 LIMIT_REST_P95_MS = 5.0
+LIMIT_FLOOD = 2.0
+"""Of another's p99, beside that without a flood."""
 _ASKED_PER_S, _CONNECTIONS = 100, 8
 _SYMBOLS = 50
+_PASSWORD = "correct horse battery"
 _READ = "AAA"
 """Whose bars are read."""
 
@@ -67,15 +70,22 @@ def lines(scratch: Path, seconds: int = 10) -> list[Line]:
                     note,
                 )
             )
-    return found  # fmt: skip
+    both = [
+        served(scratch / f"flood-{n}", 100, 20_000, seconds, is_flooded=bool(n)) for n in range(2)
+    ]
+    alone, flooded = (run["p99_ms"] for run in both)
+    note = f"{flooded:.1f} ms beside {alone:.1f}; REST p95 {both[1]['rest_p95_ms']:.1f} beside {both[0]['rest_p95_ms']:.1f}"
+    return [*found, Line("  100 clients, p99 while another user floods", flooded / alone, "times", LIMIT_FLOOD, None, note)]  # fmt: skip
 
 
-def served(home: Path, clients: int, per_s: int, seconds: int, stuck: int = 0) -> dict[str, Any]:
-    """One run."""
+def served(
+    home: Path, clients: int, per_s: int, seconds: int, stuck: int = 0, *, is_flooded: bool = False
+) -> dict[str, Any]:
+    """One run; `is_flooded`: another user asks on and on."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("TTAPI_")}
     environ |= {
         "TTAPI_HOME": str(home), "TTAPI_STREAM_INTERVAL": "0",
-        "TTAPI_SERVE_SOCKETS": "10000", "TTAPI_SERVE_REQUESTS_PER_SECOND": "100000",
+        "TTAPI_SERVE_SOCKETS": "10000", "TTAPI_SERVE_REQUESTS_PER_SECOND": "150",
     }  # fmt: skip
     ttapi = [sys.executable, "-m", "ttapi"]
     bars = home.parent / f"{home.name}-bars"
@@ -84,6 +94,8 @@ def served(home: Path, clients: int, per_s: int, seconds: int, stuck: int = 0) -
     environ["TTAPI_METASTOCK_PATH"] = str(bars)
     for command in ("init", "refresh"):
         subprocess.run([*ttapi, command], env=environ, check=True, capture_output=True)
+    user = [*ttapi, "user", "add", "flood", "--role", "analyst", "--password-stdin"]
+    subprocess.run(user, env=environ, input=_PASSWORD, text=True, check=True, capture_output=True)
     feed = subprocess.Popen(
         [sys.executable, "-c", FEED, str(per_s), "100"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -102,7 +114,7 @@ def served(home: Path, clients: int, per_s: int, seconds: int, stuck: int = 0) -
         assert daemon.stderr
         daemon.stderr.readline()  # it says where it serves
         try:
-            load = _Load(json.loads(note.read_text()), symbols, clients, stuck)
+            load = _Load(json.loads(note.read_text()), symbols, clients, stuck, is_flooded)
             state = home / "live" / "stream.json"
             return load.measured(seconds, state, daemon.pid)
         finally:
@@ -129,6 +141,7 @@ class _Load:
     symbols: list[str]
     clients: int
     stuck: int
+    is_flooded: bool
 
     def measured(self, seconds: int, state: Path, pid: int) -> dict[str, Any]:
         """What they saw."""
@@ -141,6 +154,7 @@ class _Load:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as readers:  # fmt: skip
             assert readers.stdin and readers.stdout
             readers.stdout.readline()
+            flood = self._flood(host, int(port)) if self.is_flooded else None
             time.sleep(4)  # the first publication leaves the counts
             (before, counted), began, used = stored(state), time.monotonic(), _cpu_s(pid)
             print(file=readers.stdin, flush=True)
@@ -149,6 +163,8 @@ class _Load:
             taken = time.monotonic() - began
             after, ended = stored(state)
             ages = json.loads(readers.stdout.readline())
+            if flood is not None:
+                flood.communicate()
         return {
             "clients": self.clients, "rate": len(ages) / taken,
             "stored_per_s": (after - before) / max(1.0, ended - counted), "cores": (_cpu_s(pid) - used) / taken,
@@ -156,6 +172,16 @@ class _Load:
             "asked_per_s": len(rest) / taken,
             "rest_p50_ms": 1e3 * statistics.median(rest), "rest_p95_ms": 1e3 * _quantile(rest, 0.95),
         }  # fmt: skip
+
+    @staticmethod
+    def _flood(host: str, port: int) -> subprocess.Popen[str]:
+        """Another user, who asks until the input ends."""
+        place = json.dumps({"host": host, "port": port, "password": _PASSWORD})
+        command = [sys.executable, str(Path(__file__).with_name("flood.py")), place]
+        flood = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert flood.stdout
+        flood.stdout.readline()
+        return flood
 
     async def _asked(self, host: str, port: int, seconds: int) -> list[float]:
         """Seconds of requests for the last bars of a symbol, over some connections by turns."""
