@@ -201,12 +201,13 @@ def _endpoint(route: Route, served: ServedHome) -> Callable[..., Response]:
 
     def endpoint(request: Request, asked: BaseModel, **path: str) -> Response:
         call = _call(request, asked, path)
+        # Made here, so that what is kept does not hold the request.
+        question = _question(request, served) if _has_formats(route) else ()
 
         def found() -> RouteReply:
             stamp = served.stamp()
             reply = route.operation(served, call)
             if reply.is_lasting and stamp is not None and _generation_of(reply) == stamp[0]:
-                question = _question(request, served)
                 served.replies.keep((stamp, question), FoundReply(reply, prepared))
             return reply
 

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from ttapi.server.scheduler import Scheduler
     from ttapi.server.tasks import RefreshTask
 
-_OF_HEADERS = 1_000
-"""Bytes that an answer takes beside its content."""
+_OF_HEADERS = 4_000
+"""Bytes that an answer takes beside its content, with what was asked."""
 _RECENT_S = 1.0
 """How exact the age of data is told, at least."""
 _OLDEST_S = 5.0
